@@ -1,0 +1,106 @@
+//! Why a flow ends before its last line.
+
+use crate::error::{ErrorClass, ErrorReport};
+use crate::ids::StepId;
+use crate::record::RecordError;
+
+/// Why a flow cannot go on; it travels up through `?`.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Halt {
+    /// A replay has reached its last step: not an error.
+    #[error("the replay has reached its last step")]
+    EndOfReplay,
+    /// Nothing new may start: a stop was requested, or another step failed.
+    #[error("stopped")]
+    Stopped,
+    /// The history does not fit what this program would do.
+    #[error("step `{step}` has drifted: {why}")]
+    Drift {
+        /// The first such step.
+        step: StepId,
+        /// In which way.
+        why: String,
+    },
+    /// A step failed for good.
+    #[error("step `{step}` failed: {}", error.message)]
+    Failed {
+        /// The step.
+        step: StepId,
+        /// Why.
+        error: ErrorReport,
+    },
+    /// The journal failed; nothing more may happen.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+}
+
+impl Halt {
+    /// How much one matters beside another when several branches of a flow end.
+    pub(crate) const fn rank(&self) -> u8 {
+        match self {
+            Self::EndOfReplay => 0,
+            Self::Stopped => 1,
+            Self::Drift { .. } => 2,
+            // What a person can put right must not hide a failure that cannot.
+            Self::Failed { error, .. } if matches!(error.class, ErrorClass::Operator) => 3,
+            Self::Failed { .. } => 4,
+            Self::Record(_) => 5,
+        }
+    }
+}
+
+/// Results of joined branches, which all have ended: their values, or the halt that matters most.
+///
+/// A flow joins with `tokio::join!`, never `try_join!`: a branch that fails must not cut the others off in the middle of
+/// a step.
+pub trait Settle {
+    /// The values.
+    type Values;
+
+    /// All the values, or the weightiest halt.
+    ///
+    /// # Errors
+    /// The halt that matters most.
+    fn settle(self) -> Result<Self::Values, Halt>;
+}
+
+macro_rules! settle_tuple {
+    ($($name:ident $index:tt),+) => {
+        impl<$($name),+> Settle for ($(Result<$name, Halt>,)+) {
+            type Values = ($($name,)+);
+
+            fn settle(self) -> Result<Self::Values, Halt> {
+                let ranks = [$(self.$index.as_ref().err().map(Halt::rank)),+];
+                match ranks.into_iter().flatten().max() {
+                    None => Ok(($(self.$index?,)+)),
+                    Some(worst) => {
+                        $(if let Err(halt) = self.$index && halt.rank() == worst { return Err(halt); })+
+                        Err(Halt::Stopped)
+                    }
+                }
+            }
+        }
+    };
+}
+
+settle_tuple!(A 0, B 1);
+settle_tuple!(A 0, B 1, C 2);
+settle_tuple!(A 0, B 1, C 2, D 3);
+settle_tuple!(A 0, B 1, C 2, D 3, E 4);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_outweighs_the_stop_that_it_caused_elsewhere() {
+        let failed = Halt::Failed {
+            step: StepId::from_static("b"),
+            error: ErrorReport::new(ErrorClass::Permanent, "no"),
+        };
+        let branches: (Result<(), _>, Result<(), _>, Result<u8, Halt>) =
+            (Err(Halt::Stopped), Err(failed), Ok(1));
+        assert!(matches!(branches.settle(), Err(Halt::Failed { .. })));
+        assert_eq!((Ok::<_, Halt>(1), Ok::<_, Halt>("x")).settle().unwrap(), (1, "x"));
+    }
+}

@@ -1,0 +1,39 @@
+//! The durable workflow engine of mesosflow.
+//!
+//! A flow is an async function whose steps are awaited through a [`Flow`]; every outcome is an [`Event`] in a
+//! [`Store`], and a pure fold of the events ([`RunState`]) decides what has to run when a run is resumed or replayed.
+//! Nothing here knows SQLite, SSH, AWS, the terminal or the environment.
+
+pub mod catalogue;
+pub mod clock;
+#[cfg(feature = "contract")]
+pub mod contract;
+pub mod error;
+pub mod event;
+pub mod flow;
+pub mod halt;
+pub mod ids;
+pub mod memory;
+pub mod record;
+pub mod retry;
+pub mod run;
+pub mod state;
+pub mod step;
+pub mod stop;
+pub mod store;
+
+pub use catalogue::CatalogueEntry;
+pub use clock::{BoxFuture, Clock, SimulatedClock, SystemClock};
+pub use error::{ErrorClass, ErrorReport, StepError};
+pub use event::{EVENT_FORMAT, Event, How, Purpose, Recorded, Resource};
+pub use flow::{Flow, Settings};
+pub use halt::{Halt, Settle};
+pub use ids::{Attempt, EffectKey, Epoch, Generation, ItemKey, RunId, Seq, StepId};
+pub use memory::MemoryStore;
+pub use record::{Observer, RecordError, Recorder};
+pub use retry::Retry;
+pub use run::{Adopter, NewRun, Outcome, Run, RunError};
+pub use state::{Phase, Progress, Replay, ReplayRefused, RunState, Status, StepState};
+pub use step::{Limits, Probe, Step, StepCx};
+pub use stop::Stop;
+pub use store::{Lease, RunRow, Store, StoreError};

@@ -1,0 +1,253 @@
+//! A run as a process holds it: created or adopted, driven to an end, replayed, taken down.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::catalogue::CatalogueEntry;
+use crate::clock::Clock;
+use crate::error::{ErrorClass, ErrorReport};
+use crate::event::{EVENT_FORMAT, Event, Purpose, Recorded, Resource};
+use crate::flow::{Flow, Settings};
+use crate::halt::Halt;
+use crate::ids::{Epoch, Generation, RunId, Seq, StepId};
+use crate::record::{Observer, RecordError, Recorder};
+use crate::state::{IllegalTransition, Replay, RunState};
+use crate::stop::Stop;
+use crate::store::{Store, StoreError};
+
+/// What a new run is made of.
+#[derive(Debug, Clone)]
+pub struct NewRun {
+    /// The cluster's name, which it will own.
+    pub cluster: String,
+    /// The provider's name.
+    pub provider: String,
+    /// The spec, frozen here.
+    pub spec: Value,
+    /// The version of the program.
+    pub tool_version: String,
+    /// The steps in the order that replay follows.
+    pub catalogue: Vec<CatalogueEntry>,
+}
+
+/// Who takes a run over.
+#[derive(Debug, Clone)]
+pub struct Adopter {
+    /// What for.
+    pub purpose: Purpose,
+    /// The process.
+    pub pid: u32,
+    /// The machine.
+    pub host: String,
+}
+
+/// A run cannot be created or taken over.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The store refused or failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The history cannot be folded.
+    #[error("the history of the run cannot be read")]
+    History(#[from] IllegalTransition),
+    /// An event was refused.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+}
+
+/// How driving a run ended. Each but `Lost` is in the journal.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Every step of the generation has its outcome.
+    Succeeded,
+    /// It cannot go on by itself.
+    Failed {
+        /// The step that failed.
+        step: StepId,
+        /// Why.
+        error: ErrorReport,
+    },
+    /// It stopped in good order and can be resumed.
+    Interrupted {
+        /// Why, and what to do.
+        reason: ErrorReport,
+    },
+    /// It stopped before doing anything, since the history does not fit this program.
+    Drifted {
+        /// The first such step.
+        step: StepId,
+        /// In which way.
+        why: String,
+    },
+    /// The journal failed in the middle: what happened last may be missing from it.
+    Lost(RecordError),
+}
+
+/// A run under this process's lease.
+pub struct Run {
+    recorder: Arc<Recorder>,
+    clock: Arc<dyn Clock>,
+}
+
+/// The state of a run by its history.
+///
+/// # Errors
+/// The store fails, or the history does not fold.
+pub async fn load(store: &dyn Store, run: RunId) -> Result<RunState, RunError> {
+    Ok(RunState::fold(&store.load(run).await?)?)
+}
+
+impl Run {
+    /// Creates a run and leases it.
+    ///
+    /// # Errors
+    /// Another run owns the cluster's name, or the store fails.
+    pub async fn create(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        run: RunId,
+        new: NewRun,
+        observer: Observer,
+    ) -> Result<Self, RunError> {
+        let NewRun {
+            cluster,
+            provider,
+            spec,
+            tool_version,
+            catalogue,
+        } = new;
+        let first = Recorded {
+            run,
+            seq: Seq::FIRST,
+            at: clock.now(),
+            epoch: Epoch::FIRST,
+            generation: Generation::FIRST,
+            format: EVENT_FORMAT,
+            event: Event::RunStarted {
+                cluster,
+                provider,
+                spec,
+                tool_version,
+                catalogue,
+            },
+        };
+        let state = RunState::begin(&first)?;
+        let first = Arc::new(first);
+        let lease = store.create(first.clone()).await?;
+        observer(&first);
+        let recorder = Recorder::new(store, lease, clock.clone(), state, observer);
+        Ok(Self { recorder, clock })
+    }
+
+    /// Takes a run over, under a new epoch.
+    ///
+    /// # Errors
+    /// A living process holds it, it was destroyed, or the store fails.
+    pub async fn adopt(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        run: RunId,
+        adopter: Adopter,
+        observer: Observer,
+    ) -> Result<Self, RunError> {
+        let lease = store.adopt(run).await?;
+        let state = load(&*store, run).await?;
+        let recorder = Recorder::new(store, lease, clock.clone(), state, observer);
+        let Adopter { purpose, pid, host } = adopter;
+        recorder.record(Event::RunAdopted { purpose, pid, host }).await?;
+        Ok(Self { recorder, clock })
+    }
+
+    /// The run's id.
+    pub fn id(&self) -> RunId {
+        self.recorder.lease().run()
+    }
+
+    /// The state now.
+    pub fn state(&self) -> RunState {
+        self.recorder.state()
+    }
+
+    /// Begins the next generation.
+    ///
+    /// # Errors
+    /// The replay names unknown steps, ends before it begins, or begins after a step without an outcome.
+    pub async fn replay(&self, replay: Replay) -> Result<(), RecordError> {
+        let Replay { from, to, only } = replay;
+        self.recorder
+            .record(Event::ReplayRequested { from, to, only })
+            .await
+    }
+
+    /// Records that a resource is gone.
+    ///
+    /// # Errors
+    /// The journal failed.
+    pub async fn deleted(&self, resource: Resource) -> Result<(), RecordError> {
+        self.recorder.record(Event::ResourceDeleted { resource }).await
+    }
+
+    /// Gives the cluster's name back: everything the run created is gone.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn retire(&self) -> Result<(), StoreError> {
+        self.recorder.store().retire(self.recorder.lease()).await
+    }
+
+    /// Drives the run through `body` to an end, and records that end.
+    pub async fn drive<W, F, Fut, T>(&self, world: Arc<W>, settings: Settings, stop: Stop, body: F) -> Outcome
+    where
+        W: Send + Sync + 'static,
+        F: FnOnce(Flow<W>) -> Fut,
+        Fut: Future<Output = Result<T, Halt>>,
+    {
+        let flow = Flow::new(world, self.recorder.clone(), self.clock.clone(), stop, settings);
+        let (event, outcome) = match body(flow).await.err() {
+            Some(Halt::Record(lost)) => return Outcome::Lost(lost),
+            halt => conclude(halt),
+        };
+        match self.recorder.record(event).await {
+            Ok(()) => outcome,
+            Err(lost) => Outcome::Lost(lost),
+        }
+    }
+}
+
+/// The event that ends a run, and what its caller is told. A lost journal gets no event.
+fn conclude(halt: Option<Halt>) -> (Event, Outcome) {
+    let interrupted = |reason: ErrorReport| {
+        (
+            Event::RunInterrupted {
+                reason: reason.clone(),
+            },
+            reason,
+        )
+    };
+    match halt {
+        None | Some(Halt::EndOfReplay | Halt::Record(_)) => (Event::RunSucceeded, Outcome::Succeeded),
+        Some(Halt::Failed { step, error }) if error.class == ErrorClass::Operator => {
+            let message = format!("step `{step}` needs a person: {}", error.message);
+            let (event, reason) = interrupted(ErrorReport { message, ..error });
+            (event, Outcome::Interrupted { reason })
+        }
+        Some(Halt::Failed { step, error }) => (
+            Event::RunFailed {
+                step: Some(step.clone()),
+                error: error.clone(),
+            },
+            Outcome::Failed { step, error },
+        ),
+        Some(Halt::Stopped) => {
+            let (event, reason) = interrupted(ErrorReport::new(ErrorClass::Operator, "a stop was requested"));
+            (event, Outcome::Interrupted { reason })
+        }
+        Some(Halt::Drift { step, why }) => {
+            let message = format!("step `{step}` has drifted: {why}");
+            let (event, _) = interrupted(ErrorReport::new(ErrorClass::Operator, message));
+            (event, Outcome::Drifted { step, why })
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! What a step is: an input, an output, an error, and three acts.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::StepError;
+use crate::event::{Event, Resource};
+use crate::ids::{Attempt, EffectKey, Generation, ItemKey, RunId, StepId};
+use crate::record::{RecordError, Recorder};
+use crate::retry::Retry;
+
+/// One typed, idempotent step. The struct itself is the input: what is serialised into the journal before anything is
+/// touched, and what drift is measured by.
+///
+/// Every attempt probes first, so an attempt after a crash, a time-out or an ambiguous failure never repeats an effect
+/// that is there already.
+pub trait Step: Serialize + Send + Sync + 'static {
+    /// What all steps of a flow may touch.
+    type World: Send + Sync + 'static;
+    /// What later steps get.
+    type Output: Serialize + DeserializeOwned + Send + 'static;
+    /// What can go wrong, with its class.
+    type Error: StepError;
+
+    /// Its id in the catalogue.
+    const ID: StepId;
+
+    /// Is the world already so? Changes nothing.
+    fn probe(
+        &self,
+        cx: &StepCx<Self::World>,
+    ) -> impl Future<Output = Result<Probe<Self::Output>, Self::Error>> + Send;
+
+    /// Makes it so. May run after an attempt that died at any point.
+    fn apply(
+        &self,
+        cx: &StepCx<Self::World>,
+    ) -> impl Future<Output = Result<Self::Output, Self::Error>> + Send;
+
+    /// Looks at the world and refuses to call it done if it is not.
+    fn verify(
+        &self,
+        cx: &StepCx<Self::World>,
+        output: &Self::Output,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
+    /// How long an attempt may take, and how often to try.
+    fn limits(&self) -> Limits {
+        Limits::STANDARD
+    }
+}
+
+/// What a probe found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probe<T> {
+    /// The world is as the step wants it; its output.
+    Done(T),
+    /// There is something to do.
+    NotDone,
+}
+
+/// Bounds of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest that one attempt may take; past it the attempt is dropped and counts as ambiguous.
+    pub deadline: Duration,
+    /// When to try again after a transient or ambiguous failure.
+    pub retry: Retry,
+}
+
+impl Limits {
+    /// Two minutes an attempt, and the standard retries.
+    pub const STANDARD: Self = Self {
+        deadline: Duration::from_secs(120),
+        retry: Retry::STANDARD,
+    };
+
+    /// The standard retries with another deadline.
+    pub const fn within(deadline: Duration) -> Self {
+        Self {
+            deadline,
+            retry: Retry::STANDARD,
+        }
+    }
+}
+
+/// What an attempt knows of itself, and its way to the journal.
+pub struct StepCx<W> {
+    pub(crate) world: Arc<W>,
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) run: RunId,
+    pub(crate) generation: Generation,
+    pub(crate) step: StepId,
+    pub(crate) item: Option<ItemKey>,
+    pub(crate) attempt: Attempt,
+    pub(crate) effect_key: EffectKey,
+    pub(crate) named_by_replay: bool,
+}
+
+impl<W> StepCx<W> {
+    /// All that a step may touch.
+    pub fn world(&self) -> &W {
+        &self.world
+    }
+
+    /// The run.
+    pub const fn run(&self) -> RunId {
+        self.run
+    }
+
+    /// The generation.
+    pub const fn generation(&self) -> Generation {
+        self.generation
+    }
+
+    /// Which try in this generation.
+    pub const fn attempt(&self) -> Attempt {
+        self.attempt
+    }
+
+    /// The name of this step's (or item's) external effect: stable over retries and crashes, new after a replay.
+    pub const fn effect_key(&self) -> &EffectKey {
+        &self.effect_key
+    }
+
+    /// Whether a replay named this very step as its first (`replay --from` it): the user means it.
+    pub const fn named_by_replay(&self) -> bool {
+        self.named_by_replay
+    }
+
+    /// What exists by the journal.
+    pub fn resources(&self) -> Vec<Resource> {
+        self.recorder.state().resources
+    }
+
+    /// Records that `resource` exists; returns once that is durable. Recording it again is fine and writes nothing.
+    ///
+    /// # Errors
+    /// The journal refused or failed.
+    pub async fn created(&self, resource: Resource) -> Result<(), RecordError> {
+        if self.recorder.inspect(|state| state.resources.contains(&resource)) {
+            return Ok(());
+        }
+        let created = Event::ResourceCreated {
+            step: self.step.clone(),
+            item: self.item.clone(),
+            resource,
+        };
+        self.recorder.record(created).await
+    }
+
+    /// Records that `resource` is gone; returns once that is durable.
+    ///
+    /// # Errors
+    /// The journal refused or failed.
+    pub async fn deleted(&self, resource: Resource) -> Result<(), RecordError> {
+        self.recorder.record(Event::ResourceDeleted { resource }).await
+    }
+}

@@ -1,0 +1,242 @@
+//! Where histories live: the contract that the SQLite journal and the in-memory store both keep.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::clock::BoxFuture;
+use crate::event::{EVENT_FORMAT, Event, Recorded};
+use crate::ids::{Epoch, RunId, Seq};
+
+/// The right to write to one run's history: an epoch, and a guard that frees the run when it is dropped (an OS lock
+/// that dies with the process, in the journal).
+pub struct Lease {
+    run: RunId,
+    epoch: Epoch,
+    _guard: Box<dyn Any + Send + Sync>,
+}
+
+impl Lease {
+    /// A lease on `run` in `epoch` which holds `guard` for as long as it lives. Stores make it, nobody else.
+    pub fn new(run: RunId, epoch: Epoch, guard: Box<dyn Any + Send + Sync>) -> Self {
+        Self {
+            run,
+            epoch,
+            _guard: guard,
+        }
+    }
+
+    /// The run.
+    pub const fn run(&self) -> RunId {
+        self.run
+    }
+
+    /// The epoch under which this lease may append.
+    pub const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+}
+
+impl std::fmt::Debug for Lease {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lease")
+            .field("run", &self.run)
+            .field("epoch", &self.epoch)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A run as the store lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunRow {
+    /// The run.
+    pub run: RunId,
+    /// Its cluster's name.
+    pub cluster: String,
+    /// Its provider's name.
+    pub provider: String,
+    /// When it was created, UTC.
+    pub created_at: Timestamp,
+    /// Whether it still owns its cluster's name: from its creation until [`Store::retire`].
+    pub owns_cluster: bool,
+}
+
+/// Why a store refused or failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No such run.
+    #[error("no run `{run}` in the journal")]
+    UnknownRun {
+        /// The run asked for.
+        run: RunId,
+    },
+    /// The run is driven by a living process.
+    #[error("run `{run}` is held by another process{}", .holder.as_ref().map(|h| format!(" ({h})")).unwrap_or_default())]
+    Held {
+        /// The run.
+        run: RunId,
+        /// Who holds it, as far as is known (`pid 4242 on host`).
+        holder: Option<String>,
+    },
+    /// Another run owns the cluster's name.
+    #[error("cluster `{cluster}` exists already: it belongs to run `{run}`")]
+    ClusterExists {
+        /// The name.
+        cluster: String,
+        /// The run that owns it.
+        run: RunId,
+    },
+    /// The lease is not the newest: another process took the run over since.
+    #[error("run `{run}` was taken over by another process (epoch {newest}, this one has {epoch})")]
+    Fenced {
+        /// The run.
+        run: RunId,
+        /// The epoch of the append.
+        epoch: Epoch,
+        /// The epoch of the journal.
+        newest: Epoch,
+    },
+    /// The sequence number exists, or leaves a gap.
+    #[error("event {seq} of run `{run}` is out of sequence: the next one is {expected}")]
+    OutOfSequence {
+        /// The run.
+        run: RunId,
+        /// The number that was appended.
+        seq: Seq,
+        /// The number that comes next.
+        expected: Seq,
+    },
+    /// The journal was written by a newer program.
+    #[error("the journal is in format {found}; this program reads up to {supported}")]
+    NewerFormat {
+        /// Its format.
+        found: u64,
+        /// The newest that this program knows.
+        supported: u64,
+    },
+    /// The journal is damaged.
+    #[error("the journal is damaged: {0}")]
+    Corrupt(String),
+    /// The journal cannot be read or written (full disk, permissions, not a database).
+    #[error("{doing}")]
+    Unusable {
+        /// What was being done to what.
+        doing: String,
+        /// What came back.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// Durable histories of runs.
+///
+/// What every store guarantees (the suite in [`crate::contract`] checks it):
+/// - an append is acknowledged only once it is durable, all of it or nothing;
+/// - the events of a run are numbered from 1 without gaps, an existing number is never overwritten;
+/// - only the lease with the newest epoch can append, and there is at most one living lease a run;
+/// - appends take effect in the order of the calls.
+pub trait Store: Send + Sync + 'static {
+    /// Creates a run with its first event, which must be a `RunStarted` with sequence number 1 and epoch 1, and leases
+    /// it. Refused with [`StoreError::ClusterExists`] where a run of the same provider owns the cluster's name.
+    fn create(&self, first: Arc<Recorded>) -> BoxFuture<'_, Result<Lease, StoreError>>;
+
+    /// Leases an existing run under a new epoch; refused at once with [`StoreError::Held`] while a lease lives.
+    fn adopt(&self, run: RunId) -> BoxFuture<'_, Result<Lease, StoreError>>;
+
+    /// Appends events in one transaction. The order is fixed by the call, not by the first poll of the future.
+    fn append(&self, lease: &Lease, events: Vec<Arc<Recorded>>)
+    -> BoxFuture<'static, Result<(), StoreError>>;
+
+    /// The whole history of a run, in order.
+    fn load(&self, run: RunId) -> BoxFuture<'_, Result<Vec<Recorded>, StoreError>>;
+
+    /// Every run, oldest first.
+    fn runs(&self) -> BoxFuture<'_, Result<Vec<RunRow>, StoreError>>;
+
+    /// Whether a living lease holds the run.
+    fn is_held(&self, run: RunId) -> BoxFuture<'_, Result<bool, StoreError>>;
+
+    /// Gives the cluster's name back: what the run created is gone. Repeating it is fine.
+    fn retire(&self, lease: &Lease) -> BoxFuture<'static, Result<(), StoreError>>;
+}
+
+/// Checks what a store can know of a batch without its history: every event belongs to `run`, carries `epoch`, is in a
+/// format that this build knows, and follows the one before it.
+///
+/// # Errors
+///
+/// [`StoreError::Unusable`] for another run's event, [`StoreError::Fenced`] for another epoch's,
+/// [`StoreError::NewerFormat`], and [`StoreError::OutOfSequence`] where the batch has a gap in itself.
+pub fn check_batch(run: RunId, epoch: Epoch, events: &[Arc<Recorded>]) -> Result<(), StoreError> {
+    let mut expected: Option<Seq> = None;
+    for event in events {
+        if event.run != run {
+            return Err(StoreError::Unusable {
+                doing: format!("cannot append event {} to run `{run}`", event.seq),
+                source: format!("it belongs to run `{}`", event.run).into(),
+            });
+        }
+        if event.epoch != epoch {
+            return Err(StoreError::Fenced {
+                run,
+                epoch: event.epoch,
+                newest: epoch,
+            });
+        }
+        if event.format > EVENT_FORMAT {
+            return Err(StoreError::NewerFormat {
+                found: event.format.into(),
+                supported: EVENT_FORMAT.into(),
+            });
+        }
+        if let Some(expected) = expected
+            && event.seq != expected
+        {
+            return Err(StoreError::OutOfSequence {
+                run,
+                seq: event.seq,
+                expected,
+            });
+        }
+        expected = Some(event.seq.next());
+    }
+    Ok(())
+}
+
+/// What a store lists of the run that begins with `first`.
+///
+/// # Errors
+///
+/// [`StoreError::OutOfSequence`] where its number is not 1; [`StoreError::Unusable`] where it is no
+/// [`Event::RunStarted`]; and what [`check_batch`] refuses.
+pub fn check_first(first: &Arc<Recorded>) -> Result<RunRow, StoreError> {
+    check_batch(first.run, Epoch::FIRST, std::slice::from_ref(first))?;
+    if first.seq != Seq::FIRST {
+        return Err(StoreError::OutOfSequence {
+            run: first.run,
+            seq: first.seq,
+            expected: Seq::FIRST,
+        });
+    }
+    let Event::RunStarted {
+        cluster, provider, ..
+    } = &first.event
+    else {
+        return Err(StoreError::Unusable {
+            doing: format!("cannot create run `{}`", first.run),
+            source: format!(
+                "its history would begin with `{}`, not `run_started`",
+                first.event.kind()
+            )
+            .into(),
+        });
+    };
+    Ok(RunRow {
+        run: first.run,
+        cluster: cluster.clone(),
+        provider: provider.clone(),
+        created_at: first.at,
+        owns_cluster: true,
+    })
+}

@@ -1,0 +1,234 @@
+//! An event as a row: the columns that queries need, the whole event as JSON, and a digest of all of it.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use mesosflow_workflow::{EVENT_FORMAT, Epoch, Event, Generation, Recorded, RunId, Seq, StoreError};
+use rusqlite::types::Type;
+use sha2::{Digest, Sha256};
+
+/// The columns of an event, in the order in which [`EventRow::read`] takes them.
+pub(crate) const COLUMNS: &str =
+    "run, seq, at, epoch, generation, kind, step, item, attempt, format, body, digest";
+
+/// The condition for the events of the run `?1`.
+pub(crate) const OF_RUN: &str = "place BETWEEN (SELECT number << 32 FROM runs WHERE run = ?1) \
+     AND (SELECT (number << 32) + 4294967295 FROM runs WHERE run = ?1)";
+
+/// A row of the table `events`.
+#[derive(Debug)]
+pub(crate) struct EventRow {
+    pub(crate) run: String,
+    pub(crate) seq: i64,
+    pub(crate) at: String,
+    pub(crate) epoch: i64,
+    pub(crate) generation: i64,
+    pub(crate) kind: String,
+    pub(crate) step: Option<String>,
+    pub(crate) item: Option<String>,
+    pub(crate) attempt: Option<i64>,
+    pub(crate) format: i64,
+    pub(crate) body: String,
+    pub(crate) digest: Vec<u8>,
+}
+
+impl EventRow {
+    /// The row of `recorded`.
+    pub(crate) fn encode(recorded: &Arc<Recorded>) -> Result<Self, StoreError> {
+        let fail = |source: Box<dyn std::error::Error + Send + Sync>| StoreError::Unusable {
+            doing: format!(
+                "cannot write event {} of run `{}` as JSON",
+                recorded.seq, recorded.run
+            ),
+            source,
+        };
+        let mut row = Self {
+            run: recorded.run.to_string(),
+            seq: i64::try_from(recorded.seq.0).map_err(|error| fail(error.into()))?,
+            at: time(recorded.at),
+            epoch: i64::try_from(recorded.epoch.0).map_err(|error| fail(error.into()))?,
+            generation: recorded.generation.0.into(),
+            kind: recorded.event.kind().to_owned(),
+            step: recorded.event.step().map(ToString::to_string),
+            item: recorded.event.item().map(ToString::to_string),
+            attempt: attempt(&recorded.event),
+            format: recorded.format.into(),
+            body: serde_json::to_string(&recorded.event).map_err(|error| fail(error.into()))?,
+            digest: Vec::new(),
+        };
+        row.digest = row.compute_digest();
+        Ok(row)
+    }
+
+    /// The row under a cursor of a query for [`COLUMNS`].
+    pub(crate) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            run: row.get(0)?,
+            seq: row.get(1)?,
+            at: row.get(2)?,
+            epoch: row.get(3)?,
+            generation: row.get(4)?,
+            kind: row.get(5)?,
+            step: row.get(6)?,
+            item: row.get(7)?,
+            attempt: row.get(8)?,
+            format: row.get(9)?,
+            body: row.get(10)?,
+            digest: row.get(11)?,
+        })
+    }
+
+    /// The event of this row.
+    pub(crate) fn decode(&self) -> Result<Recorded, StoreError> {
+        self.verify()?;
+        let damaged = |what: &dyn std::fmt::Display| {
+            StoreError::Corrupt(format!("event {} of run `{}`: {what}", self.seq, self.run))
+        };
+        let event: Event = serde_json::from_str(&self.body).map_err(|error| damaged(&error))?;
+        if event.kind() != self.kind {
+            return Err(damaged(&format_args!(
+                "`{}` is filed as `{}`",
+                event.kind(),
+                self.kind
+            )));
+        }
+        Ok(Recorded {
+            run: self.run.parse::<RunId>().map_err(|error| damaged(&error))?,
+            seq: Seq(u64::try_from(self.seq).map_err(|error| damaged(&error))?),
+            at: self.at.parse().map_err(|error| damaged(&error))?,
+            epoch: Epoch(u64::try_from(self.epoch).map_err(|error| damaged(&error))?),
+            generation: Generation(u32::try_from(self.generation).map_err(|error| damaged(&error))?),
+            format: u16::try_from(self.format).map_err(|error| damaged(&error))?,
+            event,
+        })
+    }
+
+    /// Checks that this build knows the event's format, and that every byte is as it was written.
+    pub(crate) fn verify(&self) -> Result<(), StoreError> {
+        if self.format > EVENT_FORMAT.into() {
+            return Err(StoreError::NewerFormat {
+                found: self.format.unsigned_abs(),
+                supported: EVENT_FORMAT.into(),
+            });
+        }
+        if self.digest != self.compute_digest() {
+            return Err(StoreError::Corrupt(format!(
+                "event {} of run `{}` is not what was written",
+                self.seq, self.run
+            )));
+        }
+        Ok(())
+    }
+
+    /// SHA-256 over all the other columns, each behind its length. SQLite's own check sees a broken page, not a
+    /// changed letter.
+    fn compute_digest(&self) -> Vec<u8> {
+        let mut hash = Sha256::new();
+        let mut numbers = [0; 40];
+        let fields = [
+            self.seq,
+            self.epoch,
+            self.generation,
+            self.attempt.unwrap_or(-1),
+            self.format,
+        ];
+        for (place, number) in numbers.chunks_exact_mut(8).zip(fields) {
+            place.copy_from_slice(&number.to_le_bytes());
+        }
+        hash.update(numbers);
+        for text in [
+            Some(&self.run),
+            Some(&self.at),
+            Some(&self.kind),
+            self.step.as_ref(),
+            self.item.as_ref(),
+            Some(&self.body),
+        ] {
+            // A length that no text has stands for a missing one.
+            hash.update(text.map_or(u64::MAX, |text| text.len() as u64).to_le_bytes());
+            hash.update(text.map_or("", String::as_str));
+        }
+        hash.finalize().to_vec()
+    }
+}
+
+/// A time as text whose order is the order of time: always nine digits after the point.
+pub(crate) fn time(at: Timestamp) -> String {
+    format!("{at:.9}")
+}
+
+/// Reads a column with anything that parses from text.
+pub(crate) fn parsed<T>(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<T>
+where
+    T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>,
+{
+    let text = row.get_ref(column)?.as_str()?;
+    text.parse()
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
+}
+
+fn attempt(event: &Event) -> Option<i64> {
+    match event {
+        Event::StepStarted { attempt, .. }
+        | Event::StepSucceeded { attempt, .. }
+        | Event::StepFailed { attempt, .. } => Some(attempt.0.into()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mesosflow_workflow::contract::{first, next};
+
+    #[test]
+    fn a_row_decodes_to_the_event_that_it_was_made_of() {
+        let begin = first("demo");
+        for recorded in [begin.clone(), next(&begin, 2)] {
+            assert_eq!(EventRow::encode(&recorded).unwrap().decode().unwrap(), *recorded);
+        }
+    }
+
+    #[test]
+    fn any_changed_column_is_noticed() {
+        let begin = first("demo");
+        let change = |change: fn(&mut EventRow)| {
+            let mut row = EventRow::encode(&next(&begin, 2)).unwrap();
+            change(&mut row);
+            row.decode()
+        };
+        let changes: [fn(&mut EventRow); 9] = [
+            |row| row.seq += 1,
+            |row| row.at = row.at.replace("2026", "2025"),
+            |row| row.epoch += 1,
+            |row| row.generation += 1,
+            |row| row.step = None,
+            |row| row.item = Some("other".to_owned()),
+            |row| row.attempt = None,
+            |row| row.body = row.body.replace("i-2", "i-3"),
+            |row| row.digest.truncate(31),
+        ];
+        for (index, case) in changes.into_iter().enumerate() {
+            assert!(
+                matches!(change(case), Err(StoreError::Corrupt(_))),
+                "change {index}"
+            );
+        }
+        assert!(matches!(
+            change(|row| row.format = 9),
+            Err(StoreError::NewerFormat { found: 9, .. })
+        ));
+    }
+
+    #[test]
+    fn texts_of_times_sort_as_the_times() {
+        let times = [
+            "2026-03-01T09:30:00Z",
+            "2026-03-01T09:30:00.5Z",
+            "2026-03-01T09:30:01Z",
+        ];
+        let texts: Vec<String> = times.iter().map(|at| time(at.parse().unwrap())).collect();
+        assert!(texts.is_sorted(), "{texts:?}");
+        assert_eq!(texts[1], "2026-03-01T09:30:00.500000000Z");
+    }
+}

@@ -1,0 +1,316 @@
+//! The tables, their migrations, and the settings that a connection is read back for.
+
+use std::path::Path;
+use std::time::Duration;
+
+use mesosflow_workflow::StoreError;
+use rusqlite::{Connection, MAIN_DB, OpenFlags};
+
+use crate::error::{sqlite, unusable};
+use crate::lock::Locks;
+
+/// `mflw`: marks the file as a journal, for this program and for `file`.
+pub(crate) const APPLICATION_ID: i64 = 0x6d66_6c77;
+
+/// How long a write waits for another process's.
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Every migration, oldest first: number n takes a journal of schema n to n + 1. Those that were ever released are
+/// never changed; saved journals of each version are under `fixtures/journals/`.
+const MIGRATIONS: &[&str] = &[V1];
+
+const V1: &str = "
+CREATE TABLE runs (
+    number        INTEGER PRIMARY KEY CHECK (number BETWEEN 1 AND 2147483647),
+    run           TEXT    NOT NULL UNIQUE,
+    cluster       TEXT    NOT NULL,
+    provider      TEXT    NOT NULL,
+    created_at    TEXT    NOT NULL,
+    epoch         INTEGER NOT NULL CHECK (epoch >= 1),
+    owns_cluster  INTEGER NOT NULL CHECK (owns_cluster IN (0, 1))
+) STRICT;
+
+CREATE UNIQUE INDEX runs_by_owned_cluster ON runs (provider, cluster) WHERE owns_cluster = 1;
+
+-- place is the run's number * 2^32 + seq: (run, seq) as one integer. Appending to a tree of integers dirties one page
+-- where an index on (run, seq) dirties three, and the pages of a commit are what it costs beside the disk's latency.
+CREATE TABLE events (
+    place       INTEGER PRIMARY KEY,
+    run         TEXT    NOT NULL REFERENCES runs (run),
+    seq         INTEGER NOT NULL CHECK (seq BETWEEN 1 AND 4294967295 AND seq = place & 4294967295),
+    at          TEXT    NOT NULL,
+    epoch       INTEGER NOT NULL CHECK (epoch >= 1),
+    generation  INTEGER NOT NULL CHECK (generation >= 1),
+    kind        TEXT    NOT NULL,
+    step        TEXT,
+    item        TEXT,
+    attempt     INTEGER,
+    format      INTEGER NOT NULL CHECK (format >= 1),
+    body        TEXT    NOT NULL,
+    digest      BLOB    NOT NULL
+) STRICT;
+
+CREATE TRIGGER events_are_never_changed BEFORE UPDATE ON events
+BEGIN SELECT RAISE(ABORT, 'events are only ever appended'); END;
+
+CREATE TRIGGER events_are_never_deleted BEFORE DELETE ON events
+BEGIN SELECT RAISE(ABORT, 'events are only ever appended'); END;
+
+-- OR REPLACE deletes without asking the trigger above.
+CREATE TRIGGER events_are_never_replaced BEFORE INSERT ON events
+WHEN EXISTS (SELECT 1 FROM events WHERE place = NEW.place)
+BEGIN SELECT RAISE(ABORT, 'events are only ever appended'); END;
+
+CREATE TRIGGER runs_are_never_deleted BEFORE DELETE ON runs
+BEGIN SELECT RAISE(ABORT, 'runs are never deleted'); END;
+
+CREATE TRIGGER runs_only_go_forward BEFORE UPDATE ON runs
+WHEN NEW.number <> OLD.number OR NEW.run <> OLD.run OR NEW.epoch < OLD.epoch
+BEGIN SELECT RAISE(ABORT, 'runs only go forward'); END;
+";
+
+/// The newest schema that this build reads and writes.
+pub(crate) const LATEST: i64 = MIGRATIONS.len() as i64;
+
+/// What a connection may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Read and write, as far as the file allows.
+    Write,
+    /// Read a file on a read-only medium that nobody else writes to.
+    Immutable,
+}
+
+/// Opens the existing file at `path`. SQLite reads nothing of it yet.
+pub(crate) fn connect(path: &Path, access: Access) -> Result<Connection, StoreError> {
+    let fail = |error: rusqlite::Error| sqlite("open", path, &error);
+    let connection = match access {
+        Access::Write => Connection::open_with_flags(
+            path,
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        ),
+        Access::Immutable => Connection::open_with_flags(
+            immutable_uri(path),
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI,
+        ),
+    }
+    .map_err(fail)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(fail)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(connection)
+}
+
+fn immutable_uri(path: &Path) -> String {
+    let path = path
+        .to_string_lossy()
+        .replace('%', "%25")
+        .replace('?', "%3f")
+        .replace('#', "%23");
+    format!("file:{path}?immutable=1")
+}
+
+/// The schema of the file, 0 for an empty one. Changes nothing.
+///
+/// # Errors
+///
+/// [`StoreError::NewerFormat`] for a newer schema, [`StoreError::Unusable`] for a file that is no journal.
+pub(crate) fn identify(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
+    let (application, version, tables) =
+        identity(connection).map_err(|error| sqlite("open", path, &error))?;
+    match (application, version) {
+        (APPLICATION_ID, newer) if newer > LATEST => Err(StoreError::NewerFormat {
+            found: newer.unsigned_abs(),
+            supported: LATEST.unsigned_abs(),
+        }),
+        (APPLICATION_ID, version) if version >= 1 => Ok(version),
+        (0, 0) if tables == 0 => Ok(0),
+        _ => Err(unusable(
+            "open",
+            path,
+            "it is an SQLite database of another program",
+        )),
+    }
+}
+
+fn identity(connection: &Connection) -> rusqlite::Result<(i64, i64, i64)> {
+    Ok((
+        connection.pragma_query_value(None, "application_id", |row| row.get(0))?,
+        connection.pragma_query_value(None, "user_version", |row| row.get(0))?,
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?,
+    ))
+}
+
+/// Whether SQLite got no more than the right to read.
+pub(crate) fn is_read_only(connection: &Connection, path: &Path) -> Result<bool, StoreError> {
+    connection
+        .is_readonly(MAIN_DB)
+        .map_err(|error| sqlite("open", path, &error))
+}
+
+/// Makes `connection` a writer: settings that make a commit durable, read back, and the newest schema.
+pub(crate) fn prepare_writer(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let fail = |error: rusqlite::Error| sqlite("set up", path, &error);
+    let mode: String = connection
+        .pragma_query_value(None, "journal_mode", |row| row.get(0))
+        .map_err(fail)?;
+    if mode == "wal" && identify(connection, path)? == LATEST {
+        return settings(connection, path);
+    }
+    // Switching the mode of a new file does not wait for another process that does the same: it fails.
+    Locks::of(path).alone(|| {
+        settings(connection, path)?;
+        migrate(connection, path)
+    })
+}
+
+/// Sets what a durable commit needs, and believes only what it reads back.
+fn settings(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let wanted = [
+        ("journal_mode", "wal", "wal"),
+        ("synchronous", "full", "2"),
+        ("foreign_keys", "on", "1"),
+        ("wal_autocheckpoint", "1000", "1000"),
+        ("journal_size_limit", "8388608", "8388608"),
+    ];
+    for (name, value, expected) in wanted {
+        let fail = |error: rusqlite::Error| sqlite("set up", path, &error);
+        connection.pragma_update(None, name, value).map_err(fail)?;
+        let found = read_back(connection, name).map_err(fail)?;
+        if found != expected {
+            let cause = format!(
+                "SQLite keeps {name}={found} where {expected} is needed; is it on a network file system?"
+            );
+            return Err(unusable("set up", path, cause));
+        }
+    }
+    Ok(())
+}
+
+/// The value of a setting as text.
+fn read_back(connection: &Connection, name: &str) -> rusqlite::Result<String> {
+    use rusqlite::types::Value;
+    Ok(
+        match connection.pragma_query_value(None, name, |row| row.get(0))? {
+            Value::Integer(number) => number.to_string(),
+            Value::Text(text) => text,
+            other => format!("{other:?}"),
+        },
+    )
+}
+
+/// Brings the file to the newest schema, each step in a transaction of its own.
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let fail = |error: rusqlite::Error| sqlite("migrate", path, &error);
+    loop {
+        let version = identify(connection, path)?;
+        let Some(migration) = usize::try_from(version)
+            .ok()
+            .and_then(|from| MIGRATIONS.get(from))
+        else {
+            return Ok(());
+        };
+        let transaction = connection
+            .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
+            .map_err(fail)?;
+        transaction.execute_batch(migration).map_err(fail)?;
+        transaction
+            .pragma_update(None, "application_id", APPLICATION_ID)
+            .map_err(fail)?;
+        transaction
+            .pragma_update(None, "user_version", version + 1)
+            .map_err(fail)?;
+        transaction.commit().map_err(fail)?;
+        tracing::debug!(journal = %path.display(), from = version, to = version + 1, "migrated");
+    }
+}
+
+/// Makes `connection` a reader: it could not write if it tried.
+pub(crate) fn prepare_reader(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    connection
+        .pragma_update(None, "query_only", "on")
+        .map_err(|error| sqlite("open", path, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn journal() -> (tempfile::TempDir, std::path::PathBuf, Connection) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = crate::files::create(&folder.path().join("journal.sqlite")).unwrap();
+        let mut connection = connect(&path, Access::Write).unwrap();
+        assert_eq!(identify(&connection, &path).unwrap(), 0);
+        prepare_writer(&mut connection, &path).unwrap();
+        (folder, path, connection)
+    }
+
+    #[test]
+    fn an_empty_file_migrates_and_a_second_opening_finds_nothing_to_do() {
+        let (_folder, path, connection) = journal();
+        assert_eq!(identify(&connection, &path).unwrap(), LATEST);
+        let mut second = connect(&path, Access::Write).unwrap();
+        prepare_writer(&mut second, &path).unwrap();
+        assert_eq!(identify(&second, &path).unwrap(), LATEST);
+    }
+
+    #[test]
+    fn the_settings_of_a_durable_commit_are_read_back() {
+        let (_folder, _path, connection) = journal();
+        for (name, expected) in [
+            ("journal_mode", "wal"),
+            ("synchronous", "2"),
+            ("foreign_keys", "1"),
+        ] {
+            assert_eq!(read_back(&connection, name).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn a_setting_that_does_not_take_is_an_error() {
+        // A database in memory cannot keep a write-ahead log, as a file on some network file systems cannot.
+        let connection = Connection::open_in_memory().unwrap();
+        match settings(&connection, Path::new("here")) {
+            Err(StoreError::Unusable { source, .. }) => {
+                assert!(source.to_string().contains("journal_mode=memory"), "{source}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn another_programs_database_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("other.sqlite");
+        let other = Connection::open(&path).unwrap();
+        other.execute_batch("CREATE TABLE songs (title TEXT)").unwrap();
+        assert!(matches!(
+            identify(&other, &path),
+            Err(StoreError::Unusable { .. })
+        ));
+    }
+
+    #[test]
+    fn the_tables_refuse_what_no_code_of_ours_would_do() {
+        let (_folder, _path, connection) = journal();
+        connection
+            .execute_batch(
+                "INSERT INTO runs VALUES (1, 'r', 'c', 'p', 't', 3, 1);
+                 INSERT INTO events VALUES (4294967297, 'r', 1, 't', 1, 1, 'k', NULL, NULL, NULL, 1, '', x'');",
+            )
+            .unwrap();
+        for refused in [
+            "UPDATE events SET body = '[]'",
+            "DELETE FROM events",
+            "INSERT OR REPLACE INTO events SELECT place, run, seq, 'u', 1, 1, 'k', 's', 'i', 1, 1, '', x'' FROM events",
+            "INSERT INTO events VALUES (4294967299, 'r', 2, 't', 1, 1, 'k', NULL, NULL, NULL, 1, '', x'')",
+            "INSERT INTO events VALUES (8589934593, 's', 1, 't', 1, 1, 'k', NULL, NULL, NULL, 1, '', x'')",
+            "INSERT INTO events VALUES (4294967298, 'r', 2, 't', 'x', 1, 'k', NULL, NULL, NULL, 1, '', x'')",
+            "DELETE FROM runs",
+            "UPDATE runs SET epoch = 2",
+            "UPDATE runs SET run = 'q'",
+            "INSERT INTO runs VALUES (2, 's', 'c', 'p', 't', 1, 1)",
+        ] {
+            assert!(connection.execute_batch(refused).is_err(), "{refused} went in");
+        }
+    }
+}

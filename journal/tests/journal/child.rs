@@ -1,0 +1,79 @@
+//! A test of this binary as a process of its own, which can be killed.
+
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+const JOURNAL: &str = "MESOSFLOW_TEST_JOURNAL";
+
+/// A running child and what it says.
+pub(crate) struct Process {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Process {
+    /// Runs the ignored test `name` on `journal`.
+    pub(crate) fn start(name: &str, journal: &Path) -> Self {
+        Self::spawn(Command::new(std::env::current_exe().unwrap()), name, journal)
+    }
+
+    /// The same under a shell that runs `prelude` first.
+    pub(crate) fn start_under(prelude: &str, name: &str, journal: &Path) -> Self {
+        let mut shell = Command::new("sh");
+        shell
+            .arg("-c")
+            .arg(format!("{prelude}; exec \"$0\" \"$@\""))
+            .arg(std::env::current_exe().unwrap());
+        Self::spawn(shell, name, journal)
+    }
+
+    fn spawn(mut command: Command, name: &str, journal: &Path) -> Self {
+        command
+            .args(["--exact", name, "--ignored", "--nocapture", "--test-threads=1"])
+            .env(JOURNAL, journal)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit());
+        let mut child = command.spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, lines }
+    }
+
+    /// The next thing it says behind `word`; `None` once it is gone. What else it says is passed over.
+    pub(crate) fn next(&mut self, word: &str) -> Option<String> {
+        self.lines.by_ref().map_while(Result::ok).find_map(|line| {
+            // The harness does not end its own lines before the test speaks.
+            line.split_once(&format!("@{word} "))
+                .map(|(_, said)| said.to_owned())
+        })
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// SIGKILL, and what it had still said behind `word`.
+    pub(crate) fn kill(mut self, word: &str) -> Vec<String> {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        std::iter::from_fn(|| self.next(word)).collect()
+    }
+
+    /// Waits for its end.
+    pub(crate) fn join(mut self) {
+        while self.next("").is_some() {}
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+/// The journal that the child is to use; `None` where this is not a child.
+pub(crate) fn journal() -> Option<PathBuf> {
+    std::env::var_os(JOURNAL).map(PathBuf::from)
+}
+
+/// Says something to the parent.
+pub(crate) fn say(word: &str, what: impl std::fmt::Display) {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "@{word} {what}").unwrap();
+    out.flush().unwrap();
+}

@@ -1,0 +1,159 @@
+//! Disks that are full, fail or must not be written to.
+
+use std::path::Path;
+use std::process::Command;
+
+use mesosflow_journal::SqliteJournal;
+use mesosflow_workflow::contract::{first, next};
+use mesosflow_workflow::{RunId, Store, StoreError};
+
+use crate::child::{self, Process};
+
+/// A file system in memory of a few hundred kilobytes, where this user may mount one.
+struct Tiny {
+    folder: tempfile::TempDir,
+}
+
+impl Tiny {
+    fn mount() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        mount(&["-t", "tmpfs", "-o", "size=512k", "tmpfs"], folder.path()).then_some(Self { folder })
+    }
+
+    fn remount(&self, options: &str) {
+        assert!(mount(&["-o", &format!("remount,{options}")], self.folder.path()));
+    }
+}
+
+impl Drop for Tiny {
+    fn drop(&mut self) {
+        let _ = Command::new("umount")
+            .arg("--lazy")
+            .arg(self.folder.path())
+            .status();
+    }
+}
+
+fn mount(arguments: &[&str], folder: &Path) -> bool {
+    Command::new("mount")
+        .args(arguments)
+        .arg(folder)
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_appends_keeps_what_was_acknowledged_and_recovers() {
+    let Some(tiny) = Tiny::mount() else { return };
+    let path = tiny.folder.path().join("journal.sqlite");
+    let journal = SqliteJournal::open(&path).unwrap();
+    let begin = first("demo");
+    let lease = journal.create(begin.clone()).await.unwrap();
+    let mut seq = 2;
+    let refused = loop {
+        match journal
+            .append(&lease, vec![next(&begin, seq), next(&begin, seq + 1)])
+            .await
+        {
+            Ok(()) => seq += 2,
+            Err(error) => break error,
+        }
+        assert!(seq < 10_000, "the disk does not get full");
+    };
+    match refused {
+        StoreError::Unusable { doing, source } => {
+            assert_eq!(
+                doing,
+                format!("cannot append to the journal `{}`", path.display())
+            );
+            assert_eq!(source.to_string(), "the disk is full");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(journal.load(begin.run).await.unwrap().len() as u64, seq - 1);
+    tiny.remount("size=4m");
+    journal.append(&lease, vec![next(&begin, seq)]).await.unwrap();
+    drop(journal);
+    let journal = SqliteJournal::open(&path).unwrap();
+    assert_eq!(journal.load(begin.run).await.unwrap().len() as u64, seq);
+}
+
+#[tokio::test]
+async fn a_journal_on_a_read_only_disk_can_be_read_and_only_read() {
+    let Some(tiny) = Tiny::mount() else { return };
+    let path = tiny.folder.path().join("journal.sqlite");
+    let begin = first("demo");
+    drop(
+        SqliteJournal::open(&path)
+            .unwrap()
+            .create(begin.clone())
+            .await
+            .unwrap(),
+    );
+    tiny.remount("ro");
+    let journal = SqliteJournal::open_existing(&path).unwrap().unwrap();
+    assert_eq!(journal.load(begin.run).await.unwrap().len(), 1);
+    assert!(!journal.is_held(begin.run).await.unwrap());
+    assert!(matches!(
+        journal.adopt(begin.run).await,
+        Err(StoreError::Unusable { .. })
+    ));
+    assert!(matches!(
+        journal.create(first("other")).await,
+        Err(StoreError::Unusable { .. })
+    ));
+    match SqliteJournal::open(&path) {
+        Err(StoreError::Unusable { doing, .. }) => assert!(doing.contains("journal.sqlite"), "{doing}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Writing past a limit on the size of files fails as a broken disk does.
+#[tokio::test]
+async fn a_failing_write_stops_the_journal_and_loses_nothing_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.sqlite");
+    // The signal would end the process: ignored, the write fails. Blocks of 512 bytes.
+    let mut process = Process::start_under(
+        "trap '' XFSZ; ulimit -f 400",
+        "disk::appends_until_it_fails",
+        &path,
+    );
+    let run: RunId = process.next("run").unwrap().parse().unwrap();
+    let acknowledged: usize = process.next("acknowledged").unwrap().parse().unwrap();
+    let refused = process.next("refused").unwrap();
+    assert!(
+        refused.contains("journal.sqlite") && refused.contains("I/O"),
+        "{refused}"
+    );
+    assert_eq!(process.next("again").unwrap(), refused);
+    process.join();
+    let journal = SqliteJournal::open(&path).unwrap();
+    assert!(journal.load(run).await.unwrap().len() >= acknowledged);
+}
+
+#[tokio::test]
+#[ignore = "the child of the test above"]
+async fn appends_until_it_fails() {
+    let Some(path) = child::journal() else { return };
+    let journal = SqliteJournal::open(path).unwrap();
+    let begin = first("demo");
+    let lease = journal.create(begin.clone()).await.unwrap();
+    child::say("run", begin.run);
+    let mut seq = 2;
+    let text = |error: StoreError| match error {
+        StoreError::Unusable { doing, source } => format!("{doing}: {source}"),
+        other => format!("{other:?}"),
+    };
+    let refused = loop {
+        match journal.append(&lease, vec![next(&begin, seq)]).await {
+            Ok(()) => seq += 1,
+            Err(error) => break text(error),
+        }
+        assert!(seq < 10_000, "no write fails");
+    };
+    child::say("acknowledged", seq - 1);
+    child::say("refused", refused);
+    let again = journal.append(&lease, vec![next(&begin, seq)]).await.unwrap_err();
+    child::say("again", text(again));
+}

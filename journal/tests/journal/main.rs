@@ -1,0 +1,12 @@
+//! What the journal promises, tried from outside: one module for each thing that can happen to it.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod child;
+mod contract;
+mod crash;
+mod damage;
+mod disk;
+mod processes;
+mod rights;
+mod saved;

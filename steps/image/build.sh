@@ -1,0 +1,176 @@
+#!/bin/bash
+# Makes the image that local nodes are started from: Debian bookworm with systemd, sshd, Java, ZooKeeper, NFS,
+# Hadoop 2.7.3 (HDFS) and Spark 2.4.8.
+#
+#     build.sh --engine "podman" --tag localhost/mesosflow-node:latest --work DIR [--cache DIR] [--recipe SHA]
+#     build.sh --digest
+#
+# No image registry is needed: the tree comes from Debian's package mirrors through mmdebstrap, Hadoop and Spark from
+# PyPI, where the archive of pyspark 2.4.8 is the last one with the HDFS servers inside. Needs root, for a chroot.
+#
+# --digest prints the number that names this recipe: the sha256 of the lines `sha256sum` prints for its files, sorted
+# by path. --recipe puts such a number on the image as a label, so that a changed recipe is noticed.
+set -euo pipefail
+export LC_ALL=C
+
+recipe=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
+readonly PYSPARK_VERSION=2.4.8
+readonly PYSPARK_SHA256=3a19b71b8dc8dd91ebc943604a05e1ab01bce052456d42937035632d852d78dc
+readonly DOWNLOAD_ATTEMPTS=4
+
+say() { echo "image: $*"; }
+die() {
+    echo "build.sh: $*" >&2
+    exit 1
+}
+
+digest() {
+    (cd "$recipe" && find . -type f -printf '%P\n' | sort | xargs -d '\n' sha256sum | sha256sum | cut -d ' ' -f 1)
+}
+
+engine=
+tag=
+work=
+cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/mesosflow
+label=
+while [ $# -gt 0 ]; do
+    case $1 in
+        --digest)
+            digest
+            exit 0
+            ;;
+        --engine | --tag | --work | --cache | --recipe)
+            [ $# -ge 2 ] || die "$1 needs a value"
+            case $1 in
+                --engine) engine=$2 ;;
+                --tag) tag=$2 ;;
+                --work) work=$2 ;;
+                --cache) cache=$2 ;;
+                --recipe) label=$2 ;;
+            esac
+            shift 2
+            ;;
+        *) die "unknown argument: $1" ;;
+    esac
+done
+[ -n "$engine" ] || die "--engine is missing (for example: --engine podman)"
+[ -n "$tag" ] || die "--tag is missing (for example: --tag localhost/mesosflow-node:latest)"
+[ -n "$work" ] || die "--work is missing (a folder for temporary files, about 2 GB)"
+[ "$(id -u)" = 0 ] || die "making a node image needs root (it installs packages into a chroot)"
+# A command with its global options, as in "podman --runtime runc".
+read -r -a engine_command <<<"$engine"
+command -v "${engine_command[0]}" >/dev/null || die "no ${engine_command[0]} on this machine"
+
+mkdir -p "$work" "$cache"
+scratch=$(mktemp -d "$work/image.XXXXXX")
+child=
+cleanup() {
+    if [ -n "$child" ]; then
+        # The whole group: mmdebstrap itself looks away while its hooks run.
+        kill -TERM -- "-$child" 2>/dev/null || true
+        for _ in $(seq 50); do kill -0 "$child" 2>/dev/null || break; sleep 0.1; done
+        kill -KILL -- "-$child" 2>/dev/null || true
+        wait "$child" 2>/dev/null || true
+    fi
+    # Something mounted by an interrupted hook must not be walked into by rm.
+    awk -v root="$scratch" 'index($2, root) == 1 { print $2 }' /proc/self/mounts | sort -r | while read -r mounted; do
+        umount -l "$mounted" || true
+    done
+    rm -rf --one-file-system "$scratch"
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+# --- tools -----------------------------------------------------------------------------------------------------------
+
+needed=()
+command -v mmdebstrap >/dev/null || needed+=(mmdebstrap)
+command -v curl >/dev/null || command -v pip3 >/dev/null || needed+=(curl)
+if [ ${#needed[@]} -gt 0 ]; then
+    command -v apt-get >/dev/null || die "needs ${needed[*]}, and there is no apt-get to install it with"
+    say "installing ${needed[*]} on this machine"
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${needed[@]}" >"$scratch/apt.log" 2>&1 ||
+        { tail -n 20 "$scratch/apt.log" >&2; die "could not install ${needed[*]}"; }
+fi
+
+# --- Hadoop and Spark ------------------------------------------------------------------------------------------------
+
+verified() { [ -f "$1" ] && echo "$PYSPARK_SHA256  $1" | sha256sum --check --status; }
+
+# pip knows the mirror that this machine is told to use. It insists on asking the archive's setup.py for its name,
+# which needs two old friends of setuptools; nothing of the archive is built or installed.
+download_with_pip() {
+    python3 -m pip --version >/dev/null 2>&1 || return 1
+    python3 -m pip install -q --disable-pip-version-check --no-warn-script-location --root-user-action=ignore \
+        --target "$scratch/pip" wheel 'setuptools<58' || return 1
+    PYTHONPATH=$scratch/pip python3 -m pip download -q --disable-pip-version-check --no-deps --no-build-isolation \
+        --no-binary :all: --dest "$1" "pyspark==$PYSPARK_VERSION"
+}
+
+download_with_curl() {
+    command -v curl >/dev/null || return 1
+    curl -fsSL --connect-timeout 20 --speed-limit 1000 --speed-time 60 -o "$1/pyspark-$PYSPARK_VERSION.tar.gz" \
+        "https://files.pythonhosted.org/packages/source/p/pyspark/pyspark-$PYSPARK_VERSION.tar.gz"
+}
+
+pyspark=$cache/pyspark-$PYSPARK_VERSION.tar.gz
+if verified "$pyspark"; then
+    say "Hadoop and Spark are in the cache ($pyspark)"
+else
+    say "downloading Hadoop and Spark (pyspark $PYSPARK_VERSION, 220 MB)"
+    attempt=1
+    while :; do
+        fresh=$scratch/download
+        rm -rf "$fresh"
+        mkdir -p "$fresh"
+        if { download_with_pip "$fresh" || download_with_curl "$fresh"; } 2>"$scratch/download.log" &&
+            verified "$fresh/pyspark-$PYSPARK_VERSION.tar.gz"; then
+            # Under its final name only when whole: two builds at once, or a crash, leave no half archive.
+            cp "$fresh/pyspark-$PYSPARK_VERSION.tar.gz" "$pyspark.$$"
+            mv "$pyspark.$$" "$pyspark"
+            break
+        fi
+        if [ "$attempt" -ge "$DOWNLOAD_ATTEMPTS" ]; then
+            tail -n 5 "$scratch/download.log" >&2
+            die "pyspark $PYSPARK_VERSION could not be downloaded and verified in $DOWNLOAD_ATTEMPTS attempts"
+        fi
+        say "download failed or did not verify, trying again ($attempt of $DOWNLOAD_ATTEMPTS)"
+        sleep $((attempt * 2))
+        attempt=$((attempt + 1))
+    done
+fi
+
+# --- the tree --------------------------------------------------------------------------------------------------------
+
+say "installing Debian packages (about a minute)"
+packages=$(grep -vE '^(#|$)' "$recipe/packages.list" | paste -sd, -)
+# Manuals, translations and documents are a fifth of such a tree. The empty folders stay, because the alternatives
+# system of the JRE wants to put links there.
+#
+# In the background, because the shell only notices that it is to stop once a command in the foreground has ended.
+# shellcheck disable=SC2016 # mmdebstrap's hooks know $1
+setsid mmdebstrap --mode=root --variant=minbase --include="$packages" \
+    --aptopt='Apt::Install-Recommends "false"' --aptopt='Acquire::Retries "5"' --aptopt='Acquire::Languages "none"' \
+    --dpkgopt='path-exclude=/usr/share/man/*/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+    --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
+    --dpkgopt='force-unsafe-io' \
+    --essential-hook='mkdir -p "$1/usr/share/man/man1"' \
+    --customize-hook="bash '$recipe/customize.sh' \"\$1\" '$recipe' '$pyspark' >&3" \
+    bookworm "$scratch/node.tar" 3>&1 >"$scratch/mmdebstrap.log" 2>&1 &
+child=$!
+wait "$child" || { child=; tail -n 30 "$scratch/mmdebstrap.log" >&2; die "mmdebstrap failed"; }
+child=
+
+# --- the image -------------------------------------------------------------------------------------------------------
+
+say "importing the image as $tag"
+# The two folders that stand for disks are volumes, not layers: an overlay has no file handles, without which no NFS
+# server can export from it, and HDFS writes to a real file system. They go when a node is removed with `rm --volumes`.
+changes=(--change 'CMD ["/sbin/init"]' --change 'STOPSIGNAL SIGRTMIN+3' --change 'ENV container=oci'
+    --change 'VOLUME /mnt' --change 'VOLUME /vol')
+[ -z "$label" ] || changes+=(--change "LABEL org.mesosflow.recipe=$label")
+"${engine_command[@]}" import "${changes[@]}" "$scratch/node.tar" "$tag" >"$scratch/import.log" 2>&1 ||
+    { tail -n 10 "$scratch/import.log" >&2; die "$engine could not import the image"; }
+say "done ($(du -m "$scratch/node.tar" | cut -f 1) MB)"

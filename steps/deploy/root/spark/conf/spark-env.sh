@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Read by bin/spark-submit and its like.
+export JAVA_HOME={{ java_home }}
+export MESOS_NATIVE_JAVA_LIBRARY=/root/mesos/lib/libmesos.so
+export LD_LIBRARY_PATH=/root/mesos/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+export HADOOP_CONF_DIR=/root/ephemeral-hdfs/conf
+# The address that executors call back; names of nodes need not resolve.
+if [ -r /etc/mesosflow/node.env ]; then
+    # shellcheck disable=SC1091
+    . /etc/mesosflow/node.env
+    export SPARK_LOCAL_IP=$NODE_IP
+fi

@@ -1,0 +1,286 @@
+//! The two HDFS: where they live, how they are formatted, started and asked.
+
+use std::time::Duration;
+
+use mesosflow_workflow::{EffectKey, ErrorClass};
+use serde::{Deserialize, Serialize};
+
+use crate::act::ActError;
+use crate::cluster::Node;
+use crate::remote::{JobLimits, RemoteError};
+use crate::service::Service;
+use crate::world::{Script, World, on_each};
+
+/// A format takes seconds; a JVM on a starved machine takes its time to start.
+const FORMAT_LIMITS: JobLimits = JobLimits { deadline: Duration::from_secs(240), silence: Duration::from_secs(240) };
+/// A namenode of a small cluster is up in seconds; a large image is read at some 10 MB/s.
+const START_LIMIT: Duration = Duration::from_secs(240);
+
+/// One of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Hdfs {
+    /// On ephemeral disks: formatted for every generation of a cluster.
+    Ephemeral,
+    /// On the volume: an existing one is never formatted over unless the user names that very step.
+    Persistent,
+}
+
+/// A formatted file system.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Formatted {
+    /// The clusterID of its VERSION, which every datanode must have.
+    pub cluster_id: String,
+}
+
+/// What the disk of a namenode holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NameFolder {
+    /// Nothing.
+    Empty,
+    /// A VERSION without an image, or an image without its checksum: a format that was cut off, or a damage.
+    Half,
+    /// A complete file system.
+    Complete {
+        /// Its clusterID.
+        cluster_id: String,
+        /// The effect key of the format that made it, as far as mesosflow made it.
+        made_by: Option<String>,
+    },
+}
+
+/// Neither VERSION nor an image alone proves a format: both do, the image with the checksum that is written after it.
+const LOOK: &str = r#"[ -d "$name/current" ] || { echo empty; exit 0; }
+id=$(sed -n 's/^clusterID=//p' "$name/current/VERSION" 2>/dev/null) || id=
+image=
+for file in "$name"/current/fsimage_*.md5; do
+  [ -e "$file" ] && (cd "$name/current" && md5sum --check --status "${file##*/}") && image=$file
+done
+if [ -n "$id" ] && [ -n "$image" ]; then
+  echo "complete $id $(cat "$home/format" 2>/dev/null || true)"
+elif [ -n "$(ls -A "$name/current")" ]; then echo half; else echo empty; fi"#;
+
+/// The marker is written last; without it the format is not done, and nothing has been stored yet.
+const FORMAT: &str = r#"rm -f -- "$home/format"
+rm -rf -- "$name"
+"/root/$kind-hdfs/bin/hdfs" namenode -format -nonInteractive -clusterid "$id"
+ls "$name"/current/fsimage_*.md5 >/dev/null
+printf '%s\n' "$key" > "$home/format.new"
+sync -f "$home"
+mv -- "$home/format.new" "$home/format""#;
+
+const EMPTY_DATA: &str = r#"IFS=,
+for folder in $folders; do rm -rf -- "$folder"; done"#;
+/// Prints the clusterIDs of a datanode's folders.
+const DATA_IDS: &str = r#"IFS=,
+for folder in $folders; do sed -n 's/^clusterID=//p' "$folder/current/VERSION" 2>/dev/null || true; done | sort -u"#;
+
+/// Live datanodes and the state of the safe mode, from the namenode's own bean; exit 1 while it is not as wanted.
+const IS_LIVE: &str = r#"beans=$(curl -fsS --max-time 5 "http://$address:$ui/jmx?qry=Hadoop:service=NameNode,name=*" 2>/dev/null) || exit 1
+live=$(printf %s "$beans" | sed -n 's/.*"NumLiveDataNodes" : \([0-9]*\).*/\1/p' | head -n 1)
+safe=$(printf %s "$beans" | sed -n 's/.*"Safemode" : "\(.*\)".*/\1/p' | head -n 1)
+id=$(printf %s "$beans" | sed -n 's/.*"ClusterId" : "\(.*\)".*/\1/p' | head -n 1)
+[ "$live" = "$wanted" ] && [ -z "$safe" ] && [ "$id" = "$cluster_id" ] || exit 1"#;
+
+impl Hdfs {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ephemeral => "ephemeral",
+            Self::Persistent => "persistent",
+        }
+    }
+
+    /// Where it lives on a node.
+    const fn home(self) -> &'static str {
+        match self {
+            Self::Ephemeral => "/mnt/ephemeral-hdfs",
+            Self::Persistent => "/vol/persistent-hdfs",
+        }
+    }
+
+    /// Port of the namenode's web interface.
+    pub const fn ui_port(self) -> u16 {
+        match self {
+            Self::Ephemeral => 50070,
+            Self::Persistent => 60070,
+        }
+    }
+
+    /// Port of the namenode.
+    pub const fn port(self) -> u16 {
+        match self {
+            Self::Ephemeral => 9000,
+            Self::Persistent => 9010,
+        }
+    }
+
+    const fn namenode(self) -> Service {
+        match self {
+            Self::Ephemeral => {
+                Service { unit: "ephemeral-hdfs-namenode.service", config: "/root/ephemeral-hdfs/conf" }
+            }
+            Self::Persistent => {
+                Service { unit: "persistent-hdfs-namenode.service", config: "/root/persistent-hdfs/conf" }
+            }
+        }
+    }
+
+    const fn datanode(self) -> Service {
+        match self {
+            Self::Ephemeral => {
+                Service { unit: "ephemeral-hdfs-datanode.service", config: "/root/ephemeral-hdfs/conf" }
+            }
+            Self::Persistent => {
+                Service { unit: "persistent-hdfs-datanode.service", config: "/root/persistent-hdfs/conf" }
+            }
+        }
+    }
+
+    fn script<'a>(self, title: &'a str, body: &'a str) -> Script<'a> {
+        let home = self.home();
+        Script::new(title, body).var("home", home).var("name", format!("{home}/name")).var("kind", self.as_str())
+    }
+
+    /// What the namenode's disk holds.
+    ///
+    /// # Errors
+    /// The node cannot be reached.
+    pub async fn look(self, world: &World, namenode: &Node) -> Result<NameFolder, ActError> {
+        let title = format!("look at the {} namenode's folder", self.as_str());
+        let answer = world.run(namenode, self.script(&title, LOOK)).await?.stdout_str();
+        let mut words = answer.split_whitespace();
+        match (words.next(), words.next()) {
+            (Some("empty"), _) => Ok(NameFolder::Empty),
+            (Some("half"), _) => Ok(NameFolder::Half),
+            (Some("complete"), Some(id)) => {
+                Ok(NameFolder::Complete { cluster_id: id.to_owned(), made_by: words.next().map(str::to_owned) })
+            }
+            _ => Err(ActError::wrong(format!("{title} on {}: cannot understand {answer:?}", namenode.name))),
+        }
+    }
+
+    /// Stops every daemon of this file system and sees them gone.
+    ///
+    /// # Errors
+    /// A node cannot be reached.
+    pub async fn stop(self, world: &World, namenode: &Node, slaves: &[Node]) -> Result<(), RemoteError> {
+        on_each(slaves, |slave| async move { self.datanode().stop(world, slave).await }).await?;
+        self.namenode().stop(world, namenode).await
+    }
+
+    /// ClusterIDs that the datanodes' disks hold, by node.
+    ///
+    /// # Errors
+    /// A node cannot be reached.
+    pub async fn data_ids(
+        self,
+        world: &World,
+        slaves: &[Node],
+        folders: &str,
+    ) -> Result<Vec<(String, String)>, RemoteError> {
+        let title = format!("look at the {} datanode's folders", self.as_str());
+        let found = on_each(slaves, |slave| {
+            let script = self.script(&title, DATA_IDS).var("folders", folders);
+            async move { Ok::<_, RemoteError>((slave.name.clone(), world.run(slave, script).await?.stdout_str())) }
+        });
+        let found = found.await?;
+        let ids = found.iter().flat_map(|(node, ids)| ids.lines().map(move |id| (node.clone(), id.to_owned())));
+        Ok(ids.collect())
+    }
+
+    /// Empties the datanodes' folders: blocks of another file system would keep them from registering.
+    ///
+    /// # Errors
+    /// A node cannot be reached.
+    pub async fn empty_data(self, world: &World, slaves: &[Node], folders: &str) -> Result<(), RemoteError> {
+        let title = format!("empty the {} datanode's folders", self.as_str());
+        on_each(slaves, |slave| {
+            let script = self.script(&title, EMPTY_DATA).var("folders", folders).within(START_LIMIT);
+            async move { world.run(slave, script).await.map(drop) }
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Formats the namenode as a durable job named by `key`; one that runs already is waited for.
+    ///
+    /// # Errors
+    /// The node cannot be reached, or the format fails; ambiguous when the job was killed, and free to begin again.
+    pub async fn format(self, world: &World, namenode: &Node, key: &EffectKey) -> Result<(), ActError> {
+        let title = format!("format the {} namenode", self.as_str());
+        let script = self.script(&title, FORMAT).var("key", key).var("id", cluster_id(key));
+        match world.job(namenode, key, script, FORMAT_LIMITS).await {
+            Ok(_) => Ok(()),
+            Err(error @ (RemoteError::JobLost { .. } | RemoteError::Exit { .. })) => {
+                // It ended without its marker, so nothing was stored on it: the next try may begin afresh.
+                let id = key.as_str().parse().map_err(|e| ActError::wrong(format!("{e}")))?;
+                world.session(namenode).job_forget(&id).await?;
+                let class = ErrorClass::Ambiguous;
+                Err(ActError::Unmet { what: error.to_string(), class, hint: None })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether the namenode serves this very file system with all its datanodes, and takes writes.
+    ///
+    /// # Errors
+    /// The node cannot be reached.
+    pub async fn is_live(
+        self,
+        world: &World,
+        namenode: &Node,
+        slaves: &[Node],
+        formatted: &Formatted,
+    ) -> Result<bool, RemoteError> {
+        if !self.namenode().is_current(world, namenode).await? {
+            return Ok(false);
+        }
+        let datanodes = on_each(slaves, |slave| async move { self.datanode().is_current(world, slave).await }).await?;
+        if datanodes.contains(&false) {
+            return Ok(false);
+        }
+        world.ask(namenode, self.liveness("ask the namenode for its datanodes", namenode, slaves, formatted)).await
+    }
+
+    fn liveness<'a>(self, title: &'a str, namenode: &Node, slaves: &[Node], formatted: &Formatted) -> Script<'a> {
+        self.script(title, IS_LIVE)
+            .var("address", namenode.private_ip)
+            .var("ui", self.ui_port())
+            .var("wanted", slaves.len())
+            .var("cluster_id", &formatted.cluster_id)
+    }
+
+    /// Starts what does not run as it should, and waits until every datanode is live and writes are taken.
+    ///
+    /// # Errors
+    /// A daemon does not come up; says what it said last.
+    pub async fn start(
+        self,
+        world: &World,
+        namenode: &Node,
+        slaves: &[Node],
+        formatted: &Formatted,
+    ) -> Result<(), ActError> {
+        let datanodes = on_each(slaves, |slave| async move { self.datanode().ensure(world, slave).await });
+        let service = self.namenode();
+        let (namenode_started, datanodes_started) = tokio::join!(service.ensure(world, namenode), datanodes);
+        namenode_started?;
+        datanodes_started?;
+        let what = format!("waiting for {} live {} datanodes", slaves.len(), self.as_str());
+        let live = self.liveness("ask the namenode for its datanodes", namenode, slaves, formatted);
+        match world.wait_until(namenode, START_LIMIT, &what, live).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.namenode().explain(world, namenode, error).await),
+        }
+    }
+}
+
+/// The clusterID of a format: derived from its effect, so that a format which is looked for can be told from another.
+fn cluster_id(key: &EffectKey) -> String {
+    format!("CID-{key}")
+}
+
+/// Folders of the persistent datanodes.
+pub const PERSISTENT_DATA: &str = "/vol/persistent-hdfs/data";

@@ -1,0 +1,98 @@
+//! The first master as the hub: how it reaches the other nodes, and how bulk data goes from it to them.
+
+use std::time::Duration;
+
+use mesosflow_workflow::{ErrorClass, StepError as _};
+
+use crate::act::ActError;
+use crate::cluster::Node;
+use crate::remote::RemoteError;
+use crate::world::{Script, World};
+
+/// What nodes reach one another with, in a folder of its own: no file of the user's is ever replaced.
+pub const SSH_FOLDER: &str = "/root/.ssh/mesosflow";
+/// The cluster's private key on the nodes.
+pub const KEY_PATH: &str = "/root/.ssh/mesosflow/id_ed25519";
+/// The pinned host keys of the cluster.
+pub const KNOWN_HOSTS_PATH: &str = "/root/.ssh/mesosflow/known_hosts";
+/// The client's configuration: `ssh -F /root/.ssh/mesosflow/config demo-slave-1`.
+pub const SSH_CONFIG_PATH: &str = "/root/.ssh/mesosflow/config";
+/// Only pinned keys, never a question, never silence without end.
+pub const SSH_CONFIG: &str = "\
+IdentityFile /root/.ssh/mesosflow/id_ed25519
+IdentitiesOnly yes
+UserKnownHostsFile /root/.ssh/mesosflow/known_hosts
+GlobalKnownHostsFile none
+StrictHostKeyChecking yes
+BatchMode yes
+ConnectTimeout 10
+ServerAliveInterval 15
+ServerAliveCountMax 4
+";
+/// The lists, scripts, units and options that every node has.
+pub const SCRIPTS_FOLDER: &str = "/root/mesos-ec2";
+
+/// Prints a digest over the files below `$folder`, their paths and their modes; nothing where the folder is missing.
+const DIGEST: &str = r#"cd "$folder" 2>/dev/null || exit 0
+{ find . -type f -print0 | LC_ALL=C sort -z | xargs -0 -r sha256sum --
+find . -type f -printf '%m %p\n' | LC_ALL=C sort
+find . -type l -printf '%p %l\n' | LC_ALL=C sort; } | sha256sum | cut -d ' ' -f 1"#;
+
+/// `sudo` on the far side where the login is not root's.
+const COPY: &str = r#"if [ "$user" = root ]; then remote=rsync; else remote='sudo -n rsync'; fi
+rsync --archive --checksum --delete --mkpath --timeout=60 --rsync-path="$remote" \
+  -e "ssh -F $config" -- "$folder/" "$user@$address:$folder/""#;
+
+/// Limit of one copy between nodes: a Mesos build of half a gigabyte at 2 MB/s.
+const COPY_LIMIT: Duration = Duration::from_secs(300);
+
+/// Digest of a folder on a node; `None` where it is missing.
+///
+/// # Errors
+/// The node cannot be reached, or a file in the folder cannot be read.
+pub async fn digest(world: &World, node: &Node, folder: &str) -> Result<Option<String>, RemoteError> {
+    let script = Script::new("digest a folder", DIGEST).var("folder", folder).within(COPY_LIMIT);
+    let digest = world.run(node, script).await?.stdout_str();
+    Ok(if digest.is_empty() { None } else { Some(digest) })
+}
+
+/// Makes `folder` on `node` what it is on the hub, by rsync over the private network.
+///
+/// # Errors
+/// The hub cannot be reached; transient where the hub could not reach the node.
+pub async fn copy(world: &World, hub: &Node, node: &Node, folder: &str) -> Result<(), ActError> {
+    let title = format!("copy {folder} to {}", node.name);
+    let script = Script::new(&title, COPY)
+        .var("config", SSH_CONFIG_PATH)
+        .var("user", &node.user)
+        .var("address", node.private_ip)
+        .var("folder", folder)
+        .within(COPY_LIMIT);
+    world.run(hub, script).await.map_err(between_nodes)?;
+    Ok(())
+}
+
+/// A command on the hub that talks to another node may fail for that node's sake: then another try may work.
+pub fn between_nodes(error: RemoteError) -> ActError {
+    // ssh's own failures are 255 (ssh(1)); rsync's of the connection are 5, 10, 12, 30, 35 (rsync(1)).
+    match error.exit_status() {
+        Some(5 | 10 | 12 | 30 | 35 | 255) => {
+            ActError::Unmet { what: error.to_string(), class: ErrorClass::Transient, hint: error.hint() }
+        }
+        _ => error.into(),
+    }
+}
+
+/// Whether every folder is on `node` what it is on the hub.
+///
+/// # Errors
+/// A node cannot be reached.
+pub async fn are_equal(world: &World, hub: &Node, node: &Node, folders: &[&str]) -> Result<bool, RemoteError> {
+    for folder in folders {
+        let (here, there) = tokio::join!(digest(world, hub, folder), digest(world, node, folder));
+        if here? != there? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

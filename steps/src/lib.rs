@@ -1,0 +1,34 @@
+//! The set-up steps of a Mesos cluster, and the adapters they act through.
+//!
+//! [`deploy`] is the table of contents: one async function that awaits every step of the [`catalogue`] in order. A step
+//! touches the world only through [`World`].
+
+pub mod act;
+pub mod catalogue;
+pub mod cluster;
+pub mod deploy;
+pub mod destroy;
+pub mod hdfs;
+pub mod hub;
+pub mod key;
+pub mod mesos;
+pub mod node_setup;
+pub mod plan;
+pub mod provider;
+pub mod provision;
+pub mod remote;
+pub mod service;
+pub mod setup;
+pub mod templates;
+pub mod view;
+pub mod world;
+pub mod zookeeper;
+
+pub use catalogue::catalogue;
+pub use deploy::deploy;
+pub use destroy::{DestroyError, Destroyed, destroy};
+pub use plan::{Plan, PlannedResource, PlannedStep, plan};
+pub use provider::ProviderError;
+pub use setup::{Report, Ui};
+pub use view::{nodes, report};
+pub use world::{World, WorldError, precheck};

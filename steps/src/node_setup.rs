@@ -1,0 +1,169 @@
+//! What every node gets before any daemon: disks, folders, swap. Shared by `setup-master` and `setup-nodes`.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::act::ActError;
+use crate::cluster::{DisksSpec, Node};
+use crate::templates::mount_points;
+use crate::world::{Script, World};
+
+/// Making a file system on a terabyte takes seconds; writing a swap file, a minute a gigabyte on slow disks.
+const SETUP_LIMIT: Duration = Duration::from_secs(600);
+
+/// Options of ephemeral disks and of the volume, from the predecessor; `nofail` because a node must boot without them.
+const EPHEMERAL_OPTIONS: &str = "noatime,nodiratime,nofail";
+const VOLUME_OPTIONS: &str = "allocsize=8m,nofail";
+
+/// Where Hadoop and Mesos keep their things.
+const FOLDERS: &str = "/mnt/ephemeral-hdfs /vol/persistent-hdfs /mnt/hadoop/mrlocal /mnt/hadoop/mrlocal2 \
+                       /mnt/hadoop/tmp /mnt/hadoop-logs /mnt/mesos-logs /mnt/mesos-work /mnt/nfs";
+
+const DISK_READY: &str = r#"mountpoint --quiet -- "$mount" || exit 1
+case $device in
+  /dev/*) [ "$(stat -c '%t:%T' -L -- "$device")" = "$(stat -c '%t:%T' -L -- "$(findmnt -n -o SOURCE -- "$mount")")" ] ;;
+esac || exit 1
+grep --quiet -- " $mount $type $options" /etc/fstab || exit 1"#;
+
+/// Formats only what is blank: no file system, no partition table, no other signature, as far as libblkid knows any.
+const DISK_MAKE: &str = r#"[ -b "$device" ] || { echo "there is no block device $device" >&2; exit 3; }
+found=$(blkid --probe --match-tag TYPE --output value -- "$device") || found=
+if [ -z "$found" ]; then
+  signatures=$(wipefs --noheadings -- "$device")
+  [ -z "$signatures" ] || { echo "$device is neither blank nor a file system: $signatures" >&2; exit 4; }
+  "mkfs.$type" $quiet -- "$device" >&2
+  found=$type
+fi
+[ "$found" = "$type" ] || { echo "$device holds $found, where $type was expected" >&2; exit 4; }
+uuid=$(blkid --probe --match-tag UUID --output value -- "$device")
+mkdir -p -- "$mount"
+{ grep --invert-match -- " $mount " /etc/fstab || true; echo "UUID=$uuid $mount $type $options 0 0"; } > /etc/fstab.mesosflow
+mv /etc/fstab.mesosflow /etc/fstab
+mountpoint --quiet -- "$mount" || mount -t "$type" -o "$options" -- "$device" "$mount""#;
+
+/// `/vol` must be the volume before anything is put there: a folder on the root disk in its place would be lost.
+const FOLDERS_READY: &str = r#"for folder in $folders; do [ -d "$folder" ] || exit 1; done
+[ "$(readlink /nfs)" = /mnt/nfs ] || exit 1"#;
+const FOLDERS_MAKE: &str = r#"if [ "$volume" = yes ]; then
+  mountpoint --quiet /vol || { echo "/vol is not mounted" >&2; exit 4; }
+fi
+mkdir -p -- $folders
+[ ! -e /nfs ] || [ -L /nfs ] || { echo "/nfs is there, and is no link" >&2; exit 4; }
+ln -sfn /mnt/nfs /nfs"#;
+
+const SWAP_READY: &str = r#"[ "$(swapon --show=NAME,SIZE --bytes --noheadings | awk '$1 == "/mnt/swap" { print int(($2 + 4096) / 1048576) }')" = "$megabytes" ] || exit 1
+grep --quiet '^/mnt/swap ' /etc/fstab || exit 1"#;
+const SWAP_MAKE: &str = r#"if swapon --show=NAME --noheadings | grep --quiet --line-regexp /mnt/swap; then swapoff /mnt/swap; fi
+rm -f /mnt/swap
+(umask 077; dd if=/dev/zero of=/mnt/swap.new bs=1M count="$megabytes" status=none)
+mkswap --quiet /mnt/swap.new
+mv /mnt/swap.new /mnt/swap
+swapon /mnt/swap
+grep --quiet '^/mnt/swap ' /etc/fstab || echo '/mnt/swap none swap sw,nofail 0 0' >> /etc/fstab"#;
+
+/// What a node has to have.
+#[derive(Debug, Clone, Serialize)]
+pub struct NodeSetup {
+    /// The node.
+    pub node: Node,
+    /// Its further disks.
+    pub disks: DisksSpec,
+    /// Swap, MiB; 0 for none.
+    pub swap_mb: u32,
+}
+
+/// One thing that the node has to have: how to see that it has it, and how to give it.
+struct Part<'a> {
+    title: String,
+    ready: &'a str,
+    make: &'a str,
+    variables: Vec<(&'a str, String)>,
+}
+
+impl Part<'_> {
+    fn script<'s>(&'s self, title: &'s str, body: &'s str) -> Script<'s> {
+        let script = Script::new(title, body).within(SETUP_LIMIT);
+        self.variables.iter().fold(script, |script, (name, value)| script.var(name, value))
+    }
+}
+
+impl NodeSetup {
+    fn parts(&self) -> Vec<Part<'static>> {
+        let mut parts = Vec::new();
+        let disk = |device: &str, mount: &str, kind: &str, options: &str, quiet: &str| Part {
+            title: format!("disk {device} on {mount}"),
+            ready: DISK_READY,
+            make: DISK_MAKE,
+            variables: vec![
+                ("device", device.to_owned()),
+                ("mount", mount.to_owned()),
+                ("type", kind.to_owned()),
+                ("options", options.to_owned()),
+                ("quiet", quiet.to_owned()),
+            ],
+        };
+        for (device, mount) in self.disks.ephemeral.iter().zip(mount_points(self.disks.ephemeral.len())) {
+            parts.push(disk(device, &mount, "ext4", EPHEMERAL_OPTIONS, "-q"));
+        }
+        if let Some(device) = &self.disks.volume {
+            parts.push(disk(device, "/vol", "xfs", VOLUME_OPTIONS, "-q"));
+        }
+        let volume = if self.disks.volume.is_some() { "yes" } else { "no" };
+        parts.push(Part {
+            title: "folders of Hadoop and Mesos".into(),
+            ready: FOLDERS_READY,
+            make: FOLDERS_MAKE,
+            variables: vec![("folders", FOLDERS.to_owned()), ("volume", volume.to_owned())],
+        });
+        if self.swap_mb > 0 {
+            parts.push(Part {
+                title: format!("{} MiB of swap", self.swap_mb),
+                ready: SWAP_READY,
+                make: SWAP_MAKE,
+                variables: vec![("megabytes", self.swap_mb.to_string())],
+            });
+        }
+        parts
+    }
+
+    /// Whether the node has everything.
+    ///
+    /// # Errors
+    /// The node cannot be reached.
+    pub async fn is_done(&self, world: &World) -> Result<bool, ActError> {
+        for part in self.parts() {
+            let title = format!("look for {}", part.title);
+            if !world.ask(&self.node, part.script(&title, part.ready)).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Gives the node what it lacks, one thing after the other.
+    ///
+    /// # Errors
+    /// The node cannot be reached, a device is missing or holds something else, or a command fails.
+    pub async fn make(&self, world: &World) -> Result<(), ActError> {
+        for part in self.parts() {
+            let title = format!("look for {}", part.title);
+            if !world.ask(&self.node, part.script(&title, part.ready)).await? {
+                let title = format!("make {}", part.title);
+                world.run(&self.node, part.script(&title, part.make)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses unless the node has everything.
+    ///
+    /// # Errors
+    /// Something is missing.
+    pub async fn verify(&self, world: &World) -> Result<(), ActError> {
+        if self.is_done(world).await? {
+            return Ok(());
+        }
+        Err(ActError::not_yet(format!("{} lacks a disk, a folder or its swap after its set-up", self.node.name)))
+    }
+}

@@ -1,0 +1,308 @@
+//! The local provider: nodes are containers of this machine's engine, booted with systemd, on a network of their own.
+
+pub mod engine;
+pub mod image;
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use async_trait::async_trait;
+use mesosflow_workflow::{ErrorClass, Resource, RunId};
+use serde_json::Value;
+
+use self::engine::Engine;
+use super::{Answer, Groups, Image, Launch, Owner, Provider, ProviderError, Slot};
+use crate::cluster::{Instance, LocalSpec, ProviderKind, Role};
+use crate::remote::HostKey;
+
+const LABEL_CLUSTER: &str = "org.mesosflow.cluster";
+const LABEL_RUN: &str = "org.mesosflow.run";
+const LABEL_GENERATION: &str = "org.mesosflow.generation";
+const LABEL_ROLE: &str = "org.mesosflow.role";
+const LABEL_INDEX: &str = "org.mesosflow.index";
+
+/// Kinds of resources that this provider makes.
+const INSTANCE: &str = "instance";
+const NETWORK: &str = "network";
+
+/// First host number of each role in the cluster's /24 network: addresses are fixed, so that they outlive a restart of
+/// the machine. The engine's gateway has number 1.
+const FIRST_HOST: [(Role, u8); 3] = [(Role::Zookeeper, 10), (Role::Master, 20), (Role::Slave, 100)];
+
+/// Nodes as containers.
+pub struct LocalProvider {
+    engine: Engine,
+    image: String,
+    /// Whether the image is ours to build.
+    builds: bool,
+}
+
+impl LocalProvider {
+    /// Finds the engine.
+    ///
+    /// # Errors
+    /// None answers.
+    pub async fn open(spec: &LocalSpec) -> Result<Self, ProviderError> {
+        let engine = Engine::find(spec).await?;
+        let image = spec.image.clone().unwrap_or_else(image::image_name);
+        Ok(Self { engine, image, builds: spec.image.is_none() })
+    }
+
+    async fn container(&self, slot: &Slot) -> Result<Option<Value>, ProviderError> {
+        self.engine.inspect("container", &container_name(slot)).await
+    }
+
+    async fn network(&self, owner: &Owner) -> Result<Option<(String, [u8; 3])>, ProviderError> {
+        let name = network_name(owner);
+        let Some(found) = self.engine.inspect("network", &name).await? else { return Ok(None) };
+        // podman: subnets[].subnet; docker: IPAM.Config[].Subnet.
+        let subnet = found["subnets"][0]["subnet"].as_str().or_else(|| found["IPAM"]["Config"][0]["Subnet"].as_str());
+        let prefix = subnet.and_then(|text| text.split('/').next()).and_then(|text| text.parse::<Ipv4Addr>().ok());
+        let prefix = prefix.ok_or_else(|| unexpected(format!("network {name} has no IPv4 subnet")))?;
+        let [a, b, c, _] = prefix.octets();
+        Ok(Some((name, [a, b, c])))
+    }
+
+    async fn ids(&self, what: &[&str], filters: &[String]) -> Result<Vec<String>, ProviderError> {
+        let filters: Vec<_> = filters.iter().flat_map(|f| ["--filter", f.as_str()]).collect();
+        let args: Vec<_> = what.iter().copied().chain(filters).collect();
+        let text = self.engine.call("list what carries our labels", &args).await?;
+        Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
+    }
+
+    async fn containers(&self, filters: &[String]) -> Result<Vec<String>, ProviderError> {
+        self.ids(&["ps", "--all", "--no-trunc", "--format", "{{.Names}}"], filters).await
+    }
+}
+
+/// `demo-master-1-k3f9x2ab-g1`: unique on the machine, and the same for the same slot, so that the engine itself refuses
+/// to make a second one.
+fn container_name(slot: &Slot) -> String {
+    format!("{}-{}-g{}", slot.node_name(), short(slot.owner.run), slot.generation)
+}
+
+fn network_name(owner: &Owner) -> String {
+    format!("{}-{}", owner.cluster, short(owner.run))
+}
+
+/// The end of a run's id, which is random; its beginning is the time.
+fn short(run: RunId) -> String {
+    run.to_string().split_off(18)
+}
+
+fn label(name: &str, value: impl std::fmt::Display) -> String {
+    format!("label={name}={value}")
+}
+
+fn unexpected(answer: String) -> ProviderError {
+    ProviderError {
+        doing: "the container engine did not do as it was told".into(),
+        class: ErrorClass::Permanent,
+        hint: None,
+        source: Answer(answer),
+    }
+}
+
+fn address(slot: &Slot, [a, b, c]: [u8; 3]) -> Result<Ipv4Addr, ProviderError> {
+    let first = FIRST_HOST.iter().find(|(role, _)| *role == slot.role).map_or(0, |(_, first)| *first);
+    let end = FIRST_HOST.iter().map(|(_, f)| *f).filter(|f| *f > first).min().unwrap_or(u8::MAX);
+    let host = u16::from(first) + slot.index - 1;
+    match u8::try_from(host) {
+        Ok(host) if host < end => Ok(Ipv4Addr::new(a, b, c, host)),
+        _ => Err(ProviderError {
+            doing: format!("{} has no address in the cluster's network", slot.node_name()),
+            class: ErrorClass::Permanent,
+            hint: Some(format!("local clusters have room for {} nodes of role {}", end - first, slot.role)),
+            source: Answer(format!("{a}.{b}.{c}.0/24 is full")),
+        }),
+    }
+}
+
+fn instance(slot: &Slot, found: &Value) -> Option<Instance> {
+    let running = found["State"]["Running"].as_bool().unwrap_or(false);
+    let networks = found["NetworkSettings"]["Networks"].as_object()?;
+    let address = networks.get(&network_name(&slot.owner))?["IPAddress"].as_str()?;
+    let private_ip: IpAddr = address.parse().ok()?;
+    running.then(|| Instance {
+        id: container_name(slot),
+        name: slot.node_name(),
+        role: slot.role,
+        index: slot.index,
+        private_ip,
+        public_ip: None,
+    })
+}
+
+#[async_trait]
+impl Provider for LocalProvider {
+    fn kind(&self) -> ProviderKind {
+        ProviderKind::Local
+    }
+
+    async fn find_groups(&self, owner: &Owner) -> Result<Option<Groups>, ProviderError> {
+        Ok(self.network(owner).await?.map(|(name, [a, b, c])| Groups {
+            by_role: [Role::Master, Role::Slave, Role::Zookeeper].map(|role| (role, name.clone())).into(),
+            rules: format!("one bridge network, {a}.{b}.{c}.0/24, that only this machine reaches"),
+        }))
+    }
+
+    async fn ensure_groups(&self, owner: &Owner) -> Result<(Groups, Vec<Resource>), ProviderError> {
+        let name = network_name(owner);
+        let mut made = Vec::new();
+        if self.network(owner).await?.is_none() {
+            let labels = [format!("{LABEL_CLUSTER}={}", owner.cluster), format!("{LABEL_RUN}={}", owner.run)];
+            let args = ["network", "create", "--label", &labels[0], "--label", &labels[1], &name];
+            self.engine.call(&format!("create network {name}"), &args).await?;
+            made.push(Resource { kind: NETWORK.into(), id: name.clone(), name: name.clone() });
+        }
+        let groups = self.find_groups(owner).await?;
+        Ok((groups.ok_or_else(|| unexpected(format!("network {name} is missing after its creation")))?, made))
+    }
+
+    async fn strangers(&self, owner: &Owner) -> Result<Vec<String>, ProviderError> {
+        let cluster = label(LABEL_CLUSTER, &owner.cluster);
+        let all = self.containers(&[cluster.clone(), "status=running".into()]).await?;
+        let ours = self.containers(&[cluster, label(LABEL_RUN, owner.run)]).await?;
+        Ok(all.into_iter().filter(|name| !ours.contains(name)).collect())
+    }
+
+    async fn ensure_image(&self, _run: RunId) -> Result<Image, ProviderError> {
+        if let Some(found) = self.find_image().await? {
+            return Ok(found);
+        }
+        if !self.builds {
+            return Err(ProviderError {
+                doing: format!("image {} is not on this machine", self.image),
+                class: ErrorClass::Permanent,
+                hint: Some("import it into the engine, or leave out `[local] image` to have one built".into()),
+                source: Answer("no such image".into()),
+            });
+        }
+        image::build(&self.engine, &self.image).await?;
+        let built = self.find_image().await?;
+        built.ok_or_else(|| unexpected(format!("image {} is missing after its build", self.image)))
+    }
+
+    async fn find_image(&self) -> Result<Option<Image>, ProviderError> {
+        image::find(&self.engine, &self.image).await
+    }
+
+    async fn find(&self, slot: &Slot) -> Result<Option<Instance>, ProviderError> {
+        Ok(self.container(slot).await?.and_then(|found| instance(slot, &found)))
+    }
+
+    async fn launch(&self, launch: &Launch) -> Result<Instance, ProviderError> {
+        let slot = &launch.slot;
+        let name = container_name(slot);
+        if self.container(slot).await?.is_none() {
+            let Some((network, prefix)) = self.network(&slot.owner).await? else {
+                return Err(unexpected(format!("network {} is gone", launch.group)));
+            };
+            let ip = address(slot, prefix)?.to_string();
+            let hostname = slot.node_name();
+            let labels = [
+                format!("{LABEL_CLUSTER}={}", slot.owner.cluster),
+                format!("{LABEL_RUN}={}", slot.owner.run),
+                format!("{LABEL_GENERATION}={}", slot.generation),
+                format!("{LABEL_ROLE}={}", slot.role),
+                format!("{LABEL_INDEX}={}", slot.index),
+            ];
+            let mut args = vec!["create", "--name", &name, "--hostname", &hostname, "--privileged"];
+            args.extend(["--network", &network, "--ip", &ip]);
+            args.extend(labels.iter().flat_map(|label| ["--label", label.as_str()]));
+            args.extend(self.engine.run_args().iter().map(String::as_str));
+            args.extend([launch.image.as_str(), "/sbin/init"]);
+            self.engine.call(&format!("create container {name}"), &args).await?;
+        }
+        // Before the start: a running container is a complete one.
+        let keys = authorized_keys(&launch.authorized_key).map_err(|e| unexpected(format!("a temporary file: {e}")))?;
+        let target = format!("{name}:/root/.ssh/authorized_keys");
+        let source = keys.path().display().to_string();
+        self.engine.call(&format!("copy the cluster's public key to {name}"), &["cp", &source, &target]).await?;
+        self.engine.call(&format!("start container {name}"), &["start", &name]).await?;
+        let found = self.find(slot).await?;
+        found.ok_or_else(|| unexpected(format!("container {name} does not run after its start")))
+    }
+
+    async fn outdated(&self, slot: &Slot) -> Result<Vec<Resource>, ProviderError> {
+        let ours = [
+            label(LABEL_RUN, slot.owner.run),
+            label(LABEL_ROLE, slot.role),
+            label(LABEL_INDEX, slot.index),
+        ];
+        let current = container_name(slot);
+        let names = self.containers(&ours).await?;
+        let old = names.into_iter().filter(|name| *name != current);
+        Ok(old.map(|name| instance_resource(&name)).collect())
+    }
+
+    async fn host_keys(&self, instance: &Instance) -> Result<Vec<HostKey>, ProviderError> {
+        let script = "cat /etc/ssh/ssh_host_ed25519_key.pub 2>/dev/null || true";
+        let doing = format!("read the host key of {}", instance.name);
+        let text = self.engine.call(&doing, &["exec", &instance.id, "sh", "-c", script]).await?;
+        Ok(text.lines().filter_map(|line| line.parse().ok()).collect())
+    }
+
+    async fn owned(&self, owner: &Owner) -> Result<Vec<Resource>, ProviderError> {
+        let run = label(LABEL_RUN, owner.run);
+        let containers = self.containers(std::slice::from_ref(&run)).await?;
+        let networks = self.ids(&["network", "ls", "--format", "{{.Name}}"], &[run]).await?;
+        let networks = networks.into_iter().map(|name| Resource { kind: NETWORK.into(), id: name.clone(), name });
+        Ok(containers.iter().map(|name| instance_resource(name)).chain(networks).collect())
+    }
+
+    async fn delete(&self, resource: &Resource) -> Result<(), ProviderError> {
+        let (kind, delete): (_, &[&str]) = match resource.kind.as_str() {
+            INSTANCE => ("container", &["rm", "--force", "--volumes"]),
+            NETWORK => ("network", &["network", "rm"]),
+            other => return Err(unexpected(format!("{other} is no kind of resource that this provider makes"))),
+        };
+        if self.engine.inspect(kind, &resource.id).await?.is_none() {
+            return Ok(());
+        }
+        let args: Vec<_> = delete.iter().copied().chain([resource.id.as_str()]).collect();
+        let deleted = self.engine.call(&format!("delete {kind} {}", resource.id), &args).await;
+        match self.engine.inspect(kind, &resource.id).await? {
+            None => Ok(()),
+            Some(_) => Err(deleted.err().unwrap_or_else(|| unexpected(format!("{} is still there", resource.id)))),
+        }
+    }
+}
+
+fn instance_resource(name: &str) -> Resource {
+    Resource { kind: INSTANCE.into(), id: name.to_owned(), name: name.to_owned() }
+}
+
+/// The key in a file that sshd accepts once it is copied: only its owner may write it.
+fn authorized_keys(line: &str) -> std::io::Result<tempfile::NamedTempFile> {
+    use std::io::Write as _;
+    let mut file = tempfile::NamedTempFile::new()?;
+    writeln!(file, "{line}")?;
+    file.flush()?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use mesosflow_workflow::Generation;
+
+    use super::*;
+
+    fn slot(role: Role, index: u16) -> Slot {
+        let run = "01jd3k00000000000000000abc".parse().unwrap();
+        Slot { owner: Owner { cluster: "demo".into(), run }, generation: Generation::FIRST, role, index }
+    }
+
+    #[test]
+    fn a_slot_has_one_name_and_one_address_and_no_other_has_them() {
+        assert_eq!(container_name(&slot(Role::Master, 1)), "demo-master-1-00000abc-g1");
+        assert_eq!(network_name(&slot(Role::Master, 1).owner), "demo-00000abc");
+        let prefix = [10, 89, 3];
+        let mut seen = std::collections::BTreeSet::new();
+        for (role, count) in [(Role::Master, 80), (Role::Slave, 155), (Role::Zookeeper, 10)] {
+            for index in 1..=count {
+                assert!(seen.insert(address(&slot(role, index), prefix).unwrap()), "{role} {index} shares its address");
+            }
+            assert!(address(&slot(role, count + 1), prefix).is_err(), "{role} {} has an address", count + 1);
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! `launch-zookeepers` (notes 1.4): three ZooKeeper machines where there is more than one master.
+//!
+//! - Changes: one machine for each place, and none of an older generation stays in it.
+//! - Twice is safe: a machine is found by run, generation, role and number; only a missing one is made.
+//! - Undone by `destroy`.
+
+use mesosflow_workflow::{Limits, Probe, Step, StepCx, StepId};
+use serde::Serialize;
+
+use super::launch::{self, Place};
+use crate::act::ActError;
+use crate::cluster::Instance;
+use crate::world::World;
+
+/// One ZooKeeper server.
+#[derive(Debug, Serialize)]
+pub struct LaunchZookeeper(pub Place);
+
+impl Step for LaunchZookeeper {
+    type World = World;
+    type Output = Instance;
+    type Error = ActError;
+
+    const ID: StepId = StepId::from_static("launch-zookeepers");
+
+    async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<Instance>, ActError> {
+        launch::probe(&self.0, cx).await
+    }
+
+    async fn apply(&self, cx: &StepCx<World>) -> Result<Instance, ActError> {
+        launch::apply(&self.0, cx).await
+    }
+
+    async fn verify(&self, cx: &StepCx<World>, instance: &Instance) -> Result<(), ActError> {
+        launch::verify(&self.0, cx, instance).await
+    }
+
+    fn limits(&self) -> Limits {
+        launch::limits()
+    }
+}

@@ -1,0 +1,27 @@
+//! Section 1 of the deploy notes: the machines, and the configuration on the first master. One file per step.
+
+mod await_nodes;
+mod copy_ssh_key;
+mod image_metadata;
+mod launch;
+mod launch_masters;
+mod launch_slaves;
+mod launch_zookeepers;
+mod push_config;
+mod render_config;
+mod sanity_check;
+mod security_groups;
+mod setup_options;
+
+pub use await_nodes::AwaitNode;
+pub use copy_ssh_key::CopySshKey;
+pub use image_metadata::ImageMetadata;
+pub use launch::Place;
+pub use launch_masters::LaunchMaster;
+pub use launch_slaves::LaunchSlave;
+pub use launch_zookeepers::LaunchZookeeper;
+pub use push_config::PushConfig;
+pub use render_config::{RenderConfig, RenderedConfig};
+pub use sanity_check::SanityCheck;
+pub use security_groups::SecurityGroups;
+pub use setup_options::SetupOptions;

@@ -1,0 +1,88 @@
+//! `push-config` (notes 1.6.a v): the rendered tree goes to the first master; the local copy goes away.
+//!
+//! - Changes: the files of the tree under `/root` of the first master. Files that are not in the tree stay.
+//! - Twice is safe: the copy goes to a staging folder, and rsync moves over what differs.
+//! - Not undone; a later push replaces it.
+
+use std::path::PathBuf;
+
+use mesosflow_workflow::{Probe, Step, StepCx, StepId};
+use serde::Serialize;
+
+use super::RenderedConfig;
+use super::render_config::folder;
+use crate::act::ActError;
+use crate::cluster::Node;
+use crate::remote::transfer::TreeOptions;
+use crate::templates::{DeployVars, RenderedTree, render};
+use crate::world::{Script, World};
+
+/// What is pushed, and where to.
+#[derive(Debug, Serialize)]
+pub struct PushConfig {
+    /// The first master.
+    pub hub: Node,
+    /// What `render-config` rendered.
+    pub rendered: RenderedConfig,
+    /// What it was rendered from.
+    pub vars: DeployVars,
+    /// One's own templates, laid over the embedded ones.
+    pub overlay: Option<PathBuf>,
+}
+
+impl PushConfig {
+    fn tree(&self) -> Result<RenderedTree, ActError> {
+        let tree = render(&self.vars, self.overlay.as_deref())?;
+        if tree.digest() != self.rendered.digest {
+            return Err(ActError::wrong("the templates are not those that were rendered")
+                .hinted("`mesosflow replay --from render-config` takes the new ones"));
+        }
+        Ok(tree)
+    }
+
+    async fn is_there(&self, cx: &StepCx<World>, tree: &RenderedTree) -> Result<bool, ActError> {
+        let compare = Script::new("compare the deployed tree", "cd / && sha256sum --check --status --strict - || exit 1");
+        Ok(cx.world().ask(&self.hub, compare.stdin(tree.manifest())).await?)
+    }
+}
+
+impl Step for PushConfig {
+    type World = World;
+    type Output = ();
+    type Error = ActError;
+
+    const ID: StepId = StepId::from_static("push-config");
+
+    async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
+        if self.is_there(cx, &self.tree()?).await? {
+            remove_local(cx)?;
+            return Ok(Probe::Done(()));
+        }
+        Ok(Probe::NotDone)
+    }
+
+    async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {
+        // A crash after an earlier push may have removed the local copy.
+        self.tree()?.write_to(&folder(cx))?;
+        let local = folder(cx).join("root");
+        cx.world().session(&self.hub).upload_tree(&local, "/root", TreeOptions::default()).await?;
+        remove_local(cx)
+    }
+
+    async fn verify(&self, cx: &StepCx<World>, (): &()) -> Result<(), ActError> {
+        if self.is_there(cx, &self.tree()?).await? {
+            return Ok(());
+        }
+        Err(ActError::not_yet(format!("the tree on {} is not what was pushed", self.hub.name)))
+    }
+}
+
+fn remove_local(cx: &StepCx<World>) -> Result<(), ActError> {
+    let local = folder(cx);
+    match std::fs::remove_dir_all(&local) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(ActError::Local { doing: format!("cannot remove {}", local.display()), source })
+        }
+        _ => Ok(()),
+    }
+}

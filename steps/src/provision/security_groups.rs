@@ -1,0 +1,57 @@
+//! `security-groups` (notes 1.1): what may reach the nodes.
+//!
+//! - Changes: three groups for masters, slaves and ZooKeepers, or the one network that a local cluster has instead.
+//! - Twice is safe: groups are found by their names and tags, and only what is missing is made.
+//! - Undone by `destroy`, after the nodes.
+
+use mesosflow_workflow::{Probe, Step, StepCx, StepId};
+use serde::Serialize;
+
+use crate::act::ActError;
+use crate::provider::Groups;
+use crate::world::World;
+
+/// The groups of a cluster.
+#[derive(Debug, Serialize)]
+pub struct SecurityGroups {
+    /// The cluster's name.
+    pub cluster: String,
+}
+
+impl Step for SecurityGroups {
+    type World = World;
+    type Output = Groups;
+    type Error = ActError;
+
+    const ID: StepId = StepId::from_static("security-groups");
+
+    async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<Groups>, ActError> {
+        // Not by the probe alone: groups that a crash left unrecorded have to reach the journal.
+        let known = cx.resources();
+        let owned = cx.world().provider().owned(cx.world().owner()).await?;
+        if owned.iter().any(|resource| !known.contains(resource)) {
+            return Ok(Probe::NotDone);
+        }
+        let found = cx.world().provider().find_groups(cx.world().owner()).await?;
+        Ok(found.map_or(Probe::NotDone, Probe::Done))
+    }
+
+    async fn apply(&self, cx: &StepCx<World>) -> Result<Groups, ActError> {
+        let (provider, owner) = (cx.world().provider(), cx.world().owner());
+        for left in provider.owned(owner).await? {
+            cx.created(left).await?;
+        }
+        let (groups, made) = provider.ensure_groups(owner).await?;
+        for resource in made {
+            cx.created(resource).await?;
+        }
+        Ok(groups)
+    }
+
+    async fn verify(&self, cx: &StepCx<World>, groups: &Groups) -> Result<(), ActError> {
+        match cx.world().provider().find_groups(cx.world().owner()).await? {
+            Some(found) if found == *groups => Ok(()),
+            _ => Err(ActError::not_yet(format!("the groups of {} are not as they were made", self.cluster))),
+        }
+    }
+}

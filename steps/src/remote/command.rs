@@ -1,0 +1,265 @@
+//! A command on a node: a script with a title and limits, and what came of it.
+//!
+//! # How a command ends with its channel
+//!
+//! Closing an SSH channel without a terminal closes the command's pipes and nothing more: a `sleep` goes on, and a script
+//! cannot tell the end of its input from a controller that died in the middle of sending it. So a small wrapper stands
+//! between the SSH server and the script. It receives the script's input with its exact length, followed by a mark; the
+//! script sees the end of its input only once the mark is there. After that the wrapper watches the channel: if that ends
+//! before the script does, the script's whole process group is killed. A command therefore does not outlive its session,
+//! and never acts on half of its input. What has to outlive the session is a [job](super::job).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::quote::{self, QuoteError};
+
+/// The deadline of a command that names none.
+pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(60);
+/// The limit on silence of a command that names none.
+pub const DEFAULT_SILENCE: Duration = Duration::from_secs(30);
+/// How many bytes of each output stream are kept if the command does not say.
+pub const DEFAULT_MAX_OUTPUT: usize = 1024 * 1024;
+
+/// What ends the input of every command. See the module's documentation.
+pub(super) const INPUT_MARK: &[u8] = b".\n";
+
+/// libssh2 sends a request as one packet of at most 35000 bytes.
+const MAX_LINE: usize = 32_000;
+
+/// `$1` is the script, `$2` the length of its input.
+///
+/// The first process of the pipeline hands on exactly that many bytes, then reads the mark, closes the script's input and
+/// waits for the end of the channel. The second learns the first one's id from the pipe's first line, so that it can end it
+/// when the script is done; with `SIGPIPE`, about which no shell writes a message. `kill 0` reaches all of them and the
+/// script, because the SSH server starts every command in a process group of its own.
+const WRAPPER: &str = r#"exec 3<&0 </dev/null
+sh -c 'echo $$
+head -c "$0" <&3 2>/dev/null
+mark=; read -r mark <&3; [ "$mark" = . ] || kill -KILL 0
+exec >/dev/null 2>&1
+cat <&3
+kill -KILL 0' "$2" | {
+read -r watcher
+sh -c "$1" 3<&-
+status=$?
+kill -PIPE "$watcher" 2>/dev/null
+exit $status
+}"#;
+
+/// A script to be run on a node as root, with the limits under which it runs.
+#[derive(Clone)]
+pub struct Command {
+    pub(super) title: String,
+    pub(super) script: String,
+    pub(super) stdin: Arc<Vec<u8>>,
+    pub(super) deadline: Duration,
+    pub(super) silence: Duration,
+    pub(super) max_output: usize,
+}
+
+impl Command {
+    /// A POSIX shell script. The title is what logs and errors say; the script itself is never logged.
+    ///
+    /// No secret belongs in the script, which other users of the node can see while it runs: it goes through `stdin`.
+    pub fn new(title: impl Into<String>, script: impl Into<String>) -> Self {
+        Self {
+            title: title.into(),
+            script: script.into(),
+            stdin: Arc::default(),
+            deadline: DEFAULT_DEADLINE,
+            silence: DEFAULT_SILENCE,
+            max_output: DEFAULT_MAX_OUTPUT,
+        }
+    }
+
+    /// What the script reads from its standard input; nothing if never called.
+    #[must_use]
+    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.stdin = Arc::new(bytes.into());
+        self
+    }
+
+    /// How long the command may take altogether, once it is its turn.
+    #[must_use]
+    pub fn deadline(mut self, limit: Duration) -> Self {
+        self.deadline = limit;
+        self
+    }
+
+    /// How long the command may go without taking input or giving output.
+    #[must_use]
+    pub fn silence(mut self, limit: Duration) -> Self {
+        self.silence = limit;
+        self
+    }
+
+    /// How many bytes of each output stream are kept, from the end. The rest is read and dropped.
+    #[must_use]
+    pub fn max_output(mut self, bytes: usize) -> Self {
+        self.max_output = bytes;
+        self
+    }
+}
+
+impl std::fmt::Debug for Command {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Command")
+            .field("title", &self.title)
+            .field("stdin", &format_args!("{} bytes", self.stdin.len()))
+            .field("deadline", &self.deadline)
+            .field("silence", &self.silence)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a command that ran to its end left behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// The exit status; 128 + n if it was killed by signal n.
+    pub status: i32,
+    /// Its standard output, or the end of it.
+    pub stdout: Vec<u8>,
+    /// Its standard error, or the end of it.
+    pub stderr: Vec<u8>,
+    /// Whether the beginning of either was dropped, because it was more than the command keeps.
+    pub truncated: bool,
+}
+
+impl Output {
+    /// The standard output as text without its trailing newlines; bytes that are no UTF-8 are replaced.
+    pub fn stdout_str(&self) -> String {
+        let mut text = String::from_utf8_lossy(&self.stdout).into_owned();
+        text.truncate(text.trim_end_matches(['\n', '\r']).len());
+        text
+    }
+
+    /// The last lines of the standard error that say something.
+    pub fn stderr_tail(&self) -> String {
+        super::tail::last_lines(&self.stderr)
+    }
+
+    /// Whether the status is 0.
+    pub fn success(&self) -> bool {
+        self.status == 0
+    }
+}
+
+/// Why a command line cannot be sent.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LineError {
+    #[error(transparent)]
+    Quote(#[from] QuoteError),
+    #[error("the script is too long ({0} bytes when quoted, at most {MAX_LINE}): send it as input")]
+    TooLong(usize),
+}
+
+/// The line that the SSH server is asked to run.
+pub(super) fn command_line(script: &str, stdin_len: u64, sudo: bool) -> Result<String, LineError> {
+    let length = stdin_len.to_string();
+    let root: &[&str] = if sudo {
+        &["exec", "sudo", "-n", "--"]
+    } else {
+        &["exec"]
+    };
+    let words = root
+        .iter()
+        .copied()
+        .chain(["sh", "-c", WRAPPER, "mesosflow", script, &length]);
+    let line = quote::join(words)?;
+    if line.len() > MAX_LINE {
+        Err(LineError::TooLong(line.len()))
+    } else {
+        Ok(line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::process::{CommandExt, ExitStatusExt};
+    use std::process::{Child, Stdio};
+
+    use super::*;
+
+    /// Runs a line as the SSH server would: by a shell, in a process group of its own.
+    fn spawn(script: &str, stdin_len: u64) -> Child {
+        std::process::Command::new("sh")
+            .arg("-c")
+            .arg(command_line(script, stdin_len, false).unwrap())
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
+    fn run(script: &str, input: &[u8]) -> (i32, String, String) {
+        let mut child = spawn(script, input.len() as u64);
+        let mut stdin = child.stdin.take().unwrap();
+        // A script may end without reading its input.
+        let _ = stdin.write_all(input).and_then(|()| stdin.write_all(INPUT_MARK));
+        let (mut out, mut err) = (String::new(), String::new());
+        child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+        child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+        (child.wait().unwrap().code().unwrap(), out, err)
+    }
+
+    #[test]
+    fn the_script_sees_its_input_and_its_end() {
+        assert_eq!(
+            run("cat; echo err >&2; exit 3", b"one\ntwo"),
+            (3, "one\ntwo".into(), "err\n".into())
+        );
+        assert_eq!(run("cat; echo done", b""), (0, "done\n".into(), String::new()));
+        assert_eq!(run("cat", b".\n.\n").1, ".\n.\n");
+    }
+
+    #[test]
+    fn a_script_need_not_read_its_input() {
+        assert_eq!(
+            run("echo early", &[b'x'; 1 << 20]),
+            (0, "early\n".into(), String::new())
+        );
+    }
+
+    #[test]
+    fn a_script_killed_by_a_signal_reports_it() {
+        assert_eq!(run("kill -KILL $$", b"").0, 137);
+    }
+
+    #[test]
+    fn truncated_input_is_never_acted_upon() {
+        let mut child = spawn("cat >/dev/null; echo acted", 10);
+        child.stdin.take().unwrap().write_all(b"half").unwrap();
+        let mut out = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+        assert_eq!(out, "");
+        assert_eq!(child.wait().unwrap().signal(), Some(9));
+    }
+
+    #[test]
+    fn the_end_of_the_channel_kills_the_script() {
+        let mut child = spawn("echo up; sleep 1000; echo acted", 0);
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(INPUT_MARK).unwrap();
+        let mut stdout = child.stdout.take().unwrap();
+        let mut up = [0; 3];
+        stdout.read_exact(&mut up).unwrap();
+        drop(stdin);
+        let mut rest = String::new();
+        stdout.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "");
+        assert_eq!(child.wait().unwrap().signal(), Some(9));
+    }
+
+    #[test]
+    fn a_script_that_does_not_fit_a_packet_is_refused() {
+        assert!(matches!(
+            command_line(&"x".repeat(40_000), 0, false),
+            Err(LineError::TooLong(_))
+        ));
+        assert!(matches!(command_line("\0", 0, true), Err(LineError::Quote(_))));
+    }
+}

@@ -1,0 +1,378 @@
+//! Remote jobs that outlive the controller: started once, found again by their id.
+//!
+//! A job is a folder on the node, `/var/lib/mesosflow/jobs/<id>/`:
+//!
+//! | file | says |
+//! |---|---|
+//! | `lock` | held with `flock` by the job and everything it starts, from before the start to the last process' end |
+//! | `script` | what it runs |
+//! | `pid` | its process id, that process' start time and the machine's boot id; written before the script begins |
+//! | `out`, `err` | its output |
+//! | `exit` | its exit status; written when it is over |
+//!
+//! The lock is the proof of running: the kernel gives it up with the last process that has it, however that ends, and no
+//! process id that was used again can be taken for it. What the files mean together:
+//!
+//! | `exit` | lock | `pid` | state |
+//! |---|---|---|---|
+//! | there | | | finished |
+//! | – | held | | running |
+//! | – | free | there | lost: begun, and nothing tells how far it came |
+//! | – | free | – | absent: nothing of the script was ever run |
+//!
+//! The start holds the lock from its first look at these files until the job's own process has inherited it, so two
+//! controllers cannot both start. Killed at any point, it leaves one of these states: before the process is made, absent;
+//! afterwards, running. The process writes `pid` to the disk before it begins and `exit` before it gives up the lock.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use mesosflow_workflow::{ErrorClass, StepError};
+use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, sleep};
+
+use super::RemoteError;
+use super::command::{Command, Output};
+use super::job_scripts::{FORGET, OUTPUT, START, STATE, STOP, SUPERVISOR};
+use super::quote::with_variables;
+use super::session::Session;
+use super::tail::last_lines;
+
+/// How much of each output stream comes back with a job's end.
+const OUTPUT_TAIL: usize = 64 * 1024;
+/// The first pause between two looks at a job, and the longest.
+const POLL: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
+/// How long a job that is told to stop may take before it is killed.
+const STOP_GRACE_SECONDS: &str = "10";
+
+/// The name under which a job is found again: letters, digits, `.`, `_` and `-`, not beginning with a dot or dash.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct JobId(String);
+
+/// A text that is no job id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is not a job id: 1 to 128 letters, digits, dots, dashes and underscores, a letter or digit first"
+)]
+pub struct JobIdError(String);
+
+impl JobId {
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for JobId {
+    type Err = JobIdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        let first = text.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
+        if first && text.len() <= 128 && text.chars().all(safe) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(JobIdError(text.to_owned()))
+        }
+    }
+}
+
+impl TryFrom<String> for JobId {
+    type Error = JobIdError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<JobId> for String {
+    fn from(id: JobId) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Long work on a node.
+#[derive(Clone)]
+pub struct Job {
+    /// Its name. The id alone says whether it is the same job: a job that exists is not started with another script.
+    pub id: JobId,
+    /// What it does, for logs and errors.
+    pub title: String,
+    /// A POSIX shell script, run by root in `/` without input. It is kept on the node, so no secret belongs in it.
+    pub script: String,
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Job")
+            .field("id", &self.id)
+            .field("title", &self.title)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How long a job is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JobLimits {
+    /// Altogether.
+    pub deadline: Duration,
+    /// Without new output.
+    pub silence: Duration,
+}
+
+/// What the node knows of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobStatus {
+    /// It was never begun.
+    Absent,
+    /// It runs.
+    Running {
+        /// Its first process; 0 in the moment before that has written its id.
+        pid: u32,
+    },
+    /// It ran to its end.
+    Finished {
+        /// Its exit status; 128 + n if it was ended by signal n.
+        exit: i32,
+    },
+    /// It was begun, is gone, and did not say how it ended.
+    Lost,
+}
+
+/// A finished job: its exit status and the end of its output.
+pub type JobOutput = Output;
+
+impl Session {
+    /// Starts the job if it was never begun, and says what is known of it. Doing it again does nothing.
+    pub async fn job_start(&self, job: &Job) -> Result<JobStatus, RemoteError> {
+        let title = format!("start job `{}`", job.title);
+        let script = format!("supervisor={}\n{STATE}{START}", self.quoted(&title, SUPERVISOR)?);
+        let command = self
+            .job_command(title, &job.id, &[], &script)?
+            .stdin(job.script.as_bytes());
+        Ok(self.look(command).await?.0)
+    }
+
+    /// What the node knows of the job.
+    pub async fn job_status(&self, id: &JobId) -> Result<JobStatus, RemoteError> {
+        Ok(self.job_look(id).await?.0)
+    }
+
+    /// The status and how much output there is so far.
+    async fn job_look(&self, id: &JobId) -> Result<(JobStatus, u64), RemoteError> {
+        let command = self.job_command(format!("look at job {id}"), id, &[], &format!("{STATE}tell\n"))?;
+        self.look(command).await
+    }
+
+    /// The end of the job's standard output and standard error, at most `bytes` of each.
+    pub async fn job_output(&self, id: &JobId, bytes: usize) -> Result<(Vec<u8>, Vec<u8>), RemoteError> {
+        let count = bytes.to_string();
+        let command = self.job_command(format!("output of job {id}"), id, &[("count", &count)], OUTPUT)?;
+        let output = self.run(command.max_output(bytes)).await?;
+        Ok((output.stdout, output.stderr))
+    }
+
+    /// Waits for the job's end, through lost connections. If a limit passes, the job goes on.
+    pub async fn job_wait(&self, job: &Job, limits: JobLimits) -> Result<JobOutput, RemoteError> {
+        let started = Instant::now();
+        let (mut pause, longest) = POLL;
+        let (mut size, mut grew) = (None, started);
+        loop {
+            match self.job_look(&job.id).await {
+                Ok((JobStatus::Finished { exit }, _)) => {
+                    let (stdout, stderr) = self.job_output(&job.id, OUTPUT_TAIL).await?;
+                    let truncated = stdout.len() >= OUTPUT_TAIL || stderr.len() >= OUTPUT_TAIL;
+                    return Ok(Output {
+                        status: exit,
+                        stdout,
+                        stderr,
+                        truncated,
+                    });
+                }
+                Ok((JobStatus::Lost, _)) => return Err(self.lost(job).await),
+                Ok((JobStatus::Absent, _)) => {
+                    return Err(self.unfinished(job, "was never started".to_owned()).await);
+                }
+                Ok((JobStatus::Running { .. }, now)) => {
+                    if size.replace(now) != Some(now) {
+                        grew = Instant::now();
+                    }
+                }
+                // The job does not depend on the connection. Looking again is always safe.
+                Err(error) if matches!(error.class(), ErrorClass::Transient | ErrorClass::Ambiguous) => {
+                    if started.elapsed() >= limits.deadline {
+                        return Err(error);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+            if started.elapsed() >= limits.deadline {
+                let reason = format!("was not done after {}s", limits.deadline.as_secs_f32());
+                return Err(self.unfinished(job, reason).await);
+            }
+            if grew.elapsed() >= limits.silence {
+                let reason = format!("gave no output for {}s", limits.silence.as_secs_f32());
+                return Err(self.unfinished(job, reason).await);
+            }
+            sleep(pause.min(limits.deadline.saturating_sub(started.elapsed()))).await;
+            pause = (pause * 3 / 2).min(longest);
+        }
+    }
+
+    /// Finds the job or starts it, then waits for its end. An exit status other than 0 is an error.
+    pub async fn run_job(&self, job: &Job, limits: JobLimits) -> Result<JobOutput, RemoteError> {
+        if self.job_start(job).await? == JobStatus::Lost {
+            return Err(self.lost(job).await);
+        }
+        let output = self.job_wait(job, limits).await?;
+        self.successful(&job.title, output)
+    }
+
+    /// Ends a running job: asked first, killed if it does not listen. It then counts as finished with status 143.
+    pub async fn job_stop(&self, id: &JobId) -> Result<JobStatus, RemoteError> {
+        let variables = [("grace", STOP_GRACE_SECONDS)];
+        let command = self.job_command(
+            format!("stop job {id}"),
+            id,
+            &variables,
+            &format!("{STATE}{STOP}"),
+        )?;
+        Ok(self.look(command).await?.0)
+    }
+
+    /// Removes every trace of a job that does not run, so that its id may be used again.
+    pub async fn job_forget(&self, id: &JobId) -> Result<(), RemoteError> {
+        let command = self.job_command(format!("forget job {id}"), id, &[], FORGET)?;
+        self.run(command).await.map(drop)
+    }
+
+    fn quoted(&self, title: &str, text: &str) -> Result<String, RemoteError> {
+        match super::quote(text) {
+            Ok(quoted) => Ok(quoted.into_owned()),
+            Err(error) => Err(RemoteError::unquotable(self.node(), title, error)),
+        }
+    }
+
+    fn job_command(
+        &self,
+        title: String,
+        id: &JobId,
+        variables: &[(&str, &str)],
+        body: &str,
+    ) -> Result<Command, RemoteError> {
+        let base = self.jobs_dir();
+        let dir = format!("{base}/{id}");
+        let mut all = vec![("base", base), ("dir", dir.as_str())];
+        all.extend_from_slice(variables);
+        match with_variables(&all, body) {
+            Ok(script) => Ok(Command::new(title, script)),
+            Err(error) => Err(RemoteError::unquotable(self.node(), &title, error)),
+        }
+    }
+
+    async fn look(&self, command: Command) -> Result<(JobStatus, u64), RemoteError> {
+        let title = command.title.clone();
+        let answer = self.run(command).await?.stdout_str();
+        parse_state(&answer).ok_or_else(|| RemoteError::BadAnswer {
+            node: self.node().to_owned(),
+            title,
+            answer,
+        })
+    }
+
+    async fn job_stderr(&self, id: &JobId) -> String {
+        match self.job_output(id, OUTPUT_TAIL).await {
+            Ok((_, stderr)) => last_lines(&stderr),
+            // The error that is being told matters more than its decoration.
+            Err(_) => String::new(),
+        }
+    }
+
+    async fn lost(&self, job: &Job) -> RemoteError {
+        RemoteError::JobLost {
+            node: self.node().to_owned(),
+            job: job.id.to_string(),
+            title: job.title.clone(),
+            stderr_tail: self.job_stderr(&job.id).await,
+        }
+    }
+
+    async fn unfinished(&self, job: &Job, reason: String) -> RemoteError {
+        RemoteError::JobUnfinished {
+            node: self.node().to_owned(),
+            job: job.id.to_string(),
+            title: job.title.clone(),
+            reason,
+            stderr_tail: self.job_stderr(&job.id).await,
+        }
+    }
+}
+
+/// Reads `state detail size`.
+fn parse_state(answer: &str) -> Option<(JobStatus, u64)> {
+    let mut words = answer.split_ascii_whitespace();
+    let (state, detail, size) = (words.next()?, words.next()?, words.next()?.parse().ok()?);
+    let status = match state {
+        "absent" => JobStatus::Absent,
+        "running" => JobStatus::Running {
+            pid: detail.parse().ok()?,
+        },
+        "finished" => JobStatus::Finished {
+            exit: detail.parse().ok()?,
+        },
+        "lost" => JobStatus::Lost,
+        _ => return None,
+    };
+    Some((status, size))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_a_safe_file_name() {
+        for good in ["a", "01jd3k.g2.build-mesos", "A_b-c.9", &"x".repeat(128)] {
+            assert_eq!(good.parse::<JobId>().unwrap().as_str(), good);
+        }
+        for bad in [
+            "",
+            ".",
+            "..",
+            ".hidden",
+            "-rf",
+            "a/b",
+            "a b",
+            "a\nb",
+            "é",
+            "$(id)",
+            &"x".repeat(129),
+        ] {
+            assert!(bad.parse::<JobId>().is_err(), "{bad:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn what_the_node_says_is_read() {
+        assert_eq!(parse_state("absent 0 0"), Some((JobStatus::Absent, 0)));
+        assert_eq!(
+            parse_state("running 4711 12"),
+            Some((JobStatus::Running { pid: 4711 }, 12))
+        );
+        assert_eq!(
+            parse_state("finished 143 0"),
+            Some((JobStatus::Finished { exit: 143 }, 0))
+        );
+        assert_eq!(parse_state("lost 0 9"), Some((JobStatus::Lost, 9)));
+        assert_eq!(parse_state("finished"), None);
+        assert_eq!(parse_state(""), None);
+    }
+}

@@ -1,0 +1,358 @@
+//! A node that can be talked to: the handle that steps hold, whatever happens to the connection under it.
+
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{Mutex, oneshot};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use super::channel::{Failure, Finished, Kind};
+use super::command::{Command, LineError, Output, command_line};
+use super::connect::{connect, elapsed_ms};
+use super::driver::Link;
+use super::feed::{Activity, Sink};
+use super::tail::{Tail, last_lines};
+use super::transfer::Input;
+use super::{RemoteError, Target};
+
+/// How long a stopped command's last output is waited for.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// The pauses after which a channel that the server refused is asked for again, from the first to below the second.
+const CHANNEL_PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(3));
+/// No limit is longer than this; it keeps sums of times in range.
+const FOREVER: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// The session to one node. See [`super`].
+pub struct Session {
+    target: Target,
+    private_key: PathBuf,
+    jobs_dir: String,
+    jump: Option<Arc<Session>>,
+    connection: Mutex<Connection>,
+    /// Counts attempts to connect, so that whoever waited during a failed one shares its error.
+    attempts: AtomicU64,
+}
+
+#[derive(Default)]
+struct Connection {
+    link: Option<Arc<Link>>,
+    failure: Option<RemoteError>,
+}
+
+/// A command on its way: what is common to scripts and transfers.
+pub(super) struct Exec<'a> {
+    pub(super) title: &'a str,
+    pub(super) script: &'a str,
+    pub(super) input: Input,
+    pub(super) deadline: Duration,
+    pub(super) silence: Duration,
+    /// How much of standard output and of standard error is kept.
+    pub(super) max_output: (usize, usize),
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Session({} {})", self.target.node, self.target)
+    }
+}
+
+impl Session {
+    pub(super) fn new(target: Target, key: &Path, jobs_dir: &str, jump: Option<Arc<Session>>) -> Self {
+        Self {
+            target,
+            private_key: key.to_owned(),
+            jobs_dir: jobs_dir.to_owned(),
+            jump,
+            connection: Mutex::default(),
+            attempts: AtomicU64::new(0),
+        }
+    }
+
+    /// The node's name.
+    pub fn node(&self) -> &str {
+        &self.target.node
+    }
+
+    /// Where it is.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    pub(super) fn jobs_dir(&self) -> &str {
+        &self.jobs_dir
+    }
+
+    /// Connects if there is no live connection.
+    pub async fn ready(&self) -> Result<(), RemoteError> {
+        self.link().await.map(drop)
+    }
+
+    /// Runs a command as root. An exit status other than 0 is an error.
+    ///
+    /// If the connection turns out to be dead before the command was sent, it is made anew once. A command that may have
+    /// started is never sent again: then the error is ambiguous.
+    ///
+    /// Dropping the future ends the command on the node.
+    pub async fn run(&self, command: Command) -> Result<Output, RemoteError> {
+        let title = command.title.clone();
+        let output = self.run_any(command).await?;
+        self.successful(&title, output)
+    }
+
+    /// Runs a command as root and returns what came of it, whatever its exit status.
+    pub async fn run_any(&self, command: Command) -> Result<Output, RemoteError> {
+        self.exec(Exec {
+            title: &command.title,
+            script: &command.script,
+            input: Input::Bytes(command.stdin),
+            deadline: command.deadline,
+            silence: command.silence,
+            max_output: (command.max_output, command.max_output),
+        })
+        .await
+    }
+
+    pub(super) fn successful(&self, title: &str, output: Output) -> Result<Output, RemoteError> {
+        if output.success() {
+            return Ok(output);
+        }
+        Err(RemoteError::Exit {
+            node: self.target.node.clone(),
+            title: title.to_owned(),
+            status: output.status,
+            stderr_tail: output.stderr_tail(),
+        })
+    }
+
+    /// The live connection, made now if need be. Boxed, because a jump's session is a session too.
+    fn link(&self) -> std::pin::Pin<Box<dyn Future<Output = Result<Arc<Link>, RemoteError>> + Send + '_>> {
+        Box::pin(async {
+            let seen = self.attempts.load(Ordering::Acquire);
+            let mut connection = self.connection.lock().await;
+            if let Some(link) = connection.link.as_ref().filter(|link| link.is_alive()) {
+                return Ok(Arc::clone(link));
+            }
+            if self.attempts.load(Ordering::Acquire) != seen
+                && let Some(failure) = &connection.failure
+            {
+                return Err(failure.clone());
+            }
+            let made = self.connect().await;
+            self.attempts.fetch_add(1, Ordering::Release);
+            match made {
+                Ok(link) => {
+                    connection.failure = None;
+                    Ok(Arc::clone(connection.link.insert(Arc::new(link))))
+                }
+                Err(error) => {
+                    tracing::debug!(node = %self.target.node, %error, "not connected");
+                    connection.link = None;
+                    connection.failure = Some(error.clone());
+                    Err(error)
+                }
+            }
+        })
+    }
+
+    async fn connect(&self) -> Result<Link, RemoteError> {
+        let jump = match &self.jump {
+            Some(jump) => Some(jump.link().await?),
+            None => None,
+        };
+        connect(&self.target, &self.private_key, jump).await
+    }
+
+    pub(super) async fn exec(&self, exec: Exec<'_>) -> Result<Output, RemoteError> {
+        let line = self.line(&exec)?;
+        let started = Instant::now();
+        let (mut anew, mut pause) = (true, CHANNEL_PAUSE.0);
+        let result = loop {
+            match self.attempt(&exec, &line).await {
+                Err(RemoteError::Disconnected { .. }) if anew => anew = false,
+                // A command that was ended from this side counts for the server until its last process is gone.
+                Err(RemoteError::NoChannel { .. }) if pause < CHANNEL_PAUSE.1 => {
+                    sleep(pause).await;
+                    pause *= 2;
+                }
+                result => break result,
+            }
+        };
+        let (node, ms) = (&self.target.node, elapsed_ms(started));
+        match &result {
+            Ok(output) => tracing::debug!(
+                node,
+                title = exec.title,
+                status = output.status,
+                ms,
+                "command ended"
+            ),
+            Err(error) => tracing::debug!(node, title = exec.title, %error, ms, "command failed"),
+        }
+        result
+    }
+
+    fn line(&self, exec: &Exec<'_>) -> Result<String, RemoteError> {
+        command_line(exec.script, exec.input.len(), self.target.needs_sudo()).map_err(|error: LineError| {
+            RemoteError::Unsendable {
+                node: self.target.node.clone(),
+                title: exec.title.to_owned(),
+                reason: error.to_string(),
+            }
+        })
+    }
+
+    async fn attempt(&self, exec: &Exec<'_>, line: &str) -> Result<Output, RemoteError> {
+        let link = self.link().await?;
+        let Some(permit) = link.slot().await else {
+            return Err(self.disconnected(exec, "it is closed"));
+        };
+        let (feed, sending) = exec.input.open(link.wake());
+        let activity = Arc::new(Activity::new());
+        let sinks = (
+            Sink::Tail(Tail::new(exec.max_output.0)),
+            Sink::Tail(Tail::new(exec.max_output.1)),
+        );
+        let kind = Kind::Exec {
+            line: line.to_owned(),
+        };
+        let mut running = link.open(kind, Some(permit), feed, sinks, Arc::clone(&activity));
+
+        let deadline = Instant::now() + exec.deadline.min(FOREVER);
+        let silence = exec.silence.min(FOREVER);
+        let mut sending = pin!(sending);
+        let mut sent = false;
+        let late = loop {
+            let silent_at = activity.last() + silence;
+            tokio::select! {
+                biased;
+                answer = &mut running.reply => return self.outcome(exec, answer),
+                result = &mut sending, if !sent => {
+                    result?;
+                    sent = true;
+                }
+                () = sleep_until(deadline.min(silent_at)) => {
+                    let now = Instant::now();
+                    if now >= deadline {
+                        break Late::Deadline;
+                    }
+                    if now >= activity.last() + silence {
+                        break Late::Silence;
+                    }
+                }
+            }
+        };
+        running.stop();
+        let stderr_tail = match timeout(LAST_WORDS, &mut running.reply).await {
+            Ok(Ok(Ok(finished))) => last_lines(&finished.stderr),
+            _ => String::new(),
+        };
+        let (node, title) = (self.target.node.clone(), exec.title.to_owned());
+        Err(match late {
+            Late::Deadline => RemoteError::Deadline {
+                node,
+                title,
+                limit: exec.deadline,
+                stderr_tail,
+            },
+            Late::Silence => RemoteError::Silence {
+                node,
+                title,
+                limit: exec.silence,
+                stderr_tail,
+            },
+        })
+    }
+
+    fn outcome(
+        &self,
+        exec: &Exec<'_>,
+        answer: Result<Result<Finished, Failure>, oneshot::error::RecvError>,
+    ) -> Result<Output, RemoteError> {
+        let (node, title) = (self.target.node.clone(), exec.title.to_owned());
+        match answer {
+            Ok(Ok(Finished {
+                status: Some(status),
+                stdout,
+                stderr,
+                truncated,
+            })) => {
+                self.refused_by_sudo(exec, status, &stderr)?;
+                Ok(Output {
+                    status,
+                    stdout,
+                    stderr,
+                    truncated,
+                })
+            }
+            // Only this side stops a command, and then it does not come here to ask.
+            Ok(Ok(Finished {
+                status: None, stderr, ..
+            })) => Err(RemoteError::ConnectionLost {
+                node,
+                title,
+                detail: "the channel was closed".to_owned(),
+                stderr_tail: last_lines(&stderr),
+            }),
+            Ok(Err(Failure::NoChannel(detail))) => Err(RemoteError::NoChannel { node, title, detail }),
+            Ok(Err(Failure::Refused(detail))) => Err(RemoteError::NotStarted { node, title, detail }),
+            Ok(Err(Failure::Broken {
+                started: false,
+                detail,
+                ..
+            })) => Err(RemoteError::Disconnected { node, title, detail }),
+            Ok(Err(Failure::Broken {
+                started: true,
+                detail,
+                stderr,
+            })) => Err(RemoteError::ConnectionLost {
+                node,
+                title,
+                detail,
+                stderr_tail: last_lines(&stderr),
+            }),
+            // The driver was gone before it took the request.
+            Err(_) => Err(self.disconnected(exec, "it is closed")),
+        }
+    }
+
+    fn disconnected(&self, exec: &Exec<'_>, detail: &str) -> RemoteError {
+        RemoteError::Disconnected {
+            node: self.target.node.clone(),
+            title: exec.title.to_owned(),
+            detail: detail.to_owned(),
+        }
+    }
+
+    /// `sudo` says no with an ordinary exit status and a message, so both are looked at.
+    fn refused_by_sudo(&self, exec: &Exec<'_>, status: i32, stderr: &[u8]) -> Result<(), RemoteError> {
+        if !self.target.needs_sudo() || !matches!(status, 1 | 127) {
+            return Ok(());
+        }
+        let text = String::from_utf8_lossy(stderr);
+        let first = text.lines().next().unwrap_or_default();
+        let refused = (first.starts_with("sudo: ")
+            && (first.contains("password") || first.contains("terminal")))
+            || first.contains("is not in the sudoers file")
+            || first.contains("is not allowed to execute")
+            || first.contains("may not run sudo")
+            || (status == 127 && first.contains("sudo: not found"))
+            || (status == 127 && first.contains("sudo: command not found"));
+        if !refused {
+            return Ok(());
+        }
+        Err(RemoteError::SudoRefused {
+            node: self.target.node.clone(),
+            title: exec.title.to_owned(),
+            user: self.target.user.clone(),
+            detail: last_lines(stderr),
+        })
+    }
+}
+
+enum Late {
+    Deadline,
+    Silence,
+}

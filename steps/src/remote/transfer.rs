@@ -1,0 +1,375 @@
+//! Files to a node and back. A file is replaced whole or not at all; a folder is staged beside its place first.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use tokio::sync::Notify;
+
+use super::RemoteError;
+use super::command::{Command, DEFAULT_DEADLINE, DEFAULT_MAX_OUTPUT, DEFAULT_SILENCE};
+use super::feed::{self, Feed, FeedSender};
+use super::quote::with_variables;
+use super::session::{Exec, Session};
+
+/// How long a transfer may go without a byte moving. After the last byte the node still has to write everything to its
+/// disk and read it again.
+const TRANSFER_SILENCE: Duration = Duration::from_secs(180);
+/// A transfer that makes progress may take as long as it needs; this only ends one that crawls.
+const TRANSFER_DEADLINE: Duration = Duration::from_secs(12 * 3600);
+/// The size of one read from a local file.
+const CHUNK: usize = 256 * 1024;
+
+/// Puts standard input at `$target`: received beside it, compared with the digest, written to the disk, then moved.
+const PUT: &str = r#"set -eu
+folder=$(dirname -- "$target")
+[ -d "$folder" ] || mkdir -p -- "$folder"
+umask 077
+part=$(mktemp -- "$folder/.$(basename -- "$target").mesosflow.XXXXXX")
+trap 'rm -f -- "$part"' EXIT
+cat >"$part"
+[ "$(sha256sum <"$part" | cut -c1-64)" = "$digest" ] || { echo "what arrived is not what was sent" >&2; exit 74; }
+chmod -- "$mode" "$part"
+sync -- "$part"
+mv -fT -- "$part" "$target"
+trap - EXIT
+sync -- "$folder"
+"#;
+
+/// Unpacks standard input beside `$target` and brings that folder to the same state.
+///
+/// Folders that exist keep their owner and mode. Unless the target becomes a mirror, links to folders stay links, and what
+/// belongs below them goes where they lead: the tree may be laid over `/`. (rsync's own option for that, `--keep-dirlinks`,
+/// fails in rsync 3.5 for links that lead out of the target.)
+const PUT_TREE: &str = r#"set -eu
+target=${target%/}
+[ -n "$target" ] || { target=/; [ "$delete" = no ] || { echo "refusing to delete from /" >&2; exit 64; }; }
+folder=$(dirname -- "$target")
+mkdir -p -- "$folder"
+find "$folder" -maxdepth 1 -name '.mesosflow-tree.*' -mmin +1440 -exec rm -rf -- {} + 2>/dev/null || :
+staging=$(mktemp -d -- "$folder/.mesosflow-tree.XXXXXX")
+trap 'rm -rf -- "$staging"' EXIT
+chmod -- "$mode" "$staging"
+tar -x -p --no-same-owner -f - -C "$staging"
+cd -- "$staging"
+target=$target find . -type d -exec sh -c '
+for d do
+  if [ -d "$target/$d" ]; then
+    chmod --reference="$target/$d" -- "$d"
+    chown --reference="$target/$d" -- "$d"
+  fi
+done' sh {} +
+[ -d "$target" ] || mkdir -- "$target"
+if [ "$delete" = yes ]; then
+  set -- --delete-after
+else
+  set --
+  target=$target find . -depth -type d ! -name . -exec sh -c '
+for d do
+  if [ -h "$target/$d" ] && [ -d "$target/$d" ]; then
+    rsync -a --checksum --omit-dir-times -- "$d/" "$target/$d/" || exit
+    rm -rf -- "$d"
+  fi
+done' sh {} +
+fi
+cd /
+rsync -a --checksum --omit-dir-times "$@" -- "$staging/" "$target/"
+sync -f -- "$target"
+"#;
+
+/// What becomes of the permissions of the files of a tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ModePolicy {
+    /// 0755 for folders and for files that anyone may execute, 0644 for the rest: independent of the user's umask.
+    #[default]
+    Normal,
+    /// As they are here.
+    Keep,
+    /// 0700 and 0600: for trees that hold secrets.
+    Private,
+}
+
+impl ModePolicy {
+    fn apply(self, mode: u32, folder: bool) -> u32 {
+        let executable = folder || mode & 0o111 != 0;
+        match self {
+            Self::Keep => mode & 0o7777,
+            Self::Normal if executable => 0o755,
+            Self::Normal => 0o644,
+            Self::Private if executable => 0o700,
+            Self::Private => 0o600,
+        }
+    }
+}
+
+/// How a tree is laid out on the node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TreeOptions {
+    /// Whether what the tree does not have is deleted from the target folder.
+    pub delete: bool,
+    /// The permissions.
+    pub modes: ModePolicy,
+}
+
+/// Input of a command.
+pub(super) enum Input {
+    /// All of it.
+    Bytes(Arc<Vec<u8>>),
+    /// The first bytes of a local file.
+    File { path: PathBuf, len: u64 },
+}
+
+impl Input {
+    pub(super) fn len(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::File { len, .. } => *len,
+        }
+    }
+
+    /// The feed for the driver, and the work that fills it. If the work fails, the feed ends short of its length, and the
+    /// node does not act on it.
+    pub(super) fn open(
+        &self,
+        wake: &Arc<Notify>,
+    ) -> (Feed, impl Future<Output = Result<(), RemoteError>> + use<>) {
+        let (feed, file) = match self {
+            Self::Bytes(bytes) => (
+                Feed::Bytes {
+                    bytes: Arc::clone(bytes),
+                    sent: 0,
+                },
+                None,
+            ),
+            Self::File { path, len } => {
+                let (sender, feed) = feed::stream(wake);
+                (feed, Some((sender, path.clone(), *len)))
+            }
+        };
+        (feed, async move {
+            match file {
+                None => Ok(()),
+                Some((sender, path, len)) => send_file(sender, &path, len)
+                    .await
+                    .map_err(|error| RemoteError::local("reading", path, error)),
+            }
+        })
+    }
+}
+
+async fn send_file(sender: FeedSender, path: &Path, len: u64) -> io::Result<()> {
+    let mut file = tokio::fs::File::open(path).await?;
+    file.rewind().await?;
+    let mut left = len;
+    while left > 0 {
+        let size = usize::try_from(left).unwrap_or(usize::MAX).min(CHUNK);
+        let mut chunk = vec![0; size];
+        let count = file.read(&mut chunk).await?;
+        if count == 0 {
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the file became shorter",
+            ));
+        }
+        chunk.truncate(count);
+        left -= count as u64;
+        if !sender.send(chunk).await {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+impl Session {
+    /// Writes `bytes` to `path` on the node, owned by root, replacing what is there in one step. Missing folders are made.
+    pub async fn upload_bytes(
+        &self,
+        path: &str,
+        bytes: impl Into<Vec<u8>>,
+        mode: u32,
+    ) -> Result<(), RemoteError> {
+        let bytes = Arc::new(bytes.into());
+        let digest = hex::encode(Sha256::digest(bytes.as_slice()));
+        self.put(path, Input::Bytes(bytes), &digest, mode).await
+    }
+
+    /// Copies a local file, of any size, to `path` on the node, and compares the digests there before it takes its place.
+    pub async fn upload_file(&self, local: &Path, path: &str, mode: u32) -> Result<(), RemoteError> {
+        let source = local.to_owned();
+        let (len, digest) = blocking("reading", local, move || digest_of(&source)).await?;
+        self.put(
+            path,
+            Input::File {
+                path: local.to_owned(),
+                len,
+            },
+            &digest,
+            mode,
+        )
+        .await
+    }
+
+    async fn put(&self, path: &str, input: Input, digest: &str, mode: u32) -> Result<(), RemoteError> {
+        let title = format!("write {path}");
+        let mode = format!("{mode:o}");
+        let variables = [("target", path), ("digest", digest), ("mode", &mode)];
+        self.transfer(&title, &variables, PUT, input).await
+    }
+
+    /// Makes the folder `remote` like the local one: packed here, unpacked beside its place, then brought over by checksum.
+    pub async fn upload_tree(
+        &self,
+        local: &Path,
+        remote: &str,
+        options: TreeOptions,
+    ) -> Result<(), RemoteError> {
+        let source = local.to_owned();
+        let packed = blocking("packing", local, move || pack(&source, options.modes)).await?;
+        let len = packed
+            .as_file()
+            .metadata()
+            .map_err(|error| RemoteError::local("packing", local, error))?
+            .len();
+        let input = Input::File {
+            path: packed.path().to_owned(),
+            len,
+        };
+        let mode = if options.modes == ModePolicy::Private {
+            "700"
+        } else {
+            "755"
+        };
+        let variables = [
+            ("target", remote),
+            ("delete", if options.delete { "yes" } else { "no" }),
+            ("mode", mode),
+        ];
+        self.transfer(&format!("write the tree {remote}"), &variables, PUT_TREE, input)
+            .await
+    }
+
+    async fn transfer(
+        &self,
+        title: &str,
+        variables: &[(&str, &str)],
+        body: &str,
+        input: Input,
+    ) -> Result<(), RemoteError> {
+        let script = with_variables(variables, body)
+            .map_err(|error| RemoteError::unquotable(&self.target().node, title, error))?;
+        let exec = Exec {
+            title,
+            script: &script,
+            input,
+            deadline: TRANSFER_DEADLINE,
+            silence: TRANSFER_SILENCE,
+            max_output: (DEFAULT_MAX_OUTPUT, DEFAULT_MAX_OUTPUT),
+        };
+        let output = self.exec(exec).await?;
+        self.successful(title, output).map(drop)
+    }
+
+    /// Fetches the file `path` of at most `limit` bytes.
+    pub async fn download(&self, path: &str, limit: usize) -> Result<Vec<u8>, RemoteError> {
+        let title = format!("read {path}");
+        let script = with_variables(&[("source", path)], r#"exec cat -- "$source""#)
+            .map_err(|error| RemoteError::unquotable(&self.target().node, &title, error))?;
+        let exec = Exec {
+            title: &title,
+            script: &script,
+            input: Input::Bytes(Arc::default()),
+            deadline: TRANSFER_DEADLINE,
+            silence: DEFAULT_SILENCE,
+            max_output: (limit, DEFAULT_MAX_OUTPUT),
+        };
+        let output = self.exec(exec).await?;
+        let output = self.successful(&title, output)?;
+        if output.truncated {
+            return Err(RemoteError::TooLarge {
+                node: self.target().node.clone(),
+                path: path.to_owned(),
+                limit,
+            });
+        }
+        Ok(output.stdout)
+    }
+
+    /// The SHA-256 of the file `path` in hexadecimal; `None` if there is no such file.
+    pub async fn file_digest(&self, path: &str) -> Result<Option<String>, RemoteError> {
+        let title = format!("digest of {path}");
+        let script = with_variables(
+            &[("source", path)],
+            "[ -e \"$source\" ] || exit 0\nset -e\ndigest=$(sha256sum <\"$source\")\nprintf %.64s \"$digest\"",
+        )
+        .map_err(|error| RemoteError::unquotable(&self.target().node, &title, error))?;
+        let command = Command::new(title, script)
+            .deadline(DEFAULT_DEADLINE * 10)
+            .silence(DEFAULT_DEADLINE * 10);
+        let digest = self.run(command).await?.stdout_str();
+        Ok(Some(digest).filter(|digest| !digest.is_empty()))
+    }
+}
+
+/// Runs file work of the controller's side off the executor's threads.
+async fn blocking<T: Send + 'static>(
+    doing: &'static str,
+    path: &Path,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, RemoteError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| Err(io::Error::other(error)))
+        .map_err(|error| RemoteError::local(doing, path, error))
+}
+
+fn digest_of(path: &Path) -> io::Result<(u64, String)> {
+    let mut hasher = Sha256::new();
+    let len = io::copy(&mut File::open(path)?, &mut hasher)?;
+    Ok((len, hex::encode(hasher.finalize())))
+}
+
+/// Packs the content of `folder` into an temporary file, in a fixed order.
+fn pack(folder: &Path, modes: ModePolicy) -> io::Result<tempfile::NamedTempFile> {
+    let packed = tempfile::NamedTempFile::new()?;
+    let mut archive = tar::Builder::new(io::BufWriter::new(packed.as_file()));
+    pack_folder(&mut archive, folder, Path::new(""), modes)?;
+    io::Write::flush(&mut archive.into_inner()?)?;
+    Ok(packed)
+}
+
+fn pack_folder<W: io::Write>(
+    archive: &mut tar::Builder<W>,
+    folder: &Path,
+    inside: &Path,
+    modes: ModePolicy,
+) -> io::Result<()> {
+    let mut entries = std::fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        let (path, name) = (entry.path(), inside.join(entry.file_name()));
+        let metadata = std::fs::symlink_metadata(&path)?;
+        let mut header = tar::Header::new_gnu();
+        header.set_metadata(&metadata);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mode(modes.apply(metadata.permissions().mode(), metadata.is_dir()));
+        if metadata.is_dir() {
+            archive.append_data(&mut header, &name, io::empty())?;
+            pack_folder(archive, &path, &name, modes)?;
+        } else if metadata.is_symlink() {
+            header.set_size(0);
+            archive.append_link(&mut header, &name, std::fs::read_link(&path)?)?;
+        } else if metadata.is_file() {
+            archive.append_data(&mut header, &name, File::open(&path)?)?;
+        } else {
+            let told = format!("{} is neither a file, a folder nor a link", path.display());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, told));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,103 @@
+//! Daemons of a node, as systemd units of the deployed tree: installed, started, stopped and gone.
+
+use std::time::Duration;
+
+use crate::act::ActError;
+use crate::cluster::Node;
+use crate::remote::RemoteError;
+use crate::world::{Script, World};
+
+/// A stop may have to wait for a daemon's own time-out (20 s in the units) and systemd's.
+const STOP_LIMIT: Duration = Duration::from_secs(90);
+
+/// What the stamp of a running daemon is made of: its unit and the configuration that it was started with.
+const STAMP: &str = r#"stamp() {
+  { cat "/root/mesos-ec2/units/$unit"
+    for folder in $config; do find "$folder" -type f -exec sha256sum {} + | LC_ALL=C sort; done
+    cat /etc/mesosflow/node.env; } | sha256sum | cut -d ' ' -f 1
+}
+file="/run/mesosflow/$unit.started"
+"#;
+const IS_CURRENT: &str = r#"systemctl is-active --quiet "$unit" || exit 1
+cmp --silent "/root/mesos-ec2/units/$unit" "/etc/systemd/system/$unit" || exit 1
+[ "$(cat "$file" 2>/dev/null)" = "$(stamp)" ] || exit 1"#;
+const START: &str = r#"install -m 644 "/root/mesos-ec2/units/$unit" "/etc/systemd/system/$unit"
+systemctl daemon-reload
+systemctl enable --quiet "$unit"
+systemctl reset-failed "$unit" 2>/dev/null || true
+mkdir -p /run/mesosflow
+rm -f "$file"
+systemctl restart "$unit"
+stamp > "$file.new"
+mv "$file.new" "$file""#;
+const STOP: &str = r#"rm -f "/run/mesosflow/$unit.started"
+[ -e "/etc/systemd/system/$unit" ] || exit 0
+systemctl stop "$unit""#;
+const EXPLAIN: &str = r#"systemctl is-active "$unit" || true
+journalctl --unit "$unit" --no-pager --output cat --lines 12 2>/dev/null || true"#;
+
+/// A daemon: a unit of `/root/mesos-ec2/units`, and the folders whose files configure it.
+#[derive(Debug, Clone, Copy)]
+pub struct Service {
+    /// The unit's file name.
+    pub unit: &'static str,
+    /// The folders of its configuration, separated by spaces; a change there means a restart.
+    pub config: &'static str,
+}
+
+impl Service {
+    fn script<'a>(&self, title: &'a str, body: &'a str) -> Script<'a> {
+        Script::new(title, body).var("unit", self.unit).var("config", self.config)
+    }
+
+    /// Whether the daemon runs, under the deployed unit and configuration.
+    ///
+    /// # Errors
+    /// The node cannot be reached.
+    pub async fn is_current(&self, world: &World, node: &Node) -> Result<bool, RemoteError> {
+        let title = format!("look at {}", self.unit);
+        let body = format!("{STAMP}{IS_CURRENT}");
+        world.ask(node, self.script(&title, &body)).await
+    }
+
+    /// Installs the unit, enables it for the next boot and starts it anew.
+    ///
+    /// # Errors
+    /// The node cannot be reached, or systemd refuses.
+    pub async fn restart(&self, world: &World, node: &Node) -> Result<(), RemoteError> {
+        let title = format!("start {}", self.unit);
+        let body = format!("{STAMP}{START}");
+        world.run(node, self.script(&title, &body).within(STOP_LIMIT)).await?;
+        Ok(())
+    }
+
+    /// Starts the daemon unless it runs as it should.
+    ///
+    /// # Errors
+    /// Like [`Service::restart`].
+    pub async fn ensure(&self, world: &World, node: &Node) -> Result<(), RemoteError> {
+        if self.is_current(world, node).await? { Ok(()) } else { self.restart(world, node).await }
+    }
+
+    /// Stops the daemon and waits until it is gone; it stays enabled for the next boot.
+    ///
+    /// # Errors
+    /// The node cannot be reached, or systemd refuses.
+    pub async fn stop(&self, world: &World, node: &Node) -> Result<(), RemoteError> {
+        let title = format!("stop {}", self.unit);
+        world.run(node, self.script(&title, STOP).within(STOP_LIMIT)).await?;
+        Ok(())
+    }
+
+    /// Adds what the daemon last said to an error of waiting for it.
+    pub async fn explain(&self, world: &World, node: &Node, error: ActError) -> ActError {
+        let ActError::Unmet { what, class, hint } = error else { return error };
+        let title = format!("ask {} what is wrong", self.unit);
+        let said = match world.run(node, self.script(&title, EXPLAIN)).await {
+            Ok(output) => output.stdout_str(),
+            Err(_) => return ActError::Unmet { what, class, hint },
+        };
+        let lines: String = said.lines().map(|line| format!("\n    {line}")).collect();
+        ActError::Unmet { what: format!("{what}; {} says:{lines}", self.unit), class, hint }
+    }
+}

@@ -1,0 +1,36 @@
+//! `approve-masters` (notes 2.6): the first master knows the host keys of the masters, itself included.
+//!
+//! - Changes: lines in the cluster's own `known_hosts` on the first master.
+//! - Twice is safe: the lines of a host are replaced, never added to.
+//! - Not undone; a replaced machine gets a new line.
+
+use mesosflow_workflow::{Probe, Step, StepCx, StepId};
+use serde::Serialize;
+
+use super::Approval;
+use crate::act::ActError;
+use crate::world::World;
+
+/// One master.
+#[derive(Debug, Serialize)]
+pub struct ApproveMaster(pub Approval);
+
+impl Step for ApproveMaster {
+    type World = World;
+    type Output = ();
+    type Error = ActError;
+
+    const ID: StepId = StepId::from_static("approve-masters");
+
+    async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
+        Ok(if self.0.is_proven(cx).await? { Probe::Done(()) } else { Probe::NotDone })
+    }
+
+    async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {
+        self.0.pin(cx).await
+    }
+
+    async fn verify(&self, cx: &StepCx<World>, (): &()) -> Result<(), ActError> {
+        self.0.prove(cx).await
+    }
+}

@@ -1,0 +1,86 @@
+//! `build-frameworks` (notes 2.12): the Spark and the Hadoop that the frameworks run with.
+//!
+//! - Changes nothing: both are on the image; what is there is found out and recorded.
+//! - Twice is safe: it only looks.
+//! - Nothing to undo.
+
+use mesosflow_workflow::{Probe, Step, StepCx, StepId};
+use serde::{Deserialize, Serialize};
+
+use crate::act::ActError;
+use crate::cluster::{FrameworksSpec, Node};
+use crate::world::{Script, World};
+
+/// Spark's version is that of its jar, which takes no JVM to read: `framework-config` starts it anyway.
+const SPARK: &str = r#"jar=$(find -L /root/spark/jars -name 'spark-core_*.jar' 2>/dev/null | sort | head -n 1)
+[ -n "$jar" ] || exit 1
+jar=${jar##*/}
+jar=${jar%.jar}
+echo "${jar##*-}""#;
+/// `Hadoop 2.7.3`, and lines about its build.
+const HADOOP: &str = r#"[ -x /root/ephemeral-hdfs/bin/hdfs ] || exit 1
+/root/ephemeral-hdfs/bin/hdfs version | sed -n 's/^Hadoop //p'"#;
+
+/// Which frameworks.
+#[derive(Debug, Serialize)]
+pub struct BuildFrameworks {
+    /// The first master.
+    pub hub: Node,
+    /// Which of them are asked for.
+    pub frameworks: FrameworksSpec,
+}
+
+/// What is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frameworks {
+    /// Version of Spark, where it is asked for.
+    pub spark: Option<String>,
+    /// Version of Hadoop, where it is asked for.
+    pub hadoop: Option<String>,
+}
+
+impl BuildFrameworks {
+    async fn version(&self, cx: &StepCx<World>, name: &str, look: &str) -> Result<String, ActError> {
+        let title = format!("look for {name}");
+        match cx.world().run(&self.hub, Script::new(&title, look)).await {
+            Ok(output) => Ok(output.stdout_str()),
+            Err(error) if error.exit_status() == Some(1) => {
+                Err(ActError::wrong(format!("{name} is not on {}", self.hub.name))
+                    .hinted(format!("use an image that has it, or set `frameworks.{}` to false", name.to_lowercase())))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl Step for BuildFrameworks {
+    type World = World;
+    type Output = Frameworks;
+    type Error = ActError;
+
+    const ID: StepId = StepId::from_static("build-frameworks");
+
+    async fn probe(&self, _cx: &StepCx<World>) -> Result<Probe<Frameworks>, ActError> {
+        Ok(Probe::NotDone)
+    }
+
+    async fn apply(&self, cx: &StepCx<World>) -> Result<Frameworks, ActError> {
+        let mut found = Frameworks { spark: None, hadoop: None };
+        if self.frameworks.spark {
+            found.spark = Some(self.version(cx, "Spark", SPARK).await?);
+        }
+        if self.frameworks.hadoop {
+            found.hadoop = Some(self.version(cx, "Hadoop", HADOOP).await?);
+        }
+        Ok(found)
+    }
+
+    async fn verify(&self, _cx: &StepCx<World>, found: &Frameworks) -> Result<(), ActError> {
+        for version in found.spark.iter().chain(&found.hadoop) {
+            if !version.starts_with(|c: char| c.is_ascii_digit()) {
+                return Err(ActError::wrong(format!("{version:?} is no version")));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,224 @@
+//! `build-mesos` (notes 2.12): Mesos on the first master, by the way that the user chose.
+//!
+//! - Changes: `/root/mesos` on the first master, in the layout of `make install`, with a mark of where it came from.
+//! - Twice is safe: it is unpacked or built beside the old one and moved over it; the mark says what is there. A build is
+//!   a durable job.
+//! - Not undone.
+
+use std::path::Path;
+use std::time::Duration;
+
+use mesosflow_workflow::{Limits, Probe, Retry, Step, StepCx, StepError as _, StepId};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::act::ActError;
+use crate::cluster::{MesosSource, MesosSpec, Node};
+use crate::mesos;
+use crate::remote::{JobLimits, RemoteError, quote};
+use crate::world::{Script, World};
+
+/// Building 1.11 took 45 minutes on two cores; four times that is stuck.
+const BUILD_LIMITS: JobLimits =
+    JobLimits { deadline: Duration::from_secs(3 * 3600), silence: Duration::from_secs(1800) };
+
+/// Where a tarball waits on the first master.
+const TARBALL: &str = "/var/lib/mesosflow/mesos.tarball";
+
+/// A URL is fetched by the first master, which has the better line; tried again, and checked when a digest is known.
+const FETCH: &str = r#"mkdir -p /var/lib/mesosflow
+curl --fail --location --silent --show-error --retry 5 --retry-connrefused --output "$file.new" -- "$url"
+mv "$file.new" "$file""#;
+const CHECK: &str = r#"digest=$(sha256sum "$file" | cut -d ' ' -f 1)
+[ -z "$wanted" ] || [ "$digest" = "$wanted" ] || { echo "sha256 is $digest" >&2; exit 4; }
+echo "$digest""#;
+
+/// The tree of `make install` may stand at the top of the tarball or in folders of its own (`mesos-1.11.0/`, a prefix).
+const UNPACK: &str = r#"rm -rf /root/mesos.new
+mkdir /root/mesos.new
+tar --extract --no-same-owner --directory /root/mesos.new --file "$file"
+master=$(cd /root/mesos.new && find . -path '*/sbin/mesos-master' | sort | head -n 1)
+[ -n "$master" ] || { echo 'the tarball holds no sbin/mesos-master' >&2; exit 4; }
+master=${master#./}
+top=/root/mesos.new
+[ "$master" = sbin/mesos-master ] || top=$top/${master%/sbin/mesos-master}
+printf '%s\n' "$mark" > "$top/.mesosflow-source"
+rm -rf /root/mesos.old
+[ ! -e /root/mesos ] || mv /root/mesos /root/mesos.old
+mv "$top" /root/mesos
+rm -rf /root/mesos.old /root/mesos.new"#;
+
+/// Installed below a folder of its own first: what is half built is never taken for Mesos.
+const BUILD: &str = r#"mkdir -p /root/mesos-build
+cd /root/mesos-build
+if [ ! -d source/.git ]; then
+  rm -rf source.new
+  git clone -- "$repository" source.new
+  mv source.new source
+fi
+cd source
+git fetch --tags origin
+git checkout --force --detach "origin/$branch" 2>/dev/null || git checkout --force --detach "$branch"
+[ -x configure ] || ./bootstrap
+mkdir -p build
+cd build
+eval "../configure --prefix=/root/mesos $flags"
+make -j"$(nproc)"
+rm -rf /root/mesos-build/install
+make install DESTDIR=/root/mesos-build/install
+printf '%s\n' "$mark" > /root/mesos-build/install/root/mesos/.mesosflow-source
+rm -rf /root/mesos.old
+[ ! -e /root/mesos ] || mv /root/mesos /root/mesos.old
+mv /root/mesos-build/install/root/mesos /root/mesos
+rm -rf /root/mesos.old"#;
+
+/// Where Mesos comes from, and where it goes.
+#[derive(Debug, Serialize)]
+pub struct BuildMesos {
+    /// The first master.
+    pub hub: Node,
+    /// The source.
+    pub mesos: MesosSpec,
+}
+
+/// What stands on the first master.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuiltMesos {
+    /// What `mesos-master --version` prints.
+    pub version: String,
+    /// Digest of the folder, which every other node has to have.
+    pub digest: String,
+}
+
+impl BuildMesos {
+    /// What tells this source from another, for the mark.
+    fn mark(&self) -> Result<String, ActError> {
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        Ok(match self.mesos.source {
+            MesosSource::None => "image".into(),
+            MesosSource::Tarball => match self.local_tarball() {
+                Some(path) => format!("tarball sha256:{}", file_digest(path)?),
+                None => format!("tarball {} {}", text(&self.mesos.url), text(&self.mesos.sha256)),
+            },
+            MesosSource::Git => format!(
+                "git {} {} {}",
+                text(&self.mesos.repository),
+                text(&self.mesos.branch),
+                self.mesos.configure_flags.join(" ")
+            ),
+        })
+    }
+
+    fn local_tarball(&self) -> Option<&Path> {
+        let url = self.mesos.url.as_deref()?;
+        (!url.starts_with("http://") && !url.starts_with("https://")).then(|| Path::new(url))
+    }
+
+    async fn built(&self, cx: &StepCx<World>) -> Result<BuiltMesos, ActError> {
+        let version = mesos::version(cx.world(), &self.hub, "mesos-master").await?;
+        let digest = mesos::digest(cx.world(), &self.hub).await?;
+        Ok(BuiltMesos { version, digest })
+    }
+
+    async fn unpack(&self, cx: &StepCx<World>) -> Result<(), ActError> {
+        let world = cx.world();
+        let limits = JobLimits { deadline: Duration::from_secs(1800), silence: Duration::from_secs(600) };
+        match self.local_tarball() {
+            Some(path) => world.session(&self.hub).upload_file(path, TARBALL, 0o644).await?,
+            None => {
+                let url = self.mesos.url.clone().unwrap_or_default();
+                let fetch = Script::new("fetch the Mesos tarball", FETCH).var("url", url).var("file", TARBALL);
+                forgetting(cx, &self.hub, fetch, limits).await?;
+            }
+        }
+        let wanted = self.mesos.sha256.clone().unwrap_or_default().to_lowercase();
+        let check = Script::new("check the Mesos tarball", CHECK).var("file", TARBALL).var("wanted", wanted);
+        world.run(&self.hub, check.within(Duration::from_secs(120))).await?;
+        let unpack = Script::new("unpack Mesos", UNPACK).var("file", TARBALL).var("mark", self.mark()?);
+        world.run(&self.hub, unpack.within(Duration::from_secs(300))).await?;
+        Ok(())
+    }
+
+    async fn build(&self, cx: &StepCx<World>) -> Result<(), ActError> {
+        let unquotable = |error: quote::QuoteError| ActError::wrong(format!("mesos.configure_flags: {error}"));
+        let flags = quote::join(self.mesos.configure_flags.iter().map(String::as_str)).map_err(unquotable)?;
+        let build = Script::new("build Mesos", BUILD)
+            .var("repository", self.mesos.repository.clone().unwrap_or_default())
+            .var("branch", self.mesos.branch.clone().unwrap_or_default())
+            .var("flags", flags)
+            .var("mark", self.mark()?);
+        forgetting(cx, &self.hub, build, BUILD_LIMITS).await
+    }
+}
+
+/// Runs a durable job; one that failed is forgotten, so that the next try begins it again where it can go on.
+async fn forgetting(cx: &StepCx<World>, hub: &Node, script: Script<'_>, limits: JobLimits) -> Result<(), ActError> {
+    match cx.world().job(hub, cx.effect_key(), script, limits).await {
+        Ok(_) => Ok(()),
+        Err(error @ (RemoteError::JobLost { .. } | RemoteError::Exit { .. })) => {
+            let id = cx.effect_key().as_str().parse().map_err(|e| ActError::wrong(format!("{e}")))?;
+            cx.world().session(hub).job_forget(&id).await?;
+            Err(error.into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn file_digest(path: &Path) -> Result<String, ActError> {
+    let failed = |source| ActError::Local { doing: format!("cannot read {}", path.display()), source };
+    let mut file = std::fs::File::open(path).map_err(failed)?;
+    let mut digest = Sha256::new();
+    std::io::copy(&mut file, &mut digest).map_err(failed)?;
+    Ok(hex::encode(digest.finalize()))
+}
+
+impl Step for BuildMesos {
+    type World = World;
+    type Output = BuiltMesos;
+    type Error = ActError;
+
+    const ID: StepId = StepId::from_static("build-mesos");
+
+    async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<BuiltMesos>, ActError> {
+        if self.mesos.source == MesosSource::None {
+            return Ok(Probe::NotDone);
+        }
+        let look = Script::new(
+            "look where Mesos came from",
+            r#"[ "$(cat /root/mesos/.mesosflow-source 2>/dev/null)" = "$mark" ] || exit 1"#,
+        );
+        if !cx.world().ask(&self.hub, look.var("mark", self.mark()?)).await? {
+            return Ok(Probe::NotDone);
+        }
+        Ok(Probe::Done(self.built(cx).await?))
+    }
+
+    async fn apply(&self, cx: &StepCx<World>) -> Result<BuiltMesos, ActError> {
+        mesos::install_packages(cx.world(), &self.hub, &self.mesos.packages).await?;
+        match self.mesos.source {
+            MesosSource::None => {}
+            MesosSource::Tarball => self.unpack(cx).await?,
+            MesosSource::Git => self.build(cx).await?,
+        }
+        self.built(cx).await.map_err(|error| match self.mesos.source {
+            MesosSource::None => ActError::wrong(format!("the image has no Mesos that works: {error}"))
+                .hinted("set `mesos.source` to `tarball` or `git`"),
+            _ => match error.hint() {
+                Some(_) => error,
+                None => ActError::wrong(format!("what was installed does not work: {error}"))
+                    .hinted("name the libraries that it needs in `mesos.packages`"),
+            },
+        })
+    }
+
+    async fn verify(&self, cx: &StepCx<World>, built: &BuiltMesos) -> Result<(), ActError> {
+        if self.built(cx).await? == *built {
+            return Ok(());
+        }
+        Err(ActError::not_yet(format!("/root/mesos on {} changes while it is looked at", self.hub.name)))
+    }
+
+    fn limits(&self) -> Limits {
+        Limits { deadline: BUILD_LIMITS.deadline + Duration::from_secs(600), retry: Retry::STANDARD }
+    }
+}

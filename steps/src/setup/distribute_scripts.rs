@@ -1,0 +1,60 @@
+//! `distribute-scripts` (notes 2.9): the deployed folder and the cluster's key on every other node.
+//!
+//! - Changes: the folders on the node become what they are on the first master.
+//! - Twice is safe: rsync moves what differs.
+//! - Not undone.
+
+use std::time::Duration;
+
+use mesosflow_workflow::{Limits, Probe, Step, StepCx, StepId};
+use serde::Serialize;
+
+use crate::act::ActError;
+use crate::cluster::Node;
+use crate::hub::{self, SCRIPTS_FOLDER, SSH_FOLDER};
+use crate::world::World;
+
+/// What is copied.
+const FOLDERS: [&str; 2] = [SCRIPTS_FOLDER, SSH_FOLDER];
+
+/// One copy of the scripts and the key.
+#[derive(Debug, Serialize)]
+pub struct DistributeScripts {
+    /// The first master.
+    pub hub: Node,
+    /// The node that gets them.
+    pub node: Node,
+    /// Digest of the rendered tree: another tree is another input.
+    pub tree: String,
+}
+
+impl Step for DistributeScripts {
+    type World = World;
+    type Output = ();
+    type Error = ActError;
+
+    const ID: StepId = StepId::from_static("distribute-scripts");
+
+    async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
+        let equal = hub::are_equal(cx.world(), &self.hub, &self.node, &FOLDERS).await?;
+        Ok(if equal { Probe::Done(()) } else { Probe::NotDone })
+    }
+
+    async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {
+        for folder in FOLDERS {
+            hub::copy(cx.world(), &self.hub, &self.node, folder).await?;
+        }
+        Ok(())
+    }
+
+    async fn verify(&self, cx: &StepCx<World>, (): &()) -> Result<(), ActError> {
+        if hub::are_equal(cx.world(), &self.hub, &self.node, &FOLDERS).await? {
+            return Ok(());
+        }
+        Err(ActError::not_yet(format!("{} does not have what the first master has", self.node.name)))
+    }
+
+    fn limits(&self) -> Limits {
+        Limits::within(Duration::from_secs(600))
+    }
+}

@@ -1,0 +1,77 @@
+//! `framework-config` (notes 2.13): the configuration of Hadoop, haproxy with apache, and Spark, each checked by the
+//! program that will read it.
+//!
+//! - Changes nothing: the files came with the tree; they are checked here, so that no framework fails on them later.
+//! - Twice is safe: it only looks.
+//! - Nothing to undo.
+
+use std::time::Duration;
+
+use mesosflow_workflow::{Limits, Probe, Step, StepCx, StepId};
+use serde::Serialize;
+
+use super::Frameworks;
+use crate::act::ActError;
+use crate::cluster::Node;
+use crate::world::{Script, World};
+
+const HAPROXY: &str = "haproxy -c -q -f '/root/mesos-ec2/haproxy+apache/haproxy.cfg'";
+const APACHE: &str = "apachectl -t -f '/root/mesos-ec2/haproxy+apache/httpd.conf'";
+/// The configured cluster URL must be this cluster's, and Spark must start with the configuration that holds it.
+const SPARK: &str = r#"grep --quiet --extended-regexp "^spark\.master[[:space:]]+mesos://$url\$" /root/spark/conf/spark-defaults.conf ||
+  { echo "spark-defaults.conf does not name mesos://$url" >&2; exit 4; }
+/root/spark/bin/spark-submit --version"#;
+/// Hadoop reads its own files: a malformed one, or another job tracker, is found by it.
+const HADOOP: &str = r#"for file in /root/mesos-ec2/hadoop-framework-conf/*-site.xml; do
+  python3 -c 'import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])' "$file"
+done
+value=$(HADOOP_CONF_DIR=/root/mesos-ec2/hadoop-framework-conf /root/ephemeral-hdfs/bin/hdfs getconf -confKey fs.defaultFS)
+[ "$value" = "$address" ] || { echo "fs.defaultFS is $value, not $address" >&2; exit 4; }"#;
+
+/// What has to be checked.
+#[derive(Debug, Serialize)]
+pub struct FrameworkConfig {
+    /// The first master.
+    pub hub: Node,
+    /// What is installed.
+    pub frameworks: Frameworks,
+    /// Where frameworks find the leading master.
+    pub cluster_url: String,
+    /// Digest of the rendered tree: another tree is another input.
+    pub tree: String,
+}
+
+impl Step for FrameworkConfig {
+    type World = World;
+    type Output = ();
+    type Error = ActError;
+
+    const ID: StepId = StepId::from_static("framework-config");
+
+    async fn probe(&self, _cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
+        Ok(Probe::NotDone)
+    }
+
+    async fn apply(&self, _cx: &StepCx<World>) -> Result<(), ActError> {
+        Ok(())
+    }
+
+    async fn verify(&self, cx: &StepCx<World>, (): &()) -> Result<(), ActError> {
+        let limit = Duration::from_secs(120);
+        let run = |script: Script<'static>| async move { cx.world().run(&self.hub, script.within(limit)).await };
+        run(Script::new("check haproxy.cfg", HAPROXY)).await?;
+        run(Script::new("check httpd.conf", APACHE)).await?;
+        if self.frameworks.hadoop.is_some() {
+            let address = format!("hdfs://{}:9000", self.hub.private_ip);
+            run(Script::new("check the Hadoop framework's files", HADOOP).var("address", address)).await?;
+        }
+        if self.frameworks.spark.is_some() {
+            run(Script::new("start Spark with its configuration", SPARK).var("url", &self.cluster_url)).await?;
+        }
+        Ok(())
+    }
+
+    fn limits(&self) -> Limits {
+        Limits::within(Duration::from_secs(300))
+    }
+}

@@ -1,0 +1,74 @@
+//! `hdfs-format` (notes 2.17): the ephemeral HDFS gets a new file system, once in each generation.
+//!
+//! - Changes: what the namenode and the datanodes of the ephemeral HDFS hold is gone, and a new, empty file system is there.
+//! - Twice is safe: the format is a durable job, marked by run and generation as its last act; a marked one is kept.
+//! - Not undone: this destroys data.
+
+use std::time::Duration;
+
+use mesosflow_workflow::{Limits, Probe, Step, StepCx, StepId};
+use serde::Serialize;
+
+use crate::act::ActError;
+use crate::cluster::Node;
+use crate::hdfs::{Formatted, Hdfs, NameFolder};
+use crate::world::World;
+
+/// What is formatted.
+#[derive(Debug, Serialize)]
+pub struct HdfsFormat {
+    /// The first master.
+    pub namenode: Node,
+    /// The slaves.
+    pub slaves: Vec<Node>,
+    /// Folders of the datanodes, separated by commas.
+    pub data_folders: String,
+}
+
+impl HdfsFormat {
+    /// The file system that this run made in this generation, if it is complete.
+    async fn made(&self, cx: &StepCx<World>) -> Result<Option<Formatted>, ActError> {
+        Ok(match Hdfs::Ephemeral.look(cx.world(), &self.namenode).await? {
+            NameFolder::Complete { cluster_id, made_by: Some(key) } if key == cx.effect_key().as_str() => {
+                Some(Formatted { cluster_id })
+            }
+            _ => None,
+        })
+    }
+}
+
+impl Step for HdfsFormat {
+    type World = World;
+    type Output = Formatted;
+    type Error = ActError;
+
+    const ID: StepId = StepId::from_static("hdfs-format");
+
+    async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<Formatted>, ActError> {
+        Ok(self.made(cx).await?.map_or(Probe::NotDone, Probe::Done))
+    }
+
+    async fn apply(&self, cx: &StepCx<World>) -> Result<Formatted, ActError> {
+        let world = cx.world();
+        Hdfs::Ephemeral.stop(world, &self.namenode, &self.slaves).await?;
+        Hdfs::Ephemeral.empty_data(world, &self.slaves, &self.data_folders).await?;
+        Hdfs::Ephemeral.format(world, &self.namenode, cx.effect_key()).await?;
+        let made = self.made(cx).await?;
+        made.ok_or_else(|| ActError::not_yet("the ephemeral namenode's folder is not complete after its format"))
+    }
+
+    async fn verify(&self, cx: &StepCx<World>, formatted: &Formatted) -> Result<(), ActError> {
+        if self.made(cx).await?.as_ref() != Some(formatted) {
+            return Err(ActError::not_yet("the ephemeral namenode's folder changed after its format"));
+        }
+        let left = Hdfs::Ephemeral.data_ids(cx.world(), &self.slaves, &self.data_folders).await?;
+        match left.first() {
+            None => Ok(()),
+            Some((node, id)) => Err(ActError::not_yet(format!("a datanode's folder on {node} still belongs to {id}"))),
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        Limits::within(Duration::from_secs(600))
+    }
+}

@@ -1,0 +1,62 @@
+//! `mesos-stop` (notes 2.20.a): no Mesos runs on any master or slave.
+//!
+//! - Changes: masters and agents are stopped, and gone. Their work folders and executors stay.
+//! - Twice is safe.
+//! - Undone by `mesos-start`.
+
+use std::time::Duration;
+
+use mesosflow_workflow::{Limits, Probe, Step, StepCx, StepId};
+use serde::Serialize;
+
+use crate::act::ActError;
+use crate::cluster::Node;
+use crate::mesos;
+use crate::world::{Script, World};
+
+const GONE_LIMIT: Duration = Duration::from_secs(60);
+
+/// By name and by what was started under the deployed folder; a process that is dead but not reaped is gone.
+const IS_GONE: &str = r#"for name in mesos-master mesos-agent mesos-slave; do
+  for pid in $(pgrep -x "$name" || true); do
+    case $(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$pid/status" 2>/dev/null) in '' | Z) ;; *) exit 1 ;; esac
+  done
+done"#;
+/// Strays that no unit of ours knows: a hand-started one, or one of an earlier set-up.
+const SIGNAL: &str = r#"for name in mesos-agent mesos-slave mesos-master; do pkill -TERM -x "$name" || true; done"#;
+
+/// One master or slave.
+#[derive(Debug, Serialize)]
+pub struct MesosStop {
+    /// The node.
+    pub node: Node,
+}
+
+impl Step for MesosStop {
+    type World = World;
+    type Output = ();
+    type Error = ActError;
+
+    const ID: StepId = StepId::from_static("mesos-stop");
+
+    async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
+        let gone = cx.world().ask(&self.node, Script::new("look for Mesos processes", IS_GONE)).await?;
+        Ok(if gone { Probe::Done(()) } else { Probe::NotDone })
+    }
+
+    async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {
+        mesos::SLAVE.stop(cx.world(), &self.node).await?;
+        mesos::MASTER.stop(cx.world(), &self.node).await?;
+        cx.world().run(&self.node, Script::new("signal what is left of Mesos", SIGNAL)).await?;
+        Ok(())
+    }
+
+    async fn verify(&self, cx: &StepCx<World>, (): &()) -> Result<(), ActError> {
+        let look = Script::new("look for Mesos processes", IS_GONE);
+        cx.world().wait_until(&self.node, GONE_LIMIT, "waiting for Mesos to be gone", look).await
+    }
+
+    fn limits(&self) -> Limits {
+        Limits::within(Duration::from_secs(240))
+    }
+}

@@ -1,0 +1,124 @@
+//! `nfs-export` (notes 2.15): `/mnt/nfs` of the first master, served to the cluster's nodes.
+//!
+//! - Changes: the folder with a token file in it; the kernel's NFS server, or nfs-ganesha where the kernel has none.
+//! - Twice is safe: the export is replaced as a whole, a running server is kept.
+//! - Not undone.
+
+use std::time::Duration;
+
+use mesosflow_workflow::{Probe, Step, StepCx, StepId};
+use serde::{Deserialize, Serialize};
+
+use crate::act::ActError;
+use crate::cluster::{NfsServerChoice, Node};
+use crate::service::Service;
+use crate::world::{Script, World};
+
+/// What clients read to prove that they see this very folder.
+pub(super) const TOKEN: &str = ".mesosflow-token";
+
+const GANESHA: Service = Service { unit: "mesosflow-nfs-ganesha.service", config: "/root/mesos-ec2/nfs" };
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+const HAS_KERNEL_SERVER: &str = r#"grep --quiet --word-regexp nfsd /proc/filesystems || modprobe --quiet nfsd 2>/dev/null || exit 1
+command -v exportfs >/dev/null || exit 1"#;
+const KERNEL_READY: &str = r#"cmp --silent /root/mesos-ec2/nfs/exports /etc/exports.d/mesosflow.exports || exit 1
+systemctl is-active --quiet nfs-server || exit 1"#;
+const KERNEL_START: &str = r#"mkdir -p /etc/exports.d
+install -m 644 /root/mesos-ec2/nfs/exports /etc/exports.d/mesosflow.exports
+systemctl enable --quiet --now nfs-server
+exportfs -ra"#;
+const PUT_TOKEN: &str = r#"mkdir -p /mnt/nfs
+printf '%s\n' "$token" > "/mnt/nfs/$file.new"
+mv "/mnt/nfs/$file.new" "/mnt/nfs/$file""#;
+/// Over the protocol, not through the folder: an NFS client in user space, as a client of the cluster.
+pub(super) const READ_OVER_NFS: &str =
+    r#"[ "$(nfs-cat "nfs://$server/mnt/nfs/$file?version=4" 2>/dev/null)" = "$token" ] || exit 1"#;
+
+/// What is exported.
+#[derive(Debug, Serialize)]
+pub struct NfsExport {
+    /// The first master.
+    pub hub: Node,
+    /// What shall serve.
+    pub server: NfsServerChoice,
+    /// Digest of the rendered tree, which holds the export: another tree is another input.
+    pub tree: String,
+}
+
+/// What serves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NfsServer {
+    /// `kernel` or `ganesha`.
+    pub kind: String,
+    /// What the token file holds.
+    pub token: String,
+}
+
+impl NfsExport {
+    async fn choose(&self, cx: &StepCx<World>) -> Result<&'static str, ActError> {
+        Ok(match self.server {
+            NfsServerChoice::Kernel => "kernel",
+            NfsServerChoice::Ganesha => "ganesha",
+            NfsServerChoice::Auto => {
+                let look = Script::new("look for the kernel's NFS server", HAS_KERNEL_SERVER);
+                if cx.world().ask(&self.hub, look).await? { "kernel" } else { "ganesha" }
+            }
+        })
+    }
+
+    /// Named by the run, not by the generation: the folder's content outlives a replay.
+    fn token(cx: &StepCx<World>) -> String {
+        format!("mesosflow {}", cx.run())
+    }
+
+    fn reading(&self, cx: &StepCx<World>) -> Script<'static> {
+        Script::new("read the token over NFS", READ_OVER_NFS)
+            .var("server", self.hub.private_ip)
+            .var("file", TOKEN)
+            .var("token", Self::token(cx))
+    }
+}
+
+impl Step for NfsExport {
+    type World = World;
+    type Output = NfsServer;
+    type Error = ActError;
+
+    const ID: StepId = StepId::from_static("nfs-export");
+
+    async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<NfsServer>, ActError> {
+        let (world, kind) = (cx.world(), self.choose(cx).await?);
+        let serves = match kind {
+            "kernel" => world.ask(&self.hub, Script::new("look at the export", KERNEL_READY)).await?,
+            _ => GANESHA.is_current(world, &self.hub).await?,
+        };
+        let done = serves && world.ask(&self.hub, self.reading(cx)).await?;
+        Ok(if done {
+            Probe::Done(NfsServer { kind: kind.to_owned(), token: Self::token(cx) })
+        } else {
+            Probe::NotDone
+        })
+    }
+
+    async fn apply(&self, cx: &StepCx<World>) -> Result<NfsServer, ActError> {
+        let (world, kind) = (cx.world(), self.choose(cx).await?);
+        let put = Script::new("put the token", PUT_TOKEN).var("file", TOKEN).var("token", Self::token(cx));
+        world.run(&self.hub, put).await?;
+        match kind {
+            "kernel" => {
+                world.run(&self.hub, Script::new("export /mnt/nfs", KERNEL_START).within(START_LIMIT)).await?;
+            }
+            _ => GANESHA.ensure(world, &self.hub).await?,
+        }
+        Ok(NfsServer { kind: kind.to_owned(), token: Self::token(cx) })
+    }
+
+    async fn verify(&self, cx: &StepCx<World>, server: &NfsServer) -> Result<(), ActError> {
+        let waited = cx.world().wait_until(&self.hub, START_LIMIT, "waiting for the NFS server", self.reading(cx)).await;
+        match waited {
+            Err(error) if server.kind == "ganesha" => Err(GANESHA.explain(cx.world(), &self.hub, error).await),
+            waited => waited,
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! `nfs-mount` (notes 2.16): the first master's `/mnt/nfs` on every slave.
+//!
+//! - Changes: a line in `/etc/fstab` (`nofail`) and the mount; where the kernel has no NFS client, what the user chose
+//!   instead.
+//! - Twice is safe: what is mounted and shows the token is kept.
+//! - Not undone.
+
+use std::time::Duration;
+
+use mesosflow_workflow::{ErrorClass, Probe, Step, StepCx, StepId};
+use serde::{Deserialize, Serialize};
+
+use super::NfsServer;
+use super::nfs_export::{READ_OVER_NFS, TOKEN};
+use crate::act::ActError;
+use crate::cluster::{MountFallback, Node};
+use crate::hub::{KEY_PATH, KNOWN_HOSTS_PATH};
+use crate::world::{Script, World};
+
+const MOUNT_LIMIT: Duration = Duration::from_secs(60);
+
+const HAS_KERNEL_CLIENT: &str = r#"grep --quiet --word-regexp nfs4 /proc/filesystems || modprobe --quiet nfsv4 2>/dev/null || exit 1
+grep --quiet --word-regexp nfs4 /proc/filesystems || exit 1"#;
+/// The type of what is mounted, if the token is seen through it.
+const LOOK: &str = r#"type=$(findmnt --noheadings --output FSTYPE --mountpoint /mnt/nfs) || exit 1
+grep --quiet " /mnt/nfs $type $options " /etc/fstab || exit 1
+[ "$(timeout 10 cat "/mnt/nfs/$file" 2>/dev/null)" = "$token" ] || exit 1
+echo "$type""#;
+/// By systemd, so that a mount which needs a process (sshfs) does not belong to this session.
+const MOUNT: &str = r#"mkdir -p /mnt/nfs
+if mountpoint --quiet /mnt/nfs; then umount --lazy /mnt/nfs; fi
+{ grep --invert-match ' /mnt/nfs ' /etc/fstab || true; echo "$source /mnt/nfs $type $options 0 0"; } > /etc/fstab.mesosflow
+mv /etc/fstab.mesosflow /etc/fstab
+systemctl daemon-reload
+systemctl reset-failed mnt-nfs.mount 2>/dev/null || true
+systemctl restart mnt-nfs.mount"#;
+
+/// The mount on one slave.
+#[derive(Debug, Serialize)]
+pub struct NfsMount {
+    /// The first master.
+    pub hub: Node,
+    /// The slave.
+    pub node: Node,
+    /// What serves.
+    pub server: NfsServer,
+    /// What mounts where the kernel cannot.
+    pub fallback: MountFallback,
+}
+
+/// What is mounted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mounted {
+    /// Its type: `nfs4` or `fuse.sshfs`.
+    pub kind: String,
+}
+
+/// One way of mounting.
+struct Way {
+    kind: &'static str,
+    source: String,
+    options: String,
+}
+
+impl NfsMount {
+    async fn way(&self, cx: &StepCx<World>) -> Result<Way, ActError> {
+        let hub = &self.hub;
+        if cx.world().ask(&self.node, Script::new("look for the kernel's NFS client", HAS_KERNEL_CLIENT)).await? {
+            return Ok(Way {
+                kind: "nfs4",
+                source: format!("{}:/mnt/nfs", hub.private_ip),
+                options: "rw,hard,_netdev,nofail".into(),
+            });
+        }
+        match self.fallback {
+            MountFallback::Sshfs => Ok(Way {
+                kind: "fuse.sshfs",
+                source: format!("{}@{}:/mnt/nfs", hub.user, hub.private_ip),
+                options: format!(
+                    "ro,allow_other,reconnect,ServerAliveInterval=15,BatchMode=yes,StrictHostKeyChecking=yes,\
+                     IdentityFile={KEY_PATH},UserKnownHostsFile={KNOWN_HOSTS_PATH},_netdev,nofail"
+                ),
+            }),
+            MountFallback::None => Err(ActError::Unmet {
+                what: format!("the kernel of {} has no NFS client", self.node.name),
+                class: ErrorClass::Permanent,
+                hint: Some("set `shared_volume.fallback` to `sshfs`, or use nodes whose kernel has one".into()),
+            }),
+        }
+    }
+
+    fn looking(&self, way: &Way) -> Script<'static> {
+        Script::new("look at /mnt/nfs", LOOK)
+            .var("file", TOKEN)
+            .var("token", &self.server.token)
+            .var("options", &way.options)
+    }
+}
+
+impl Step for NfsMount {
+    type World = World;
+    type Output = Mounted;
+    type Error = ActError;
+
+    const ID: StepId = StepId::from_static("nfs-mount");
+
+    async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<Mounted>, ActError> {
+        let way = self.way(cx).await?;
+        let mounted = cx.world().ask(&self.node, self.looking(&way)).await?;
+        Ok(if mounted { Probe::Done(Mounted { kind: way.kind.to_owned() }) } else { Probe::NotDone })
+    }
+
+    async fn apply(&self, cx: &StepCx<World>) -> Result<Mounted, ActError> {
+        let way = self.way(cx).await?;
+        let mount = Script::new("mount /mnt/nfs", MOUNT)
+            .var("source", &way.source)
+            .var("type", way.kind)
+            .var("options", &way.options);
+        cx.world().run(&self.node, mount.within(MOUNT_LIMIT)).await?;
+        Ok(Mounted { kind: way.kind.to_owned() })
+    }
+
+    async fn verify(&self, cx: &StepCx<World>, _mounted: &Mounted) -> Result<(), ActError> {
+        let way = self.way(cx).await?;
+        let what = "waiting to see the token through /mnt/nfs";
+        cx.world().wait_until(&self.node, MOUNT_LIMIT, what, self.looking(&way)).await?;
+        // Whatever is mounted: the export itself answers this slave, in its own protocol.
+        let read = Script::new("read the token over NFS", READ_OVER_NFS)
+            .var("server", self.hub.private_ip)
+            .var("file", TOKEN)
+            .var("token", &self.server.token);
+        cx.world().wait_until(&self.node, MOUNT_LIMIT, "reading the token over NFS", read).await
+    }
+
+    fn limits(&self) -> mesosflow_workflow::Limits {
+        mesosflow_workflow::Limits::within(Duration::from_secs(240))
+    }
+}

@@ -1,0 +1,93 @@
+//! `persistent-hdfs-format` (notes 2.18): the persistent HDFS gets a file system if it has none.
+//!
+//! - Changes: an empty namenode's folder is formatted. An existing file system is kept, whoever made it, unless a replay
+//!   names this very step.
+//! - Twice is safe: the format is a durable job, marked by run and generation as its last act.
+//! - Not undone: where it formats, it destroys what was there.
+
+use std::time::Duration;
+
+use mesosflow_workflow::{ErrorClass, Limits, Probe, Step, StepCx, StepId};
+use serde::Serialize;
+
+use crate::act::ActError;
+use crate::cluster::Node;
+use crate::hdfs::{Formatted, Hdfs, NameFolder, PERSISTENT_DATA};
+use crate::world::World;
+
+/// What is formatted.
+#[derive(Debug, Serialize)]
+pub struct PersistentHdfsFormat {
+    /// The first master.
+    pub namenode: Node,
+    /// The slaves.
+    pub slaves: Vec<Node>,
+}
+
+impl PersistentHdfsFormat {
+    async fn look(&self, cx: &StepCx<World>) -> Result<NameFolder, ActError> {
+        Hdfs::Persistent.look(cx.world(), &self.namenode).await
+    }
+
+    /// Blocks on a datanode are somebody's data, whatever the namenode's folder looks like.
+    async fn refuse_over_data(&self, cx: &StepCx<World>) -> Result<(), ActError> {
+        let found = Hdfs::Persistent.data_ids(cx.world(), &self.slaves, PERSISTENT_DATA).await?;
+        let Some((node, id)) = found.first() else { return Ok(()) };
+        Err(ActError::Unmet {
+            what: format!("{node} holds blocks of the persistent file system {id}, whose namenode has lost its folder"),
+            class: ErrorClass::Operator,
+            hint: Some(
+                "restore /vol/persistent-hdfs/name on the first master, or give the data up with \
+                 `mesosflow replay --from persistent-hdfs-format`"
+                    .into(),
+            ),
+        })
+    }
+}
+
+impl Step for PersistentHdfsFormat {
+    type World = World;
+    type Output = Formatted;
+    type Error = ActError;
+
+    const ID: StepId = StepId::from_static("persistent-hdfs-format");
+
+    async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<Formatted>, ActError> {
+        Ok(match self.look(cx).await? {
+            NameFolder::Complete { cluster_id, made_by } => {
+                let by_this = made_by.as_deref() == Some(cx.effect_key().as_str());
+                if by_this || !cx.named_by_replay() {
+                    Probe::Done(Formatted { cluster_id })
+                } else {
+                    Probe::NotDone
+                }
+            }
+            NameFolder::Half | NameFolder::Empty => Probe::NotDone,
+        })
+    }
+
+    async fn apply(&self, cx: &StepCx<World>) -> Result<Formatted, ActError> {
+        let world = cx.world();
+        if !cx.named_by_replay() {
+            self.refuse_over_data(cx).await?;
+        }
+        Hdfs::Persistent.stop(world, &self.namenode, &self.slaves).await?;
+        Hdfs::Persistent.empty_data(world, &self.slaves, PERSISTENT_DATA).await?;
+        Hdfs::Persistent.format(world, &self.namenode, cx.effect_key()).await?;
+        match self.look(cx).await? {
+            NameFolder::Complete { cluster_id, .. } => Ok(Formatted { cluster_id }),
+            _ => Err(ActError::not_yet("the persistent namenode's folder is not complete after its format")),
+        }
+    }
+
+    async fn verify(&self, cx: &StepCx<World>, formatted: &Formatted) -> Result<(), ActError> {
+        match self.look(cx).await? {
+            NameFolder::Complete { cluster_id, .. } if cluster_id == formatted.cluster_id => Ok(()),
+            _ => Err(ActError::not_yet("the persistent namenode's folder changed after its format")),
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        Limits::within(Duration::from_secs(600))
+    }
+}

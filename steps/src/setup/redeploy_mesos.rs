@@ -1,0 +1,75 @@
+//! `redeploy-mesos` (notes 2.14): Mesos, as it stands on the first master, on every other master and slave.
+//!
+//! - Changes: `/root/mesos` on the node becomes what it is on the first master; the packages that it needs are installed.
+//! - Twice is safe: rsync moves what differs.
+//! - Not undone.
+
+use std::time::Duration;
+
+use mesosflow_workflow::{Limits, Probe, Step, StepCx, StepId};
+use serde::Serialize;
+
+use super::BuiltMesos;
+use crate::act::ActError;
+use crate::cluster::Node;
+use crate::world::World;
+use crate::{hub, mesos};
+
+/// One copy of Mesos.
+#[derive(Debug, Serialize)]
+pub struct RedeployMesos {
+    /// The first master.
+    pub hub: Node,
+    /// The node that gets it.
+    pub node: Node,
+    /// What stands on the first master.
+    pub built: BuiltMesos,
+    /// Operating-system packages that it needs.
+    pub packages: Vec<String>,
+}
+
+impl RedeployMesos {
+    async fn is_equal(&self, cx: &StepCx<World>) -> Result<bool, ActError> {
+        let found = hub::digest(cx.world(), &self.node, mesos::FOLDER).await?;
+        Ok(found.as_ref() == Some(&self.built.digest))
+    }
+
+    /// Equal files are not enough: they must run here, with the libraries of this node.
+    async fn runs(&self, cx: &StepCx<World>) -> Result<(), ActError> {
+        let version = mesos::version(cx.world(), &self.node, "mesos-agent").await?;
+        if version == self.built.version {
+            return Ok(());
+        }
+        Err(ActError::wrong(format!("{} has {version}, the first master {}", self.node.name, self.built.version)))
+    }
+}
+
+impl Step for RedeployMesos {
+    type World = World;
+    type Output = ();
+    type Error = ActError;
+
+    const ID: StepId = StepId::from_static("redeploy-mesos");
+
+    async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
+        let done = self.is_equal(cx).await? && self.runs(cx).await.is_ok();
+        Ok(if done { Probe::Done(()) } else { Probe::NotDone })
+    }
+
+    async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {
+        mesos::install_packages(cx.world(), &self.node, &self.packages).await?;
+        hub::copy(cx.world(), &self.hub, &self.node, mesos::FOLDER).await
+    }
+
+    async fn verify(&self, cx: &StepCx<World>, (): &()) -> Result<(), ActError> {
+        if !self.is_equal(cx).await? {
+            let what = format!("{} on {} is not what it is on the first master", mesos::FOLDER, self.node.name);
+            return Err(ActError::not_yet(what));
+        }
+        self.runs(cx).await
+    }
+
+    fn limits(&self) -> Limits {
+        Limits::within(Duration::from_secs(1500))
+    }
+}

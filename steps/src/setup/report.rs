@@ -1,0 +1,143 @@
+//! `report` (notes 1.7): addresses, web interfaces, how to log in, what is not as it would be elsewhere.
+//!
+//! - Changes nothing.
+//! - Twice is safe.
+//! - Nothing to undo.
+
+use mesosflow_workflow::{Probe, Step, StepCx, StepId};
+use serde::{Deserialize, Serialize};
+
+use super::{Health, Mounted, NfsServer};
+use crate::act::ActError;
+use crate::cluster::{Inventory, MESOS_MASTER_PORT, Node};
+use crate::hdfs::Hdfs;
+use crate::world::World;
+
+/// What the report is made of.
+#[derive(Debug, Serialize)]
+pub struct ReportStep {
+    /// The nodes.
+    pub inventory: Inventory,
+    /// What was seen to work.
+    pub health: Health,
+    /// What serves the shared volume.
+    pub shared: NfsServer,
+    /// What mounts it, on each slave.
+    pub mounted: Vec<Mounted>,
+    /// What `mesos-master --version` prints.
+    pub mesos_version: String,
+}
+
+/// What the user wants to know of a cluster that is up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// Where frameworks find the leading master.
+    pub cluster_url: String,
+    /// The master that led when the report was made.
+    pub leading_master: String,
+    /// The leader of the ZooKeepers; none without them.
+    pub zookeeper_leader: Option<String>,
+    /// What `mesos-master --version` prints.
+    pub mesos_version: String,
+    /// Addresses of web interfaces.
+    pub uis: Vec<Ui>,
+    /// Addresses of the file systems.
+    pub hdfs: Vec<String>,
+    /// A command that logs in to the first master.
+    pub login: String,
+    /// What stands in for something else, and why.
+    pub substitutions: Vec<String>,
+}
+
+/// A web interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ui {
+    /// What it shows.
+    pub name: String,
+    /// Its address.
+    pub url: String,
+}
+
+impl ReportStep {
+    fn uis(&self) -> Vec<Ui> {
+        let at = |node: &Node, port: u16| format!("http://{}:{port}", node.public_ip.unwrap_or(node.private_ip));
+        let masters = self.inventory.masters.iter().map(|node| Ui {
+            name: format!("Mesos ({})", node.name),
+            url: at(node, MESOS_MASTER_PORT),
+        });
+        let namenodes = [Hdfs::Ephemeral, Hdfs::Persistent].map(|hdfs| Ui {
+            name: format!("{} HDFS", hdfs.as_str()),
+            url: format!("{}/jmx", at(self.inventory.first_master(), hdfs.ui_port())),
+        });
+        masters.chain(namenodes).collect()
+    }
+
+    fn substitutions(&self) -> Vec<String> {
+        let mut said = Vec::new();
+        if self.shared.kind == "ganesha" {
+            said.push("/mnt/nfs is served by nfs-ganesha instead of the kernel's NFS server".to_owned());
+        }
+        if self.mounted.iter().any(|mounted| mounted.kind == "fuse.sshfs") {
+            said.push(
+                "the slaves mount /mnt/nfs read-only by sshfs, since their kernel has no NFS client; \
+                 the NFS export itself was read by nfs-cat"
+                    .to_owned(),
+            );
+        }
+        if self.mesos_version.contains("standin") {
+            said.push("Mesos is a stand-in that elects and registers but schedules nothing".to_owned());
+        }
+        said
+    }
+}
+
+impl Step for ReportStep {
+    type World = World;
+    type Output = Report;
+    type Error = ActError;
+
+    const ID: StepId = StepId::from_static("report");
+
+    async fn probe(&self, _cx: &StepCx<World>) -> Result<Probe<Report>, ActError> {
+        Ok(Probe::NotDone)
+    }
+
+    async fn apply(&self, cx: &StepCx<World>) -> Result<Report, ActError> {
+        let hub = self.inventory.first_master();
+        let folder = cx.world().folder();
+        let known_hosts = folder.join("known_hosts");
+        let lines: String = self
+            .inventory
+            .all()
+            .map(|node| {
+                let host = node.public_ip.unwrap_or(node.private_ip).to_string();
+                format!("{}\n", node.host_key.known_hosts_line(&host, node.port))
+            })
+            .collect();
+        std::fs::write(&known_hosts, lines)
+            .map_err(|source| ActError::Local { doing: format!("cannot write {}", known_hosts.display()), source })?;
+        Ok(Report {
+            cluster_url: self.inventory.cluster_url(),
+            leading_master: self.health.leading_master.clone(),
+            zookeeper_leader: self.health.zookeeper_leader.clone(),
+            mesos_version: self.mesos_version.clone(),
+            uis: self.uis(),
+            hdfs: [Hdfs::Ephemeral, Hdfs::Persistent]
+                .map(|hdfs| format!("hdfs://{}:{}", hub.private_ip, hdfs.port()))
+                .to_vec(),
+            login: format!(
+                "ssh -i {} -o UserKnownHostsFile={} -p {} {}@{}",
+                cx.world().key().path().display(),
+                known_hosts.display(),
+                hub.port,
+                hub.user,
+                hub.public_ip.unwrap_or(hub.private_ip)
+            ),
+            substitutions: self.substitutions(),
+        })
+    }
+
+    async fn verify(&self, _cx: &StepCx<World>, _report: &Report) -> Result<(), ActError> {
+        Ok(())
+    }
+}

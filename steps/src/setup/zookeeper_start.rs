@@ -1,0 +1,68 @@
+//! `zookeeper-start` (notes 2.19): every ZooKeeper has its number and belongs to the quorum.
+//!
+//! - Changes: `myid` moves from `/tmp/zookeeper` into the data folder; the daemon runs under systemd.
+//! - Twice is safe: a server that runs with the deployed configuration and belongs to a quorum is kept.
+//! - Not undone.
+
+use std::time::Duration;
+
+use mesosflow_workflow::{Limits, Probe, Step, StepCx, StepId};
+use serde::Serialize;
+
+use crate::act::ActError;
+use crate::cluster::Node;
+use crate::world::{Script, World};
+use crate::zookeeper;
+
+/// The others may start later: their JVMs take seconds each.
+const QUORUM_LIMIT: Duration = Duration::from_secs(120);
+
+/// The number was dropped by `approve-zookeepers`; a reboot since may have emptied `/tmp`, then the one in place counts.
+const PICK_UP: &str = r#"mkdir -p /var/lib/mesosflow-zookeeper
+if [ -e /tmp/zookeeper/myid ]; then
+  install -m 644 /tmp/zookeeper/myid /var/lib/mesosflow-zookeeper/myid.new
+  mv /var/lib/mesosflow-zookeeper/myid.new /var/lib/mesosflow-zookeeper/myid
+fi
+[ "$(cat /var/lib/mesosflow-zookeeper/myid)" = "$id" ] || { echo "myid is not $id" >&2; exit 4; }"#;
+
+/// One server.
+#[derive(Debug, Serialize)]
+pub struct ZookeeperStart {
+    /// Its node; its number is the index.
+    pub node: Node,
+    /// Digest of the rendered tree, which holds `zoo.cfg`: another tree is another input.
+    pub tree: String,
+}
+
+impl Step for ZookeeperStart {
+    type World = World;
+    type Output = ();
+    type Error = ActError;
+
+    const ID: StepId = StepId::from_static("zookeeper-start");
+
+    async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
+        let current = zookeeper::SERVER.is_current(cx.world(), &self.node).await?;
+        let done = current && zookeeper::mode(cx.world(), &self.node).await?.is_some();
+        Ok(if done { Probe::Done(()) } else { Probe::NotDone })
+    }
+
+    async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {
+        let pick_up = Script::new("pick up myid", PICK_UP).var("id", self.node.index);
+        cx.world().run(&self.node, pick_up).await?;
+        zookeeper::SERVER.ensure(cx.world(), &self.node).await?;
+        Ok(())
+    }
+
+    async fn verify(&self, cx: &StepCx<World>, (): &()) -> Result<(), ActError> {
+        let (world, what) = (cx.world(), "waiting for a ZooKeeper quorum");
+        match world.wait_until(&self.node, QUORUM_LIMIT, what, zookeeper::mode_script(&self.node)).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(zookeeper::SERVER.explain(world, &self.node, error).await),
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        Limits::within(Duration::from_secs(300))
+    }
+}

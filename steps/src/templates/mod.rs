@@ -1,0 +1,8 @@
+//! The deployed tree: embedded templates, one's own laid over them, rendered strictly.
+
+mod tree;
+mod vars;
+
+pub use tree::{RenderedFile, RenderedTree, TemplateError, render};
+pub(crate) use vars::mount_points;
+pub use vars::{DeployVars, NodeVars};

@@ -1,0 +1,261 @@
+//! All that a step may touch: the provider, the nodes, the cluster's key, the run's folder.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use mesosflow_workflow::{EffectKey, RunId};
+
+use crate::act::ActError;
+use crate::cluster::{ClusterSpec, Node, ProviderKind};
+use crate::key::{ClusterKey, KeyError};
+use crate::provider::local::LocalProvider;
+use crate::provider::{Owner, Provider, ProviderError};
+use crate::remote::{Command, Job, JobLimits, JobOutput, Output, Pool, RemoteError, Session, Target, quote};
+
+/// How often a condition on a node is looked at while it is waited for.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// The world of a run.
+pub struct World {
+    spec: ClusterSpec,
+    owner: Owner,
+    provider: Box<dyn Provider>,
+    key: ClusterKey,
+    pool: Pool,
+    folder: PathBuf,
+}
+
+/// The world of a run cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum WorldError {
+    /// The provider does not answer.
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+    /// The cluster's key cannot be made or read.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The run's folder cannot be made.
+    #[error("cannot make the run's folder {}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// Opens the provider that a spec names.
+///
+/// # Errors
+/// It does not answer.
+pub async fn open_provider(spec: &ClusterSpec) -> Result<Box<dyn Provider>, ProviderError> {
+    Ok(match spec.provider {
+        ProviderKind::Local => Box::new(LocalProvider::open(&spec.local).await?),
+    })
+}
+
+/// Checks, before a run is created, that its provider answers.
+///
+/// # Errors
+/// It does not; says what to do.
+pub async fn precheck(spec: &ClusterSpec) -> Result<(), ProviderError> {
+    open_provider(spec).await.map(drop)
+}
+
+impl World {
+    /// Opens the world of a run: its provider, and its key in `folder` (made, 0700, if it is missing).
+    ///
+    /// # Errors
+    /// The provider does not answer, or the folder cannot be used.
+    pub async fn open(spec: ClusterSpec, run: RunId, folder: &Path) -> Result<Self, WorldError> {
+        use std::os::unix::fs::DirBuilderExt as _;
+        let provider = open_provider(&spec).await?;
+        let failed = |source| WorldError::Folder { path: folder.to_owned(), source };
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+        let key = ClusterKey::open(folder, &format!("mesosflow {} {run}", spec.cluster))?;
+        let owner = Owner { cluster: spec.cluster.clone(), run };
+        let pool = Pool::new(key.path());
+        Ok(Self { spec, owner, provider, key, pool, folder: folder.to_owned() })
+    }
+
+    /// What the user asked for.
+    pub const fn spec(&self) -> &ClusterSpec {
+        &self.spec
+    }
+
+    /// Whose everything is.
+    pub const fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
+    /// Where nodes come from.
+    pub fn provider(&self) -> &dyn Provider {
+        &*self.provider
+    }
+
+    /// The cluster's own key.
+    pub const fn key(&self) -> &ClusterKey {
+        &self.key
+    }
+
+    /// The run's folder on this machine.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The node's session; it connects when it is first used.
+    pub fn session(&self, node: &Node) -> Arc<Session> {
+        self.pool.handle(&target(node))
+    }
+
+    /// Runs a script on a node as root and returns what it printed.
+    ///
+    /// # Errors
+    /// The node cannot be reached, or the script fails.
+    pub async fn run(&self, node: &Node, script: Script<'_>) -> Result<Output, RemoteError> {
+        let command = script.command(node)?;
+        self.session(node).run(command).await
+    }
+
+    /// Runs a script whose exit status answers a question: 0 yes, 1 no.
+    ///
+    /// # Errors
+    /// The node cannot be reached, or the script ends with another status.
+    pub async fn ask(&self, node: &Node, script: Script<'_>) -> Result<bool, RemoteError> {
+        match self.run(node, script).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.exit_status() == Some(1) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Asks until the answer is yes.
+    ///
+    /// # Errors
+    /// It was still no after `limit`; then `what` says what was waited for. Or the asking itself failed.
+    pub async fn wait_until(
+        &self,
+        node: &Node,
+        limit: Duration,
+        what: &str,
+        script: Script<'_>,
+    ) -> Result<(), ActError> {
+        let give_up = tokio::time::Instant::now() + limit;
+        loop {
+            if self.ask(node, script.clone()).await? {
+                return Ok(());
+            }
+            if tokio::time::Instant::now() >= give_up {
+                let what = format!("{}: {what}: not so after {} s", node.name, limit.as_secs());
+                return Err(ActError::not_yet(what));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Runs a script as a durable job named by the step's effect key: found again after a crash, never started twice.
+    ///
+    /// # Errors
+    /// The node cannot be reached, the job fails, or it passes a limit (and goes on).
+    pub async fn job(
+        &self,
+        node: &Node,
+        key: &EffectKey,
+        script: Script<'_>,
+        limits: JobLimits,
+    ) -> Result<JobOutput, RemoteError> {
+        let title = script.title.to_owned();
+        let unsendable = |reason: String| RemoteError::Unsendable {
+            node: node.name.clone(),
+            title: title.clone(),
+            reason,
+        };
+        let id = key.as_str().parse().map_err(|error| unsendable(format!("{error}")))?;
+        let text = script.text().map_err(|error| unsendable(error.to_string()))?;
+        self.session(node).run_job(&Job { id, title: title.clone(), script: text }, limits).await
+    }
+}
+
+/// Acts on several nodes at once and waits for all of them; the first failure in the order of the nodes counts.
+///
+/// # Errors
+/// What acting on one of the nodes gave.
+pub async fn on_each<'n, T, E, F>(
+    nodes: impl IntoIterator<Item = &'n Node>,
+    act: impl Fn(&'n Node) -> F,
+) -> Result<Vec<T>, E>
+where
+    F: Future<Output = Result<T, E>>,
+{
+    futures_util::future::join_all(nodes.into_iter().map(act)).await.into_iter().collect()
+}
+
+fn target(node: &Node) -> Target {
+    let host = node.public_ip.unwrap_or(node.private_ip).to_string();
+    let target = Target::new(&node.name, host, &node.user).port(node.port).host_key(node.host_key.clone());
+    match &node.via {
+        Some(jump) => Target { host: node.private_ip.to_string(), ..target }.via(self::target(jump)),
+        None => target,
+    }
+}
+
+/// A script for a node: a constant body that refers to its values as `"$name"`, which are quoted in one place.
+#[derive(Debug, Clone)]
+pub struct Script<'a> {
+    title: &'a str,
+    body: &'a str,
+    variables: Vec<(&'a str, String)>,
+    stdin: Option<Vec<u8>>,
+    deadline: Option<Duration>,
+}
+
+impl<'a> Script<'a> {
+    /// A POSIX shell script; `set -eu` stands before the body. The title is what logs and errors say.
+    pub const fn new(title: &'a str, body: &'a str) -> Self {
+        Self { title, body, variables: Vec::new(), stdin: None, deadline: None }
+    }
+
+    /// Sets a variable of the script.
+    #[must_use]
+    pub fn var(mut self, name: &'a str, value: impl ToString) -> Self {
+        self.variables.push((name, value.to_string()));
+        self
+    }
+
+    /// What the script reads.
+    #[must_use]
+    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.stdin = Some(bytes.into());
+        self
+    }
+
+    /// How long it may take, silently too.
+    #[must_use]
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.deadline = Some(limit);
+        self
+    }
+
+    fn text(&self) -> Result<String, quote::QuoteError> {
+        let variables: Vec<_> = self.variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        Ok(format!("set -eu\n{}", quote::with_variables(&variables, self.body)?))
+    }
+
+    fn command(self, node: &Node) -> Result<Command, RemoteError> {
+        let text = self.text().map_err(|error| RemoteError::Unsendable {
+            node: node.name.clone(),
+            title: self.title.to_owned(),
+            reason: error.to_string(),
+        })?;
+        let mut command = Command::new(self.title, text);
+        if let Some(stdin) = self.stdin {
+            command = command.stdin(stdin);
+        }
+        if let Some(limit) = self.deadline {
+            command = command.deadline(limit).silence(limit);
+        }
+        Ok(command)
+    }
+}

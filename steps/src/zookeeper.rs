@@ -1,0 +1,32 @@
+//! ZooKeeper on the nodes: its daemon, and what a server says of itself.
+
+use crate::cluster::{Node, ZOOKEEPER_PORT};
+use crate::remote::RemoteError;
+use crate::service::Service;
+use crate::world::{Script, World};
+
+/// The server's daemon.
+pub const SERVER: Service = Service { unit: "mesosflow-zookeeper.service", config: "/root/mesos-ec2/zookeeper" };
+
+/// The four-letter word `srvr`; a server without a quorum answers without a mode.
+const MODE: &str = r#"answer=$(timeout 5 bash -c 'exec 3<>"/dev/tcp/$0/$1" && printf srvr >&3 && cat <&3' "$address" "$port" 2>/dev/null) || exit 1
+mode=$(printf '%s\n' "$answer" | sed -n 's/^Mode: //p')
+[ -n "$mode" ] || exit 1
+echo "$mode""#;
+
+/// The script that answers whether a server belongs to a quorum, and as what: `leader`, `follower` or `standalone`.
+pub fn mode_script(node: &Node) -> Script<'static> {
+    Script::new("ask ZooKeeper for its mode", MODE).var("address", node.private_ip).var("port", ZOOKEEPER_PORT)
+}
+
+/// What a server is; `None` while it belongs to no quorum.
+///
+/// # Errors
+/// The node cannot be reached.
+pub async fn mode(world: &World, node: &Node) -> Result<Option<String>, RemoteError> {
+    match world.run(node, mode_script(node)).await {
+        Ok(output) => Ok(Some(output.stdout_str())),
+        Err(error) if error.exit_status() == Some(1) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,234 @@
+//! Connecting, refusing, losing the connection, and going through another node.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use mesosflow_steps::remote::{Command, RemoteError, Target};
+use mesosflow_workflow::{ErrorClass, StepError};
+
+use super::sshd::{Sshd, eventually, read_key};
+
+#[tokio::test]
+async fn another_host_key_is_refused_before_the_login() {
+    let server = Sshd::start();
+    let impostor = Sshd::start();
+    let target = Target {
+        host_keys: vec![impostor.host_key()],
+        ..server.target()
+    };
+    let error = server.pool().session(&target).await.unwrap_err();
+    assert!(matches!(error, RemoteError::HostKeyMismatch { .. }), "{error}");
+    assert!(
+        error.to_string().contains(server.host_key().fingerprint()),
+        "{error}"
+    );
+    assert_eq!(error.class(), ErrorClass::Operator);
+    assert!(error.hint().is_some());
+
+    let target = Target {
+        host_keys: Vec::new(),
+        ..server.target()
+    };
+    let error = server.pool().session(&target).await.unwrap_err();
+    assert!(matches!(error, RemoteError::NoHostKey { .. }), "{error}");
+    assert_eq!(server.logins(), 0);
+}
+
+#[tokio::test]
+async fn the_pinned_kind_of_key_is_asked_for() {
+    let server = Sshd::start();
+    let target = Target {
+        host_keys: vec![read_key(&server.path("host_rsa.pub"))],
+        ..server.target()
+    };
+    server.pool().session(&target).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_refused_login_says_who_and_with_what() {
+    let server = Sshd::start();
+    std::fs::write(server.path("authorized_keys"), "").unwrap();
+    let error = server.pool().session(&server.target()).await.unwrap_err();
+    assert!(matches!(error, RemoteError::AuthRefused { .. }), "{error}");
+    assert_eq!(error.class(), ErrorClass::Operator);
+    assert!(error.to_string().contains("root@127.0.0.1"), "{error}");
+}
+
+#[tokio::test]
+async fn nobody_there_is_transient() {
+    let mut server = Sshd::start();
+    server.kill();
+    let error = server.pool().session(&server.target()).await.unwrap_err();
+    assert!(matches!(error, RemoteError::Connect { .. }), "{error}");
+    assert_eq!(error.class(), ErrorClass::Transient);
+}
+
+#[tokio::test]
+async fn a_server_that_says_nothing_runs_into_the_limit() {
+    let mute = TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = Sshd::start();
+    let target = Target {
+        port: mute.local_addr().unwrap().port(),
+        ..server.target()
+    };
+    let pool = Arc::new(server.pool());
+    // Ten who wait share one attempt, instead of each making its own after the other.
+    let mut waiting = tokio::task::JoinSet::new();
+    let started = std::time::Instant::now();
+    for _ in 0..10 {
+        let (pool, target) = (Arc::clone(&pool), target.clone());
+        waiting.spawn(async move { pool.session(&target).await.unwrap_err() });
+    }
+    while let Some(error) = waiting.join_next().await {
+        let error = error.unwrap();
+        assert!(
+            matches!(
+                error,
+                RemoteError::ConnectTimeout {
+                    doing: "shaking hands",
+                    ..
+                }
+            ),
+            "{error}"
+        );
+        assert_eq!(error.class(), ErrorClass::Transient);
+    }
+    assert!(started.elapsed().as_secs() < 15);
+}
+
+#[tokio::test]
+async fn a_connection_lost_in_the_middle_is_ambiguous_and_made_anew() {
+    let mut server = Sshd::start();
+    let session = server.session().await;
+    let mark = server.text("mark");
+    let running = tokio::spawn({
+        let (session, mark) = (Arc::clone(&session), mark.clone());
+        async move {
+            session
+                .run(Command::new(
+                    "long",
+                    format!("echo partly >&2; touch {mark}; sleep 1000"),
+                ))
+                .await
+        }
+    });
+    eventually("the start", || server.path("mark").exists().then_some(())).await;
+    server.kill();
+    let error = running.await.unwrap().unwrap_err();
+    assert!(matches!(error, RemoteError::ConnectionLost { .. }), "{error}");
+    assert_eq!(error.class(), ErrorClass::Ambiguous);
+
+    assert_eq!(
+        session
+            .run(Command::new("down", "true"))
+            .await
+            .unwrap_err()
+            .class(),
+        ErrorClass::Transient
+    );
+    assert!(server.launch());
+    assert_eq!(
+        session
+            .run(Command::new("again", "echo again"))
+            .await
+            .unwrap()
+            .stdout_str(),
+        "again"
+    );
+}
+
+#[tokio::test]
+async fn a_connection_lost_while_idle_goes_unnoticed() {
+    let mut server = Sshd::start();
+    let session = server.session().await;
+    for _ in 0..5 {
+        server.kill();
+        assert!(server.launch());
+        assert_eq!(
+            session
+                .run(Command::new("again", "echo again"))
+                .await
+                .unwrap()
+                .stdout_str(),
+            "again"
+        );
+    }
+}
+
+#[tokio::test]
+async fn nodes_behind_a_jump_are_reached_through_it() {
+    let (jump, inner) = (Sshd::start(), Sshd::start());
+    // One key opens both.
+    std::fs::copy(jump.path("user.pub"), inner.path("authorized_keys")).unwrap();
+    let pool = jump.pool();
+    let target = Target {
+        node: "inner".into(),
+        ..inner.target()
+    }
+    .via(jump.target());
+    let session = pool.session(&target).await.unwrap();
+    let input: Vec<u8> = (0..5_000_000_u32).map(|n| (n % 253) as u8).collect();
+    let mut commands = tokio::task::JoinSet::new();
+    for _ in 0..10 {
+        let (session, input) = (Arc::clone(&session), input.clone());
+        commands.spawn(async move {
+            let command = Command::new("cat", "cat")
+                .stdin(input.clone())
+                .max_output(input.len());
+            assert!(session.run(command).await.unwrap().stdout == input);
+        });
+    }
+    let outer = pool.session(&jump.target()).await.unwrap();
+    for _ in 0..10 {
+        outer.run(Command::new("meanwhile", "true")).await.unwrap();
+    }
+    while let Some(done) = commands.join_next().await {
+        done.unwrap();
+    }
+    assert_eq!((jump.logins(), inner.logins()), (1, 1));
+    let ports = session
+        .run(Command::new("who", "echo $SSH_CONNECTION"))
+        .await
+        .unwrap()
+        .stdout_str();
+    assert!(ports.ends_with(&inner.port.to_string()), "{ports}");
+}
+
+#[tokio::test]
+async fn a_lost_jump_is_made_anew_with_what_is_behind_it() {
+    let (mut jump, mut inner) = (Sshd::start(), Sshd::start());
+    std::fs::copy(jump.path("user.pub"), inner.path("authorized_keys")).unwrap();
+    let pool = jump.pool();
+    let target = Target {
+        node: "inner".into(),
+        ..inner.target()
+    }
+    .via(jump.target());
+    let session = pool.session(&target).await.unwrap();
+    jump.kill();
+    assert!(jump.launch());
+    assert_eq!(
+        session
+            .run(Command::new("again", "echo again"))
+            .await
+            .unwrap()
+            .stdout_str(),
+        "again"
+    );
+    inner.kill();
+    let error = session.run(Command::new("down", "true")).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Transient, "{error}");
+    assert!(
+        matches!(&error, RemoteError::Jump { jump, .. } if jump == "node-1"),
+        "{error}"
+    );
+    assert!(inner.launch());
+    assert_eq!(
+        session
+            .run(Command::new("again", "echo again"))
+            .await
+            .unwrap()
+            .stdout_str(),
+        "again"
+    );
+}

@@ -1,0 +1,49 @@
+//! What every command works with.
+
+use std::path::PathBuf;
+
+use crate::error::CliError;
+use crate::logging::{RunLog, Voice};
+use crate::places::Places;
+use crate::ui::Ui;
+use crate::wiring::{self, Journal};
+
+/// What every command works with.
+pub(crate) struct App {
+    /// The user's side.
+    pub(crate) ui: Ui,
+    /// The files.
+    pub(crate) places: Places,
+    /// The configuration file that was named.
+    pub(crate) config: Option<PathBuf>,
+    /// The log of the run that this process drives.
+    pub(crate) log: RunLog,
+    /// How long work tells of itself.
+    pub(crate) voice: Voice,
+}
+
+impl App {
+    /// The journal, created where there is none.
+    pub(crate) fn journal(&self) -> Result<Journal, CliError> {
+        wiring::open(self.places.journal())
+    }
+
+    /// The journal if there is one.
+    pub(crate) fn existing_journal(&self) -> Result<Option<Journal>, CliError> {
+        wiring::open_existing(self.places.journal())
+    }
+
+    /// The journal, or the error of a command that needs a run.
+    pub(crate) fn journal_with_runs(&self) -> Result<Journal, CliError> {
+        self.existing_journal()?.ok_or_else(|| self.no_run())
+    }
+
+    /// There is no run at all.
+    pub(crate) fn no_run(&self) -> CliError {
+        CliError::usage(format!(
+            "there is no run in the journal `{}`",
+            self.places.journal().display()
+        ))
+        .hint(format!("`{}` begins one", self.places.command(&["run"])))
+    }
+}

@@ -1,0 +1,157 @@
+//! `destroy`: everything that a run created is deleted.
+
+use std::collections::BTreeMap;
+
+use mesosflow_workflow::{Purpose, Resource, Run, RunRow, Stop};
+use serde::Serialize;
+
+use crate::app::App;
+use crate::args::DestroyArgs;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::nearest::nearest;
+use crate::runs::{self, Found};
+use crate::signals::stop_on_signals;
+use crate::wiring::{self, ClusterSpec, Journal};
+use crate::{render::progress::Progress, session};
+
+#[derive(Serialize)]
+struct Destroyed<'a> {
+    run: String,
+    cluster: &'a str,
+    deleted: Vec<Resource>,
+}
+
+/// Can be repeated until nothing is left, and after that.
+pub(crate) async fn destroy(app: &App, args: &DestroyArgs) -> Result<(), CliError> {
+    let journal = app.journal_with_runs()?;
+    let row = meant(app, &journal, args).await?;
+    let found = Found::look(&journal, row).await?;
+    runs::refuse_held(&journal, &found).await?;
+    if found.state.destroyed && found.state.resources.is_empty() && !found.row.owns_cluster {
+        return tell(app, &found, Vec::new());
+    }
+    let command = app.places.command(&["destroy", &found.row.run.to_string()]);
+    app.ui.confirm(&[loss(&found)], &command, args.yes)?;
+    let spec = wiring::frozen_spec(&found.state)?;
+    let (run, progress) = session::adopt(app, journal, &found, Purpose::Destroy).await?;
+    let deleted = take_down(app, &run, &progress, spec).await;
+    drop(run);
+    progress.end().await;
+    tell(
+        app,
+        &found,
+        deleted.map_err(|error| error.hint(format!("to try again: {command}")))?,
+    )
+}
+
+async fn take_down(
+    app: &App,
+    run: &Run,
+    progress: &Progress,
+    spec: ClusterSpec,
+) -> Result<Vec<Resource>, CliError> {
+    let stop = Stop::default();
+    stop_on_signals(stop.clone(), progress.voice())?;
+    app.voice.through(progress.voice());
+    let work = async {
+        let run_dir = app
+            .places
+            .make_run_dir(run.id())
+            .and_then(|dir| app.log.attach(&dir).map(|()| dir));
+        let run_dir = run_dir.map_err(|error| {
+            CliError::new(
+                Exit::Failed,
+                format!("cannot make the folder of run `{}`", run.id()),
+            )
+            .because_of(&error)
+        })?;
+        tracing::info!(run = %run.id(), version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "destroys");
+        let world = wiring::open_world(spec, run.id(), &run_dir)
+            .await
+            .map_err(|error| CliError {
+                exit: Exit::Failed,
+                ..error
+            })?;
+        wiring::destroy(run, &world).await
+    };
+    tokio::select! {
+        deleted = work => deleted,
+        // Each deletion is recorded by itself, and can be repeated.
+        () = stop.requested() => {
+            Err(CliError::new(Exit::Interrupted, "interrupted before everything was deleted"))
+        }
+    }
+}
+
+/// The run to take down: by its id, by its cluster, or the only one that has a cluster.
+async fn meant(app: &App, journal: &Journal, args: &DestroyArgs) -> Result<RunRow, CliError> {
+    if args.run.is_some() {
+        return runs::choose(app, journal, args.run.as_deref()).await;
+    }
+    let mut rows = journal.runs().await?;
+    if let Some(cluster) = &args.cluster {
+        let names: Vec<_> = rows.iter().map(|row| row.cluster.clone()).collect();
+        rows.retain(|row| row.cluster == *cluster);
+        if rows.is_empty() {
+            let error = CliError::usage(format!("no run is about a cluster `{cluster}`"));
+            return Err(match nearest(cluster, names.iter().map(String::as_str)) {
+                Some(near) => error.hint(format!("did you mean `{near}`?")),
+                None => error.hint("`mesosflow list` shows the runs"),
+            });
+        }
+    }
+    let owners: Vec<_> = rows.iter().filter(|row| row.owns_cluster).cloned().collect();
+    match owners.as_slice() {
+        [only] => Ok(only.clone()),
+        // Nothing is left: the newest one says so.
+        [] => rows.into_iter().next_back().ok_or_else(|| app.no_run()),
+        several => Err(runs::ambiguous(
+            &format!("{} runs have a cluster", several.len()),
+            several,
+        )),
+    }
+}
+
+/// What would be lost.
+fn loss(found: &Found) -> String {
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    for resource in &found.state.resources {
+        *kinds.entry(&resource.kind).or_default() += 1;
+    }
+    let counts: Vec<_> = kinds
+        .iter()
+        .map(|(kind, count)| format!("{count} × {kind}"))
+        .collect();
+    let counts = if counts.is_empty() {
+        "whatever it created".to_owned()
+    } else {
+        counts.join(", ")
+    };
+    format!(
+        "cluster `{}` of run `{}` is deleted with all its data: {counts}",
+        found.row.cluster, found.row.run
+    )
+}
+
+fn tell(app: &App, found: &Found, deleted: Vec<Resource>) -> Result<(), CliError> {
+    let run = found.row.run.to_string();
+    if app.ui.json {
+        return app.ui.document(&Destroyed {
+            run,
+            cluster: &found.row.cluster,
+            deleted,
+        });
+    }
+    app.ui.line(&match deleted.len() {
+        0 => format!("nothing is left of cluster `{}` (run {run})", found.row.cluster),
+        1 => format!(
+            "cluster `{}` (run {run}) is gone: 1 resource deleted",
+            found.row.cluster
+        ),
+        count => format!(
+            "cluster `{}` (run {run}) is gone: {count} resources deleted",
+            found.row.cluster
+        ),
+    })
+}

@@ -1,0 +1,62 @@
+//! `events`: the history of a run.
+
+use std::time::Duration;
+
+use mesosflow_workflow::{Recorded, RunState};
+
+use crate::app::App;
+use crate::args::EventsArgs;
+use crate::error::CliError;
+use crate::render::event;
+use crate::runs;
+
+/// How often `--follow` looks for more.
+const LOOK_AGAIN: Duration = Duration::from_millis(300);
+
+/// Prints each event on a line, with `--json` as the journal has it.
+pub(crate) async fn events(app: &App, args: &EventsArgs) -> Result<(), CliError> {
+    let journal = app.journal_with_runs()?;
+    let run = runs::choose(app, &journal, args.of.run.as_deref()).await?.run;
+    let mut printer = Printer {
+        app,
+        state: None,
+        printed: 0,
+    };
+    loop {
+        // Asked before the look: what a process wrote last is then still seen.
+        let held = journal.is_held(run).await?;
+        let history = journal.load(run).await?;
+        for recorded in history.iter().skip(printer.printed) {
+            printer.print(recorded)?;
+        }
+        if !args.follow || !held {
+            return Ok(());
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+struct Printer<'a> {
+    app: &'a App,
+    state: Option<RunState>,
+    printed: usize,
+}
+
+impl Printer<'_> {
+    fn print(&mut self, recorded: &Recorded) -> Result<(), CliError> {
+        self.printed += 1;
+        if self.app.ui.json {
+            return self.app.ui.object(recorded);
+        }
+        match &mut self.state {
+            // A history that does not fold can be shown all the same, without what the fold knows.
+            Some(state) => drop(state.apply(recorded)),
+            None => self.state = RunState::begin(recorded).ok(),
+        }
+        self.app.ui.line(&format!(
+            "{:>4} {}",
+            recorded.seq.0,
+            event::line(recorded, self.state.as_ref())
+        ))
+    }
+}

@@ -1,0 +1,34 @@
+//! One file per command.
+
+mod completions;
+mod destroy;
+mod events;
+mod list;
+mod logs;
+mod plan;
+mod replay;
+mod resume;
+mod run;
+mod status;
+mod steps;
+
+use crate::app::App;
+use crate::args::Command;
+use crate::error::CliError;
+
+/// Does what was asked for.
+pub(crate) async fn dispatch(app: &App, command: Command) -> Result<(), CliError> {
+    match command {
+        Command::Run(args) => run::run(app, &args).await,
+        Command::Resume(args) => resume::resume(app, &args).await,
+        Command::Replay(args) => replay::replay(app, &args).await,
+        Command::Plan(args) => plan::plan(app, &args),
+        Command::Steps => steps::steps(app),
+        Command::List => list::list(app).await,
+        Command::Status(args) => status::status(app, &args).await,
+        Command::Events(args) => events::events(app, &args).await,
+        Command::Logs(args) => logs::logs(app, &args).await,
+        Command::Destroy(args) => destroy::destroy(app, &args).await,
+        Command::Completions { shell } => completions::completions(app, shell),
+    }
+}

@@ -1,0 +1,107 @@
+//! `replay`: steps of a run again.
+
+use mesosflow_workflow::{Purpose, Replay, RunState, Settings, StepState};
+
+use crate::app::App;
+use crate::args::ReplayArgs;
+use crate::error::CliError;
+use crate::runs::{self, Found};
+use crate::{session, wiring};
+
+/// Everything that can be refused is refused on the history as it stands, before the run is taken over.
+pub(crate) async fn replay(app: &App, args: &ReplayArgs) -> Result<(), CliError> {
+    let journal = app.journal_with_runs()?;
+    let row = runs::choose(app, &journal, args.run.as_deref()).await?;
+    let found = Found::look(&journal, row).await?;
+    let (replay, range) = check(app, &found.state, args)?;
+    runs::refuse_held(&journal, &found).await?;
+    session::refuse_destroyed(app, &found.state)?;
+    let losses = losses(&found.state, range);
+    if !losses.is_empty() {
+        app.ui.confirm(&losses, &command(app, args), args.yes)?;
+    }
+    let spec = wiring::frozen_spec(&found.state)?;
+    wiring::precheck(&spec).await?;
+    let (run, progress) = session::adopt(app, journal, &found, Purpose::Deploy).await?;
+    if let Err(error) = run.replay(replay).await {
+        progress.end().await;
+        return Err(CliError::from(&error));
+    }
+    session::drive(app, run, progress, spec, Settings::default()).await
+}
+
+/// What is to be replayed, and the steps it runs.
+fn check<'a>(
+    app: &App,
+    state: &'a RunState,
+    args: &ReplayArgs,
+) -> Result<(Replay, &'a [StepState]), CliError> {
+    let from = runs::step(state, &args.from)?;
+    let to = args.to.as_deref().map(|to| runs::step(state, to)).transpose()?;
+    let place = |step| state.index(step).unwrap_or_default();
+    let first = place(&from);
+    let last = match &to {
+        _ if args.only => first,
+        Some(to) => place(to),
+        None => state.steps.len() - 1,
+    };
+    if last < first {
+        return Err(CliError::usage(format!(
+            "`--to {}` comes before `--from {from}` in the catalogue",
+            state.steps[last].entry.id
+        ))
+        .hint("`mesosflow steps` shows their order"));
+    }
+    if let Some(open) = state.steps[..first].iter().find(|step| !step.has_outcome()) {
+        let (id, open) = (state.run.to_string(), open.entry.id.as_str());
+        return Err(
+            CliError::refused(format!("step `{open}`, before `{from}`, has no outcome yet"))
+                .hint(format!(
+                    "bring the run to its end first: {}",
+                    app.places.command(&["resume", &id])
+                ))
+                .hint(format!(
+                    "or replay from there: {}",
+                    app.places.command(&["replay", &id, "--from", open])
+                )),
+        );
+    }
+    Ok((
+        Replay {
+            from,
+            to,
+            only: args.only,
+        },
+        &state.steps[first..=last],
+    ))
+}
+
+/// What is lost by running the steps again.
+fn losses(state: &RunState, range: &[StepState]) -> Vec<String> {
+    let destructive = range
+        .iter()
+        .filter(|step| step.entry.destructive && step.reason.is_none());
+    destructive
+        .map(|step| {
+            let title = step.entry.title.trim_end_matches('.');
+            format!(
+                "step `{}` of cluster `{}` destroys data: {title}",
+                step.entry.id, state.cluster
+            )
+        })
+        .collect()
+}
+
+/// The command line again, to be completed with `--yes`.
+fn command(app: &App, args: &ReplayArgs) -> String {
+    let mut words = vec!["replay"];
+    words.extend(args.run.as_deref());
+    words.extend(["--from", &args.from]);
+    if let Some(to) = &args.to {
+        words.extend(["--to", to]);
+    }
+    if args.only {
+        words.push("--only");
+    }
+    app.places.command(&words)
+}

@@ -1,0 +1,88 @@
+//! `run`: a new cluster.
+
+use std::sync::Arc;
+
+use mesosflow_workflow::{NewRun, Run, RunError, RunId, Settings, StoreError, SystemClock};
+
+use crate::app::App;
+use crate::args::RunArgs;
+use crate::config::{Configured, Surroundings, configure};
+use crate::error::CliError;
+use crate::render::progress::Progress;
+use crate::session;
+use crate::wiring::{self, ClusterSpec, Journal};
+
+/// Everything that can be refused is refused before anything is created, the journal included.
+pub(crate) async fn run(app: &App, args: &RunArgs) -> Result<(), CliError> {
+    let around = Surroundings::of_process()?;
+    let Configured {
+        spec,
+        warnings,
+        without_mesos,
+    } = configure(app.config.as_deref(), &args.spec, &around)?;
+    if let Some(refused) = without_mesos {
+        return Err(refused);
+    }
+    for warning in warnings {
+        app.ui.warn(&warning);
+    }
+    if let Some(journal) = app.existing_journal()? {
+        refuse_existing(app, &journal, &spec).await?;
+    }
+    wiring::precheck(&spec).await?;
+    let journal = app.journal()?;
+    let (run, progress) = create(app, journal, &spec).await?;
+    session::drive(app, run, progress, spec, Settings::default()).await
+}
+
+async fn create(app: &App, journal: Journal, spec: &ClusterSpec) -> Result<(Run, Progress), CliError> {
+    let new = NewRun {
+        cluster: spec.cluster.clone(),
+        provider: spec.provider.to_string(),
+        spec: serde_json::to_value(spec)
+            .map_err(|error| CliError::usage("the spec cannot be written as JSON").because_of(&error))?,
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        catalogue: wiring::catalogue(),
+    };
+    let progress = Progress::begin(app.ui, None);
+    let created = Run::create(
+        journal,
+        Arc::new(SystemClock),
+        RunId::generate(),
+        new,
+        progress.observer(),
+    )
+    .await;
+    match created {
+        Ok(run) => Ok((run, progress)),
+        Err(error) => {
+            progress.end().await;
+            Err(match error {
+                // Another process was faster.
+                RunError::Store(StoreError::ClusterExists { cluster, run }) => exists(app, &cluster, run),
+                other => other.into(),
+            })
+        }
+    }
+}
+
+async fn refuse_existing(app: &App, journal: &Journal, spec: &ClusterSpec) -> Result<(), CliError> {
+    let is_owner = |row: &&mesosflow_workflow::RunRow| {
+        row.owns_cluster && row.cluster == spec.cluster && row.provider == spec.provider.as_str()
+    };
+    match journal.runs().await?.iter().find(is_owner) {
+        Some(owner) => Err(exists(app, &spec.cluster, owner.run)),
+        None => Ok(()),
+    }
+}
+
+fn exists(app: &App, cluster: &str, run: RunId) -> CliError {
+    let id = run.to_string();
+    CliError::refused(format!("cluster `{cluster}` exists: it belongs to run `{id}`"))
+        .hint(format!(
+            "to go on with it: {}",
+            app.places.command(&["resume", &id])
+        ))
+        .hint(format!("to delete it: {}", app.places.command(&["destroy", &id])))
+        .hint("or choose another name with --cluster")
+}

@@ -1,0 +1,28 @@
+//! `status`: where a run and each of its steps stand.
+
+use jiff::Timestamp;
+
+use crate::app::App;
+use crate::args::OneRun;
+use crate::error::CliError;
+use crate::render::status;
+use crate::render::view::StatusView;
+use crate::runs::{self, Found};
+use crate::session;
+
+/// Shows one run.
+pub(crate) async fn status(app: &App, args: &OneRun) -> Result<(), CliError> {
+    let journal = app.journal_with_runs()?;
+    let row = runs::choose(app, &journal, args.run.as_deref()).await?;
+    let found = Found::look(&journal, row).await?;
+    let view = StatusView::of(
+        &found.state,
+        found.held,
+        session::next(app, &found.state, found.held),
+    );
+    if app.ui.json {
+        app.ui.document(&view)
+    } else {
+        app.ui.line(&status::text(&view, Timestamp::now()))
+    }
+}

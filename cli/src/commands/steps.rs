@@ -1,0 +1,51 @@
+//! `steps`: the catalogue.
+
+use mesosflow_workflow::CatalogueEntry;
+
+use crate::app::App;
+use crate::error::CliError;
+use crate::render::table::table;
+use crate::wiring;
+
+/// Every step, in the order that replay follows.
+pub(crate) fn steps(app: &App) -> Result<(), CliError> {
+    let catalogue = wiring::catalogue();
+    if app.ui.json {
+        app.ui.document(&catalogue)
+    } else {
+        app.ui.line(&text(&catalogue))
+    }
+}
+
+fn text(catalogue: &[CatalogueEntry]) -> String {
+    let rows = catalogue.iter().map(|entry| {
+        let over = entry
+            .fans_out_over
+            .as_deref()
+            .map(|over| format!("× {over}"))
+            .unwrap_or_default();
+        let destructive = if entry.destructive { "destructive" } else { "" };
+        vec![
+            entry.id.to_string(),
+            entry.notes.clone(),
+            entry.title.clone(),
+            over,
+            destructive.to_owned(),
+        ]
+    });
+    table(&["step", "notes", "does", "for each of", ""], rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_catalogue_is_as_it_was() {
+        insta::assert_snapshot!("steps", text(&wiring::catalogue()));
+        insta::assert_snapshot!(
+            "steps_json",
+            serde_json::to_string_pretty(&wiring::catalogue()).unwrap()
+        );
+    }
+}

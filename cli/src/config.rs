@@ -1,0 +1,294 @@
+//! From flags, file and defaults to the spec of a cluster.
+
+use std::path::{Path, PathBuf};
+
+use crate::args::SpecArgs;
+use crate::error::CliError;
+use crate::file::{self, Parsed};
+use crate::wiring::{ClusterSpec, MesosSource, ProviderKind};
+
+/// The file that is read where none is named.
+const DEFAULT_FILE: &str = "mesosflow.toml";
+
+/// What the environment adds to flags and file.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Surroundings {
+    /// The folder that flags' paths are relative to.
+    pub(crate) cwd: PathBuf,
+    /// The tarball to use where no Mesos is configured; need not exist.
+    pub(crate) tarball: Option<PathBuf>,
+}
+
+impl Surroundings {
+    /// Those of this process.
+    pub(crate) fn of_process() -> Result<Self, CliError> {
+        let cwd = std::env::current_dir()
+            .map_err(|error| CliError::usage("cannot tell the current folder").because_of(&error))?;
+        let tarball = match std::env::var_os("MESOSFLOW_MESOS_TARBALL").filter(|value| !value.is_empty()) {
+            Some(named) => Some(cwd.join(named)),
+            None => crate::places::data()
+                .map(|data| data.join("mesos.tar.gz"))
+                .filter(|path| path.is_file()),
+        };
+        Ok(Self { cwd, tarball })
+    }
+}
+
+/// A spec, and what is not settled about it.
+#[derive(Debug)]
+pub(crate) struct Configured {
+    /// The spec.
+    pub(crate) spec: ClusterSpec,
+    /// What works but should be known.
+    pub(crate) warnings: Vec<String>,
+    /// Set where nothing says where Mesos comes from: `run` cannot work so.
+    pub(crate) without_mesos: Option<CliError>,
+}
+
+/// The spec by flags over file over defaults, checked.
+pub(crate) fn configure(
+    named: Option<&Path>,
+    flags: &SpecArgs,
+    around: &Surroundings,
+) -> Result<Configured, CliError> {
+    let Parsed {
+        mut spec,
+        mut source_given,
+    } = match named {
+        Some(path) => file::read(&around.cwd.join(path), path)?,
+        None if around.cwd.join(DEFAULT_FILE).exists() => {
+            file::read(&around.cwd.join(DEFAULT_FILE), Path::new(DEFAULT_FILE))?
+        }
+        None => Parsed::default(),
+    };
+    source_given |= overlay(&mut spec, flags, &around.cwd);
+    if !source_given {
+        source_given = infer_source(&mut spec);
+    }
+    let without_mesos = if source_given {
+        None
+    } else {
+        default_mesos(&mut spec, around)
+    };
+    let warnings = spec
+        .validate()
+        .map_err(|wrong| CliError::usage(wrong.to_string()).hint(wrong.hint))?;
+    Ok(Configured {
+        spec,
+        warnings,
+        without_mesos,
+    })
+}
+
+/// Lays the flags over the spec. Returns whether they say where Mesos comes from.
+fn overlay(spec: &mut ClusterSpec, flags: &SpecArgs, cwd: &Path) -> bool {
+    fn set<T: Clone>(to: &mut T, flag: Option<&T>) {
+        if let Some(value) = flag {
+            to.clone_from(value);
+        }
+    }
+    fn set_option<T: Clone>(to: &mut Option<T>, flag: Option<&T>) {
+        if flag.is_some() {
+            *to = flag.cloned();
+        }
+    }
+    set(&mut spec.provider, flags.provider.as_ref());
+    set(&mut spec.cluster, flags.cluster.as_ref());
+    set(&mut spec.masters, flags.masters.as_ref());
+    set(&mut spec.slaves, flags.slaves.as_ref());
+    set(&mut spec.os, flags.os.as_ref());
+    set(&mut spec.swap_mb, flags.swap.as_ref());
+    set_option(
+        &mut spec.deploy_dir,
+        flags.deploy_dir.as_ref().map(|dir| cwd.join(dir)).as_ref(),
+    );
+    set_option(
+        &mut spec.mesos.url,
+        flags.mesos_url.as_ref().map(|url| resolve_url(url, cwd)).as_ref(),
+    );
+    set_option(&mut spec.mesos.sha256, flags.mesos_sha256.as_ref());
+    set_option(&mut spec.mesos.branch, flags.mesos_branch.as_ref());
+    set_option(&mut spec.mesos.repository, flags.mesos_repository.as_ref());
+    if let Some(source) = flags.mesos_source {
+        spec.mesos.source = source;
+        return true;
+    }
+    // A place to get Mesos from says which way is meant, whatever the file says.
+    match by_place(
+        flags.mesos_url.is_some(),
+        flags.mesos_repository.is_some() || flags.mesos_branch.is_some(),
+    ) {
+        Some(source) => spec.mesos.source = source,
+        None => return false,
+    }
+    true
+}
+
+/// Takes the source from the place that the file gives.
+fn infer_source(spec: &mut ClusterSpec) -> bool {
+    let mesos = &mut spec.mesos;
+    match by_place(
+        mesos.url.is_some(),
+        mesos.repository.is_some() || mesos.branch.is_some(),
+    ) {
+        Some(source) => mesos.source = source,
+        None => return false,
+    }
+    true
+}
+
+/// The way that a given place means; none where no place is given, or one of each kind.
+const fn by_place(tarball: bool, git: bool) -> Option<MesosSource> {
+    match (tarball, git) {
+        (true, false) => Some(MesosSource::Tarball),
+        (false, true) => Some(MesosSource::Git),
+        _ => None,
+    }
+}
+
+/// What is used where nothing says where Mesos comes from: the tarball of this machine, or an image of the user's own.
+fn default_mesos(spec: &mut ClusterSpec, around: &Surroundings) -> Option<CliError> {
+    if spec.provider != ProviderKind::Local {
+        return None;
+    }
+    if let Some(tarball) = &around.tarball {
+        spec.mesos.source = MesosSource::Tarball;
+        spec.mesos.url = Some(tarball.to_string_lossy().into_owned());
+        return None;
+    }
+    if spec.local.image.is_some() {
+        return None;
+    }
+    Some(
+        CliError::usage("nothing says where Mesos comes from, and mesosflow's own image has none")
+            .hint("name a build: `--mesos-url TARBALL`, or `source` and `url` under `[mesos]` in mesosflow.toml")
+            .hint("or try it without: `make standin` in mesosflow's source builds a stand-in that schedules nothing"),
+    )
+}
+
+/// `url` as it is, or, where it is a path, from `folder` on.
+pub(crate) fn resolve_url(url: &str, folder: &Path) -> String {
+    if url.contains("://") {
+        url.to_owned()
+    } else {
+        folder.join(url).to_string_lossy().into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn around(folder: &Path) -> Surroundings {
+        Surroundings {
+            cwd: folder.to_owned(),
+            tarball: None,
+        }
+    }
+
+    fn none() -> SpecArgs {
+        SpecArgs {
+            mesos_source: Some(MesosSource::None),
+            ..SpecArgs::default()
+        }
+    }
+
+    #[test]
+    fn flags_go_before_the_file_and_the_file_before_the_defaults() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("mesosflow.toml"), "masters = 5\nslaves = 4\n").unwrap();
+        let flags = SpecArgs {
+            slaves: Some(7),
+            ..none()
+        };
+        let spec = configure(None, &flags, &around(folder.path())).unwrap().spec;
+        assert_eq!((spec.masters, spec.slaves, spec.cluster.as_str()), (5, 7, "demo"));
+    }
+
+    #[test]
+    fn paths_of_the_file_start_at_its_folder_and_paths_of_flags_at_the_current_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let conf = folder.path().join("conf");
+        for dir in ["conf/deploy", "deploy"] {
+            std::fs::create_dir_all(folder.path().join(dir)).unwrap();
+        }
+        for file in ["conf/m.tgz", "m.tgz"] {
+            std::fs::write(folder.path().join(file), "").unwrap();
+        }
+        let file = conf.join("c.toml");
+        std::fs::write(&file, "deploy_dir = 'deploy'\n[mesos]\nurl = 'm.tgz'\n").unwrap();
+        let spec = configure(Some(&file), &SpecArgs::default(), &around(folder.path()))
+            .unwrap()
+            .spec;
+        assert_eq!(spec.deploy_dir.as_deref(), Some(&*conf.join("deploy")));
+        assert_eq!(spec.mesos.url.as_deref(), conf.join("m.tgz").to_str());
+        assert_eq!(
+            spec.mesos.source,
+            MesosSource::Tarball,
+            "a tarball is named, so one is meant"
+        );
+        let flags = SpecArgs {
+            deploy_dir: Some("deploy".into()),
+            mesos_url: Some("m.tgz".into()),
+            ..SpecArgs::default()
+        };
+        let spec = configure(Some(&file), &flags, &around(folder.path()))
+            .unwrap()
+            .spec;
+        assert_eq!(spec.deploy_dir.as_deref(), Some(&*folder.path().join("deploy")));
+        assert_eq!(spec.mesos.url.as_deref(), folder.path().join("m.tgz").to_str());
+        assert_eq!(resolve_url("https://a/b.tgz", folder.path()), "https://a/b.tgz");
+    }
+
+    #[test]
+    fn without_any_mesos_the_machines_tarball_is_used_and_without_that_run_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = configure(None, &SpecArgs::default(), &around(folder.path())).unwrap();
+        assert!(refused.without_mesos.unwrap().hints[1].contains("make standin"));
+        let tarball = folder.path().join("t.tar.gz");
+        std::fs::write(&tarball, "").unwrap();
+        let around = Surroundings {
+            tarball: Some(tarball.clone()),
+            ..around(folder.path())
+        };
+        let given = configure(None, &SpecArgs::default(), &around).unwrap();
+        assert!(given.without_mesos.is_none());
+        assert_eq!(given.spec.mesos.source, MesosSource::Tarball);
+        assert_eq!(given.spec.mesos.url.as_deref(), tarball.to_str());
+        let chosen = configure(None, &none(), &around).unwrap();
+        assert_eq!(
+            chosen.spec.mesos.source,
+            MesosSource::None,
+            "a choice of `none` is a choice"
+        );
+    }
+
+    #[test]
+    fn a_place_to_get_mesos_from_says_which_way_is_meant() {
+        assert_eq!(by_place(true, false), Some(MesosSource::Tarball));
+        assert_eq!(by_place(false, true), Some(MesosSource::Git));
+        assert_eq!((by_place(true, true), by_place(false, false)), (None, None));
+        let folder = tempfile::tempdir().unwrap();
+        let flags = SpecArgs {
+            mesos_branch: Some("1.11.0".into()),
+            ..SpecArgs::default()
+        };
+        let error = configure(None, &flags, &around(folder.path())).unwrap_err();
+        assert!(
+            error.message.starts_with("`mesos.repository` is missing"),
+            "{error:?}"
+        );
+    }
+
+    #[test]
+    fn a_spec_that_cannot_work_is_refused_with_its_hint() {
+        let folder = tempfile::tempdir().unwrap();
+        let flags = SpecArgs {
+            slaves: Some(0),
+            ..none()
+        };
+        let error = configure(None, &flags, &around(folder.path())).unwrap_err();
+        assert!(error.message.starts_with("`slaves` is 0"), "{error:?}");
+        assert_eq!((error.exit.code(), error.hints.len()), (2, 1));
+    }
+}

@@ -1,0 +1,234 @@
+//! What the user is told when something does not work, in the shape `error` / `caused by` / `hint`.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::io;
+
+use mesosflow_workflow::{ErrorReport, RecordError, RunError, StoreError};
+
+use crate::exit::Exit;
+use crate::ui::clean;
+
+/// An error on its way to the terminal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CliError {
+    /// What was being done and did not work.
+    pub(crate) message: String,
+    /// Why, outermost first.
+    pub(crate) causes: Vec<String>,
+    /// What to do, each on a line of its own.
+    pub(crate) hints: Vec<String>,
+    /// How the program ends.
+    pub(crate) exit: Exit,
+}
+
+impl CliError {
+    /// An error with a message only.
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            causes: Vec::new(),
+            hints: Vec::new(),
+            exit,
+        }
+    }
+
+    /// The same for bad usage or configuration.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+
+    /// The same for something that is refused.
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
+        Self::new(Exit::Refused, message)
+    }
+
+    /// Adds a cause.
+    #[must_use]
+    pub(crate) fn because(mut self, cause: impl Into<String>) -> Self {
+        self.causes.push(cause.into());
+        self
+    }
+
+    /// Adds `error` and the chain of its sources as causes.
+    #[must_use]
+    pub(crate) fn because_of(mut self, error: &dyn Error) -> Self {
+        self.causes.extend(chain(Some(error)));
+        self
+    }
+
+    /// Adds a failure of a step as causes, and its way out as a hint.
+    #[must_use]
+    pub(crate) fn because_of_report(mut self, report: &ErrorReport) -> Self {
+        self.causes.push(report.message.clone());
+        self.causes.extend(report.causes.iter().cloned());
+        self.hints.extend(report.hint.clone());
+        self
+    }
+
+    /// Adds a way out.
+    #[must_use]
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Whether there is nobody to tell: the reader of the output has gone.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.message.is_empty()
+    }
+
+    /// The lines for standard error.
+    pub(crate) fn render(&self, paint: impl Fn(&str) -> String) -> String {
+        let mut text = String::new();
+        let mut entry = |label: &str, indent: &str, body: &str| {
+            let body = clean(body.trim_end()).replace('\n', &format!("\n{indent}  "));
+            let _infallible = writeln!(text, "{} {body}", paint(label));
+        };
+        entry("error:", "", &self.message);
+        for cause in &self.causes {
+            entry("  caused by:", "  ", cause);
+        }
+        for hint in &self.hints {
+            entry("  hint:", "  ", hint);
+        }
+        text
+    }
+}
+
+/// The messages of `error` and its sources.
+pub(crate) fn chain(mut error: Option<&dyn Error>) -> Vec<String> {
+    let mut messages = Vec::new();
+    while let Some(current) = error {
+        messages.push(current.to_string());
+        error = current.source();
+    }
+    messages
+}
+
+impl From<io::Error> for CliError {
+    /// For failures of standard output. That its reader has gone is nothing to complain about.
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self::new(Exit::Done, "");
+        }
+        Self::new(Exit::Failed, "cannot write to the standard output").because_of(&error)
+    }
+}
+
+impl From<&StoreError> for CliError {
+    fn from(error: &StoreError) -> Self {
+        let cli = |exit| Self {
+            message: error.to_string(),
+            causes: chain(error.source()),
+            hints: Vec::new(),
+            exit,
+        };
+        match error {
+            StoreError::UnknownRun { .. } => cli(Exit::Usage).hint("`mesosflow list` shows the runs"),
+            StoreError::Held { .. } => cli(Exit::Refused).hint("wait until that process ends, or stop it with Ctrl-C"),
+            StoreError::ClusterExists { .. } => cli(Exit::Refused),
+            StoreError::Fenced { .. } => cli(Exit::Refused).hint("leave the run to the process that took it over"),
+            StoreError::OutOfSequence { .. } => cli(Exit::Journal),
+            StoreError::NewerFormat { .. } => {
+                cli(Exit::Journal).hint("use the newer mesosflow that wrote it, or another --journal")
+            }
+            StoreError::Corrupt(_) => {
+                cli(Exit::Journal).hint("restore the journal from a copy, or name another one with --journal")
+            }
+            StoreError::Unusable { .. } => cli(Exit::Journal)
+                .hint("make the journal's file and folder writable, with space on their disk, or name another one with --journal"),
+        }
+    }
+}
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&RecordError> for CliError {
+    fn from(error: &RecordError) -> Self {
+        match error {
+            RecordError::Store(store) => Self::from(&**store),
+            RecordError::Illegal(illegal) => Self::new(Exit::Failed, error.to_string())
+                .because_of(&**illegal)
+                .hint("this is a defect: please report it"),
+        }
+    }
+}
+
+impl From<RunError> for CliError {
+    fn from(error: RunError) -> Self {
+        match &error {
+            RunError::Store(store) => Self::from(store),
+            RunError::Record(record) => Self::from(record),
+            RunError::History(illegal) => Self::new(Exit::Journal, error.to_string())
+                .because_of(illegal)
+                .hint("restore the journal from a copy, or name another one with --journal"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_has_the_shape_error_caused_by_hint() {
+        let error = CliError::refused("step `launch-slaves` failed after 3 attempts")
+            .because("the engine refused to run demo-slave-1\nno space left\u{1b}[31m")
+            .hint("free some space")
+            .hint("then `mesosflow resume 01jd3k`");
+        insta::assert_snapshot!(error.render(str::to_owned), @r"
+        error: step `launch-slaves` failed after 3 attempts
+          caused by: the engine refused to run demo-slave-1
+            no space left[31m
+          hint: free some space
+          hint: then `mesosflow resume 01jd3k`
+        ");
+    }
+
+    #[test]
+    fn every_store_error_has_its_exit_code() {
+        let run = mesosflow_workflow::RunId::generate();
+        let unusable = StoreError::Unusable {
+            doing: "cannot append".into(),
+            source: "the disk is full".into(),
+        };
+        for (error, exit) in [
+            (StoreError::UnknownRun { run }, Exit::Usage),
+            (StoreError::Held { run, holder: None }, Exit::Refused),
+            (
+                StoreError::ClusterExists {
+                    cluster: "demo".into(),
+                    run,
+                },
+                Exit::Refused,
+            ),
+            (
+                StoreError::NewerFormat {
+                    found: 9,
+                    supported: 1,
+                },
+                Exit::Journal,
+            ),
+            (StoreError::Corrupt("x".into()), Exit::Journal),
+            (unusable, Exit::Journal),
+        ] {
+            assert_eq!(CliError::from(&error).exit, exit, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_is_no_failure() {
+        let gone = CliError::from(io::Error::from(io::ErrorKind::BrokenPipe));
+        assert!(gone.is_silent());
+        assert_eq!(gone.exit, Exit::Done);
+        assert_eq!(
+            CliError::from(io::Error::from(io::ErrorKind::StorageFull)).exit,
+            Exit::Failed
+        );
+    }
+}

@@ -1,0 +1,233 @@
+//! `mesosflow.toml`: read, and refused with the line, the key and the nearest known key.
+
+use std::ops::Range;
+use std::path::Path;
+
+use toml::de::{DeTable, DeValue};
+
+use crate::config::resolve_url;
+use crate::error::CliError;
+use crate::nearest::nearest;
+use crate::shape::{self, Shape};
+use crate::wiring::ClusterSpec;
+
+/// What a file says.
+#[derive(Debug, Default)]
+pub(crate) struct Parsed {
+    /// The spec: the file over the defaults.
+    pub(crate) spec: ClusterSpec,
+    /// Whether it says where Mesos comes from.
+    pub(crate) source_given: bool,
+}
+
+/// Reads the file at `path`, which the user knows as `name`. Its relative paths start at its folder.
+pub(crate) fn read(path: &Path, name: &Path) -> Result<Parsed, CliError> {
+    let unreadable = |error: &dyn std::error::Error| {
+        CliError::usage(format!("cannot read the configuration `{}`", name.display())).because_of(error)
+    };
+    let bytes = std::fs::read(path).map_err(|error| unreadable(&error))?;
+    let text = String::from_utf8(bytes).map_err(|error| unreadable(&error))?;
+    let mut parsed = parse(&text, name)?;
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let spec = &mut parsed.spec;
+    spec.deploy_dir = spec.deploy_dir.take().map(|dir| folder.join(dir));
+    spec.mesos.url = spec.mesos.url.take().map(|url| resolve_url(&url, folder));
+    spec.local.engine = spec.local.engine.take().map(|engine| match engine.contains('/') {
+        true => folder.join(engine).to_string_lossy().into_owned(),
+        false => engine,
+    });
+    Ok(parsed)
+}
+
+fn parse(text: &str, name: &Path) -> Result<Parsed, CliError> {
+    let wrong = |span: Option<Range<usize>>, what: String| {
+        let line = span
+            .map(|span| format!(", line {}", line_of(text, span.start)))
+            .unwrap_or_default();
+        CliError::usage(format!("cannot use `{}`{line}: {what}", name.display()))
+    };
+    let table = DeTable::parse(text).map_err(|error| wrong(error.span(), one_line(error.message())))?;
+    if let Some((span, path)) = unknown_key(table.get_ref(), &[]) {
+        let mut error = wrong(Some(span), format!("unknown key `{path}`"));
+        error.hints.push(hint_for_key(&path));
+        return Err(error);
+    }
+    let spec = toml::from_str::<ClusterSpec>(text).map_err(|error| {
+        let path = error
+            .span()
+            .map(|span| path_at(table.get_ref(), &span))
+            .unwrap_or_default();
+        let key = if path.is_empty() {
+            String::new()
+        } else {
+            format!("`{}`: ", path.join("."))
+        };
+        let mut refused = wrong(error.span(), format!("{key}{}", in_words(error.message())));
+        refused.hints.extend(hint_for_value(table.get_ref(), &path));
+        refused
+    })?;
+    let mesos = table
+        .get_ref()
+        .get("mesos")
+        .and_then(|value| value.get_ref().as_table());
+    Ok(Parsed {
+        spec,
+        source_given: mesos.is_some_and(|mesos| mesos.contains_key("source")),
+    })
+}
+
+/// The first key (in the order of the file) that the spec does not have, as a dotted path.
+fn unknown_key(table: &DeTable<'_>, path: &[&str]) -> Option<(Range<usize>, String)> {
+    let Shape::Table(fields) = shape::at::<ClusterSpec>(path) else {
+        return None;
+    };
+    let mut found = Vec::new();
+    for (key, value) in table {
+        let inner = [path, &[key.get_ref()]].concat();
+        if !fields.contains(&key.get_ref().as_ref()) {
+            found.push((key.span(), inner.join(".")));
+        } else if let Some(table) = value.get_ref().as_table() {
+            found.extend(unknown_key(table, &inner));
+        }
+    }
+    found.into_iter().min_by_key(|(span, _)| span.start)
+}
+
+/// The key whose value stands at `span`.
+fn path_at(table: &DeTable<'_>, span: &Range<usize>) -> Vec<String> {
+    for (key, value) in table {
+        let within = value.span();
+        let name = key.get_ref().to_string();
+        if let Some(inner) = value.get_ref().as_table() {
+            let path = path_at(inner, span);
+            if !path.is_empty() {
+                return [vec![name], path].concat();
+            }
+        }
+        if within.start <= span.start && span.end <= within.end {
+            return vec![name];
+        }
+    }
+    Vec::new()
+}
+
+fn hint_for_key(path: &str) -> String {
+    let keys = shape::keys::<ClusterSpec>();
+    let leaf = path.rsplit('.').next().unwrap_or(path);
+    // The right name in the wrong table is nearer than any misspelling.
+    let moved = keys.iter().find(|key| key.rsplit('.').next() == Some(leaf));
+    if let Some(near) = moved
+        .map(String::as_str)
+        .or_else(|| nearest(path, keys.iter().map(String::as_str)))
+    {
+        return format!("did you mean `{near}`?");
+    }
+    let leaves = keys
+        .iter()
+        .map(|key| (key.rsplit('.').next().unwrap_or(key), key.as_str()));
+    match nearest(leaf, leaves.clone().map(|(leaf, _)| leaf)) {
+        Some(near) => match leaves.clone().find(|(leaf, _)| *leaf == near) {
+            Some((_, key)) => format!("did you mean `{key}`?"),
+            None => format!("did you mean `{near}`?"),
+        },
+        None => format!("the known keys are {}", keys.join(", ")),
+    }
+}
+
+fn hint_for_value(table: &DeTable<'_>, path: &[String]) -> Option<String> {
+    let names: Vec<&str> = path.iter().map(String::as_str).collect();
+    let Shape::Choice(words) = shape::at::<ClusterSpec>(&names) else {
+        return None;
+    };
+    let (last, tables) = names.split_last()?;
+    let mut table = table;
+    for name in tables {
+        table = table.get(*name)?.get_ref().as_table()?;
+    }
+    let near = match table.get(*last)?.get_ref() {
+        DeValue::String(given) => nearest(given, words.iter().copied()),
+        _ => None,
+    };
+    Some(match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("use one of {}", words.join(", ")),
+    })
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
+}
+
+fn one_line(message: &str) -> String {
+    message.trim().replace('\n', ", ")
+}
+
+/// serde's message without the names of Rust's types.
+fn in_words(message: &str) -> String {
+    let message = one_line(message);
+    if let Some((what, _)) = message.split_once(", expected struct ") {
+        return format!("{what}, expected a table");
+    }
+    message
+        .replace("expected u16", "expected a number from 0 to 65535")
+        .replace("expected u32", "expected a number from 0 to 4294967295")
+        .replace("expected path string", "expected a path")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        parse(text, Path::new("mesosflow.toml"))
+            .unwrap_err()
+            .render(str::to_owned)
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_line_and_the_nearest_known_one() {
+        insta::assert_snapshot!(refused("# demo\nmasters = 3\nslavs = 2\n"), @r"
+        error: cannot use `mesosflow.toml`, line 3: unknown key `slavs`
+          hint: did you mean `slaves`?
+        ");
+        insta::assert_snapshot!(refused("[mesos]\nsorce = 'git'\n"), @r"
+        error: cannot use `mesosflow.toml`, line 2: unknown key `mesos.sorce`
+          hint: did you mean `mesos.source`?
+        ");
+        insta::assert_snapshot!(refused("source = 'git'\n"), @r"
+        error: cannot use `mesosflow.toml`, line 1: unknown key `source`
+          hint: did you mean `mesos.source`?
+        ");
+        insta::assert_snapshot!(refused("[ec3]\nzone = 1\n"));
+        assert!(
+            refused("z = 1\n[mesos]\nsorce = 1\n").contains("line 1: unknown key `z`"),
+            "the first one counts"
+        );
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_type_is_refused_with_its_line_and_key() {
+        insta::assert_snapshot!(refused("masters = 'three'\n"), @r#"error: cannot use `mesosflow.toml`, line 1: `masters`: invalid type: string "three", expected a number from 0 to 65535"#);
+        insta::assert_snapshot!(refused("\n\n[mesos]\nsource = 'gti'\n"), @r"
+        error: cannot use `mesosflow.toml`, line 4: `mesos.source`: unknown variant `gti`, expected one of `none`, `tarball`, `git`
+          hint: did you mean `git`?
+        ");
+        insta::assert_snapshot!(refused("masters = -1\n"));
+        insta::assert_snapshot!(refused("mesos = 3\n"));
+    }
+
+    #[test]
+    fn what_is_no_toml_is_refused_with_its_line() {
+        insta::assert_snapshot!(refused("masters = 3\nslaves 2\n"));
+        insta::assert_snapshot!(refused("masters = 3\nmasters = 4\n"));
+    }
+
+    #[test]
+    fn whether_the_source_of_mesos_is_given_is_known() {
+        let given = |text: &str| parse(text, Path::new("x")).unwrap().source_given;
+        assert!(given("[mesos]\nsource = 'none'\n"));
+        assert!(given("mesos.source = 'none'\n"));
+        assert!(!given("[mesos]\npackages = ['curl']\n"));
+        assert!(!given(""));
+    }
+}

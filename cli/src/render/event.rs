@@ -1,0 +1,131 @@
+//! One event in words.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use mesosflow_workflow::{ErrorReport, Event, How, ItemKey, Progress, Purpose, Recorded, RunState, StepId};
+
+use super::duration;
+
+/// A line for `recorded`. `state` is the run's state after it, as far as it is known.
+pub(crate) fn line(recorded: &Recorded, state: Option<&RunState>) -> String {
+    format!(
+        "{} {}",
+        clock(recorded.at),
+        crate::ui::clean(&words(recorded, state)).replace('\n', " | ")
+    )
+}
+
+/// The time of day where the user is.
+pub(crate) fn clock(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::system()).strftime("%H:%M:%S").to_string()
+}
+
+/// What happened, without the time.
+fn words(recorded: &Recorded, state: Option<&RunState>) -> String {
+    match &recorded.event {
+        Event::RunStarted {
+            cluster, provider, ..
+        } => {
+            format!("run {} started: cluster {cluster} on {provider}", recorded.run)
+        }
+        Event::RunAdopted { purpose, pid, host } => {
+            let purpose = match purpose {
+                Purpose::Deploy => "bring the cluster up",
+                Purpose::Destroy => "destroy the cluster",
+            };
+            format!(
+                "run {} taken over by pid {pid} on {host} to {purpose}",
+                recorded.run
+            )
+        }
+        Event::StepStarted {
+            step, item, attempt, ..
+        } => {
+            let again = if attempt.0 > 1 {
+                format!(" (attempt {attempt})")
+            } else {
+                String::new()
+            };
+            format!("{} started{again}", name(step, item.as_ref()))
+        }
+        Event::StepSucceeded { step, item, how, .. } => {
+            let took = took(state, step, item.as_ref())
+                .map(|took| format!(" in {took}"))
+                .unwrap_or_default();
+            let how = match how {
+                How::Found => " (found)",
+                How::Applied => " (applied)",
+                How::Items => "",
+            };
+            format!("{} succeeded{took}{how}", name(step, item.as_ref()))
+        }
+        Event::StepFailed {
+            step,
+            item,
+            attempt,
+            error,
+            retry_in_ms,
+        } => {
+            let next = match retry_in_ms {
+                Some(ms) => format!("; next attempt in {:.1} s", *ms as f64 / 1000.0),
+                None => String::new(),
+            };
+            format!(
+                "{} failed at attempt {attempt}: {}{next}",
+                name(step, item.as_ref()),
+                reason(error)
+            )
+        }
+        Event::StepSkipped { step, reason } => format!("{step} skipped: {reason}"),
+        Event::ResourceCreated { resource, .. } => format!("created {} {}", resource.kind, resource.name),
+        Event::ResourceDeleted { resource } => format!("deleted {} {}", resource.kind, resource.name),
+        Event::ReplayRequested { from, to, only } => {
+            let range = match to {
+                _ if *only => format!("of {from} only"),
+                Some(to) => format!("from {from} to {to}"),
+                None => format!("from {from}"),
+            };
+            format!("replay {range} requested: generation {}", recorded.generation)
+        }
+        Event::RunInterrupted { reason: why } => format!("run interrupted: {}", reason(why)),
+        Event::RunFailed { step, error } => match step {
+            Some(step) => format!("run failed at {step}: {}", reason(error)),
+            None => format!("run failed: {}", reason(error)),
+        },
+        Event::RunSucceeded => "run succeeded".to_owned(),
+    }
+}
+
+/// A step, with the item it is about.
+pub(crate) fn name(step: &StepId, item: Option<&ItemKey>) -> String {
+    match item {
+        Some(item) => format!("{step} {item}"),
+        None => step.to_string(),
+    }
+}
+
+/// The message of an error, and the last of its causes.
+pub(crate) fn reason(error: &ErrorReport) -> String {
+    match error.causes.last() {
+        Some(cause) => format!("{}: {cause}", error.message),
+        None => error.message.clone(),
+    }
+}
+
+/// Where the step or item stands.
+pub(crate) fn progress<'a>(
+    state: &'a RunState,
+    step: &StepId,
+    item: Option<&ItemKey>,
+) -> Option<&'a Progress> {
+    let step = state.step(step)?;
+    match item {
+        None => Some(&step.progress),
+        Some(item) => step.items.get(item),
+    }
+}
+
+fn took(state: Option<&RunState>, step: &StepId, item: Option<&ItemKey>) -> Option<String> {
+    let progress = progress(state?, step, item)?;
+    duration::between(progress.started_at, progress.finished_at).map(duration::text)
+}

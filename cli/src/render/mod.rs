@@ -1,0 +1,13 @@
+//! What the user sees of runs: as text, as JSON, as it happens.
+
+pub(crate) mod duration;
+pub(crate) mod event;
+#[cfg(test)]
+pub(crate) mod history;
+pub(crate) mod live;
+pub(crate) mod plain;
+pub(crate) mod progress;
+pub(crate) mod report;
+pub(crate) mod status;
+pub(crate) mod table;
+pub(crate) mod view;

@@ -1,0 +1,142 @@
+//! Which run is meant, and where it stands.
+
+use mesosflow_workflow::{Phase, RunRow, RunState, StepId};
+
+use crate::app::App;
+use crate::error::CliError;
+use crate::nearest::nearest;
+use crate::wiring::Journal;
+
+/// A run, as far as one look at the journal tells.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    /// As the journal lists it.
+    pub(crate) row: RunRow,
+    /// Whether a living process holds it.
+    pub(crate) held: bool,
+    /// Its state.
+    pub(crate) state: RunState,
+}
+
+impl Found {
+    /// Looks at a run. Whether it is held is asked first: a run that ends between the two is then never called crashed.
+    pub(crate) async fn look(journal: &Journal, row: RunRow) -> Result<Self, CliError> {
+        let held = journal.is_held(row.run).await?;
+        let state = mesosflow_workflow::run::load(&**journal, row.run).await?;
+        Ok(Self { row, held, state })
+    }
+}
+
+/// The word for the state of a run.
+pub(crate) const fn word(state: &RunState, held: bool) -> &'static str {
+    match (&state.phase, held) {
+        (Phase::Running, true) => "running",
+        (Phase::Running, false) => "crashed",
+        (Phase::Succeeded, _) => "succeeded",
+        (Phase::Failed(_), _) => "failed",
+        (Phase::Interrupted(_), _) => "interrupted",
+    }
+}
+
+/// The run whose id begins with `prefix`, or the newest one.
+pub(crate) async fn choose(app: &App, journal: &Journal, prefix: Option<&str>) -> Result<RunRow, CliError> {
+    let rows = journal.runs().await?;
+    match prefix {
+        None => rows.into_iter().next_back().ok_or_else(|| app.no_run()),
+        Some(prefix) => matching(rows, prefix),
+    }
+}
+
+fn matching(rows: Vec<RunRow>, prefix: &str) -> Result<RunRow, CliError> {
+    let wanted = prefix.to_ascii_lowercase();
+    let is_meant = |row: &RunRow| !wanted.is_empty() && row.run.to_string().starts_with(&wanted);
+    let mut meant: Vec<_> = rows.into_iter().filter(is_meant).collect();
+    match (meant.len(), meant.pop()) {
+        (1, Some(row)) => Ok(row),
+        (_, None) => Err(CliError::usage(format!("no run's id begins with `{prefix}`"))
+            .hint("`mesosflow list` shows the runs")),
+        (_, Some(last)) => {
+            meant.push(last);
+            Err(ambiguous(
+                &format!("`{prefix}` is the beginning of {} runs' ids", meant.len()),
+                &meant,
+            ))
+        }
+    }
+}
+
+/// Several runs could be meant.
+pub(crate) fn ambiguous(message: &str, candidates: &[RunRow]) -> CliError {
+    let mut hint = "give more of the id of one of them:".to_owned();
+    for row in candidates {
+        let started = row.created_at.strftime("%Y-%m-%d %H:%M:%S UTC");
+        hint.push_str(&format!(
+            "\n{}  {} on {}, started {started}",
+            row.run, row.cluster, row.provider
+        ));
+    }
+    CliError::usage(message).hint(hint)
+}
+
+/// A step of the run's catalogue.
+pub(crate) fn step(state: &RunState, name: &str) -> Result<StepId, CliError> {
+    let ids = || state.steps.iter().map(|step| step.entry.id.as_str());
+    match ids().find(|id| *id == name) {
+        Some(id) => Ok(StepId::from(id)),
+        None => Err(CliError::usage(format!("no step is called `{name}`")).hint(
+            match nearest(name, ids()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "`mesosflow steps` shows them all".to_owned(),
+            },
+        )),
+    }
+}
+
+/// Refuses a run that another process drives, with what is known of that process.
+pub(crate) async fn refuse_held(journal: &Journal, found: &Found) -> Result<(), CliError> {
+    if !found.held {
+        return Ok(());
+    }
+    // The lock itself knows its holder. If that has just gone, the lease is dropped again at once.
+    journal
+        .adopt(found.row.run)
+        .await
+        .map(drop)
+        .map_err(CliError::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(id: &str) -> RunRow {
+        RunRow {
+            run: id.parse().unwrap(),
+            cluster: "demo".into(),
+            provider: "local".into(),
+            created_at: "2026-03-01T09:30:00Z".parse().unwrap(),
+            owns_cluster: true,
+        }
+    }
+
+    #[test]
+    fn a_unique_prefix_finds_its_run_in_either_case() {
+        let rows = vec![
+            row("01jd3k00000000000000000000"),
+            row("01jd4k00000000000000000000"),
+        ];
+        assert_eq!(matching(rows.clone(), "01JD3").unwrap(), rows[0]);
+        assert_eq!(
+            matching(rows.clone(), "01jd4k00000000000000000000").unwrap(),
+            rows[1]
+        );
+        for unknown in ["", "02", "01jd4k000000000000000000001", "%", "_"] {
+            assert_eq!(
+                matching(rows.clone(), unknown).unwrap_err().exit.code(),
+                2,
+                "{unknown}"
+            );
+        }
+        insta::assert_snapshot!(matching(rows, "01jd").unwrap_err().render(str::to_owned));
+    }
+}

@@ -1,0 +1,220 @@
+//! A run in this process's hands, from its taking to its end: what `run`, `resume` and `replay` share.
+
+use std::sync::Arc;
+
+use mesosflow_workflow::{
+    Adopter, Epoch, ErrorReport, Outcome, Phase, Purpose, Run, RunState, Settings, StepId, Stop, SystemClock,
+};
+
+use crate::app::App;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::render::progress::Progress;
+use crate::render::view::{self, StatusView};
+use crate::render::{duration, report, status};
+use crate::runs::Found;
+use crate::signals::stop_on_signals;
+use crate::wiring::{self, ClusterSpec, Journal};
+
+/// Takes a run over, and begins to show its progress.
+pub(crate) async fn adopt(
+    app: &App,
+    journal: Journal,
+    found: &Found,
+    purpose: Purpose,
+) -> Result<(Run, Progress), CliError> {
+    let progress = Progress::begin(app.ui, Some(found.state.clone()));
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let adopter = Adopter {
+        purpose,
+        pid: std::process::id(),
+        host: host.trim().to_owned(),
+    };
+    match Run::adopt(
+        journal,
+        Arc::new(SystemClock),
+        found.row.run,
+        adopter,
+        progress.observer(),
+    )
+    .await
+    {
+        Ok(run) => Ok((run, progress)),
+        Err(error) => {
+            progress.end().await;
+            Err(error.into())
+        }
+    }
+}
+
+/// Prints the run's id, drives the run to its end and tells how that was.
+pub(crate) async fn drive(
+    app: &App,
+    run: Run,
+    progress: Progress,
+    spec: ClusterSpec,
+    settings: Settings,
+) -> Result<(), CliError> {
+    let stop = Stop::default();
+    stop_on_signals(stop.clone(), progress.voice())?;
+    app.voice.through(progress.voice());
+    // The cluster is worth more than the reader of the output.
+    let _read = app.ui.line(&run.id().to_string());
+    let outcome = match begin(app, &run, spec).await {
+        Ok(world) => wiring::drive(&run, world, settings, stop.clone()).await,
+        Err(error) => wiring::give_up(&run, &error).await,
+    };
+    let state = run.state();
+    drop(run);
+    progress.end().await;
+    let ended = judge(app, &state, outcome, &stop);
+    match tell(app, &state, ended.is_ok()) {
+        // What the run came to counts for more than whether its result could be printed.
+        Err(unprinted) if ended.is_ok() && !unprinted.is_silent() => Err(unprinted),
+        _ => ended,
+    }
+}
+
+/// Makes the run's folder, begins its log and opens its world.
+async fn begin(app: &App, run: &Run, spec: ClusterSpec) -> Result<wiring::World, CliError> {
+    let run_dir = app
+        .places
+        .make_run_dir(run.id())
+        .and_then(|dir| app.log.attach(&dir).map(|()| dir))
+        .map_err(|error| {
+            CliError::new(
+                Exit::Interrupted,
+                format!("cannot make the folder of run `{}`", run.id()),
+            )
+            .because_of(&error)
+        })?;
+    tracing::info!(run = %run.id(), version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "begins");
+    wiring::open_world(spec, run.id(), &run_dir).await
+}
+
+/// Prints what became of the run.
+fn tell(app: &App, state: &RunState, succeeded: bool) -> Result<(), CliError> {
+    if app.ui.json {
+        return app
+            .ui
+            .object(&StatusView::of(state, false, next(app, state, false)));
+    }
+    if !succeeded {
+        return Ok(());
+    }
+    let took = duration::between(Some(state.started_at), state.finished_at).map(duration::text);
+    // After a take-over, the time since the start says little.
+    let took = took
+        .filter(|_| state.epoch == Epoch::FIRST)
+        .map(|took| format!(" in {took}"))
+        .unwrap_or_default();
+    app.ui.line(&format!(
+        "cluster `{}` is up: run {} succeeded{took}",
+        state.cluster, state.run
+    ))?;
+    if let Some(report) = wiring::report(state) {
+        app.ui.line(&report::text(&report))?;
+    }
+    let phases = view::phases(state);
+    if phases.is_empty() {
+        return Ok(());
+    }
+    app.ui
+        .line(&format!("took            {}", status::phases(&phases)))
+}
+
+/// What the outcome means for the user and the exit code.
+fn judge(app: &App, state: &RunState, outcome: Outcome, stop: &Stop) -> Result<(), CliError> {
+    let run = state.run.to_string();
+    let resume = app.places.command(&["resume", &run]);
+    match outcome {
+        Outcome::Succeeded => Ok(()),
+        Outcome::Failed { step, error } => {
+            Err(failed(app, state, &step, &error).hint(format!("to go on: {resume}")))
+        }
+        Outcome::Interrupted { reason } if stop.is_requested() && reason.hint.is_none() => Err(
+            CliError::new(Exit::Interrupted, format!("run `{run}` was interrupted"))
+                .hint(format!("to go on: {resume}")),
+        ),
+        Outcome::Interrupted { reason } => Err(CliError::new(
+            Exit::Interrupted,
+            format!("run `{run}` is paused until somebody helps"),
+        )
+        .because_of_report(&reason)
+        .hint(format!("then go on: {resume}"))),
+        Outcome::Drifted { step, why } => {
+            let replay = app.places.command(&["replay", &run, "--from", step.as_str()]);
+            Err(CliError::refused(format!(
+                "run `{run}` does not fit this mesosflow: step `{step}` has drifted"
+            ))
+            .because(why)
+            .hint(format!("to run it and what follows again: {replay}"))
+            .hint(format!(
+                "to use its recorded outcome all the same: {resume} --accept-drift"
+            )))
+        }
+        Outcome::Lost(lost) => {
+            let mut error = CliError::from(&lost);
+            error.causes.insert(0, error.message);
+            error.message = format!("run `{run}` stopped, since its journal cannot be written");
+            Err(error.hint(format!("then go on: {resume}")))
+        }
+    }
+}
+
+fn failed(app: &App, state: &RunState, step: &StepId, error: &ErrorReport) -> CliError {
+    let attempts = state.step(step).map_or(0, |step| {
+        step.items
+            .values()
+            .map(|item| item.attempts)
+            .chain([step.progress.attempts])
+            .max()
+            .unwrap_or(0)
+    });
+    let tries = if attempts > 1 {
+        format!(" after {attempts} attempts")
+    } else {
+        String::new()
+    };
+    let logs = app
+        .places
+        .command(&["logs", &state.run.to_string(), step.as_str()]);
+    CliError::new(Exit::Failed, format!("step `{step}` failed{tries}"))
+        .because_of_report(error)
+        .hint(format!("what was done on the nodes: {logs}"))
+}
+
+/// The command that gets the run further, if it needs one.
+pub(crate) fn next(app: &App, state: &RunState, held: bool) -> Option<String> {
+    let run = state.run.to_string();
+    if held || (state.destroyed && state.resources.is_empty()) {
+        return None;
+    }
+    if state.destroyed {
+        return Some(app.places.command(&["destroy", &run]));
+    }
+    match &state.phase {
+        Phase::Succeeded => None,
+        Phase::Running | Phase::Failed(_) | Phase::Interrupted(_) => {
+            Some(app.places.command(&["resume", &run]))
+        }
+    }
+}
+
+/// Refuses what only a deploy that still exists allows.
+pub(crate) fn refuse_destroyed(app: &App, state: &RunState) -> Result<(), CliError> {
+    if !state.destroyed {
+        return Ok(());
+    }
+    let mut error = CliError::refused(format!("run `{}` was destroyed", state.run));
+    if !state.resources.is_empty() {
+        let destroy = app.places.command(&["destroy", &state.run.to_string()]);
+        error
+            .hints
+            .push(format!("some of it is left; to delete that: {destroy}"));
+    }
+    Err(error.hint(format!(
+        "to bring up a new cluster: {}",
+        app.places.command(&["run", "--cluster", &state.cluster])
+    )))
+}

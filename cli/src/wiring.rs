@@ -1,0 +1,137 @@
+//! Where the program is put together: the only module that knows which journal and which steps it is made of.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use mesosflow_journal::SqliteJournal;
+use mesosflow_workflow::{
+    CatalogueEntry, ErrorClass, ErrorReport, Halt, Outcome, Resource, Run, RunId, RunState, Settings,
+    StepError, Stop, Store,
+};
+
+pub(crate) use mesosflow_steps::cluster::{ClusterSpec, Instance, MesosSource, ProviderKind};
+use mesosflow_steps::{DestroyError, WorldError};
+pub(crate) use mesosflow_steps::{Plan, Report, World};
+
+use crate::error::CliError;
+use crate::exit::Exit;
+
+/// A journal, for any number of commands.
+pub(crate) type Journal = Arc<dyn Store>;
+
+/// Opens the journal at `path`, and creates it where there is none.
+pub(crate) fn open(path: &Path) -> Result<Journal, CliError> {
+    Ok(Arc::new(SqliteJournal::open(path)?))
+}
+
+/// Opens the journal at `path` if there is one; for commands that create nothing.
+pub(crate) fn open_existing(path: &Path) -> Result<Option<Journal>, CliError> {
+    Ok(SqliteJournal::open_existing(path)?.map(|journal| Arc::new(journal) as Journal))
+}
+
+/// Every step, in the order that replay follows.
+pub(crate) fn catalogue() -> Vec<CatalogueEntry> {
+    mesosflow_steps::catalogue()
+}
+
+/// What `run` would do with `spec`.
+pub(crate) fn plan(spec: &ClusterSpec) -> Plan {
+    mesosflow_steps::plan(spec)
+}
+
+/// Whether this machine can do what `spec` needs, before anything is begun.
+pub(crate) async fn precheck(spec: &ClusterSpec) -> Result<(), CliError> {
+    mesosflow_steps::precheck(spec).await.map_err(|error| {
+        let report = ErrorReport::of(&error);
+        CliError::usage(format!(
+            "provider `{}` cannot be used on this machine",
+            spec.provider
+        ))
+        .because_of_report(&report)
+    })
+}
+
+/// The spec that was frozen into a run.
+pub(crate) fn frozen_spec(state: &RunState) -> Result<ClusterSpec, CliError> {
+    serde_json::from_value(state.spec.clone()).map_err(|error| {
+        CliError::refused(format!(
+            "this mesosflow cannot read the spec of run `{}`",
+            state.run
+        ))
+        .because_of(&error)
+        .hint(format!("use mesosflow {}, which started it", state.tool_version))
+    })
+}
+
+/// Everything that the steps of a run may touch.
+pub(crate) async fn open_world(spec: ClusterSpec, run: RunId, run_dir: &Path) -> Result<World, CliError> {
+    World::open(spec, run, run_dir).await.map_err(|error| {
+        let hint = match &error {
+            WorldError::Provider(provider) => provider.hint(),
+            _ => None,
+        };
+        let mut cli =
+            CliError::new(Exit::Interrupted, format!("cannot begin with run `{run}`")).because_of(&error);
+        cli.hints.extend(hint);
+        cli
+    })
+}
+
+/// Drives a run to an end.
+pub(crate) async fn drive(run: &Run, world: World, settings: Settings, stop: Stop) -> Outcome {
+    run.drive(Arc::new(world), settings, stop, mesosflow_steps::deploy)
+        .await
+}
+
+/// Ends a run that could not begin to work, so that its history says why.
+pub(crate) async fn give_up(run: &Run, error: &CliError) -> Outcome {
+    let first_open = run
+        .state()
+        .steps
+        .into_iter()
+        .find(|step| !step.has_outcome())
+        .map(|step| step.entry.id);
+    let error = ErrorReport {
+        class: ErrorClass::Operator,
+        message: error.message.clone(),
+        causes: error.causes.clone(),
+        hint: error.hints.first().cloned(),
+    };
+    let step = first_open.unwrap_or_else(|| "report".into());
+    let body = move |_| async move { Err::<(), _>(Halt::Failed { step, error }) };
+    run.drive(Arc::new(()), Settings::default(), Stop::default(), body)
+        .await
+}
+
+/// Deletes what a run created, and gives the cluster's name back. Returns what was deleted.
+pub(crate) async fn destroy(run: &Run, world: &World) -> Result<Vec<Resource>, CliError> {
+    // Each deletion is recorded, and shown by whoever observes the run.
+    let mut seen = |_: &Resource| {};
+    let destroyed = mesosflow_steps::destroy(run, world, &mut seen)
+        .await
+        .map_err(|error| {
+            if let DestroyError::Record(record) = &error {
+                return CliError::from(record);
+            }
+            let hint = match &error {
+                DestroyError::Provider(provider) => provider.hint(),
+                _ => None,
+            };
+            let message = format!("cannot delete everything that run `{}` created", run.id());
+            let mut cli = CliError::new(Exit::Failed, message).because_of(&error);
+            cli.hints.extend(hint);
+            cli
+        })?;
+    run.retire().await?;
+    Ok(destroyed.deleted)
+}
+
+/// The nodes of a run that exist.
+pub(crate) fn nodes(state: &RunState) -> Vec<Instance> {
+    mesosflow_steps::nodes(state)
+}
+
+/// What the run reported at its end.
+pub(crate) fn report(state: &RunState) -> Option<Report> {
+    mesosflow_steps::report(state)
+}

@@ -1,0 +1,12 @@
+//! The program as scripts see it: what it prints, where, and how it ends. Nothing here needs a node.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+
+mod bad_input;
+mod chosen_run;
+mod journals;
+mod logs;
+mod plan;
+mod refusals;
+mod shapes;
+mod support;

@@ -221,7 +221,7 @@ async fn measure(folder: PathBuf, rounds: u32) -> Result<Cost, Failure> {
     for round in 0..=rounds {
         let (mut committing, mut stepping) = (Duration::ZERO, Duration::ZERO);
         for _ in 0..TURNS {
-            committing += tokio::task::block_in_place(|| bare.commits(PER_ROUND / TURNS, &body))?;
+            committing += bare.commits(PER_ROUND / TURNS, &body)?;
             stepping += history.serial_steps(PER_ROUND / TURNS).await?;
         }
         let (commit, step) = (per_second(committing), per_second(stepping));

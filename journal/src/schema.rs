@@ -56,11 +56,6 @@ BEGIN SELECT RAISE(ABORT, 'events are only ever appended'); END;
 CREATE TRIGGER events_are_never_deleted BEFORE DELETE ON events
 BEGIN SELECT RAISE(ABORT, 'events are only ever appended'); END;
 
--- OR REPLACE deletes without asking the trigger above.
-CREATE TRIGGER events_are_never_replaced BEFORE INSERT ON events
-WHEN EXISTS (SELECT 1 FROM events WHERE place = NEW.place)
-BEGIN SELECT RAISE(ABORT, 'events are only ever appended'); END;
-
 CREATE TRIGGER runs_are_never_deleted BEFORE DELETE ON runs
 BEGIN SELECT RAISE(ABORT, 'runs are never deleted'); END;
 
@@ -132,12 +127,16 @@ pub(crate) fn identify(connection: &Connection, path: &Path) -> Result<i64, Stor
     }
 }
 
+/// Application id, version and number of tables: of one moment, because another process may be setting the file up.
 fn identity(connection: &Connection) -> rusqlite::Result<(i64, i64, i64)> {
-    Ok((
-        connection.pragma_query_value(None, "application_id", |row| row.get(0))?,
-        connection.pragma_query_value(None, "user_version", |row| row.get(0))?,
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?,
-    ))
+    let moment = connection.unchecked_transaction()?;
+    let identity = (
+        moment.pragma_query_value(None, "application_id", |row| row.get(0))?,
+        moment.pragma_query_value(None, "user_version", |row| row.get(0))?,
+        moment.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?,
+    );
+    moment.commit()?;
+    Ok(identity)
 }
 
 /// Whether SQLite got no more than the right to read.

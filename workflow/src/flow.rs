@@ -10,6 +10,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use crate::clock::Clock;
 use crate::error::{ErrorClass, ErrorReport};
@@ -441,6 +442,11 @@ impl<W: Send + Sync + 'static> Flow<W> {
             step.verify(&cx, &output).await?;
             Ok((output, How::Applied))
         };
+        let span = match item {
+            Some(item) => tracing::info_span!("attempt", step = %S::ID, %item, %attempt),
+            None => tracing::info_span!("attempt", step = %S::ID, %attempt),
+        };
+        let work = work.instrument(span);
         let deadline = step.limits().deadline;
         let grace_over = async {
             self.stop.requested().await;

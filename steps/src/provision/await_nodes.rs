@@ -6,12 +6,12 @@
 
 use std::time::Duration;
 
-use mesosflow_workflow::{Limits, Probe, Retry, Step, StepCx, StepId};
+use mesosflow_workflow::{Limits, Probe, Retry, Step, StepCx, StepError as _, StepId};
 use serde::Serialize;
 
 use crate::act::ActError;
 use crate::cluster::{Instance, Node};
-use crate::remote::HostKey;
+use crate::remote::{HostKey, RemoteError};
 use crate::world::{Script, World};
 
 /// One machine to be waited for.
@@ -53,8 +53,15 @@ impl Step for AwaitNode {
     }
 
     async fn verify(&self, cx: &StepCx<World>, node: &Node) -> Result<(), ActError> {
-        cx.world().run(node, ANSWERS).await?;
-        Ok(())
+        match cx.world().run(node, ANSWERS).await {
+            Ok(_) => Ok(()),
+            // A booting machine may answer before its user's keys are in place (cloud-init).
+            Err(refused @ RemoteError::AuthRefused { .. }) => {
+                let hint = refused.hint().unwrap_or_default();
+                Err(ActError::not_yet(refused.to_string()).hinted(hint))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn limits(&self) -> Limits {

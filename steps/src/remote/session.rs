@@ -186,6 +186,7 @@ impl Session {
                 node,
                 title = exec.title,
                 status = output.status,
+                stderr = output.stderr_tail(),
                 ms,
                 "command ended"
             ),

@@ -74,18 +74,22 @@ pub async fn build(engine: &Engine, name: &str) -> Result<(), ProviderError> {
 
 fn build_blocking(engine: &Engine, name: &str) -> Result<(), String> {
     let text = |error: std::io::Error| error.to_string();
-    let folder = tempfile::Builder::new().prefix("mesosflow-image-").tempdir().map_err(text)?;
+    // Some 2 GB pass through it: not for a temporary folder in memory.
+    let folder = tempfile::Builder::new().prefix("mesosflow-image-").tempdir_in("/var/tmp").map_err(text)?;
+    let recipe = folder.path().join("recipe");
+    let work = folder.path().join("work").display().to_string();
     for path in Recipe::iter() {
         let Some(file) = Recipe::get(&path) else { continue };
-        let target = folder.path().join(path.as_ref());
+        let target = recipe.join(path.as_ref());
         if let Some(parent) = target.parent() {
             std::fs::create_dir_all(parent).map_err(text)?;
         }
         std::fs::write(target, file.data).map_err(text)?;
     }
     let mut child = std::process::Command::new("bash")
-        .arg(folder.path().join("build.sh"))
-        .args(["--engine", &engine.command_line().join(" "), "--tag", name, "--recipe", &recipe_digest()])
+        .arg(recipe.join("build.sh"))
+        .args(["--engine", &engine.command_line().join(" "), "--tag", name, "--work", &work])
+        .args(["--recipe", &recipe_digest()])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

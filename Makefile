@@ -1,0 +1,96 @@
+# make demo   a local cluster of eight nodes, from nothing        make test   everything: unit, crash, end to end
+# make bench  ratios of the journal and the phases of a deploy    make lint   what CI checks before the tests
+#
+# Only Rust, make and Python are expected on the machine; what else is needed is installed (Debian: apt-get, as root).
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench lint fmt clean setup setup-test setup-lint build image standin tests-build
+
+ENGINE ?= $(shell command -v podman || command -v docker || echo podman)
+TARGET := $(shell cargo metadata --no-deps --format-version 1 2>/dev/null | python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
+DATA := $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/mesosflow
+RECIPE = $(shell steps/image/build.sh --digest)
+IMAGE = localhost/mesosflow-node:$(shell steps/image/build.sh --digest | cut -c1-16)
+
+# What the build links against, what runs the nodes, what makes their image.
+PACKAGES := gcc libc6-dev pkg-config libssl-dev make podman runc netavark aardvark-dns iptables mmdebstrap rsync openssh-client
+# What the tests start beside the nodes: an SSH server and a ZooKeeper of their own.
+TEST_PACKAGES := openssh-server rsync util-linux openjdk-17-jre-headless libzookeeper-java
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+# The image needs no cores while it downloads, the build needs no network while it compiles: side by side.
+demo: setup
+	@$(MAKE) --no-print-directory -j2 build image
+	@$(MAKE) --no-print-directory standin
+	@status=0; "$(TARGET)/release/mesosflow" run --cluster demo || status=$$?; \
+	 if [ $$status = 3 ]; then echo "demo: destroy that cluster first: $(TARGET)/release/mesosflow destroy --cluster demo" >&2; fi; \
+	 exit $$status
+	@echo
+	@echo "demo: the program is $(TARGET)/release/mesosflow; try its commands status, events, logs, replay, destroy"
+
+test: setup setup-test
+	@$(MAKE) --no-print-directory -j2 tests-build image
+	cargo nextest run --workspace --no-fail-fast
+
+bench: setup
+	@$(MAKE) --no-print-directory -j2 build image
+	@$(MAKE) --no-print-directory standin
+	@cargo run --quiet --release -p mesosflow-tests --bin bench -- "$(TARGET)/release/mesosflow"
+
+lint: setup setup-lint
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --all-features -- -D warnings
+	cargo deny --log-level error check bans licenses sources
+	@# The advisories live in a repository of their own; where it cannot be reached, that is said and nothing is claimed.
+	@if cargo deny --log-level off fetch db; then cargo deny --log-level error check advisories; \
+	 else echo "lint: the advisory database cannot be reached: advisories were NOT checked"; fi
+
+fmt:
+	cargo fmt --all
+
+clean:
+	cargo clean
+
+build:
+	@echo "build: mesosflow and the Mesos stand-in, release"
+	cargo build --release --locked -p mesosflow -p mesos-standin
+
+tests-build:
+	@echo "build: everything, with its tests"
+	cargo build --locked -p mesosflow -p mesos-standin
+	cargo nextest run --locked --workspace --no-run
+
+image:
+	@if $(ENGINE) image inspect $(IMAGE) >/dev/null 2>&1; then echo "image: $(IMAGE) is there"; else \
+	 work=$$(mktemp -d /var/tmp/mesosflow-image.XXXXXX); trap 'rm -rf "$$work"' EXIT; \
+	 bash steps/image/build.sh --engine $(ENGINE) --tag $(IMAGE) --work "$$work" --recipe $(RECIPE); fi
+
+# Where `mesosflow run` finds a Mesos when its configuration names none.
+standin:
+	@mkdir -p "$(DATA)"
+	@fixtures/mesos-standin/package.sh "$(TARGET)/release" "$(DATA)/mesos.tar.gz"
+	@echo "standin: $(DATA)/mesos.tar.gz (it elects and registers, and schedules nothing)"
+
+define install_packages
+	@missing=$$(for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q '^install ok installed' || echo $$p; done); \
+	if [ -n "$$missing" ]; then \
+	  command -v apt-get >/dev/null || { echo "setup: install these yourself, this is no Debian:" $$missing >&2; exit 1; }; \
+	  echo "setup: installing" $$missing; \
+	  export DEBIAN_FRONTEND=noninteractive; \
+	  apt-get -q -o DPkg::Lock::Timeout=300 update >/dev/null; \
+	  apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends $$missing >/dev/null; \
+	fi
+endef
+
+setup:
+	$(call install_packages,$(PACKAGES))
+
+setup-test:
+	$(call install_packages,$(TEST_PACKAGES))
+	@command -v cargo-nextest >/dev/null || { echo "setup: installing cargo-nextest"; cargo install --quiet --locked cargo-nextest; }
+
+setup-lint:
+	@command -v cargo-deny >/dev/null || { echo "setup: installing cargo-deny (some minutes)"; cargo install --quiet --locked cargo-deny; }

@@ -2,6 +2,8 @@
 //!
 //! A refused request fails alone; the answers are given only after the commit.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -135,11 +137,12 @@ impl Work {
     /// The outcomes of a group within a transaction; `None` where one of them failed halfway and had no savepoint.
     fn all(&self, group: &[&Write], savepoints: bool) -> rusqlite::Result<Option<Vec<Outcome>>> {
         let mut outcomes = Vec::with_capacity(group.len());
+        let mut known = Known::new();
         for write in group {
             if savepoints {
                 self.run("SAVEPOINT request")?;
             }
-            let outcome = match self.write(write) {
+            let outcome = match self.write(write, &mut known) {
                 Ok(epoch) => Ok(epoch),
                 Err(Refusal::Decided(error)) => Err(error),
                 // On a full disk SQLite gives the whole transaction up by itself.
@@ -152,6 +155,7 @@ impl Work {
                 Err(Refusal::Failed(_)) if !savepoints => return Ok(None),
                 Err(Refusal::Failed(error)) => {
                     self.run("ROLLBACK TO request")?;
+                    known.clear();
                     Err(Failure::of(write.doing(), &self.path, &error).into())
                 }
             };
@@ -183,7 +187,7 @@ impl Work {
         failure
     }
 
-    fn write(&self, write: &Write) -> Result<Epoch, Refusal> {
+    fn write(&self, write: &Write, known: &mut Known) -> Result<Epoch, Refusal> {
         match write {
             Write::Create { row, first } => self.create(row, first),
             Write::Adopt(run) => {
@@ -192,9 +196,10 @@ impl Work {
                     .connection
                     .prepare_cached("UPDATE runs SET epoch = ?2 WHERE run = ?1")?;
                 update.execute(params![run.to_string(), integer(epoch.0)])?;
+                known.remove(run);
                 Ok(epoch)
             }
-            Write::Append { run, epoch, events } => self.append(*run, *epoch, events),
+            Write::Append { run, epoch, events } => self.append(*run, *epoch, events, known),
             Write::Retire { run, epoch } => {
                 self.standing(*run)?.fence(*run, *epoch)?;
                 let mut update = self
@@ -247,22 +252,32 @@ impl Work {
         Ok(Epoch::FIRST)
     }
 
-    fn append(&self, run: RunId, epoch: Epoch, events: &[EventRow]) -> Result<Epoch, Refusal> {
-        let standing = self.standing(run)?;
+    fn append(
+        &self,
+        run: RunId,
+        epoch: Epoch,
+        events: &[EventRow],
+        known: &mut Known,
+    ) -> Result<Epoch, Refusal> {
+        let standing = match known.entry(run) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(self.standing(run)?),
+        };
         standing.fence(run, epoch)?;
-        if let Some(first) = events.first()
-            && first.seq != integer(standing.next.0)
+        // All of them before the first is written: a refusal has nothing to take back.
+        let next = integer(standing.next.0);
+        if let Some((event, expected)) = events
+            .iter()
+            .zip(next..)
+            .find(|(event, expected)| event.seq != *expected)
         {
-            let seq = Seq(first.seq.unsigned_abs());
-            return Err(Refusal::Decided(StoreError::OutOfSequence {
-                run,
-                seq,
-                expected: standing.next,
-            }));
+            let (seq, expected) = (Seq(event.seq.unsigned_abs()), Seq(expected.unsigned_abs()));
+            return Err(Refusal::Decided(StoreError::OutOfSequence { run, seq, expected }));
         }
         for event in events {
             self.insert(standing.number, event)?;
         }
+        standing.next = Seq(standing.next.0 + events.len() as u64);
         Ok(epoch)
     }
 
@@ -308,6 +323,9 @@ impl Work {
         })
     }
 }
+
+/// Where the runs of a transaction stand: nobody else writes as long as it lasts.
+type Known = HashMap<RunId, Standing>;
 
 /// Where a run stands.
 struct Standing {

@@ -300,7 +300,7 @@ mod tests {
         for refused in [
             "UPDATE events SET body = '[]'",
             "DELETE FROM events",
-            "INSERT OR REPLACE INTO events SELECT place, run, seq, 'u', 1, 1, 'k', 's', 'i', 1, 1, '', x'' FROM events",
+            "INSERT INTO events SELECT * FROM events",
             "INSERT INTO events VALUES (4294967299, 'r', 2, 't', 1, 1, 'k', NULL, NULL, NULL, 1, '', x'')",
             "INSERT INTO events VALUES (8589934593, 's', 1, 't', 1, 1, 'k', NULL, NULL, NULL, 1, '', x'')",
             "INSERT INTO events VALUES (4294967298, 'r', 2, 't', 'x', 1, 'k', NULL, NULL, NULL, 1, '', x'')",

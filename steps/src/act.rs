@@ -45,19 +45,31 @@ pub enum ActError {
 impl ActError {
     /// What was looked at is not so yet, and may become so.
     pub fn not_yet(what: impl Into<String>) -> Self {
-        Self::Unmet { what: what.into(), class: ErrorClass::Transient, hint: None }
+        Self::Unmet {
+            what: what.into(),
+            class: ErrorClass::Transient,
+            hint: None,
+        }
     }
 
     /// What was looked at is wrong, and trying again will not mend it.
     pub fn wrong(what: impl Into<String>) -> Self {
-        Self::Unmet { what: what.into(), class: ErrorClass::Permanent, hint: None }
+        Self::Unmet {
+            what: what.into(),
+            class: ErrorClass::Permanent,
+            hint: None,
+        }
     }
 
     /// The same with a way out.
     #[must_use]
     pub fn hinted(self, hint: impl Into<String>) -> Self {
         match self {
-            Self::Unmet { what, class, .. } => Self::Unmet { what, class, hint: Some(hint.into()) },
+            Self::Unmet { what, class, .. } => Self::Unmet {
+                what,
+                class,
+                hint: Some(hint.into()),
+            },
             other => other,
         }
     }

@@ -3,14 +3,14 @@
 use mesosflow_workflow::{CatalogueEntry, Step, StepId};
 
 use crate::provision::{
-    AwaitNode, CopySshKey, ImageMetadata, LaunchMaster, LaunchSlave, LaunchZookeeper, PushConfig, RenderConfig,
-    SanityCheck, SecurityGroups, SetupOptions,
+    AwaitNode, CopySshKey, ImageMetadata, LaunchMaster, LaunchSlave, LaunchZookeeper, PushConfig,
+    RenderConfig, SanityCheck, SecurityGroups, SetupOptions,
 };
 use crate::setup::{
     ApproveMaster, ApproveNode, ApproveZookeeper, BuildFrameworks, BuildMesos, ClusterHealth, ClusterInputs,
-    DistributeHdfsConfig, DistributeScripts, FrameworkConfig, HdfsFormat, HdfsStart, Hostname, MesosStart, MesosStop,
-    NfsExport, NfsMount, PersistentHdfsFormat, PersistentHdfsStart, RedeployMesos, ReportStep, ScriptPermissions,
-    SetupMaster, SetupNode, ZookeeperStart,
+    DistributeHdfsConfig, DistributeScripts, FrameworkConfig, HdfsFormat, HdfsStart, Hostname, MesosStart,
+    MesosStop, NfsExport, NfsMount, PersistentHdfsFormat, PersistentHdfsStart, RedeployMesos, ReportStep,
+    ScriptPermissions, SetupMaster, SetupNode, ZookeeperStart,
 };
 
 fn entry<S: Step>(notes: &str, title: &str) -> CatalogueEntry {
@@ -23,9 +23,15 @@ pub fn catalogue() -> Vec<CatalogueEntry> {
         entry::<SecurityGroups>("1.1", "groups of the cluster and their rules"),
         entry::<SanityCheck>("1.2", "refuse if others' machines live in those groups"),
         entry::<ImageMetadata>("1.3", "image: architecture, root device, login user"),
-        entry::<LaunchSlave>("1.4", "machines of the slaves").over("slaves").destructive(),
-        entry::<LaunchMaster>("1.4", "machines of the masters").over("masters").destructive(),
-        entry::<LaunchZookeeper>("1.4", "machines of the ZooKeepers").over("zookeepers").destructive(),
+        entry::<LaunchSlave>("1.4", "machines of the slaves")
+            .over("slaves")
+            .destructive(),
+        entry::<LaunchMaster>("1.4", "machines of the masters")
+            .over("masters")
+            .destructive(),
+        entry::<LaunchZookeeper>("1.4", "machines of the ZooKeepers")
+            .over("zookeepers")
+            .destructive(),
         entry::<AwaitNode>("1.5", "running, host key pinned, SSH answers").over("nodes"),
         entry::<RenderConfig>("1.6.a", "variables and templates rendered"),
         entry::<PushConfig>("1.6.a", "rendered tree to the first master"),
@@ -38,7 +44,8 @@ pub fn catalogue() -> Vec<CatalogueEntry> {
         entry::<ApproveMaster>("2.6", "host keys of the masters, proven by SSH").over("masters"),
         entry::<ApproveZookeeper>("2.7", "host keys and numbers of the ZooKeepers").over("zookeepers"),
         entry::<ApproveNode>("2.8", "host keys of slaves, other masters, ZooKeepers").over("other nodes"),
-        entry::<DistributeScripts>("2.9", "deployed folder and cluster key to the others").over("other nodes"),
+        entry::<DistributeScripts>("2.9", "deployed folder and cluster key to the others")
+            .over("other nodes"),
         entry::<SetupNode>("2.10", "disks, folders, swap of the others").over("other nodes"),
         entry::<DistributeHdfsConfig>("2.11", "both HDFS configurations to the others").over("other nodes"),
         entry::<BuildMesos>("2.12", "Mesos on the first master, by its source"),

@@ -6,14 +6,15 @@ use crate::cluster::{ClusterSpec, Instance, Inventory, Node, Role};
 use crate::node_setup::NodeSetup;
 use crate::provider::{Groups, Image};
 use crate::provision::{
-    AwaitNode, CopySshKey, ImageMetadata, LaunchMaster, LaunchSlave, LaunchZookeeper, Place, PushConfig, RenderConfig,
-    RenderedConfig, SanityCheck, SecurityGroups, SetupOptions,
+    AwaitNode, CopySshKey, ImageMetadata, LaunchMaster, LaunchSlave, LaunchZookeeper, Place, PushConfig,
+    RenderConfig, RenderedConfig, SanityCheck, SecurityGroups, SetupOptions,
 };
 use crate::setup::{
-    Approval, ApproveMaster, ApproveNode, ApproveZookeeper, BuildFrameworks, BuildMesos, BuiltMesos, ClusterHealth,
-    ClusterInputs, DistributeHdfsConfig, DistributeScripts, FrameworkConfig, HdfsFormat, HdfsStart, Hostname,
-    MesosStart, MesosStop, Mounted, NfsExport, NfsMount, NfsServer, PersistentHdfsFormat, PersistentHdfsStart,
-    RedeployMesos, Report, ReportStep, ScriptPermissions, SetupMaster, SetupNode, ZookeeperStart,
+    Approval, ApproveMaster, ApproveNode, ApproveZookeeper, BuildFrameworks, BuildMesos, BuiltMesos,
+    ClusterHealth, ClusterInputs, DistributeHdfsConfig, DistributeScripts, FrameworkConfig, HdfsFormat,
+    HdfsStart, Hostname, MesosStart, MesosStop, Mounted, NfsExport, NfsMount, NfsServer,
+    PersistentHdfsFormat, PersistentHdfsStart, RedeployMesos, Report, ReportStep, ScriptPermissions,
+    SetupMaster, SetupNode, ZookeeperStart,
 };
 use crate::templates::DeployVars;
 use crate::world::World;
@@ -35,8 +36,12 @@ pub async fn deploy(flow: Flow<World>) -> Result<Report, Halt> {
     let tree = configure(&flow, &spec, hub, &vars).await?;
 
     // Section 2: from bare nodes to a cluster.
-    flow.fan_out(each(inventory.all(), |node| Hostname::new(node, &inventory))).await?;
-    flow.step(ClusterInputs { inventory: inventory.clone() }).await?;
+    flow.fan_out(each(inventory.all(), |node| Hostname::new(node, &inventory)))
+        .await?;
+    flow.step(ClusterInputs {
+        inventory: inventory.clone(),
+    })
+    .await?;
     flow.step(ScriptPermissions { hub: hub.clone() }).await?;
     flow.step(SetupMaster(node_setup(&spec, hub))).await?;
     approve(&flow, &inventory).await?;
@@ -46,7 +51,10 @@ pub async fn deploy(flow: Flow<World>) -> Result<Report, Halt> {
         tree: tree.digest.clone(),
     }))
     .await?;
-    flow.fan_out(each(inventory.others(), |node| SetupNode(node_setup(&spec, node)))).await?;
+    flow.fan_out(each(inventory.others(), |node| {
+        SetupNode(node_setup(&spec, node))
+    }))
+    .await?;
 
     let (mesos, (shared, mounted), (), ()) = tokio::join!(
         mesos(&flow, &spec, &inventory, &tree),
@@ -57,7 +65,8 @@ pub async fn deploy(flow: Flow<World>) -> Result<Report, Halt> {
     .settle()?;
 
     let stopped = inventory.masters.iter().chain(&inventory.slaves);
-    flow.fan_out(each(stopped, |node| MesosStop { node: node.clone() })).await?;
+    flow.fan_out(each(stopped, |node| MesosStop { node: node.clone() }))
+        .await?;
     flow.step(MesosStart {
         masters: inventory.masters.clone(),
         slaves: inventory.slaves.clone(),
@@ -65,15 +74,38 @@ pub async fn deploy(flow: Flow<World>) -> Result<Report, Halt> {
         tree: tree.digest.clone(),
     })
     .await?;
-    let health = flow.step(ClusterHealth { inventory: inventory.clone(), shared: shared.clone() }).await?;
-    flow.step(ReportStep { inventory, health, shared, mounted, mesos_version: mesos.version }).await
+    let health = flow
+        .step(ClusterHealth {
+            inventory: inventory.clone(),
+            shared: shared.clone(),
+        })
+        .await?;
+    flow.step(ReportStep {
+        inventory,
+        health,
+        shared,
+        mounted,
+        mesos_version: mesos.version,
+    })
+    .await
 }
 
 /// Steps 1.1 to 1.5: groups, image, machines, and every one of them answering.
 async fn provision(flow: &Flow<World>, spec: &ClusterSpec) -> Result<Inventory, Halt> {
-    let groups = flow.step(SecurityGroups { cluster: spec.cluster.clone() }).await?;
-    flow.step(SanityCheck { cluster: spec.cluster.clone() }).await?;
-    let image = flow.step(ImageMetadata { asked: spec.local.image.clone() }).await?;
+    let groups = flow
+        .step(SecurityGroups {
+            cluster: spec.cluster.clone(),
+        })
+        .await?;
+    flow.step(SanityCheck {
+        cluster: spec.cluster.clone(),
+    })
+    .await?;
+    let image = flow
+        .step(ImageMetadata {
+            asked: spec.local.image.clone(),
+        })
+        .await?;
 
     let places = |role, count| places(spec, &groups, &image, role, count);
     let (slaves, masters, zookeepers) = tokio::join!(
@@ -81,10 +113,14 @@ async fn provision(flow: &Flow<World>, spec: &ClusterSpec) -> Result<Inventory, 
         flow.fan_out(places(Role::Master, spec.masters).map(|(key, place)| (key, LaunchMaster(place)))),
         async {
             match spec.zookeepers() {
-                0 => flow.skip(LaunchZookeeper::ID, ONE_MASTER).await.map(|()| Vec::new()),
+                0 => flow
+                    .skip(LaunchZookeeper::ID, ONE_MASTER)
+                    .await
+                    .map(|()| Vec::new()),
                 count => {
                     let places = places(Role::Zookeeper, count);
-                    flow.fan_out(places.map(|(key, place)| (key, LaunchZookeeper(place)))).await
+                    flow.fan_out(places.map(|(key, place)| (key, LaunchZookeeper(place))))
+                        .await
                 }
             }
         },
@@ -93,7 +129,13 @@ async fn provision(flow: &Flow<World>, spec: &ClusterSpec) -> Result<Inventory, 
 
     let launched = masters.into_iter().chain(slaves).chain(zookeepers);
     let awaited = launched.map(|(key, instance): (ItemKey, Instance)| {
-        (key, AwaitNode { instance, user: image.login_user.clone() })
+        (
+            key,
+            AwaitNode {
+                instance,
+                user: image.login_user.clone(),
+            },
+        )
     });
     let nodes = flow.fan_out(awaited).await?;
     // The spec has at least one master, or the run would not have begun.
@@ -108,11 +150,25 @@ async fn configure(
     vars: &DeployVars,
 ) -> Result<RenderedConfig, Halt> {
     let overlay = spec.deploy_dir.clone();
-    let rendered = flow.step(RenderConfig { vars: vars.clone(), overlay: overlay.clone() }).await?;
-    let pushed = PushConfig { hub: hub.clone(), rendered: rendered.clone(), vars: vars.clone(), overlay };
+    let rendered = flow
+        .step(RenderConfig {
+            vars: vars.clone(),
+            overlay: overlay.clone(),
+        })
+        .await?;
+    let pushed = PushConfig {
+        hub: hub.clone(),
+        rendered: rendered.clone(),
+        vars: vars.clone(),
+        overlay,
+    };
     flow.step(pushed).await?;
     let public_key = flow.world().key().public().to_owned();
-    flow.step(CopySshKey { hub: hub.clone(), public_key }).await?;
+    flow.step(CopySshKey {
+        hub: hub.clone(),
+        public_key,
+    })
+    .await?;
     flow.step(SetupOptions {
         hub: hub.clone(),
         os: vars.os.clone(),
@@ -127,15 +183,25 @@ async fn configure(
 /// Steps 2.6 to 2.8: the first master may talk to all the others, and only to them.
 async fn approve(flow: &Flow<World>, inventory: &Inventory) -> Result<(), Halt> {
     let hub = inventory.first_master();
-    flow.fan_out(each(&inventory.masters, |node| ApproveMaster(Approval::new(hub, node)))).await?;
+    flow.fan_out(each(&inventory.masters, |node| {
+        ApproveMaster(Approval::new(hub, node))
+    }))
+    .await?;
     if inventory.zookeepers.is_empty() {
         flow.skip(ApproveZookeeper::ID, ONE_MASTER).await?;
     } else {
-        let approvals = each(&inventory.zookeepers, |node| ApproveZookeeper(Approval::new(hub, node)));
+        let approvals = each(&inventory.zookeepers, |node| {
+            ApproveZookeeper(Approval::new(hub, node))
+        });
         flow.fan_out(approvals).await?;
     }
-    let others = inventory.slaves.iter().chain(inventory.other_masters()).chain(&inventory.zookeepers);
-    flow.fan_out(each(others, |node| ApproveNode(Approval::new(hub, node)))).await?;
+    let others = inventory
+        .slaves
+        .iter()
+        .chain(inventory.other_masters())
+        .chain(&inventory.zookeepers);
+    flow.fan_out(each(others, |node| ApproveNode(Approval::new(hub, node))))
+        .await?;
     Ok(())
 }
 
@@ -147,9 +213,18 @@ async fn mesos(
     tree: &RenderedConfig,
 ) -> Result<BuiltMesos, Halt> {
     let hub = inventory.first_master();
-    let built = flow.step(BuildMesos { hub: hub.clone(), mesos: spec.mesos.clone() }).await?;
-    let frameworks =
-        flow.step(BuildFrameworks { hub: hub.clone(), frameworks: spec.frameworks.clone() }).await?;
+    let built = flow
+        .step(BuildMesos {
+            hub: hub.clone(),
+            mesos: spec.mesos.clone(),
+        })
+        .await?;
+    let frameworks = flow
+        .step(BuildFrameworks {
+            hub: hub.clone(),
+            frameworks: spec.frameworks.clone(),
+        })
+        .await?;
     let config = FrameworkConfig {
         hub: hub.clone(),
         frameworks,
@@ -174,8 +249,11 @@ async fn shared_volume(
     tree: &RenderedConfig,
 ) -> Result<(NfsServer, Vec<Mounted>), Halt> {
     let hub = inventory.first_master();
-    let export =
-        NfsExport { hub: hub.clone(), server: spec.shared_volume.server, tree: tree.digest.clone() };
+    let export = NfsExport {
+        hub: hub.clone(),
+        server: spec.shared_volume.server,
+        tree: tree.digest.clone(),
+    };
     let server = flow.step(export).await?;
     let mounts = each(&inventory.slaves, |node| NfsMount {
         hub: hub.clone(),
@@ -183,7 +261,12 @@ async fn shared_volume(
         server: server.clone(),
         fallback: spec.mount_fallback(),
     });
-    let mounted = flow.fan_out(mounts).await?.into_iter().map(|(_, mounted)| mounted).collect();
+    let mounted = flow
+        .fan_out(mounts)
+        .await?
+        .into_iter()
+        .map(|(_, mounted)| mounted)
+        .collect();
     Ok((server, mounted))
 }
 
@@ -204,14 +287,31 @@ async fn both_hdfs(
     let (namenode, slaves) = (hub.clone(), inventory.slaves.clone());
     let ephemeral = async {
         let data_folders = vars.hdfs_data_dirs.clone();
-        let format = HdfsFormat { namenode: namenode.clone(), slaves: slaves.clone(), data_folders };
+        let format = HdfsFormat {
+            namenode: namenode.clone(),
+            slaves: slaves.clone(),
+            data_folders,
+        };
         let formatted = flow.step(format).await?;
-        flow.step(HdfsStart { namenode: namenode.clone(), slaves: slaves.clone(), formatted }).await
+        flow.step(HdfsStart {
+            namenode: namenode.clone(),
+            slaves: slaves.clone(),
+            formatted,
+        })
+        .await
     };
     let persistent = async {
-        let format = PersistentHdfsFormat { namenode: namenode.clone(), slaves: slaves.clone() };
+        let format = PersistentHdfsFormat {
+            namenode: namenode.clone(),
+            slaves: slaves.clone(),
+        };
         let formatted = flow.step(format).await?;
-        flow.step(PersistentHdfsStart { namenode: namenode.clone(), slaves: slaves.clone(), formatted }).await
+        flow.step(PersistentHdfsStart {
+            namenode: namenode.clone(),
+            slaves: slaves.clone(),
+            formatted,
+        })
+        .await
     };
     tokio::join!(ephemeral, persistent).settle()?;
     Ok(())
@@ -222,8 +322,10 @@ async fn zookeeper(flow: &Flow<World>, inventory: &Inventory, tree: &RenderedCon
     if inventory.zookeepers.is_empty() {
         return flow.skip(ZookeeperStart::ID, ONE_MASTER).await;
     }
-    let servers =
-        each(&inventory.zookeepers, |node| ZookeeperStart { node: node.clone(), tree: tree.digest.clone() });
+    let servers = each(&inventory.zookeepers, |node| ZookeeperStart {
+        node: node.clone(),
+        tree: tree.digest.clone(),
+    });
     flow.fan_out(servers).await?;
     Ok(())
 }
@@ -233,7 +335,9 @@ fn each<'n, S>(
     nodes: impl IntoIterator<Item = &'n Node>,
     step: impl Fn(&'n Node) -> S,
 ) -> impl Iterator<Item = (ItemKey, S)> {
-    nodes.into_iter().map(move |node| (ItemKey::from(node.name.as_str()), step(node)))
+    nodes
+        .into_iter()
+        .map(move |node| (ItemKey::from(node.name.as_str()), step(node)))
 }
 
 /// One item for each place of a role, keyed by the name that its node will have.
@@ -246,11 +350,20 @@ fn places(
 ) -> impl Iterator<Item = (ItemKey, Place)> {
     (1..=count).map(move |index| {
         let group = groups.by_role.get(&role).cloned().unwrap_or_default();
-        let place = Place { role, index, image: image.id.clone(), group };
+        let place = Place {
+            role,
+            index,
+            image: image.id.clone(),
+            group,
+        };
         (ItemKey::from(place.node_name(&spec.cluster)), place)
     })
 }
 
 fn node_setup(spec: &ClusterSpec, node: &Node) -> NodeSetup {
-    NodeSetup { node: node.clone(), disks: spec.disks.clone(), swap_mb: spec.swap_mb }
+    NodeSetup {
+        node: node.clone(),
+        disks: spec.disks.clone(),
+        swap_mb: spec.swap_mb,
+    }
 }

@@ -52,5 +52,9 @@ pub async fn destroy(
         deleted.push(resource);
     }
     let left = provider.owned(world.owner()).await?;
-    if left.is_empty() { Ok(Destroyed { deleted }) } else { Err(DestroyError::Left(left)) }
+    if left.is_empty() {
+        Ok(Destroyed { deleted })
+    } else {
+        Err(DestroyError::Left(left))
+    }
 }

@@ -12,7 +12,10 @@ use crate::service::Service;
 use crate::world::{Script, World, on_each};
 
 /// A format takes seconds; a JVM on a starved machine takes its time to start.
-const FORMAT_LIMITS: JobLimits = JobLimits { deadline: Duration::from_secs(240), silence: Duration::from_secs(240) };
+const FORMAT_LIMITS: JobLimits = JobLimits {
+    deadline: Duration::from_secs(240),
+    silence: Duration::from_secs(240),
+};
 /// A namenode of a small cluster is up in seconds; a large image is read at some 10 MB/s.
 const START_LIMIT: Duration = Duration::from_secs(240);
 
@@ -117,29 +120,36 @@ impl Hdfs {
 
     const fn namenode(self) -> Service {
         match self {
-            Self::Ephemeral => {
-                Service { unit: "ephemeral-hdfs-namenode.service", config: "/root/ephemeral-hdfs/conf" }
-            }
-            Self::Persistent => {
-                Service { unit: "persistent-hdfs-namenode.service", config: "/root/persistent-hdfs/conf" }
-            }
+            Self::Ephemeral => Service {
+                unit: "ephemeral-hdfs-namenode.service",
+                config: "/root/ephemeral-hdfs/conf",
+            },
+            Self::Persistent => Service {
+                unit: "persistent-hdfs-namenode.service",
+                config: "/root/persistent-hdfs/conf",
+            },
         }
     }
 
     const fn datanode(self) -> Service {
         match self {
-            Self::Ephemeral => {
-                Service { unit: "ephemeral-hdfs-datanode.service", config: "/root/ephemeral-hdfs/conf" }
-            }
-            Self::Persistent => {
-                Service { unit: "persistent-hdfs-datanode.service", config: "/root/persistent-hdfs/conf" }
-            }
+            Self::Ephemeral => Service {
+                unit: "ephemeral-hdfs-datanode.service",
+                config: "/root/ephemeral-hdfs/conf",
+            },
+            Self::Persistent => Service {
+                unit: "persistent-hdfs-datanode.service",
+                config: "/root/persistent-hdfs/conf",
+            },
         }
     }
 
     fn script<'a>(self, title: &'a str, body: &'a str) -> Script<'a> {
         let home = self.home();
-        Script::new(title, body).var("home", home).var("name", format!("{home}/name")).var("kind", self.as_str())
+        Script::new(title, body)
+            .var("home", home)
+            .var("name", format!("{home}/name"))
+            .var("kind", self.as_str())
     }
 
     /// What the namenode's disk holds.
@@ -153,10 +163,14 @@ impl Hdfs {
         match (words.next(), words.next()) {
             (Some("empty"), _) => Ok(NameFolder::Empty),
             (Some("half"), _) => Ok(NameFolder::Half),
-            (Some("complete"), Some(id)) => {
-                Ok(NameFolder::Complete { cluster_id: id.to_owned(), made_by: words.next().map(str::to_owned) })
-            }
-            _ => Err(ActError::wrong(format!("{title} on {}: cannot understand {answer:?}", namenode.name))),
+            (Some("complete"), Some(id)) => Ok(NameFolder::Complete {
+                cluster_id: id.to_owned(),
+                made_by: words.next().map(str::to_owned),
+            }),
+            _ => Err(ActError::wrong(format!(
+                "{title} on {}: cannot understand {answer:?}",
+                namenode.name
+            ))),
         }
     }
 
@@ -165,7 +179,11 @@ impl Hdfs {
     /// # Errors
     /// A node cannot be reached.
     pub async fn stop(self, world: &World, namenode: &Node, slaves: &[Node]) -> Result<(), RemoteError> {
-        on_each(slaves, |slave| async move { self.datanode().stop(world, slave).await }).await?;
+        on_each(
+            slaves,
+            |slave| async move { self.datanode().stop(world, slave).await },
+        )
+        .await?;
         self.namenode().stop(world, namenode).await
     }
 
@@ -185,7 +203,9 @@ impl Hdfs {
             async move { Ok::<_, RemoteError>((slave.name.clone(), world.run(slave, script).await?.stdout_str())) }
         });
         let found = found.await?;
-        let ids = found.iter().flat_map(|(node, ids)| ids.lines().map(move |id| (node.clone(), id.to_owned())));
+        let ids = found
+            .iter()
+            .flat_map(|(node, ids)| ids.lines().map(move |id| (node.clone(), id.to_owned())));
         Ok(ids.collect())
     }
 
@@ -196,7 +216,10 @@ impl Hdfs {
     pub async fn empty_data(self, world: &World, slaves: &[Node], folders: &str) -> Result<(), RemoteError> {
         let title = format!("empty the {} datanode's folders", self.as_str());
         on_each(slaves, |slave| {
-            let script = self.script(&title, EMPTY_DATA).var("folders", folders).within(START_LIMIT);
+            let script = self
+                .script(&title, EMPTY_DATA)
+                .var("folders", folders)
+                .within(START_LIMIT);
             async move { world.run(slave, script).await.map(drop) }
         })
         .await?;
@@ -209,15 +232,25 @@ impl Hdfs {
     /// The node cannot be reached, or the format fails; ambiguous when the job was killed, and free to begin again.
     pub async fn format(self, world: &World, namenode: &Node, key: &EffectKey) -> Result<(), ActError> {
         let title = format!("format the {} namenode", self.as_str());
-        let script = self.script(&title, FORMAT).var("key", key).var("id", cluster_id(key));
+        let script = self
+            .script(&title, FORMAT)
+            .var("key", key)
+            .var("id", cluster_id(key));
         match world.job(namenode, key, script, FORMAT_LIMITS).await {
             Ok(_) => Ok(()),
             Err(error @ (RemoteError::JobLost { .. } | RemoteError::Exit { .. })) => {
                 // It ended without its marker, so nothing was stored on it: the next try may begin afresh.
-                let id = key.as_str().parse().map_err(|e| ActError::wrong(format!("{e}")))?;
+                let id = key
+                    .as_str()
+                    .parse()
+                    .map_err(|e| ActError::wrong(format!("{e}")))?;
                 world.session(namenode).job_forget(&id).await?;
                 let class = ErrorClass::Ambiguous;
-                Err(ActError::Unmet { what: error.to_string(), class, hint: None })
+                Err(ActError::Unmet {
+                    what: error.to_string(),
+                    class,
+                    hint: None,
+                })
             }
             Err(error) => Err(error.into()),
         }
@@ -237,14 +270,28 @@ impl Hdfs {
         if !self.namenode().is_current(world, namenode).await? {
             return Ok(false);
         }
-        let datanodes = on_each(slaves, |slave| async move { self.datanode().is_current(world, slave).await }).await?;
+        let datanodes = on_each(slaves, |slave| async move {
+            self.datanode().is_current(world, slave).await
+        })
+        .await?;
         if datanodes.contains(&false) {
             return Ok(false);
         }
-        world.ask(namenode, self.liveness("ask the namenode for its datanodes", namenode, slaves, formatted)).await
+        world
+            .ask(
+                namenode,
+                self.liveness("ask the namenode for its datanodes", namenode, slaves, formatted),
+            )
+            .await
     }
 
-    fn liveness<'a>(self, title: &'a str, namenode: &Node, slaves: &[Node], formatted: &Formatted) -> Script<'a> {
+    fn liveness<'a>(
+        self,
+        title: &'a str,
+        namenode: &Node,
+        slaves: &[Node],
+        formatted: &Formatted,
+    ) -> Script<'a> {
         self.script(title, IS_LIVE)
             .var("address", namenode.private_ip)
             .var("ui", self.ui_port())
@@ -263,7 +310,9 @@ impl Hdfs {
         slaves: &[Node],
         formatted: &Formatted,
     ) -> Result<(), ActError> {
-        let datanodes = on_each(slaves, |slave| async move { self.datanode().ensure(world, slave).await });
+        let datanodes = on_each(slaves, |slave| async move {
+            self.datanode().ensure(world, slave).await
+        });
         let service = self.namenode();
         let (namenode_started, datanodes_started) = tokio::join!(service.ensure(world, namenode), datanodes);
         namenode_started?;

@@ -51,7 +51,9 @@ const COPY_LIMIT: Duration = Duration::from_secs(300);
 /// # Errors
 /// The node cannot be reached, or a file in the folder cannot be read.
 pub async fn digest(world: &World, node: &Node, folder: &str) -> Result<Option<String>, RemoteError> {
-    let script = Script::new("digest a folder", DIGEST).var("folder", folder).within(COPY_LIMIT);
+    let script = Script::new("digest a folder", DIGEST)
+        .var("folder", folder)
+        .within(COPY_LIMIT);
     let digest = world.run(node, script).await?.stdout_str();
     Ok(if digest.is_empty() { None } else { Some(digest) })
 }
@@ -76,9 +78,11 @@ pub async fn copy(world: &World, hub: &Node, node: &Node, folder: &str) -> Resul
 pub fn between_nodes(error: RemoteError) -> ActError {
     // ssh's own failures are 255 (ssh(1)); rsync's of the connection are 5, 10, 12, 30, 35 (rsync(1)).
     match error.exit_status() {
-        Some(5 | 10 | 12 | 30 | 35 | 255) => {
-            ActError::Unmet { what: error.to_string(), class: ErrorClass::Transient, hint: error.hint() }
-        }
+        Some(5 | 10 | 12 | 30 | 35 | 255) => ActError::Unmet {
+            what: error.to_string(),
+            class: ErrorClass::Transient,
+            hint: error.hint(),
+        },
         _ => error.into(),
     }
 }
@@ -87,7 +91,12 @@ pub fn between_nodes(error: RemoteError) -> ActError {
 ///
 /// # Errors
 /// A node cannot be reached.
-pub async fn are_equal(world: &World, hub: &Node, node: &Node, folders: &[&str]) -> Result<bool, RemoteError> {
+pub async fn are_equal(
+    world: &World,
+    hub: &Node,
+    node: &Node,
+    folders: &[&str],
+) -> Result<bool, RemoteError> {
     for folder in folders {
         let (here, there) = tokio::join!(digest(world, hub, folder), digest(world, node, folder));
         if here? != there? {

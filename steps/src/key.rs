@@ -45,18 +45,31 @@ impl ClusterKey {
     /// The folder cannot be written, or the file in it is no key.
     pub fn open(folder: &Path, comment: &str) -> Result<Self, KeyError> {
         let path = folder.join("cluster_ed25519");
-        let damaged = |source| KeyError::Damaged { path: path.clone(), source };
+        let damaged = |source| KeyError::Damaged {
+            path: path.clone(),
+            source,
+        };
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let mut key = PrivateKey::random(&mut ssh_key::rand_core::OsRng, Algorithm::Ed25519).map_err(damaged)?;
+                let mut key = PrivateKey::random(&mut ssh_key::rand_core::OsRng, Algorithm::Ed25519)
+                    .map_err(damaged)?;
                 key.set_comment(comment);
                 let text = key.to_openssh(LineEnding::LF).map_err(damaged)?;
-                write_new(&path, text.as_bytes())
-                    .map_err(|source| KeyError::File { doing: "write", path: path.clone(), source })?;
+                write_new(&path, text.as_bytes()).map_err(|source| KeyError::File {
+                    doing: "write",
+                    path: path.clone(),
+                    source,
+                })?;
                 text.to_string()
             }
-            Err(source) => return Err(KeyError::File { doing: "read", path, source }),
+            Err(source) => {
+                return Err(KeyError::File {
+                    doing: "read",
+                    path,
+                    source,
+                });
+            }
         };
         let key = PrivateKey::from_openssh(&text).map_err(damaged)?;
         let public = key.public_key().to_openssh().map_err(damaged)?;
@@ -84,7 +97,12 @@ impl ClusterKey {
 
 fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let half = path.with_extension("new");
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&half)?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&half)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     std::fs::rename(half, path)
@@ -103,8 +121,14 @@ mod tests {
         let again = ClusterKey::open(folder.path(), "another").unwrap();
         assert_eq!(made.public(), again.public());
         assert!(made.public().starts_with("ssh-ed25519 ") && made.public().ends_with(" mesosflow demo"));
-        assert_eq!(std::fs::metadata(made.path()).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            std::fs::metadata(made.path()).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         std::fs::write(made.path(), "nonsense").unwrap();
-        assert!(matches!(ClusterKey::open(folder.path(), "x"), Err(KeyError::Damaged { .. })));
+        assert!(matches!(
+            ClusterKey::open(folder.path(), "x"),
+            Err(KeyError::Damaged { .. })
+        ));
     }
 }

@@ -13,9 +13,15 @@ use crate::world::{Script, World};
 pub const FOLDER: &str = "/root/mesos";
 
 /// The master's daemon.
-pub const MASTER: Service = Service { unit: "mesos-master.service", config: "/root/mesos/.mesosflow-source" };
+pub const MASTER: Service = Service {
+    unit: "mesos-master.service",
+    config: "/root/mesos/.mesosflow-source",
+};
 /// The agent's daemon.
-pub const SLAVE: Service = Service { unit: "mesos-slave.service", config: "/root/mesos/.mesosflow-source" };
+pub const SLAVE: Service = Service {
+    unit: "mesos-slave.service",
+    config: "/root/mesos/.mesosflow-source",
+};
 
 /// Only what is missing is installed. The lists are fetched once a day at most.
 const PACKAGES: &str = r#"if command -v apt-get >/dev/null; then
@@ -34,8 +40,14 @@ fi"#;
 /// The node cannot be reached, or the program does not start (a library is missing, say).
 pub async fn version(world: &World, node: &Node, program: &str) -> Result<String, RemoteError> {
     let title = format!("ask {program} for its version");
-    let script = Script::new(&title, r#"LD_LIBRARY_PATH=/root/mesos/lib "/root/mesos/sbin/$program" --version"#);
-    Ok(world.run(node, script.var("program", program)).await?.stdout_str())
+    let script = Script::new(
+        &title,
+        r#"LD_LIBRARY_PATH=/root/mesos/lib "/root/mesos/sbin/$program" --version"#,
+    );
+    Ok(world
+        .run(node, script.var("program", program))
+        .await?
+        .stdout_str())
 }
 
 /// Digest of Mesos' folder on a node.
@@ -55,7 +67,8 @@ pub async fn install_packages(world: &World, node: &Node, packages: &[String]) -
     if packages.is_empty() {
         return Ok(());
     }
-    let script = Script::new("install the packages that Mesos needs", PACKAGES).var("packages", packages.join(" "));
+    let script =
+        Script::new("install the packages that Mesos needs", PACKAGES).var("packages", packages.join(" "));
     world.run(node, script.within(Duration::from_secs(900))).await?;
     Ok(())
 }
@@ -86,7 +99,11 @@ done
 exit 1"#;
 
 fn addresses(nodes: &[Node]) -> String {
-    nodes.iter().map(|node| node.private_ip.to_string()).collect::<Vec<_>>().join(" ")
+    nodes
+        .iter()
+        .map(|node| node.private_ip.to_string())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// The script that answers whether a master leads, and which.

@@ -84,7 +84,9 @@ struct Part<'a> {
 impl Part<'_> {
     fn script<'s>(&'s self, title: &'s str, body: &'s str) -> Script<'s> {
         let script = Script::new(title, body).within(SETUP_LIMIT);
-        self.variables.iter().fold(script, |script, (name, value)| script.var(name, value))
+        self.variables
+            .iter()
+            .fold(script, |script, (name, value)| script.var(name, value))
     }
 }
 
@@ -103,7 +105,12 @@ impl NodeSetup {
                 ("quiet", quiet.to_owned()),
             ],
         };
-        for (device, mount) in self.disks.ephemeral.iter().zip(mount_points(self.disks.ephemeral.len())) {
+        for (device, mount) in self
+            .disks
+            .ephemeral
+            .iter()
+            .zip(mount_points(self.disks.ephemeral.len()))
+        {
             parts.push(disk(device, &mount, "ext4", EPHEMERAL_OPTIONS, "-q"));
         }
         if let Some(device) = &self.disks.volume {
@@ -164,6 +171,9 @@ impl NodeSetup {
         if self.is_done(world).await? {
             return Ok(());
         }
-        Err(ActError::not_yet(format!("{} lacks a disk, a folder or its swap after its set-up", self.node.name)))
+        Err(ActError::not_yet(format!(
+            "{} lacks a disk, a folder or its swap after its set-up",
+            self.node.name
+        )))
     }
 }

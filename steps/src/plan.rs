@@ -62,7 +62,11 @@ pub fn plan(spec: &ClusterSpec) -> Plan {
         name: spec.cluster.clone(),
         detail: "a bridge network of the cluster's own".into(),
     }];
-    let roles = [(Role::Slave, spec.slaves), (Role::Master, spec.masters), (Role::Zookeeper, spec.zookeepers())];
+    let roles = [
+        (Role::Slave, spec.slaves),
+        (Role::Master, spec.masters),
+        (Role::Zookeeper, spec.zookeepers()),
+    ];
     for (role, count) in roles {
         creates.extend((1..=count).map(|index| PlannedResource {
             kind: "instance".into(),
@@ -70,7 +74,10 @@ pub fn plan(spec: &ClusterSpec) -> Plan {
             detail: detail.into(),
         }));
     }
-    Plan { steps: steps.collect(), creates }
+    Plan {
+        steps: steps.collect(),
+        creates,
+    }
 }
 
 #[cfg(test)]
@@ -79,9 +86,20 @@ mod tests {
 
     #[test]
     fn one_master_skips_exactly_what_is_about_zookeeper() {
-        let one = plan(&ClusterSpec { masters: 1, ..ClusterSpec::default() });
-        let skipped: Vec<_> = one.steps.iter().filter(|s| s.action == "skip").map(|s| s.id.as_str()).collect();
-        assert_eq!(skipped, ["launch-zookeepers", "approve-zookeepers", "zookeeper-start"]);
+        let one = plan(&ClusterSpec {
+            masters: 1,
+            ..ClusterSpec::default()
+        });
+        let skipped: Vec<_> = one
+            .steps
+            .iter()
+            .filter(|s| s.action == "skip")
+            .map(|s| s.id.as_str())
+            .collect();
+        assert_eq!(
+            skipped,
+            ["launch-zookeepers", "approve-zookeepers", "zookeeper-start"]
+        );
         assert_eq!(one.creates.len(), 1 + 1 + 2);
         assert_eq!(plan(&ClusterSpec::default()).creates.len(), 1 + 3 + 3 + 2);
     }

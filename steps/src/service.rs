@@ -47,7 +47,9 @@ pub struct Service {
 
 impl Service {
     fn script<'a>(&self, title: &'a str, body: &'a str) -> Script<'a> {
-        Script::new(title, body).var("unit", self.unit).var("config", self.config)
+        Script::new(title, body)
+            .var("unit", self.unit)
+            .var("config", self.config)
     }
 
     /// Whether the daemon runs, under the deployed unit and configuration.
@@ -67,7 +69,9 @@ impl Service {
     pub async fn restart(&self, world: &World, node: &Node) -> Result<(), RemoteError> {
         let title = format!("start {}", self.unit);
         let body = format!("{STAMP}{START}");
-        world.run(node, self.script(&title, &body).within(STOP_LIMIT)).await?;
+        world
+            .run(node, self.script(&title, &body).within(STOP_LIMIT))
+            .await?;
         Ok(())
     }
 
@@ -76,7 +80,11 @@ impl Service {
     /// # Errors
     /// Like [`Service::restart`].
     pub async fn ensure(&self, world: &World, node: &Node) -> Result<(), RemoteError> {
-        if self.is_current(world, node).await? { Ok(()) } else { self.restart(world, node).await }
+        if self.is_current(world, node).await? {
+            Ok(())
+        } else {
+            self.restart(world, node).await
+        }
     }
 
     /// Stops the daemon and waits until it is gone; it stays enabled for the next boot.
@@ -85,19 +93,27 @@ impl Service {
     /// The node cannot be reached, or systemd refuses.
     pub async fn stop(&self, world: &World, node: &Node) -> Result<(), RemoteError> {
         let title = format!("stop {}", self.unit);
-        world.run(node, self.script(&title, STOP).within(STOP_LIMIT)).await?;
+        world
+            .run(node, self.script(&title, STOP).within(STOP_LIMIT))
+            .await?;
         Ok(())
     }
 
     /// Adds what the daemon last said to an error of waiting for it.
     pub async fn explain(&self, world: &World, node: &Node, error: ActError) -> ActError {
-        let ActError::Unmet { what, class, hint } = error else { return error };
+        let ActError::Unmet { what, class, hint } = error else {
+            return error;
+        };
         let title = format!("ask {} what is wrong", self.unit);
         let said = match world.run(node, self.script(&title, EXPLAIN)).await {
             Ok(output) => output.stdout_str(),
             Err(_) => return ActError::Unmet { what, class, hint },
         };
         let lines: String = said.lines().map(|line| format!("\n    {line}")).collect();
-        ActError::Unmet { what: format!("{what}; {} says:{lines}", self.unit), class, hint }
+        ActError::Unmet {
+            what: format!("{what}; {} says:{lines}", self.unit),
+            class,
+            hint,
+        }
     }
 }

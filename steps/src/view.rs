@@ -13,7 +13,9 @@ pub fn nodes(state: &RunState) -> Vec<Instance> {
     for step in [LaunchMaster::ID, LaunchSlave::ID, LaunchZookeeper::ID] {
         let Some(found) = state.step(&step) else { continue };
         let outputs = found.items.values().filter_map(|item| item.output.clone());
-        let mut instances: Vec<Instance> = outputs.filter_map(|output| serde_json::from_value(output).ok()).collect();
+        let mut instances: Vec<Instance> = outputs
+            .filter_map(|output| serde_json::from_value(output).ok())
+            .collect();
         instances.retain(|instance| state.resources.iter().any(|resource| resource.id == instance.id));
         instances.sort_by_key(|instance| instance.index);
         nodes.append(&mut instances);

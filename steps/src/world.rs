@@ -72,12 +72,29 @@ impl World {
     pub async fn open(spec: ClusterSpec, run: RunId, folder: &Path) -> Result<Self, WorldError> {
         use std::os::unix::fs::DirBuilderExt as _;
         let provider = open_provider(&spec).await?;
-        let failed = |source| WorldError::Folder { path: folder.to_owned(), source };
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+        let failed = |source| WorldError::Folder {
+            path: folder.to_owned(),
+            source,
+        };
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(failed)?;
         let key = ClusterKey::open(folder, &format!("mesosflow {} {run}", spec.cluster))?;
-        let owner = Owner { cluster: spec.cluster.clone(), run };
+        let owner = Owner {
+            cluster: spec.cluster.clone(),
+            run,
+        };
         let pool = Pool::new(key.path());
-        Ok(Self { spec, owner, provider, key, pool, folder: folder.to_owned() })
+        Ok(Self {
+            spec,
+            owner,
+            provider,
+            key,
+            pool,
+            folder: folder.to_owned(),
+        })
     }
 
     /// What the user asked for.
@@ -172,9 +189,21 @@ impl World {
             title: title.clone(),
             reason,
         };
-        let id = key.as_str().parse().map_err(|error| unsendable(format!("{error}")))?;
+        let id = key
+            .as_str()
+            .parse()
+            .map_err(|error| unsendable(format!("{error}")))?;
         let text = script.text().map_err(|error| unsendable(error.to_string()))?;
-        self.session(node).run_job(&Job { id, title: title.clone(), script: text }, limits).await
+        self.session(node)
+            .run_job(
+                &Job {
+                    id,
+                    title: title.clone(),
+                    script: text,
+                },
+                limits,
+            )
+            .await
     }
 }
 
@@ -189,14 +218,23 @@ pub async fn on_each<'n, T, E, F>(
 where
     F: Future<Output = Result<T, E>>,
 {
-    futures_util::future::join_all(nodes.into_iter().map(act)).await.into_iter().collect()
+    futures_util::future::join_all(nodes.into_iter().map(act))
+        .await
+        .into_iter()
+        .collect()
 }
 
 fn target(node: &Node) -> Target {
     let host = node.public_ip.unwrap_or(node.private_ip).to_string();
-    let target = Target::new(&node.name, host, &node.user).port(node.port).host_key(node.host_key.clone());
+    let target = Target::new(&node.name, host, &node.user)
+        .port(node.port)
+        .host_key(node.host_key.clone());
     match &node.via {
-        Some(jump) => Target { host: node.private_ip.to_string(), ..target }.via(self::target(jump)),
+        Some(jump) => Target {
+            host: node.private_ip.to_string(),
+            ..target
+        }
+        .via(self::target(jump)),
         None => target,
     }
 }
@@ -214,7 +252,13 @@ pub struct Script<'a> {
 impl<'a> Script<'a> {
     /// A POSIX shell script; `set -eu` stands before the body. The title is what logs and errors say.
     pub const fn new(title: &'a str, body: &'a str) -> Self {
-        Self { title, body, variables: Vec::new(), stdin: None, deadline: None }
+        Self {
+            title,
+            body,
+            variables: Vec::new(),
+            stdin: None,
+            deadline: None,
+        }
     }
 
     /// Sets a variable of the script.
@@ -239,8 +283,15 @@ impl<'a> Script<'a> {
     }
 
     fn text(&self) -> Result<String, quote::QuoteError> {
-        let variables: Vec<_> = self.variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        Ok(format!("set -eu\n{}", quote::with_variables(&variables, self.body)?))
+        let variables: Vec<_> = self
+            .variables
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        Ok(format!(
+            "set -eu\n{}",
+            quote::with_variables(&variables, self.body)?
+        ))
     }
 
     fn command(self, node: &Node) -> Result<Command, RemoteError> {

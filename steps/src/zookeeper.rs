@@ -6,7 +6,10 @@ use crate::service::Service;
 use crate::world::{Script, World};
 
 /// The server's daemon.
-pub const SERVER: Service = Service { unit: "mesosflow-zookeeper.service", config: "/root/mesos-ec2/zookeeper" };
+pub const SERVER: Service = Service {
+    unit: "mesosflow-zookeeper.service",
+    config: "/root/mesos-ec2/zookeeper",
+};
 
 /// The four-letter word `srvr`; a server without a quorum answers without a mode.
 const MODE: &str = r#"answer=$(timeout 5 bash -c 'exec 3<>"/dev/tcp/$0/$1" && printf srvr >&3 && cat <&3' "$address" "$port" 2>/dev/null) || exit 1
@@ -16,7 +19,9 @@ echo "$mode""#;
 
 /// The script that answers whether a server belongs to a quorum, and as what: `leader`, `follower` or `standalone`.
 pub fn mode_script(node: &Node) -> Script<'static> {
-    Script::new("ask ZooKeeper for its mode", MODE).var("address", node.private_ip).var("port", ZOOKEEPER_PORT)
+    Script::new("ask ZooKeeper for its mode", MODE)
+        .var("address", node.private_ip)
+        .var("port", ZOOKEEPER_PORT)
 }
 
 /// What a server is; `None` while it belongs to no quorum.

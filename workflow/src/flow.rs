@@ -4,10 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
@@ -15,10 +12,12 @@ use tracing::Instrument as _;
 use crate::clock::Clock;
 use crate::error::{ErrorClass, ErrorReport};
 use crate::event::{Event, How};
-use crate::halt::Halt;
+use crate::halt::{Halt, summary};
 use crate::ids::{Attempt, EffectKey, ItemKey, StepId};
+use crate::payload::{Input, Items, decode, with_json};
+use crate::progress::{Progress, Status};
 use crate::record::Recorder;
-use crate::state::{Progress, RunState, Status};
+use crate::state::RunState;
 use crate::step::{Probe, Step, StepCx};
 use crate::stop::Stop;
 
@@ -481,83 +480,4 @@ fn attempts_so_far(state: &RunState, step: &StepId, item: Option<&ItemKey>) -> u
         None => found.progress.attempts,
         Some(item) => found.items.get(item).map_or(0, |progress| progress.attempts),
     }
-}
-
-/// What the journal keeps of a fan-out's input: which items.
-#[derive(Serialize)]
-struct Items<'a> {
-    items: Vec<&'a ItemKey>,
-}
-
-/// A step's input as the journal keeps it.
-struct Input {
-    value: Value,
-    digest: String,
-}
-
-impl Input {
-    fn of(step: &StepId, input: &impl Serialize) -> Result<Self, Halt> {
-        let unserialisable = |e| Halt::Failed {
-            step: step.clone(),
-            error: unserialisable("input", &e),
-        };
-        let value = serde_json::to_value(input).map_err(unserialisable)?;
-        let text = serde_json::to_vec(&value).map_err(unserialisable)?;
-        Ok(Self {
-            value,
-            digest: hex::encode(Sha256::digest(text)),
-        })
-    }
-}
-
-fn with_json<T: Serialize>((output, how): (T, How)) -> Result<(T, Value, How), ErrorReport> {
-    match serde_json::to_value(&output) {
-        Ok(value) => Ok((output, value, how)),
-        Err(error) => Err(unserialisable("output", &error)),
-    }
-}
-
-fn unserialisable(what: &str, error: &serde_json::Error) -> ErrorReport {
-    ErrorReport::new(
-        ErrorClass::Permanent,
-        format!("its {what} cannot be written as JSON: {error}"),
-    )
-}
-
-fn decode<T: DeserializeOwned>(step: &StepId, output: Value) -> Result<T, Halt> {
-    serde_json::from_value(output).map_err(|error| Halt::Drift {
-        step: step.clone(),
-        why: format!("its recorded output does not fit this program: {error}"),
-    })
-}
-
-/// One report for the failed items of a fan-out; none where none failed.
-fn summary(failed: &[(&ItemKey, &Halt)], total: usize) -> Option<ErrorReport> {
-    failed.first()?;
-    let reports: Vec<_> = failed
-        .iter()
-        .filter_map(|(key, halt)| match halt {
-            Halt::Failed { error, .. } => Some((*key, error)),
-            _ => None,
-        })
-        .collect();
-    let Some((_, worst)) = reports.iter().rev().max_by_key(|(_, error)| error.class.rank()) else {
-        return Some(ErrorReport::new(
-            ErrorClass::Ambiguous,
-            "stopped before every item had run",
-        ));
-    };
-    let names: Vec<_> = reports.iter().map(|(key, _)| key.as_str()).collect();
-    let message = format!("failed on {} of {total}: {}", reports.len(), names.join(", "));
-    let mut causes = Vec::new();
-    for (key, error) in &reports {
-        causes.push(format!("{key}: {}", error.message));
-        causes.extend(error.causes.iter().cloned());
-    }
-    Some(ErrorReport {
-        class: worst.class,
-        message,
-        causes,
-        hint: worst.hint.clone(),
-    })
 }

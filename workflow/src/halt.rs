@@ -1,7 +1,7 @@
 //! Why a flow ends before its last line.
 
 use crate::error::{ErrorClass, ErrorReport};
-use crate::ids::StepId;
+use crate::ids::{ItemKey, StepId};
 use crate::record::RecordError;
 
 /// Why a flow cannot go on; it travels up through `?`.
@@ -87,6 +87,37 @@ settle_tuple!(A 0, B 1);
 settle_tuple!(A 0, B 1, C 2);
 settle_tuple!(A 0, B 1, C 2, D 3);
 settle_tuple!(A 0, B 1, C 2, D 3, E 4);
+
+/// One report for the failed items of a fan-out; none where none failed.
+pub(crate) fn summary(failed: &[(&ItemKey, &Halt)], total: usize) -> Option<ErrorReport> {
+    failed.first()?;
+    let reports: Vec<_> = failed
+        .iter()
+        .filter_map(|(key, halt)| match halt {
+            Halt::Failed { error, .. } => Some((*key, error)),
+            _ => None,
+        })
+        .collect();
+    let Some((_, worst)) = reports.iter().rev().max_by_key(|(_, error)| error.class.rank()) else {
+        return Some(ErrorReport::new(
+            ErrorClass::Ambiguous,
+            "stopped before every item had run",
+        ));
+    };
+    let names: Vec<_> = reports.iter().map(|(key, _)| key.as_str()).collect();
+    let message = format!("failed on {} of {total}: {}", reports.len(), names.join(", "));
+    let mut causes = Vec::new();
+    for (key, error) in &reports {
+        causes.push(format!("{key}: {}", error.message));
+        causes.extend(error.causes.iter().cloned());
+    }
+    Some(ErrorReport {
+        class: worst.class,
+        message,
+        causes,
+        hint: worst.hint.clone(),
+    })
+}
 
 #[cfg(test)]
 mod tests {

@@ -25,7 +25,13 @@ pub struct AwaitNode {
 
 impl AwaitNode {
     fn node(&self, host_key: HostKey) -> Node {
-        Node { instance: self.instance.clone(), user: self.user.clone(), port: 22, host_key, via: None }
+        Node {
+            instance: self.instance.clone(),
+            user: self.user.clone(),
+            port: 22,
+            host_key,
+            via: None,
+        }
     }
 }
 
@@ -47,7 +53,10 @@ impl Step for AwaitNode {
     async fn apply(&self, cx: &StepCx<World>) -> Result<Node, ActError> {
         let keys = cx.world().provider().host_keys(&self.instance).await?;
         let Some(key) = keys.into_iter().next() else {
-            return Err(ActError::not_yet(format!("{} has not made its host key yet", self.instance.name)));
+            return Err(ActError::not_yet(format!(
+                "{} has not made its host key yet",
+                self.instance.name
+            )));
         };
         Ok(self.node(key))
     }
@@ -66,7 +75,14 @@ impl Step for AwaitNode {
 
     fn limits(&self) -> Limits {
         // A boot takes a second here and minutes elsewhere; the tries come quickly at first.
-        let retry = Retry { attempts: 60, initial: Duration::from_millis(500), ceiling: Duration::from_secs(5) };
-        Limits { deadline: Duration::from_secs(60), retry }
+        let retry = Retry {
+            attempts: 60,
+            initial: Duration::from_millis(500),
+            ceiling: Duration::from_secs(5),
+        };
+        Limits {
+            deadline: Duration::from_secs(60),
+            retry,
+        }
     }
 }

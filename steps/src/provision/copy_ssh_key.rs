@@ -25,10 +25,10 @@ pub struct CopySshKey {
 impl CopySshKey {
     fn private(cx: &StepCx<World>) -> Result<Vec<u8>, ActError> {
         let path = cx.world().key().path();
-        cx.world()
-            .key()
-            .private()
-            .map_err(|source| ActError::Local { doing: format!("cannot read {}", path.display()), source })
+        cx.world().key().private().map_err(|source| ActError::Local {
+            doing: format!("cannot read {}", path.display()),
+            source,
+        })
     }
 
     async fn is_there(&self, cx: &StepCx<World>) -> Result<bool, ActError> {
@@ -53,11 +53,18 @@ impl Step for CopySshKey {
     const ID: StepId = StepId::from_static("copy-ssh-key");
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
-        Ok(if self.is_there(cx).await? { Probe::Done(()) } else { Probe::NotDone })
+        Ok(if self.is_there(cx).await? {
+            Probe::Done(())
+        } else {
+            Probe::NotDone
+        })
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {
-        let make = Script::new("make the folder of the cluster's key", r#"mkdir -p -m 700 -- "$folder""#);
+        let make = Script::new(
+            "make the folder of the cluster's key",
+            r#"mkdir -p -m 700 -- "$folder""#,
+        );
         cx.world().run(&self.hub, make.var("folder", SSH_FOLDER)).await?;
         let session = cx.world().session(&self.hub);
         session.upload_bytes(KEY_PATH, Self::private(cx)?, 0o600).await?;
@@ -69,6 +76,9 @@ impl Step for CopySshKey {
         if self.is_there(cx).await? {
             return Ok(());
         }
-        Err(ActError::not_yet(format!("the cluster's key is not on {}", self.hub.name)))
+        Err(ActError::not_yet(format!(
+            "the cluster's key is not on {}",
+            self.hub.name
+        )))
     }
 }

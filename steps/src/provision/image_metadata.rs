@@ -27,7 +27,12 @@ impl Step for ImageMetadata {
     const ID: StepId = StepId::from_static("image-metadata");
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<Image>, ActError> {
-        Ok(cx.world().provider().find_image().await?.map_or(Probe::NotDone, Probe::Done))
+        Ok(cx
+            .world()
+            .provider()
+            .find_image()
+            .await?
+            .map_or(Probe::NotDone, Probe::Done))
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<Image, ActError> {
@@ -37,7 +42,10 @@ impl Step for ImageMetadata {
     async fn verify(&self, cx: &StepCx<World>, image: &Image) -> Result<(), ActError> {
         match cx.world().provider().find_image().await? {
             Some(found) if found.id == image.id => Ok(()),
-            _ => Err(ActError::wrong(format!("image {} is not what was built", image.name))),
+            _ => Err(ActError::wrong(format!(
+                "image {} is not what was built",
+                image.name
+            ))),
         }
     }
 

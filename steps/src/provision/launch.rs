@@ -41,7 +41,9 @@ impl Place {
 
 /// The machine that a place has in this generation; recorded here if a crash kept it from the journal.
 pub(super) async fn probe(place: &Place, cx: &StepCx<World>) -> Result<Probe<Instance>, ActError> {
-    let Some(instance) = cx.world().provider().find(&place.slot(cx)).await? else { return Ok(Probe::NotDone) };
+    let Some(instance) = cx.world().provider().find(&place.slot(cx)).await? else {
+        return Ok(Probe::NotDone);
+    };
     cx.created(resource(&instance)).await?;
     Ok(Probe::Done(instance))
 }
@@ -72,9 +74,16 @@ pub(super) async fn verify(place: &Place, cx: &StepCx<World>, instance: &Instanc
 }
 
 pub(super) const fn limits() -> Limits {
-    Limits { deadline: Duration::from_secs(180), retry: Retry::STANDARD }
+    Limits {
+        deadline: Duration::from_secs(180),
+        retry: Retry::STANDARD,
+    }
 }
 
 fn resource(instance: &Instance) -> Resource {
-    Resource { kind: "instance".into(), id: instance.id.clone(), name: instance.id.clone() }
+    Resource {
+        kind: "instance".into(),
+        id: instance.id.clone(),
+        name: instance.id.clone(),
+    }
 }

@@ -41,7 +41,10 @@ impl PushConfig {
     }
 
     async fn is_there(&self, cx: &StepCx<World>, tree: &RenderedTree) -> Result<bool, ActError> {
-        let compare = Script::new("compare the deployed tree", "cd / && sha256sum --check --status --strict - || exit 1");
+        let compare = Script::new(
+            "compare the deployed tree",
+            "cd / && sha256sum --check --status --strict - || exit 1",
+        );
         Ok(cx.world().ask(&self.hub, compare.stdin(tree.manifest())).await?)
     }
 }
@@ -65,7 +68,10 @@ impl Step for PushConfig {
         // A crash after an earlier push may have removed the local copy.
         self.tree()?.write_to(&folder(cx))?;
         let local = folder(cx).join("root");
-        cx.world().session(&self.hub).upload_tree(&local, "/root", TreeOptions::default()).await?;
+        cx.world()
+            .session(&self.hub)
+            .upload_tree(&local, "/root", TreeOptions::default())
+            .await?;
         remove_local(cx)
     }
 
@@ -73,16 +79,20 @@ impl Step for PushConfig {
         if self.is_there(cx, &self.tree()?).await? {
             return Ok(());
         }
-        Err(ActError::not_yet(format!("the tree on {} is not what was pushed", self.hub.name)))
+        Err(ActError::not_yet(format!(
+            "the tree on {} is not what was pushed",
+            self.hub.name
+        )))
     }
 }
 
 fn remove_local(cx: &StepCx<World>) -> Result<(), ActError> {
     let local = folder(cx);
     match std::fs::remove_dir_all(&local) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            Err(ActError::Local { doing: format!("cannot remove {}", local.display()), source })
-        }
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(ActError::Local {
+            doing: format!("cannot remove {}", local.display()),
+            source,
+        }),
         _ => Ok(()),
     }
 }

@@ -33,7 +33,10 @@ pub struct RenderedConfig {
 
 impl RenderedConfig {
     fn of(tree: &RenderedTree) -> Self {
-        Self { digest: tree.digest(), files: tree.len() }
+        Self {
+            digest: tree.digest(),
+            files: tree.len(),
+        }
     }
 }
 
@@ -64,10 +67,15 @@ impl Step for RenderConfig {
         let tree = render(&self.vars, self.overlay.as_deref())?;
         for (path, file) in tree.files() {
             let local = folder(cx).join(path);
-            let text = std::fs::read_to_string(&local)
-                .map_err(|source| ActError::Local { doing: format!("cannot read {}", local.display()), source })?;
+            let text = std::fs::read_to_string(&local).map_err(|source| ActError::Local {
+                doing: format!("cannot read {}", local.display()),
+                source,
+            })?;
             if text != file.text {
-                return Err(ActError::wrong(format!("{} is not what was rendered", local.display())));
+                return Err(ActError::wrong(format!(
+                    "{} is not what was rendered",
+                    local.display()
+                )));
             }
         }
         if *rendered != RenderedConfig::of(&tree) {

@@ -33,8 +33,13 @@ impl Step for SanityCheck {
         if strangers.is_empty() {
             return Ok(());
         }
-        let what = format!("cluster {} has machines that are not this run's: {}", self.cluster, strangers.join(", "));
-        Err(ActError::wrong(what).hinted("destroy the run that made them (its journal knows it), or choose another --cluster"))
+        let what = format!(
+            "cluster {} has machines that are not this run's: {}",
+            self.cluster,
+            strangers.join(", ")
+        );
+        Err(ActError::wrong(what)
+            .hinted("destroy the run that made them (its journal knows it), or choose another --cluster"))
     }
 
     async fn verify(&self, _cx: &StepCx<World>, (): &()) -> Result<(), ActError> {
@@ -42,6 +47,9 @@ impl Step for SanityCheck {
     }
 
     fn limits(&self) -> Limits {
-        Limits { retry: Retry::STANDARD, ..Limits::STANDARD }
+        Limits {
+            retry: Retry::STANDARD,
+            ..Limits::STANDARD
+        }
     }
 }

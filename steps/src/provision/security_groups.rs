@@ -51,7 +51,10 @@ impl Step for SecurityGroups {
     async fn verify(&self, cx: &StepCx<World>, groups: &Groups) -> Result<(), ActError> {
         match cx.world().provider().find_groups(cx.world().owner()).await? {
             Some(found) if found == *groups => Ok(()),
-            _ => Err(ActError::not_yet(format!("the groups of {} are not as they were made", self.cluster))),
+            _ => Err(ActError::not_yet(format!(
+                "the groups of {} are not as they were made",
+                self.cluster
+            ))),
         }
     }
 }

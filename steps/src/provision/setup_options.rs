@@ -36,9 +36,12 @@ impl SetupOptions {
     fn text(&self) -> Result<String, ActError> {
         let swap = self.swap_mb.to_string();
         let mut text = String::new();
-        for (name, value) in
-            [("os", &self.os), ("download", &self.download), ("branch", &self.branch), ("swap", &swap)]
-        {
+        for (name, value) in [
+            ("os", &self.os),
+            ("download", &self.download),
+            ("branch", &self.branch),
+            ("swap", &swap),
+        ] {
             let quoted = quote(value).map_err(|error| ActError::wrong(format!("option {name}: {error}")))?;
             text.push_str(&format!("{name}={quoted}\n"));
         }
@@ -63,11 +66,18 @@ impl Step for SetupOptions {
     const ID: StepId = StepId::from_static("setup-options");
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
-        Ok(if self.is_there(cx).await? { Probe::Done(()) } else { Probe::NotDone })
+        Ok(if self.is_there(cx).await? {
+            Probe::Done(())
+        } else {
+            Probe::NotDone
+        })
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {
-        cx.world().session(&self.hub).upload_bytes(PATH, self.text()?, 0o644).await?;
+        cx.world()
+            .session(&self.hub)
+            .upload_bytes(PATH, self.text()?, 0o644)
+            .await?;
         Ok(())
     }
 
@@ -75,6 +85,9 @@ impl Step for SetupOptions {
         if self.is_there(cx).await? {
             return Ok(());
         }
-        Err(ActError::not_yet(format!("{PATH} on {} is not what was written", self.hub.name)))
+        Err(ActError::not_yet(format!(
+            "{PATH} on {} is not what was written",
+            self.hub.name
+        )))
     }
 }

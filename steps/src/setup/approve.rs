@@ -37,8 +37,16 @@ pub struct Approval {
 impl Approval {
     /// The approval of a node; the hub itself is also known as `localhost`.
     pub fn new(hub: &Node, node: &Node) -> Self {
-        let further_names = if hub == node { vec!["localhost".to_owned()] } else { Vec::new() };
-        Self { hub: hub.clone(), node: node.clone(), further_names }
+        let further_names = if hub == node {
+            vec!["localhost".to_owned()]
+        } else {
+            Vec::new()
+        };
+        Self {
+            hub: hub.clone(),
+            node: node.clone(),
+            further_names,
+        }
     }
 
     fn names(&self) -> Vec<String> {
@@ -53,25 +61,35 @@ impl Approval {
     }
 
     fn script<'a>(&self, title: &'a str, body: &'a str) -> Script<'a> {
-        Script::new(title, body).var("hosts", self.names().join(" ")).var("file", KNOWN_HOSTS_PATH)
+        Script::new(title, body)
+            .var("hosts", self.names().join(" "))
+            .var("file", KNOWN_HOSTS_PATH)
     }
 
     /// Whether the key is pinned and the proof succeeds.
     pub(super) async fn is_proven(&self, cx: &StepCx<World>) -> Result<bool, ActError> {
         let title = format!("look for the host key of {}", self.node.name);
-        let pinned = self.script(&title, PINNED).var("count", self.names().len()).stdin(self.lines());
+        let pinned = self
+            .script(&title, PINNED)
+            .var("count", self.names().len())
+            .stdin(self.lines());
         Ok(cx.world().ask(&self.hub, pinned).await? && self.prove(cx).await.is_ok())
     }
 
     pub(super) async fn pin(&self, cx: &StepCx<World>) -> Result<(), ActError> {
         let title = format!("pin the host key of {}", self.node.name);
-        cx.world().run(&self.hub, self.script(&title, PIN).stdin(self.lines())).await?;
+        cx.world()
+            .run(&self.hub, self.script(&title, PIN).stdin(self.lines()))
+            .await?;
         Ok(())
     }
 
     pub(super) async fn prove(&self, cx: &StepCx<World>) -> Result<(), ActError> {
         let title = format!("log in to {} from the first master", self.node.name);
-        let proof = self.script(&title, PROVE).var("config", SSH_CONFIG_PATH).var("user", &self.node.user);
+        let proof = self
+            .script(&title, PROVE)
+            .var("config", SSH_CONFIG_PATH)
+            .var("user", &self.node.user);
         cx.world().run(&self.hub, proof).await.map_err(between_nodes)?;
         Ok(())
     }

@@ -23,7 +23,11 @@ impl Step for ApproveNode {
     const ID: StepId = StepId::from_static("approve-nodes");
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
-        Ok(if self.0.is_proven(cx).await? { Probe::Done(()) } else { Probe::NotDone })
+        Ok(if self.0.is_proven(cx).await? {
+            Probe::Done(())
+        } else {
+            Probe::NotDone
+        })
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {

@@ -18,8 +18,14 @@ pub struct ApproveZookeeper(pub Approval);
 
 impl ApproveZookeeper {
     async fn has_number(&self, cx: &StepCx<World>) -> Result<bool, ActError> {
-        let script = Script::new("look at myid", r#"[ "$(cat /tmp/zookeeper/myid 2>/dev/null)" = "$id" ] || exit 1"#);
-        Ok(cx.world().ask(&self.0.node, script.var("id", self.0.node.index)).await?)
+        let script = Script::new(
+            "look at myid",
+            r#"[ "$(cat /tmp/zookeeper/myid 2>/dev/null)" = "$id" ] || exit 1"#,
+        );
+        Ok(cx
+            .world()
+            .ask(&self.0.node, script.var("id", self.0.node.index))
+            .await?)
     }
 }
 
@@ -43,7 +49,9 @@ impl Step for ApproveZookeeper {
 printf '%s\n' "$id" > /tmp/zookeeper/myid.new
 mv /tmp/zookeeper/myid.new /tmp/zookeeper/myid"#,
         );
-        cx.world().run(&self.0.node, script.var("id", self.0.node.index)).await?;
+        cx.world()
+            .run(&self.0.node, script.var("id", self.0.node.index))
+            .await?;
         Ok(())
     }
 

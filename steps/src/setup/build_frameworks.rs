@@ -45,8 +45,12 @@ impl BuildFrameworks {
         match cx.world().run(&self.hub, Script::new(&title, look)).await {
             Ok(output) => Ok(output.stdout_str()),
             Err(error) if error.exit_status() == Some(1) => {
-                Err(ActError::wrong(format!("{name} is not on {}", self.hub.name))
-                    .hinted(format!("use an image that has it, or set `frameworks.{}` to false", name.to_lowercase())))
+                Err(
+                    ActError::wrong(format!("{name} is not on {}", self.hub.name)).hinted(format!(
+                        "use an image that has it, or set `frameworks.{}` to false",
+                        name.to_lowercase()
+                    )),
+                )
             }
             Err(error) => Err(error.into()),
         }
@@ -65,7 +69,10 @@ impl Step for BuildFrameworks {
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<Frameworks, ActError> {
-        let mut found = Frameworks { spark: None, hadoop: None };
+        let mut found = Frameworks {
+            spark: None,
+            hadoop: None,
+        };
         if self.frameworks.spark {
             found.spark = Some(self.version(cx, "Spark", SPARK).await?);
         }

@@ -19,8 +19,10 @@ use crate::remote::{JobLimits, RemoteError, quote};
 use crate::world::{Script, World};
 
 /// Building 1.11 took 45 minutes on two cores; four times that is stuck.
-const BUILD_LIMITS: JobLimits =
-    JobLimits { deadline: Duration::from_secs(3 * 3600), silence: Duration::from_secs(1800) };
+const BUILD_LIMITS: JobLimits = JobLimits {
+    deadline: Duration::from_secs(3 * 3600),
+    silence: Duration::from_secs(1800),
+};
 
 /// Where a tarball waits on the first master.
 const TARBALL: &str = "/var/lib/mesosflow/mesos.tarball";
@@ -122,25 +124,39 @@ impl BuildMesos {
 
     async fn unpack(&self, cx: &StepCx<World>) -> Result<(), ActError> {
         let world = cx.world();
-        let limits = JobLimits { deadline: Duration::from_secs(1800), silence: Duration::from_secs(600) };
+        let limits = JobLimits {
+            deadline: Duration::from_secs(1800),
+            silence: Duration::from_secs(600),
+        };
         match self.local_tarball() {
             Some(path) => world.session(&self.hub).upload_file(path, TARBALL, 0o644).await?,
             None => {
                 let url = self.mesos.url.clone().unwrap_or_default();
-                let fetch = Script::new("fetch the Mesos tarball", FETCH).var("url", url).var("file", TARBALL);
+                let fetch = Script::new("fetch the Mesos tarball", FETCH)
+                    .var("url", url)
+                    .var("file", TARBALL);
                 forgetting(cx, &self.hub, fetch, limits).await?;
             }
         }
         let wanted = self.mesos.sha256.clone().unwrap_or_default().to_lowercase();
-        let check = Script::new("check the Mesos tarball", CHECK).var("file", TARBALL).var("wanted", wanted);
-        world.run(&self.hub, check.within(Duration::from_secs(120))).await?;
-        let unpack = Script::new("unpack Mesos", UNPACK).var("file", TARBALL).var("mark", self.mark()?);
-        world.run(&self.hub, unpack.within(Duration::from_secs(300))).await?;
+        let check = Script::new("check the Mesos tarball", CHECK)
+            .var("file", TARBALL)
+            .var("wanted", wanted);
+        world
+            .run(&self.hub, check.within(Duration::from_secs(120)))
+            .await?;
+        let unpack = Script::new("unpack Mesos", UNPACK)
+            .var("file", TARBALL)
+            .var("mark", self.mark()?);
+        world
+            .run(&self.hub, unpack.within(Duration::from_secs(300)))
+            .await?;
         Ok(())
     }
 
     async fn build(&self, cx: &StepCx<World>) -> Result<(), ActError> {
-        let unquotable = |error: quote::QuoteError| ActError::wrong(format!("mesos.configure_flags: {error}"));
+        let unquotable =
+            |error: quote::QuoteError| ActError::wrong(format!("mesos.configure_flags: {error}"));
         let flags = quote::join(self.mesos.configure_flags.iter().map(String::as_str)).map_err(unquotable)?;
         let build = Script::new("build Mesos", BUILD)
             .var("repository", self.mesos.repository.clone().unwrap_or_default())
@@ -152,11 +168,20 @@ impl BuildMesos {
 }
 
 /// Runs a durable job; one that failed is forgotten, so that the next try begins it again where it can go on.
-async fn forgetting(cx: &StepCx<World>, hub: &Node, script: Script<'_>, limits: JobLimits) -> Result<(), ActError> {
+async fn forgetting(
+    cx: &StepCx<World>,
+    hub: &Node,
+    script: Script<'_>,
+    limits: JobLimits,
+) -> Result<(), ActError> {
     match cx.world().job(hub, cx.effect_key(), script, limits).await {
         Ok(_) => Ok(()),
         Err(error @ (RemoteError::JobLost { .. } | RemoteError::Exit { .. })) => {
-            let id = cx.effect_key().as_str().parse().map_err(|e| ActError::wrong(format!("{e}")))?;
+            let id = cx
+                .effect_key()
+                .as_str()
+                .parse()
+                .map_err(|e| ActError::wrong(format!("{e}")))?;
             cx.world().session(hub).job_forget(&id).await?;
             Err(error.into())
         }
@@ -165,7 +190,10 @@ async fn forgetting(cx: &StepCx<World>, hub: &Node, script: Script<'_>, limits: 
 }
 
 fn file_digest(path: &Path) -> Result<String, ActError> {
-    let failed = |source| ActError::Local { doing: format!("cannot read {}", path.display()), source };
+    let failed = |source| ActError::Local {
+        doing: format!("cannot read {}", path.display()),
+        source,
+    };
     let mut file = std::fs::File::open(path).map_err(failed)?;
     let mut digest = Sha256::new();
     std::io::copy(&mut file, &mut digest).map_err(failed)?;
@@ -215,10 +243,16 @@ impl Step for BuildMesos {
         if self.built(cx).await? == *built {
             return Ok(());
         }
-        Err(ActError::not_yet(format!("/root/mesos on {} changes while it is looked at", self.hub.name)))
+        Err(ActError::not_yet(format!(
+            "/root/mesos on {} changes while it is looked at",
+            self.hub.name
+        )))
     }
 
     fn limits(&self) -> Limits {
-        Limits { deadline: BUILD_LIMITS.deadline + Duration::from_secs(600), retry: Retry::STANDARD }
+        Limits {
+            deadline: BUILD_LIMITS.deadline + Duration::from_secs(600),
+            retry: Retry::STANDARD,
+        }
     }
 }

@@ -21,7 +21,8 @@ use crate::{mesos, zookeeper};
 const HDFS_LIMIT: Duration = Duration::from_secs(120);
 
 /// Written on the first master, read on a slave: the block has crossed the network.
-const WRITE: &str = r#"printf '%s\n' "$text" | "/root/$kind-hdfs/bin/hdfs" dfs -put -f - "/mesosflow-health""#;
+const WRITE: &str =
+    r#"printf '%s\n' "$text" | "/root/$kind-hdfs/bin/hdfs" dfs -put -f - "/mesosflow-health""#;
 const READ: &str = r#"[ "$("/root/$kind-hdfs/bin/hdfs" dfs -cat /mesosflow-health)" = "$text" ]"#;
 const SEE_SHARED: &str = r#"[ "$(timeout 10 cat "/mnt/nfs/$file")" = "$token" ]"#;
 
@@ -51,11 +52,18 @@ impl ClusterHealth {
     async fn hdfs(&self, cx: &StepCx<World>, hdfs: Hdfs) -> Result<(), ActError> {
         let text = format!("{} attempt {}", cx.effect_key(), cx.attempt());
         let script = |title, body| {
-            Script::new(title, body).var("kind", hdfs.as_str()).var("text", &text).within(HDFS_LIMIT)
+            Script::new(title, body)
+                .var("kind", hdfs.as_str())
+                .var("text", &text)
+                .within(HDFS_LIMIT)
         };
         let (writer, reader) = (self.inventory.first_master(), &self.inventory.slaves[0]);
-        cx.world().run(writer, script("write a file to HDFS", WRITE)).await?;
-        cx.world().run(reader, script("read the file from HDFS", READ)).await?;
+        cx.world()
+            .run(writer, script("write a file to HDFS", WRITE))
+            .await?;
+        cx.world()
+            .run(reader, script("read the file from HDFS", READ))
+            .await?;
         Ok(())
     }
 
@@ -65,20 +73,30 @@ impl ClusterHealth {
         let world = cx.world();
         let modes = on_each(servers, |node| async move { zookeeper::mode(world, node).await }).await?;
         let with = |mode: &str| -> Vec<&Node> {
-            servers.iter().zip(&modes).filter(|(_, m)| m.as_deref() == Some(mode)).map(|(node, _)| node).collect()
+            servers
+                .iter()
+                .zip(&modes)
+                .filter(|(_, m)| m.as_deref() == Some(mode))
+                .map(|(node, _)| node)
+                .collect()
         };
         let (leaders, followers) = (with("leader"), with("follower"));
         match leaders[..] {
             [] if servers.is_empty() => Ok(None),
             [leader] if followers.len() + 1 == servers.len() => Ok(Some(leader.name.clone())),
-            _ => Err(ActError::not_yet(format!("the ZooKeepers are {modes:?}: not one leader and followers"))),
+            _ => Err(ActError::not_yet(format!(
+                "the ZooKeepers are {modes:?}: not one leader and followers"
+            ))),
         }
     }
 
     async fn slaves(&self, cx: &StepCx<World>) -> Result<String, ActError> {
         let Inventory { masters, slaves, .. } = &self.inventory;
         let world = cx.world();
-        if !world.ask(&masters[0], mesos::registered_script(masters, slaves)).await? {
+        if !world
+            .ask(&masters[0], mesos::registered_script(masters, slaves))
+            .await?
+        {
             return Err(ActError::not_yet("the leading master does not see every slave"));
         }
         let leader = mesos::leader(world, masters).await?;
@@ -91,7 +109,10 @@ impl ClusterHealth {
             script.var("file", TOKEN).var("token", &self.shared.token)
         };
         let world = cx.world();
-        on_each(&self.inventory.slaves, |node| async move { world.run(node, see()).await.map(drop) }).await?;
+        on_each(&self.inventory.slaves, |node| async move {
+            world.run(node, see()).await.map(drop)
+        })
+        .await?;
         Ok(())
     }
 }
@@ -122,7 +143,9 @@ impl Step for ClusterHealth {
             leading_master: leading_master?,
             zookeeper_leader: zookeeper_leader?,
             active_slaves: self.inventory.slaves.len(),
-            hdfs: [Hdfs::Ephemeral, Hdfs::Persistent].map(|hdfs| hdfs.as_str().to_owned()).to_vec(),
+            hdfs: [Hdfs::Ephemeral, Hdfs::Persistent]
+                .map(|hdfs| hdfs.as_str().to_owned())
+                .to_vec(),
         })
     }
 
@@ -132,6 +155,12 @@ impl Step for ClusterHealth {
 
     fn limits(&self) -> Limits {
         // A leader may have just changed, or a datanode not yet reported: a few tries, no more.
-        Limits { deadline: Duration::from_secs(300), retry: Retry { attempts: 4, ..Retry::STANDARD } }
+        Limits {
+            deadline: Duration::from_secs(300),
+            retry: Retry {
+                attempts: 4,
+                ..Retry::STANDARD
+            },
+        }
     }
 }

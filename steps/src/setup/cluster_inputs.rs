@@ -47,7 +47,12 @@ async fn read(cx: &StepCx<World>, hub: &Node, name: &str) -> Result<Vec<String>,
     let title = format!("read the list {name}");
     let script = Script::new(&title, r#"cat -- "/root/mesos-ec2/$name""#).var("name", name);
     let text = cx.world().run(hub, script).await?.stdout_str();
-    Ok(text.lines().map(str::trim).filter(|line| !line.is_empty() && *line != "NONE").map(str::to_owned).collect())
+    Ok(text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && *line != "NONE")
+        .map(str::to_owned)
+        .collect())
 }
 
 impl Step for ClusterInputs {

@@ -51,7 +51,10 @@ impl Step for DistributeScripts {
         if hub::are_equal(cx.world(), &self.hub, &self.node, &FOLDERS).await? {
             return Ok(());
         }
-        Err(ActError::not_yet(format!("{} does not have what the first master has", self.node.name)))
+        Err(ActError::not_yet(format!(
+            "{} does not have what the first master has",
+            self.node.name
+        )))
     }
 
     fn limits(&self) -> Limits {

@@ -58,7 +58,8 @@ impl Step for FrameworkConfig {
 
     async fn verify(&self, cx: &StepCx<World>, (): &()) -> Result<(), ActError> {
         let limit = Duration::from_secs(120);
-        let run = |script: Script<'static>| async move { cx.world().run(&self.hub, script.within(limit)).await };
+        let run =
+            |script: Script<'static>| async move { cx.world().run(&self.hub, script.within(limit)).await };
         run(Script::new("check haproxy.cfg", HAPROXY)).await?;
         run(Script::new("check httpd.conf", APACHE)).await?;
         if self.frameworks.hadoop.is_some() {
@@ -66,7 +67,8 @@ impl Step for FrameworkConfig {
             run(Script::new("check the Hadoop framework's files", HADOOP).var("address", address)).await?;
         }
         if self.frameworks.spark.is_some() {
-            run(Script::new("start Spark with its configuration", SPARK).var("url", &self.cluster_url)).await?;
+            run(Script::new("start Spark with its configuration", SPARK).var("url", &self.cluster_url))
+                .await?;
         }
         Ok(())
     }

@@ -29,9 +29,10 @@ impl HdfsFormat {
     /// The file system that this run made in this generation, if it is complete.
     async fn made(&self, cx: &StepCx<World>) -> Result<Option<Formatted>, ActError> {
         Ok(match Hdfs::Ephemeral.look(cx.world(), &self.namenode).await? {
-            NameFolder::Complete { cluster_id, made_by: Some(key) } if key == cx.effect_key().as_str() => {
-                Some(Formatted { cluster_id })
-            }
+            NameFolder::Complete {
+                cluster_id,
+                made_by: Some(key),
+            } if key == cx.effect_key().as_str() => Some(Formatted { cluster_id }),
             _ => None,
         })
     }
@@ -51,20 +52,32 @@ impl Step for HdfsFormat {
     async fn apply(&self, cx: &StepCx<World>) -> Result<Formatted, ActError> {
         let world = cx.world();
         Hdfs::Ephemeral.stop(world, &self.namenode, &self.slaves).await?;
-        Hdfs::Ephemeral.empty_data(world, &self.slaves, &self.data_folders).await?;
-        Hdfs::Ephemeral.format(world, &self.namenode, cx.effect_key()).await?;
+        Hdfs::Ephemeral
+            .empty_data(world, &self.slaves, &self.data_folders)
+            .await?;
+        Hdfs::Ephemeral
+            .format(world, &self.namenode, cx.effect_key())
+            .await?;
         let made = self.made(cx).await?;
-        made.ok_or_else(|| ActError::not_yet("the ephemeral namenode's folder is not complete after its format"))
+        made.ok_or_else(|| {
+            ActError::not_yet("the ephemeral namenode's folder is not complete after its format")
+        })
     }
 
     async fn verify(&self, cx: &StepCx<World>, formatted: &Formatted) -> Result<(), ActError> {
         if self.made(cx).await?.as_ref() != Some(formatted) {
-            return Err(ActError::not_yet("the ephemeral namenode's folder changed after its format"));
+            return Err(ActError::not_yet(
+                "the ephemeral namenode's folder changed after its format",
+            ));
         }
-        let left = Hdfs::Ephemeral.data_ids(cx.world(), &self.slaves, &self.data_folders).await?;
+        let left = Hdfs::Ephemeral
+            .data_ids(cx.world(), &self.slaves, &self.data_folders)
+            .await?;
         match left.first() {
             None => Ok(()),
-            Some((node, id)) => Err(ActError::not_yet(format!("a datanode's folder on {node} still belongs to {id}"))),
+            Some((node, id)) => Err(ActError::not_yet(format!(
+                "a datanode's folder on {node} still belongs to {id}"
+            ))),
         }
     }
 

@@ -27,7 +27,9 @@ pub struct HdfsStart {
 
 impl HdfsStart {
     async fn is_live(&self, cx: &StepCx<World>) -> Result<bool, ActError> {
-        Ok(Hdfs::Ephemeral.is_live(cx.world(), &self.namenode, &self.slaves, &self.formatted).await?)
+        Ok(Hdfs::Ephemeral
+            .is_live(cx.world(), &self.namenode, &self.slaves, &self.formatted)
+            .await?)
     }
 }
 
@@ -39,18 +41,26 @@ impl Step for HdfsStart {
     const ID: StepId = StepId::from_static("hdfs-start");
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
-        Ok(if self.is_live(cx).await? { Probe::Done(()) } else { Probe::NotDone })
+        Ok(if self.is_live(cx).await? {
+            Probe::Done(())
+        } else {
+            Probe::NotDone
+        })
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {
-        Hdfs::Ephemeral.start(cx.world(), &self.namenode, &self.slaves, &self.formatted).await
+        Hdfs::Ephemeral
+            .start(cx.world(), &self.namenode, &self.slaves, &self.formatted)
+            .await
     }
 
     async fn verify(&self, cx: &StepCx<World>, (): &()) -> Result<(), ActError> {
         if self.is_live(cx).await? {
             return Ok(());
         }
-        Err(ActError::not_yet("the ephemeral HDFS lost a datanode right after its start"))
+        Err(ActError::not_yet(
+            "the ephemeral HDFS lost a datanode right after its start",
+        ))
     }
 
     fn limits(&self) -> Limits {

@@ -46,8 +46,14 @@ pub struct Hostname {
 impl Hostname {
     /// The step for a node of an inventory.
     pub fn new(node: &Node, inventory: &Inventory) -> Self {
-        let lines: Vec<_> = inventory.all().map(|n| format!("{} {}", n.private_ip, n.name)).collect();
-        Self { node: node.clone(), hosts: lines.join("\n") }
+        let lines: Vec<_> = inventory
+            .all()
+            .map(|n| format!("{} {}", n.private_ip, n.name))
+            .collect();
+        Self {
+            node: node.clone(),
+            hosts: lines.join("\n"),
+        }
     }
 
     fn script<'a>(&self, title: &'a str, body: &'a str) -> Script<'a> {
@@ -60,7 +66,10 @@ impl Hostname {
 
     async fn is_so(&self, cx: &StepCx<World>) -> Result<bool, ActError> {
         let body = format!("{COMMON}{READY}");
-        Ok(cx.world().ask(&self.node, self.script("look at the host name", &body)).await?)
+        Ok(cx
+            .world()
+            .ask(&self.node, self.script("look at the host name", &body))
+            .await?)
     }
 }
 
@@ -72,12 +81,18 @@ impl Step for Hostname {
     const ID: StepId = StepId::from_static("hostnames");
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
-        Ok(if self.is_so(cx).await? { Probe::Done(()) } else { Probe::NotDone })
+        Ok(if self.is_so(cx).await? {
+            Probe::Done(())
+        } else {
+            Probe::NotDone
+        })
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {
         let body = format!("{COMMON}{MAKE}");
-        cx.world().run(&self.node, self.script("set the host name", &body)).await?;
+        cx.world()
+            .run(&self.node, self.script("set the host name", &body))
+            .await?;
         Ok(())
     }
 
@@ -85,6 +100,9 @@ impl Step for Hostname {
         if self.is_so(cx).await? {
             return Ok(());
         }
-        Err(ActError::not_yet(format!("{} did not keep its name", self.node.name)))
+        Err(ActError::not_yet(format!(
+            "{} did not keep its name",
+            self.node.name
+        )))
     }
 }

@@ -50,7 +50,10 @@ impl MesosStart {
             return Ok(None);
         }
         let leader = mesos::leader(world, &self.masters).await?;
-        Ok(leader.map(|leader| MesosCluster { leader, slaves: self.slaves.len() }))
+        Ok(leader.map(|leader| MesosCluster {
+            leader,
+            slaves: self.slaves.len(),
+        }))
     }
 }
 
@@ -63,8 +66,14 @@ impl Step for MesosStart {
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<MesosCluster>, ActError> {
         let world = cx.world();
-        let masters = on_each(&self.masters, |node| async move { mesos::MASTER.is_current(world, node).await }).await?;
-        let slaves = on_each(&self.slaves, |node| async move { mesos::SLAVE.is_current(world, node).await }).await?;
+        let masters = on_each(&self.masters, |node| async move {
+            mesos::MASTER.is_current(world, node).await
+        })
+        .await?;
+        let slaves = on_each(&self.slaves, |node| async move {
+            mesos::SLAVE.is_current(world, node).await
+        })
+        .await?;
         if masters.contains(&false) || slaves.contains(&false) {
             return Ok(Probe::NotDone);
         }
@@ -74,16 +83,28 @@ impl Step for MesosStart {
     async fn apply(&self, cx: &StepCx<World>) -> Result<MesosCluster, ActError> {
         let world = cx.world();
         let active = &self.masters[0];
-        on_each(&self.masters[1..], |node| async move { mesos::MASTER.ensure(world, node).await }).await?;
+        on_each(&self.masters[1..], |node| async move {
+            mesos::MASTER.ensure(world, node).await
+        })
+        .await?;
         mesos::MASTER.ensure(world, active).await?;
         let leading = mesos::leader_script(&self.masters);
-        if let Err(error) = world.wait_until(active, ELECTION_LIMIT, "waiting for a leading master", leading).await {
+        if let Err(error) = world
+            .wait_until(active, ELECTION_LIMIT, "waiting for a leading master", leading)
+            .await
+        {
             return Err(mesos::MASTER.explain(world, active, error).await);
         }
-        on_each(&self.slaves, |node| async move { mesos::SLAVE.ensure(world, node).await }).await?;
+        on_each(&self.slaves, |node| async move {
+            mesos::SLAVE.ensure(world, node).await
+        })
+        .await?;
         let registered = mesos::registered_script(&self.masters, &self.slaves);
         let what = format!("waiting for {} slaves to register", self.slaves.len());
-        if let Err(error) = world.wait_until(active, REGISTRATION_LIMIT, &what, registered).await {
+        if let Err(error) = world
+            .wait_until(active, REGISTRATION_LIMIT, &what, registered)
+            .await
+        {
             return Err(mesos::SLAVE.explain(world, &self.slaves[0], error).await);
         }
         let seen = self.seen(cx).await?;
@@ -93,7 +114,9 @@ impl Step for MesosStart {
     async fn verify(&self, cx: &StepCx<World>, _cluster: &MesosCluster) -> Result<(), ActError> {
         match self.seen(cx).await? {
             Some(_) => Ok(()),
-            None => Err(ActError::not_yet("the leading master lost a slave right after its registration")),
+            None => Err(ActError::not_yet(
+                "the leading master lost a slave right after its registration",
+            )),
         }
     }
 

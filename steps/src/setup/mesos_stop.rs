@@ -23,7 +23,8 @@ const IS_GONE: &str = r#"for name in mesos-master mesos-agent mesos-slave; do
   done
 done"#;
 /// Strays that no unit of ours knows: a hand-started one, or one of an earlier set-up.
-const SIGNAL: &str = r#"for name in mesos-agent mesos-slave mesos-master; do pkill -TERM -x "$name" || true; done"#;
+const SIGNAL: &str =
+    r#"for name in mesos-agent mesos-slave mesos-master; do pkill -TERM -x "$name" || true; done"#;
 
 /// One master or slave.
 #[derive(Debug, Serialize)]
@@ -40,20 +41,27 @@ impl Step for MesosStop {
     const ID: StepId = StepId::from_static("mesos-stop");
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
-        let gone = cx.world().ask(&self.node, Script::new("look for Mesos processes", IS_GONE)).await?;
+        let gone = cx
+            .world()
+            .ask(&self.node, Script::new("look for Mesos processes", IS_GONE))
+            .await?;
         Ok(if gone { Probe::Done(()) } else { Probe::NotDone })
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {
         mesos::SLAVE.stop(cx.world(), &self.node).await?;
         mesos::MASTER.stop(cx.world(), &self.node).await?;
-        cx.world().run(&self.node, Script::new("signal what is left of Mesos", SIGNAL)).await?;
+        cx.world()
+            .run(&self.node, Script::new("signal what is left of Mesos", SIGNAL))
+            .await?;
         Ok(())
     }
 
     async fn verify(&self, cx: &StepCx<World>, (): &()) -> Result<(), ActError> {
         let look = Script::new("look for Mesos processes", IS_GONE);
-        cx.world().wait_until(&self.node, GONE_LIMIT, "waiting for Mesos to be gone", look).await
+        cx.world()
+            .wait_until(&self.node, GONE_LIMIT, "waiting for Mesos to be gone", look)
+            .await
     }
 
     fn limits(&self) -> Limits {

@@ -17,7 +17,10 @@ use crate::world::{Script, World};
 /// What clients read to prove that they see this very folder.
 pub(super) const TOKEN: &str = ".mesosflow-token";
 
-const GANESHA: Service = Service { unit: "mesosflow-nfs-ganesha.service", config: "/root/mesos-ec2/nfs" };
+const GANESHA: Service = Service {
+    unit: "mesosflow-nfs-ganesha.service",
+    config: "/root/mesos-ec2/nfs",
+};
 const START_LIMIT: Duration = Duration::from_secs(60);
 
 const HAS_KERNEL_SERVER: &str = r#"grep --quiet --word-regexp nfsd /proc/filesystems || modprobe --quiet nfsd 2>/dev/null || exit 1
@@ -62,7 +65,11 @@ impl NfsExport {
             NfsServerChoice::Ganesha => "ganesha",
             NfsServerChoice::Auto => {
                 let look = Script::new("look for the kernel's NFS server", HAS_KERNEL_SERVER);
-                if cx.world().ask(&self.hub, look).await? { "kernel" } else { "ganesha" }
+                if cx.world().ask(&self.hub, look).await? {
+                    "kernel"
+                } else {
+                    "ganesha"
+                }
             }
         })
     }
@@ -90,12 +97,19 @@ impl Step for NfsExport {
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<NfsServer>, ActError> {
         let (world, kind) = (cx.world(), self.choose(cx).await?);
         let serves = match kind {
-            "kernel" => world.ask(&self.hub, Script::new("look at the export", KERNEL_READY)).await?,
+            "kernel" => {
+                world
+                    .ask(&self.hub, Script::new("look at the export", KERNEL_READY))
+                    .await?
+            }
             _ => GANESHA.is_current(world, &self.hub).await?,
         };
         let done = serves && world.ask(&self.hub, self.reading(cx)).await?;
         Ok(if done {
-            Probe::Done(NfsServer { kind: kind.to_owned(), token: Self::token(cx) })
+            Probe::Done(NfsServer {
+                kind: kind.to_owned(),
+                token: Self::token(cx),
+            })
         } else {
             Probe::NotDone
         })
@@ -103,21 +117,41 @@ impl Step for NfsExport {
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<NfsServer, ActError> {
         let (world, kind) = (cx.world(), self.choose(cx).await?);
-        let put = Script::new("put the token", PUT_TOKEN).var("file", TOKEN).var("token", Self::token(cx));
+        let put = Script::new("put the token", PUT_TOKEN)
+            .var("file", TOKEN)
+            .var("token", Self::token(cx));
         world.run(&self.hub, put).await?;
         match kind {
             "kernel" => {
-                world.run(&self.hub, Script::new("export /mnt/nfs", KERNEL_START).within(START_LIMIT)).await?;
+                world
+                    .run(
+                        &self.hub,
+                        Script::new("export /mnt/nfs", KERNEL_START).within(START_LIMIT),
+                    )
+                    .await?;
             }
             _ => GANESHA.ensure(world, &self.hub).await?,
         }
-        Ok(NfsServer { kind: kind.to_owned(), token: Self::token(cx) })
+        Ok(NfsServer {
+            kind: kind.to_owned(),
+            token: Self::token(cx),
+        })
     }
 
     async fn verify(&self, cx: &StepCx<World>, server: &NfsServer) -> Result<(), ActError> {
-        let waited = cx.world().wait_until(&self.hub, START_LIMIT, "waiting for the NFS server", self.reading(cx)).await;
+        let waited = cx
+            .world()
+            .wait_until(
+                &self.hub,
+                START_LIMIT,
+                "waiting for the NFS server",
+                self.reading(cx),
+            )
+            .await;
         match waited {
-            Err(error) if server.kind == "ganesha" => Err(GANESHA.explain(cx.world(), &self.hub, error).await),
+            Err(error) if server.kind == "ganesha" => {
+                Err(GANESHA.explain(cx.world(), &self.hub, error).await)
+            }
             waited => waited,
         }
     }

@@ -65,7 +65,14 @@ struct Way {
 impl NfsMount {
     async fn way(&self, cx: &StepCx<World>) -> Result<Way, ActError> {
         let hub = &self.hub;
-        if cx.world().ask(&self.node, Script::new("look for the kernel's NFS client", HAS_KERNEL_CLIENT)).await? {
+        if cx
+            .world()
+            .ask(
+                &self.node,
+                Script::new("look for the kernel's NFS client", HAS_KERNEL_CLIENT),
+            )
+            .await?
+        {
             return Ok(Way {
                 kind: "nfs4",
                 source: format!("{}:/mnt/nfs", hub.private_ip),
@@ -84,7 +91,9 @@ impl NfsMount {
             MountFallback::None => Err(ActError::Unmet {
                 what: format!("the kernel of {} has no NFS client", self.node.name),
                 class: ErrorClass::Permanent,
-                hint: Some("set `shared_volume.fallback` to `sshfs`, or use nodes whose kernel has one".into()),
+                hint: Some(
+                    "set `shared_volume.fallback` to `sshfs`, or use nodes whose kernel has one".into(),
+                ),
             }),
         }
     }
@@ -107,7 +116,13 @@ impl Step for NfsMount {
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<Mounted>, ActError> {
         let way = self.way(cx).await?;
         let mounted = cx.world().ask(&self.node, self.looking(&way)).await?;
-        Ok(if mounted { Probe::Done(Mounted { kind: way.kind.to_owned() }) } else { Probe::NotDone })
+        Ok(if mounted {
+            Probe::Done(Mounted {
+                kind: way.kind.to_owned(),
+            })
+        } else {
+            Probe::NotDone
+        })
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<Mounted, ActError> {
@@ -117,19 +132,25 @@ impl Step for NfsMount {
             .var("type", way.kind)
             .var("options", &way.options);
         cx.world().run(&self.node, mount.within(MOUNT_LIMIT)).await?;
-        Ok(Mounted { kind: way.kind.to_owned() })
+        Ok(Mounted {
+            kind: way.kind.to_owned(),
+        })
     }
 
     async fn verify(&self, cx: &StepCx<World>, _mounted: &Mounted) -> Result<(), ActError> {
         let way = self.way(cx).await?;
         let what = "waiting to see the token through /mnt/nfs";
-        cx.world().wait_until(&self.node, MOUNT_LIMIT, what, self.looking(&way)).await?;
+        cx.world()
+            .wait_until(&self.node, MOUNT_LIMIT, what, self.looking(&way))
+            .await?;
         // Whatever is mounted: the export itself answers this slave, in its own protocol.
         let read = Script::new("read the token over NFS", READ_OVER_NFS)
             .var("server", self.hub.private_ip)
             .var("file", TOKEN)
             .var("token", &self.server.token);
-        cx.world().wait_until(&self.node, MOUNT_LIMIT, "reading the token over NFS", read).await
+        cx.world()
+            .wait_until(&self.node, MOUNT_LIMIT, "reading the token over NFS", read)
+            .await
     }
 
     fn limits(&self) -> mesosflow_workflow::Limits {

@@ -31,10 +31,16 @@ impl PersistentHdfsFormat {
 
     /// Blocks on a datanode are somebody's data, whatever the namenode's folder looks like.
     async fn refuse_over_data(&self, cx: &StepCx<World>) -> Result<(), ActError> {
-        let found = Hdfs::Persistent.data_ids(cx.world(), &self.slaves, PERSISTENT_DATA).await?;
-        let Some((node, id)) = found.first() else { return Ok(()) };
+        let found = Hdfs::Persistent
+            .data_ids(cx.world(), &self.slaves, PERSISTENT_DATA)
+            .await?;
+        let Some((node, id)) = found.first() else {
+            return Ok(());
+        };
         Err(ActError::Unmet {
-            what: format!("{node} holds blocks of the persistent file system {id}, whose namenode has lost its folder"),
+            what: format!(
+                "{node} holds blocks of the persistent file system {id}, whose namenode has lost its folder"
+            ),
             class: ErrorClass::Operator,
             hint: Some(
                 "restore /vol/persistent-hdfs/name on the first master, or give the data up with \
@@ -72,18 +78,26 @@ impl Step for PersistentHdfsFormat {
             self.refuse_over_data(cx).await?;
         }
         Hdfs::Persistent.stop(world, &self.namenode, &self.slaves).await?;
-        Hdfs::Persistent.empty_data(world, &self.slaves, PERSISTENT_DATA).await?;
-        Hdfs::Persistent.format(world, &self.namenode, cx.effect_key()).await?;
+        Hdfs::Persistent
+            .empty_data(world, &self.slaves, PERSISTENT_DATA)
+            .await?;
+        Hdfs::Persistent
+            .format(world, &self.namenode, cx.effect_key())
+            .await?;
         match self.look(cx).await? {
             NameFolder::Complete { cluster_id, .. } => Ok(Formatted { cluster_id }),
-            _ => Err(ActError::not_yet("the persistent namenode's folder is not complete after its format")),
+            _ => Err(ActError::not_yet(
+                "the persistent namenode's folder is not complete after its format",
+            )),
         }
     }
 
     async fn verify(&self, cx: &StepCx<World>, formatted: &Formatted) -> Result<(), ActError> {
         match self.look(cx).await? {
             NameFolder::Complete { cluster_id, .. } if cluster_id == formatted.cluster_id => Ok(()),
-            _ => Err(ActError::not_yet("the persistent namenode's folder changed after its format")),
+            _ => Err(ActError::not_yet(
+                "the persistent namenode's folder changed after its format",
+            )),
         }
     }
 

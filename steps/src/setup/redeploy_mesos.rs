@@ -40,7 +40,10 @@ impl RedeployMesos {
         if version == self.built.version {
             return Ok(());
         }
-        Err(ActError::wrong(format!("{} has {version}, the first master {}", self.node.name, self.built.version)))
+        Err(ActError::wrong(format!(
+            "{} has {version}, the first master {}",
+            self.node.name, self.built.version
+        )))
     }
 }
 
@@ -63,7 +66,11 @@ impl Step for RedeployMesos {
 
     async fn verify(&self, cx: &StepCx<World>, (): &()) -> Result<(), ActError> {
         if !self.is_equal(cx).await? {
-            let what = format!("{} on {} is not what it is on the first master", mesos::FOLDER, self.node.name);
+            let what = format!(
+                "{} on {} is not what it is on the first master",
+                mesos::FOLDER,
+                self.node.name
+            );
             return Err(ActError::not_yet(what));
         }
         self.runs(cx).await

@@ -60,7 +60,8 @@ pub struct Ui {
 
 impl ReportStep {
     fn uis(&self) -> Vec<Ui> {
-        let at = |node: &Node, port: u16| format!("http://{}:{port}", node.public_ip.unwrap_or(node.private_ip));
+        let at =
+            |node: &Node, port: u16| format!("http://{}:{port}", node.public_ip.unwrap_or(node.private_ip));
         let masters = self.inventory.masters.iter().map(|node| Ui {
             name: format!("Mesos ({})", node.name),
             url: at(node, MESOS_MASTER_PORT),
@@ -114,8 +115,10 @@ impl Step for ReportStep {
                 format!("{}\n", node.host_key.known_hosts_line(&host, node.port))
             })
             .collect();
-        std::fs::write(&known_hosts, lines)
-            .map_err(|source| ActError::Local { doing: format!("cannot write {}", known_hosts.display()), source })?;
+        std::fs::write(&known_hosts, lines).map_err(|source| ActError::Local {
+            doing: format!("cannot write {}", known_hosts.display()),
+            source,
+        })?;
         Ok(Report {
             cluster_url: self.inventory.cluster_url(),
             leading_master: self.health.leading_master.clone(),

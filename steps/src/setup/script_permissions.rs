@@ -24,7 +24,14 @@ pub struct ScriptPermissions {
 
 impl ScriptPermissions {
     async fn missing(&self, cx: &StepCx<World>) -> Result<String, ActError> {
-        Ok(cx.world().run(&self.hub, Script::new("look for scripts that cannot be called", FIND)).await?.stdout_str())
+        Ok(cx
+            .world()
+            .run(
+                &self.hub,
+                Script::new("look for scripts that cannot be called", FIND),
+            )
+            .await?
+            .stdout_str())
     }
 }
 
@@ -36,12 +43,18 @@ impl Step for ScriptPermissions {
     const ID: StepId = StepId::from_static("script-permissions");
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
-        Ok(if self.missing(cx).await?.is_empty() { Probe::Done(()) } else { Probe::NotDone })
+        Ok(if self.missing(cx).await?.is_empty() {
+            Probe::Done(())
+        } else {
+            Probe::NotDone
+        })
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {
         let body = format!("{FIND} | tr '\\n' '\\0' | xargs -0 -r chmod 755 --");
-        cx.world().run(&self.hub, Script::new("make scripts executable", &body)).await?;
+        cx.world()
+            .run(&self.hub, Script::new("make scripts executable", &body))
+            .await?;
         Ok(())
     }
 
@@ -50,6 +63,9 @@ impl Step for ScriptPermissions {
         if missing.is_empty() {
             return Ok(());
         }
-        Err(ActError::not_yet(format!("scripts on {} are still not executable: {missing}", self.hub.name)))
+        Err(ActError::not_yet(format!(
+            "scripts on {} are still not executable: {missing}",
+            self.hub.name
+        )))
     }
 }

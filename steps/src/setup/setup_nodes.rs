@@ -25,7 +25,11 @@ impl Step for SetupNode {
     const ID: StepId = StepId::from_static("setup-nodes");
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
-        Ok(if self.0.is_done(cx.world()).await? { Probe::Done(()) } else { Probe::NotDone })
+        Ok(if self.0.is_done(cx.world()).await? {
+            Probe::Done(())
+        } else {
+            Probe::NotDone
+        })
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {

@@ -56,7 +56,10 @@ impl Step for ZookeeperStart {
 
     async fn verify(&self, cx: &StepCx<World>, (): &()) -> Result<(), ActError> {
         let (world, what) = (cx.world(), "waiting for a ZooKeeper quorum");
-        match world.wait_until(&self.node, QUORUM_LIMIT, what, zookeeper::mode_script(&self.node)).await {
+        match world
+            .wait_until(&self.node, QUORUM_LIMIT, what, zookeeper::mode_script(&self.node))
+            .await
+        {
             Ok(()) => Ok(()),
             Err(error) => Err(zookeeper::SERVER.explain(world, &self.node, error).await),
         }

@@ -85,11 +85,14 @@ pub fn render(vars: &DeployVars, overlay: Option<&Path>) -> Result<RenderedTree,
     if let Some(folder) = overlay {
         read_overlay(folder, folder, &mut sources)?;
     }
-    let failed = |error: tera::Error| TemplateError::Render { detail: describe(&error) };
+    let failed = |error: tera::Error| TemplateError::Render {
+        detail: describe(&error),
+    };
     let mut tera = Tera::new();
     // Configuration files are not HTML.
     tera.autoescape_on(Vec::<String>::new());
-    tera.add_raw_templates(sources.iter().map(|(path, text)| (path.clone(), text.clone()))).map_err(failed)?;
+    tera.add_raw_templates(sources.iter().map(|(path, text)| (path.clone(), text.clone())))
+        .map_err(failed)?;
     let context = Context::from_serialize(vars).map_err(failed)?;
     let mut files = BTreeMap::new();
     for path in sources.keys() {
@@ -110,10 +113,18 @@ fn describe(error: &tera::Error) -> String {
     text
 }
 
-fn read_overlay(root: &Path, folder: &Path, into: &mut BTreeMap<String, String>) -> Result<(), TemplateError> {
+fn read_overlay(
+    root: &Path,
+    folder: &Path,
+    into: &mut BTreeMap<String, String>,
+) -> Result<(), TemplateError> {
     let unreadable = |path: &Path| {
         let path = path.to_owned();
-        move |source| TemplateError::File { doing: "read", path, source }
+        move |source| TemplateError::File {
+            doing: "read",
+            path,
+            source,
+        }
     };
     for entry in fs::read_dir(folder).map_err(unreadable(folder))? {
         let path = entry.map_err(unreadable(folder))?.path();
@@ -121,7 +132,11 @@ fn read_overlay(root: &Path, folder: &Path, into: &mut BTreeMap<String, String>)
             read_overlay(root, &path, into)?;
             continue;
         }
-        let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
+        let name = path
+            .strip_prefix(root)
+            .unwrap_or(&path)
+            .to_string_lossy()
+            .into_owned();
         if !name.starts_with("root/") {
             return Err(TemplateError::Outside { path: name });
         }
@@ -171,13 +186,23 @@ impl RenderedTree {
     pub fn write_to(&self, folder: &Path) -> Result<(), TemplateError> {
         for (name, file) in &self.files {
             let path = folder.join(name);
-            let failed = |source| TemplateError::File { doing: "write", path: path.clone(), source };
+            let failed = |source| TemplateError::File {
+                doing: "write",
+                path: path.clone(),
+                source,
+            };
             if let Some(parent) = path.parent() {
                 fs::create_dir_all(parent).map_err(failed)?;
             }
             let mode = if file.executable { 0o755 } else { 0o644 };
-            let options = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).clone();
-            std::io::Write::write_all(&mut options.open(&path).map_err(failed)?, file.text.as_bytes()).map_err(failed)?;
+            let options = fs::OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(mode)
+                .clone();
+            std::io::Write::write_all(&mut options.open(&path).map_err(failed)?, file.text.as_bytes())
+                .map_err(failed)?;
             // The mode at creation is cut by the umask.
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).map_err(failed)?;
         }

@@ -130,26 +130,48 @@ fn agent_flags(spec: &ClusterSpec) -> Vec<String> {
     let needed: &[&str] = match spec.provider {
         ProviderKind::Local => &["--launcher=posix", "--no-systemd_enable_support"],
     };
-    needed.iter().map(|flag| (*flag).to_owned()).chain(spec.mesos.agent_flags.iter().cloned()).collect()
+    needed
+        .iter()
+        .map(|flag| (*flag).to_owned())
+        .chain(spec.mesos.agent_flags.iter().cloned())
+        .collect()
 }
 
 /// `/mnt`, `/mnt2`, … for each ephemeral disk; `/mnt` on the root disk where there is none.
 pub(crate) fn mount_points(disks: usize) -> Vec<String> {
-    (1..=disks.max(1)).map(|n| if n == 1 { "/mnt".to_owned() } else { format!("/mnt{n}") }).collect()
+    (1..=disks.max(1))
+        .map(|n| {
+            if n == 1 {
+                "/mnt".to_owned()
+            } else {
+                format!("/mnt{n}")
+            }
+        })
+        .collect()
 }
 
 fn per_disk(disks: usize, folder: &str) -> String {
-    mount_points(disks).iter().map(|mount| format!("{mount}/{folder}")).collect::<Vec<_>>().join(",")
+    mount_points(disks)
+        .iter()
+        .map(|mount| format!("{mount}/{folder}"))
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 /// `/mnt/hadoop/mrlocal` and `/mnt/hadoop/mrlocal2`, and one more for each further disk.
 fn mapred_dirs(disks: usize) -> String {
-    let further = mount_points(disks).into_iter().skip(1).map(|mount| format!("{mount}/hadoop/mrlocal"));
-    ["/mnt/hadoop/mrlocal".to_owned(), "/mnt/hadoop/mrlocal2".to_owned()]
+    let further = mount_points(disks)
         .into_iter()
-        .chain(further)
-        .collect::<Vec<_>>()
-        .join(",")
+        .skip(1)
+        .map(|mount| format!("{mount}/hadoop/mrlocal"));
+    [
+        "/mnt/hadoop/mrlocal".to_owned(),
+        "/mnt/hadoop/mrlocal2".to_owned(),
+    ]
+    .into_iter()
+    .chain(further)
+    .collect::<Vec<_>>()
+    .join(",")
 }
 
 #[cfg(test)]
@@ -161,6 +183,9 @@ mod tests {
         assert_eq!(per_disk(0, "ephemeral-hdfs/data"), "/mnt/ephemeral-hdfs/data");
         assert_eq!(per_disk(1, "ephemeral-hdfs/data"), "/mnt/ephemeral-hdfs/data");
         assert_eq!(per_disk(3, "x"), "/mnt/x,/mnt2/x,/mnt3/x");
-        assert_eq!(mapred_dirs(2), "/mnt/hadoop/mrlocal,/mnt/hadoop/mrlocal2,/mnt2/hadoop/mrlocal");
+        assert_eq!(
+            mapred_dirs(2),
+            "/mnt/hadoop/mrlocal,/mnt/hadoop/mrlocal2,/mnt2/hadoop/mrlocal"
+        );
     }
 }

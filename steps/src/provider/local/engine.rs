@@ -39,7 +39,11 @@ impl Engine {
         };
         let mut answers = Vec::new();
         for program in candidates {
-            let engine = Self { program, global_args: Vec::new(), run_args: Vec::new() };
+            let engine = Self {
+                program,
+                global_args: Vec::new(),
+                run_args: Vec::new(),
+            };
             match engine.info().await {
                 Ok(info) => return Ok(engine.adapted(spec, &info)),
                 Err(error) => answers.push(format!("{}: {}", engine.program, error.source)),
@@ -63,10 +67,18 @@ impl Engine {
 
     fn adapted(mut self, spec: &LocalSpec, info: &Value) -> Self {
         self.global_args = spec.engine_args.clone().unwrap_or_else(|| {
-            if self.is_podman() { podman_args(info) } else { Vec::new() }
+            if self.is_podman() {
+                podman_args(info)
+            } else {
+                Vec::new()
+            }
         });
         self.run_args = spec.run_args.clone().unwrap_or_else(|| {
-            let mut args = if self.is_podman() { vec!["--systemd=always".to_owned()] } else { docker_systemd_args() };
+            let mut args = if self.is_podman() {
+                vec!["--systemd=always".to_owned()]
+            } else {
+                docker_systemd_args()
+            };
             args.extend(limit_args());
             args
         });
@@ -74,12 +86,16 @@ impl Engine {
     }
 
     fn is_podman(&self) -> bool {
-        Path::new(&self.program).file_name().is_some_and(|name| name.to_string_lossy().contains("podman"))
+        Path::new(&self.program)
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().contains("podman"))
     }
 
     /// The program and its global arguments, as a shell would be given them.
     pub fn command_line(&self) -> Vec<&str> {
-        std::iter::once(self.program.as_str()).chain(self.global_args.iter().map(String::as_str)).collect()
+        std::iter::once(self.program.as_str())
+            .chain(self.global_args.iter().map(String::as_str))
+            .collect()
     }
 
     /// What a node's container needs beside `--privileged`.
@@ -95,7 +111,12 @@ impl Engine {
         self.call_within(CALL_LIMIT, doing, args).await
     }
 
-    async fn call_within(&self, limit: Duration, doing: &str, args: &[&str]) -> Result<String, ProviderError> {
+    async fn call_within(
+        &self,
+        limit: Duration,
+        doing: &str,
+        args: &[&str],
+    ) -> Result<String, ProviderError> {
         let failed = |class, answer: String| ProviderError {
             doing: format!("{} could not {doing}", self.program),
             class,
@@ -112,13 +133,27 @@ impl Engine {
             .process_group(0);
         let output = tokio::time::timeout(limit, command.output())
             .await
-            .map_err(|_| failed(ErrorClass::Ambiguous, format!("no end after {} s", limit.as_secs())))?
+            .map_err(|_| {
+                failed(
+                    ErrorClass::Ambiguous,
+                    format!("no end after {} s", limit.as_secs()),
+                )
+            })?
             .map_err(|error| failed(ErrorClass::Operator, error.to_string()))?;
         if !output.status.success() {
             let text = String::from_utf8_lossy(&output.stderr);
             let lines: Vec<_> = text.lines().rev().take(ANSWER_LINES).collect();
-            let tail: Vec<_> = lines.into_iter().rev().map(str::trim).filter(|line| !line.is_empty()).collect();
-            let tail = if tail.is_empty() { output.status.to_string() } else { tail.join("; ") };
+            let tail: Vec<_> = lines
+                .into_iter()
+                .rev()
+                .map(str::trim)
+                .filter(|line| !line.is_empty())
+                .collect();
+            let tail = if tail.is_empty() {
+                output.status.to_string()
+            } else {
+                tail.join("; ")
+            };
             return Err(failed(ErrorClass::Transient, tail));
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
@@ -131,7 +166,10 @@ impl Engine {
     pub async fn json<T: DeserializeOwned>(&self, doing: &str, args: &[&str]) -> Result<T, ProviderError> {
         let text = self.call(doing, args).await?;
         serde_json::from_str(&text).map_err(|error| ProviderError {
-            doing: format!("{} was asked to {doing}, and its answer cannot be read", self.program),
+            doing: format!(
+                "{} was asked to {doing}, and its answer cannot be read",
+                self.program
+            ),
             class: ErrorClass::Permanent,
             hint: None,
             source: Answer(error.to_string()),
@@ -143,7 +181,10 @@ impl Engine {
     /// # Errors
     /// The engine fails for another reason.
     pub async fn inspect(&self, kind: &str, name: &str) -> Result<Option<Value>, ProviderError> {
-        match self.json::<Vec<Value>>(&format!("inspect {kind} {name}"), &[kind, "inspect", name]).await {
+        match self
+            .json::<Vec<Value>>(&format!("inspect {kind} {name}"), &[kind, "inspect", name])
+            .await
+        {
             Ok(found) => Ok(found.into_iter().next()),
             Err(error) if is_missing(&error.source.0) => Ok(None),
             Err(error) => Err(error),
@@ -154,7 +195,9 @@ impl Engine {
 /// How podman and docker say that an object does not exist (podman 4.3, 5; docker 28).
 fn is_missing(answer: &str) -> bool {
     let answer = answer.to_lowercase();
-    ["no such", "not found", "not known", "does not exist"].iter().any(|words| answer.contains(words))
+    ["no such", "not found", "not known", "does not exist"]
+        .iter()
+        .any(|words| answer.contains(words))
 }
 
 /// Global arguments that podman needs where the machine is not what it expects: on cgroup v1 its default runtime, crun,
@@ -172,7 +215,9 @@ fn podman_args(info: &Value) -> Vec<String> {
 
 /// What systemd needs under docker, which does not know it as podman does.
 fn docker_systemd_args() -> Vec<String> {
-    ["--cgroupns=private", "--tmpfs=/run", "--tmpfs=/run/lock"].map(str::to_owned).to_vec()
+    ["--cgroupns=private", "--tmpfs=/run", "--tmpfs=/run/lock"]
+        .map(str::to_owned)
+        .to_vec()
 }
 
 /// Podman asks for higher limits than a process without CAP_SYS_RESOURCE may set: then the ones at hand are passed on.
@@ -187,17 +232,27 @@ fn limit_args() -> Vec<String> {
         return Vec::new();
     }
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let pids = std::fs::read_to_string("/proc/sys/kernel/pid_max").ok().and_then(|text| text.trim().parse().ok());
-    [("nofile", "Max open files", None), ("nproc", "Max processes", pids)]
-        .into_iter()
-        .filter_map(|(name, line, ceiling): (_, _, Option<u64>)| {
-            let hard = limits.lines().find_map(|l| l.strip_prefix(line))?.split_whitespace().nth(1)?;
-            let hard: u64 = hard.parse().unwrap_or(u64::MAX).min(ceiling.unwrap_or(u64::MAX));
-            (hard < u64::MAX).then(|| format!("--ulimit={name}={hard}:{hard}"))
-        })
-        .collect()
+    let pids = std::fs::read_to_string("/proc/sys/kernel/pid_max")
+        .ok()
+        .and_then(|text| text.trim().parse().ok());
+    [
+        ("nofile", "Max open files", None),
+        ("nproc", "Max processes", pids),
+    ]
+    .into_iter()
+    .filter_map(|(name, line, ceiling): (_, _, Option<u64>)| {
+        let hard = limits
+            .lines()
+            .find_map(|l| l.strip_prefix(line))?
+            .split_whitespace()
+            .nth(1)?;
+        let hard: u64 = hard.parse().unwrap_or(u64::MAX).min(ceiling.unwrap_or(u64::MAX));
+        (hard < u64::MAX).then(|| format!("--ulimit={name}={hard}:{hard}"))
+    })
+    .collect()
 }
 
 fn in_path(program: &str) -> bool {
-    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()))
+    std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()))
 }

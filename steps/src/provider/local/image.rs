@@ -43,7 +43,9 @@ pub fn image_name() -> String {
 /// # Errors
 /// The engine fails.
 pub async fn find(engine: &Engine, name: &str) -> Result<Option<Image>, ProviderError> {
-    let Some(found) = engine.inspect("image", name).await? else { return Ok(None) };
+    let Some(found) = engine.inspect("image", name).await? else {
+        return Ok(None);
+    };
     let text = |key: &str| found[key].as_str().unwrap_or_default().to_owned();
     Ok(Some(Image {
         id: text("Id"),
@@ -75,7 +77,10 @@ pub async fn build(engine: &Engine, name: &str) -> Result<(), ProviderError> {
 fn build_blocking(engine: &Engine, name: &str) -> Result<(), String> {
     let text = |error: std::io::Error| error.to_string();
     // Some 2 GB pass through it: not for a temporary folder in memory.
-    let folder = tempfile::Builder::new().prefix("mesosflow-image-").tempdir_in("/var/tmp").map_err(text)?;
+    let folder = tempfile::Builder::new()
+        .prefix("mesosflow-image-")
+        .tempdir_in("/var/tmp")
+        .map_err(text)?;
     let recipe = folder.path().join("recipe");
     let work = folder.path().join("work").display().to_string();
     for path in Recipe::iter() {
@@ -88,7 +93,14 @@ fn build_blocking(engine: &Engine, name: &str) -> Result<(), String> {
     }
     let mut child = std::process::Command::new("bash")
         .arg(recipe.join("build.sh"))
-        .args(["--engine", &engine.command_line().join(" "), "--tag", name, "--work", &work])
+        .args([
+            "--engine",
+            &engine.command_line().join(" "),
+            "--tag",
+            name,
+            "--work",
+            &work,
+        ])
         .args(["--recipe", &recipe_digest()])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -115,7 +127,10 @@ fn build_blocking(engine: &Engine, name: &str) -> Result<(), String> {
         return Ok(());
     }
     let tail: Vec<_> = errors.lines().rev().take(8).collect();
-    Err(format!("{status}; {}", tail.into_iter().rev().collect::<Vec<_>>().join("; ")))
+    Err(format!(
+        "{status}; {}",
+        tail.into_iter().rev().collect::<Vec<_>>().join("; ")
+    ))
 }
 
 #[cfg(test)]
@@ -125,8 +140,15 @@ mod tests {
     #[test]
     fn the_recipe_names_the_image_as_its_own_script_does() {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/image/build.sh");
-        let output = std::process::Command::new("bash").args([script, "--digest"]).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let output = std::process::Command::new("bash")
+            .args([script, "--digest"])
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), recipe_digest());
     }
 }

@@ -44,7 +44,11 @@ impl LocalProvider {
     pub async fn open(spec: &LocalSpec) -> Result<Self, ProviderError> {
         let engine = Engine::find(spec).await?;
         let image = spec.image.clone().unwrap_or_else(image::image_name);
-        Ok(Self { engine, image, builds: spec.image.is_none() })
+        Ok(Self {
+            engine,
+            image,
+            builds: spec.image.is_none(),
+        })
     }
 
     async fn container(&self, slot: &Slot) -> Result<Option<Value>, ProviderError> {
@@ -53,10 +57,16 @@ impl LocalProvider {
 
     async fn network(&self, owner: &Owner) -> Result<Option<(String, [u8; 3])>, ProviderError> {
         let name = network_name(owner);
-        let Some(found) = self.engine.inspect("network", &name).await? else { return Ok(None) };
+        let Some(found) = self.engine.inspect("network", &name).await? else {
+            return Ok(None);
+        };
         // podman: subnets[].subnet; docker: IPAM.Config[].Subnet.
-        let subnet = found["subnets"][0]["subnet"].as_str().or_else(|| found["IPAM"]["Config"][0]["Subnet"].as_str());
-        let prefix = subnet.and_then(|text| text.split('/').next()).and_then(|text| text.parse::<Ipv4Addr>().ok());
+        let subnet = found["subnets"][0]["subnet"]
+            .as_str()
+            .or_else(|| found["IPAM"]["Config"][0]["Subnet"].as_str());
+        let prefix = subnet
+            .and_then(|text| text.split('/').next())
+            .and_then(|text| text.parse::<Ipv4Addr>().ok());
         let prefix = prefix.ok_or_else(|| unexpected(format!("network {name} has no IPv4 subnet")))?;
         let [a, b, c, _] = prefix.octets();
         Ok(Some((name, [a, b, c])))
@@ -66,18 +76,29 @@ impl LocalProvider {
         let filters: Vec<_> = filters.iter().flat_map(|f| ["--filter", f.as_str()]).collect();
         let args: Vec<_> = what.iter().copied().chain(filters).collect();
         let text = self.engine.call("list what carries our labels", &args).await?;
-        Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
+        Ok(text
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+            .map(str::to_owned)
+            .collect())
     }
 
     async fn containers(&self, filters: &[String]) -> Result<Vec<String>, ProviderError> {
-        self.ids(&["ps", "--all", "--no-trunc", "--format", "{{.Names}}"], filters).await
+        self.ids(&["ps", "--all", "--no-trunc", "--format", "{{.Names}}"], filters)
+            .await
     }
 }
 
 /// `demo-master-1-k3f9x2ab-g1`: unique on the machine, and the same for the same slot, so that the engine itself refuses
 /// to make a second one.
 fn container_name(slot: &Slot) -> String {
-    format!("{}-{}-g{}", slot.node_name(), short(slot.owner.run), slot.generation)
+    format!(
+        "{}-{}-g{}",
+        slot.node_name(),
+        short(slot.owner.run),
+        slot.generation
+    )
 }
 
 fn network_name(owner: &Owner) -> String {
@@ -103,15 +124,27 @@ fn unexpected(answer: String) -> ProviderError {
 }
 
 fn address(slot: &Slot, [a, b, c]: [u8; 3]) -> Result<Ipv4Addr, ProviderError> {
-    let first = FIRST_HOST.iter().find(|(role, _)| *role == slot.role).map_or(0, |(_, first)| *first);
-    let end = FIRST_HOST.iter().map(|(_, f)| *f).filter(|f| *f > first).min().unwrap_or(u8::MAX);
+    let first = FIRST_HOST
+        .iter()
+        .find(|(role, _)| *role == slot.role)
+        .map_or(0, |(_, first)| *first);
+    let end = FIRST_HOST
+        .iter()
+        .map(|(_, f)| *f)
+        .filter(|f| *f > first)
+        .min()
+        .unwrap_or(u8::MAX);
     let host = u16::from(first) + slot.index - 1;
     match u8::try_from(host) {
         Ok(host) if host < end => Ok(Ipv4Addr::new(a, b, c, host)),
         _ => Err(ProviderError {
             doing: format!("{} has no address in the cluster's network", slot.node_name()),
             class: ErrorClass::Permanent,
-            hint: Some(format!("local clusters have room for {} nodes of role {}", end - first, slot.role)),
+            hint: Some(format!(
+                "local clusters have room for {} nodes of role {}",
+                end - first,
+                slot.role
+            )),
             source: Answer(format!("{a}.{b}.{c}.0/24 is full")),
         }),
     }
@@ -140,7 +173,9 @@ impl Provider for LocalProvider {
 
     async fn find_groups(&self, owner: &Owner) -> Result<Option<Groups>, ProviderError> {
         Ok(self.network(owner).await?.map(|(name, [a, b, c])| Groups {
-            by_role: [Role::Master, Role::Slave, Role::Zookeeper].map(|role| (role, name.clone())).into(),
+            by_role: [Role::Master, Role::Slave, Role::Zookeeper]
+                .map(|role| (role, name.clone()))
+                .into(),
             rules: format!("one bridge network, {a}.{b}.{c}.0/24, that only this machine reaches"),
         }))
     }
@@ -149,18 +184,32 @@ impl Provider for LocalProvider {
         let name = network_name(owner);
         let mut made = Vec::new();
         if self.network(owner).await?.is_none() {
-            let labels = [format!("{LABEL_CLUSTER}={}", owner.cluster), format!("{LABEL_RUN}={}", owner.run)];
-            let args = ["network", "create", "--label", &labels[0], "--label", &labels[1], &name];
+            let labels = [
+                format!("{LABEL_CLUSTER}={}", owner.cluster),
+                format!("{LABEL_RUN}={}", owner.run),
+            ];
+            let args = [
+                "network", "create", "--label", &labels[0], "--label", &labels[1], &name,
+            ];
             self.engine.call(&format!("create network {name}"), &args).await?;
-            made.push(Resource { kind: NETWORK.into(), id: name.clone(), name: name.clone() });
+            made.push(Resource {
+                kind: NETWORK.into(),
+                id: name.clone(),
+                name: name.clone(),
+            });
         }
         let groups = self.find_groups(owner).await?;
-        Ok((groups.ok_or_else(|| unexpected(format!("network {name} is missing after its creation")))?, made))
+        Ok((
+            groups.ok_or_else(|| unexpected(format!("network {name} is missing after its creation")))?,
+            made,
+        ))
     }
 
     async fn strangers(&self, owner: &Owner) -> Result<Vec<String>, ProviderError> {
         let cluster = label(LABEL_CLUSTER, &owner.cluster);
-        let all = self.containers(&[cluster.clone(), "status=running".into()]).await?;
+        let all = self
+            .containers(&[cluster.clone(), "status=running".into()])
+            .await?;
         let ours = self.containers(&[cluster, label(LABEL_RUN, owner.run)]).await?;
         Ok(all.into_iter().filter(|name| !ours.contains(name)).collect())
     }
@@ -173,7 +222,9 @@ impl Provider for LocalProvider {
             return Err(ProviderError {
                 doing: format!("image {} is not on this machine", self.image),
                 class: ErrorClass::Permanent,
-                hint: Some("import it into the engine, or leave out `[local] image` to have one built".into()),
+                hint: Some(
+                    "import it into the engine, or leave out `[local] image` to have one built".into(),
+                ),
                 source: Answer("no such image".into()),
             });
         }
@@ -187,7 +238,10 @@ impl Provider for LocalProvider {
     }
 
     async fn find(&self, slot: &Slot) -> Result<Option<Instance>, ProviderError> {
-        Ok(self.container(slot).await?.and_then(|found| instance(slot, &found)))
+        Ok(self
+            .container(slot)
+            .await?
+            .and_then(|found| instance(slot, &found)))
     }
 
     async fn launch(&self, launch: &Launch) -> Result<Instance, ProviderError> {
@@ -211,14 +265,24 @@ impl Provider for LocalProvider {
             args.extend(labels.iter().flat_map(|label| ["--label", label.as_str()]));
             args.extend(self.engine.run_args().iter().map(String::as_str));
             args.extend([launch.image.as_str(), "/sbin/init"]);
-            self.engine.call(&format!("create container {name}"), &args).await?;
+            self.engine
+                .call(&format!("create container {name}"), &args)
+                .await?;
         }
         // Before the start: a running container is a complete one.
-        let keys = authorized_keys(&launch.authorized_key).map_err(|e| unexpected(format!("a temporary file: {e}")))?;
+        let keys = authorized_keys(&launch.authorized_key)
+            .map_err(|e| unexpected(format!("a temporary file: {e}")))?;
         let target = format!("{name}:/root/.ssh/authorized_keys");
         let source = keys.path().display().to_string();
-        self.engine.call(&format!("copy the cluster's public key to {name}"), &["cp", &source, &target]).await?;
-        self.engine.call(&format!("start container {name}"), &["start", &name]).await?;
+        self.engine
+            .call(
+                &format!("copy the cluster's public key to {name}"),
+                &["cp", &source, &target],
+            )
+            .await?;
+        self.engine
+            .call(&format!("start container {name}"), &["start", &name])
+            .await?;
         let found = self.find(slot).await?;
         found.ok_or_else(|| unexpected(format!("container {name} does not run after its start")))
     }
@@ -238,38 +302,64 @@ impl Provider for LocalProvider {
     async fn host_keys(&self, instance: &Instance) -> Result<Vec<HostKey>, ProviderError> {
         let script = "cat /etc/ssh/ssh_host_ed25519_key.pub 2>/dev/null || true";
         let doing = format!("read the host key of {}", instance.name);
-        let text = self.engine.call(&doing, &["exec", &instance.id, "sh", "-c", script]).await?;
+        let text = self
+            .engine
+            .call(&doing, &["exec", &instance.id, "sh", "-c", script])
+            .await?;
         Ok(text.lines().filter_map(|line| line.parse().ok()).collect())
     }
 
     async fn owned(&self, owner: &Owner) -> Result<Vec<Resource>, ProviderError> {
         let run = label(LABEL_RUN, owner.run);
         let containers = self.containers(std::slice::from_ref(&run)).await?;
-        let networks = self.ids(&["network", "ls", "--format", "{{.Name}}"], &[run]).await?;
-        let networks = networks.into_iter().map(|name| Resource { kind: NETWORK.into(), id: name.clone(), name });
-        Ok(containers.iter().map(|name| instance_resource(name)).chain(networks).collect())
+        let networks = self
+            .ids(&["network", "ls", "--format", "{{.Name}}"], &[run])
+            .await?;
+        let networks = networks.into_iter().map(|name| Resource {
+            kind: NETWORK.into(),
+            id: name.clone(),
+            name,
+        });
+        Ok(containers
+            .iter()
+            .map(|name| instance_resource(name))
+            .chain(networks)
+            .collect())
     }
 
     async fn delete(&self, resource: &Resource) -> Result<(), ProviderError> {
         let (kind, delete): (_, &[&str]) = match resource.kind.as_str() {
             INSTANCE => ("container", &["rm", "--force", "--volumes"]),
             NETWORK => ("network", &["network", "rm"]),
-            other => return Err(unexpected(format!("{other} is no kind of resource that this provider makes"))),
+            other => {
+                return Err(unexpected(format!(
+                    "{other} is no kind of resource that this provider makes"
+                )));
+            }
         };
         if self.engine.inspect(kind, &resource.id).await?.is_none() {
             return Ok(());
         }
         let args: Vec<_> = delete.iter().copied().chain([resource.id.as_str()]).collect();
-        let deleted = self.engine.call(&format!("delete {kind} {}", resource.id), &args).await;
+        let deleted = self
+            .engine
+            .call(&format!("delete {kind} {}", resource.id), &args)
+            .await;
         match self.engine.inspect(kind, &resource.id).await? {
             None => Ok(()),
-            Some(_) => Err(deleted.err().unwrap_or_else(|| unexpected(format!("{} is still there", resource.id)))),
+            Some(_) => Err(deleted
+                .err()
+                .unwrap_or_else(|| unexpected(format!("{} is still there", resource.id)))),
         }
     }
 }
 
 fn instance_resource(name: &str) -> Resource {
-    Resource { kind: INSTANCE.into(), id: name.to_owned(), name: name.to_owned() }
+    Resource {
+        kind: INSTANCE.into(),
+        id: name.to_owned(),
+        name: name.to_owned(),
+    }
 }
 
 /// The key in a file that sshd accepts once it is copied: only its owner may write it.
@@ -289,20 +379,38 @@ mod tests {
 
     fn slot(role: Role, index: u16) -> Slot {
         let run = "01jd3k00000000000000000abc".parse().unwrap();
-        Slot { owner: Owner { cluster: "demo".into(), run }, generation: Generation::FIRST, role, index }
+        Slot {
+            owner: Owner {
+                cluster: "demo".into(),
+                run,
+            },
+            generation: Generation::FIRST,
+            role,
+            index,
+        }
     }
 
     #[test]
     fn a_slot_has_one_name_and_one_address_and_no_other_has_them() {
-        assert_eq!(container_name(&slot(Role::Master, 1)), "demo-master-1-00000abc-g1");
+        assert_eq!(
+            container_name(&slot(Role::Master, 1)),
+            "demo-master-1-00000abc-g1"
+        );
         assert_eq!(network_name(&slot(Role::Master, 1).owner), "demo-00000abc");
         let prefix = [10, 89, 3];
         let mut seen = std::collections::BTreeSet::new();
         for (role, count) in [(Role::Master, 80), (Role::Slave, 155), (Role::Zookeeper, 10)] {
             for index in 1..=count {
-                assert!(seen.insert(address(&slot(role, index), prefix).unwrap()), "{role} {index} shares its address");
+                assert!(
+                    seen.insert(address(&slot(role, index), prefix).unwrap()),
+                    "{role} {index} shares its address"
+                );
             }
-            assert!(address(&slot(role, count + 1), prefix).is_err(), "{role} {} has an address", count + 1);
+            assert!(
+                address(&slot(role, count + 1), prefix).is_err(),
+                "{role} {} has an address",
+                count + 1
+            );
         }
     }
 }

@@ -1,0 +1,12 @@
+//! The cluster's own types: what the user asks for, and what it is made of.
+
+mod nodes;
+mod spec;
+mod validate;
+
+pub use nodes::{Instance, Inventory, MESOS_MASTER_PORT, Node, Role, ZOOKEEPER_PORT};
+pub use spec::{
+    ClusterSpec, DisksSpec, FrameworksSpec, HdfsSpec, LocalSpec, MesosSource, MesosSpec, MountFallback,
+    NfsServerChoice, ProviderKind, SharedVolumeSpec, ZookeeperSpec,
+};
+pub use validate::{MAX_CLUSTER_NAME, MAX_NODES, SpecError};

@@ -1,0 +1,165 @@
+//! What a cluster is made of: roles, machines, nodes.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::remote::HostKey;
+
+/// Port of the Mesos master.
+pub const MESOS_MASTER_PORT: u16 = 5050;
+/// Port that ZooKeeper's clients use.
+pub const ZOOKEEPER_PORT: u16 = 2181;
+
+/// What a node is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// A Mesos master; the first one is also the hub and holds both namenodes.
+    Master,
+    /// A Mesos slave with a datanode of each HDFS.
+    Slave,
+    /// A ZooKeeper server.
+    Zookeeper,
+}
+
+impl Role {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Master => "master",
+            Self::Slave => "slave",
+            Self::Zookeeper => "zookeeper",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A machine that `launch-*` made (or found): it exists, and may not answer yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    /// The provider's id.
+    pub id: String,
+    /// Its host name.
+    pub name: String,
+    /// What it is for.
+    pub role: Role,
+    /// Its number within the role, from 1.
+    pub index: u16,
+    /// Its address inside the cluster.
+    pub private_ip: IpAddr,
+    /// Its address from outside, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_ip: Option<IpAddr>,
+}
+
+/// A machine that answers: `await-nodes` pinned its host key and logged in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// The machine.
+    #[serde(flatten)]
+    pub instance: Instance,
+    /// Who logs in.
+    pub user: String,
+    /// The SSH port.
+    pub port: u16,
+    /// The host key that it must show.
+    pub host_key: HostKey,
+    /// The node through which it is reached; none where this machine reaches it directly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<Box<Node>>,
+}
+
+impl std::ops::Deref for Node {
+    type Target = Instance;
+
+    fn deref(&self) -> &Instance {
+        &self.instance
+    }
+}
+
+/// The nodes of a cluster by role, each list in the order of the index.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inventory {
+    /// At least one.
+    pub masters: Vec<Node>,
+    /// At least one.
+    pub slaves: Vec<Node>,
+    /// Three, or none with a single master.
+    pub zookeepers: Vec<Node>,
+}
+
+impl Inventory {
+    /// Sorts nodes by role and index; `None` without a master.
+    pub fn new(nodes: impl IntoIterator<Item = Node>) -> Option<Self> {
+        let mut inventory = Self {
+            masters: Vec::new(),
+            slaves: Vec::new(),
+            zookeepers: Vec::new(),
+        };
+        for node in nodes {
+            match node.role {
+                Role::Master => inventory.masters.push(node),
+                Role::Slave => inventory.slaves.push(node),
+                Role::Zookeeper => inventory.zookeepers.push(node),
+            }
+        }
+        for list in [
+            &mut inventory.masters,
+            &mut inventory.slaves,
+            &mut inventory.zookeepers,
+        ] {
+            list.sort_by_key(|node| node.index);
+        }
+        (!inventory.masters.is_empty()).then_some(inventory)
+    }
+
+    /// The first master: hub of all copies, home of both namenodes.
+    pub fn first_master(&self) -> &Node {
+        &self.masters[0]
+    }
+
+    /// The masters but the first.
+    pub fn other_masters(&self) -> &[Node] {
+        &self.masters[1..]
+    }
+
+    /// Every node: masters, slaves, ZooKeepers.
+    pub fn all(&self) -> impl Iterator<Item = &Node> {
+        self.masters.iter().chain(&self.slaves).chain(&self.zookeepers)
+    }
+
+    /// Every node but the first master.
+    pub fn others(&self) -> impl Iterator<Item = &Node> {
+        self.all().skip(1)
+    }
+
+    /// The masters but the first, then the slaves: where Mesos is copied to.
+    pub fn mesos_others(&self) -> impl Iterator<Item = &Node> {
+        self.other_masters().iter().chain(&self.slaves)
+    }
+
+    /// Where Mesos finds its master: `zk://ip:2181,…/mesos`, or the only master's `ip:5050`.
+    pub fn cluster_url(&self) -> String {
+        if self.zookeepers.is_empty() {
+            return format!("{}:{MESOS_MASTER_PORT}", self.first_master().private_ip);
+        }
+        format!("zk://{}/mesos", self.zookeeper_connect())
+    }
+
+    /// ZooKeeper's connect string, `ip:2181,…`; empty without ZooKeeper.
+    pub fn zookeeper_connect(&self) -> String {
+        let servers: Vec<_> = self
+            .zookeepers
+            .iter()
+            .map(|z| format!("{}:{ZOOKEEPER_PORT}", z.private_ip))
+            .collect();
+        servers.join(",")
+    }
+}

@@ -1,0 +1,280 @@
+//! What the user asks for: the spec, which is also the shape of the configuration file.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// Everything that defines a cluster; frozen into the journal when its run starts.
+///
+/// It is also the shape of `mesosflow.toml`: every field has a default, unknown ones are refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClusterSpec {
+    /// The cluster's name: a host name label.
+    pub cluster: String,
+    /// Where the nodes come from.
+    pub provider: ProviderKind,
+    /// Mesos masters. Three ZooKeepers come with more than one.
+    pub masters: u16,
+    /// Mesos slaves.
+    pub slaves: u16,
+    /// The operating system of the nodes, handed over to the deployed scripts.
+    pub os: String,
+    /// Swap on every node, MiB; 0 for none.
+    pub swap_mb: u32,
+    /// A folder laid over the embedded deploy tree, rendered in the same way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deploy_dir: Option<PathBuf>,
+    /// Where Mesos comes from.
+    pub mesos: MesosSpec,
+    /// Spark and the Hadoop framework.
+    pub frameworks: FrameworksSpec,
+    /// Both HDFS.
+    pub hdfs: HdfsSpec,
+    /// ZooKeeper.
+    pub zookeeper: ZookeeperSpec,
+    /// Further disks of every node.
+    pub disks: DisksSpec,
+    /// `/mnt/nfs`.
+    pub shared_volume: SharedVolumeSpec,
+    /// What only the local provider needs.
+    pub local: LocalSpec,
+}
+
+impl Default for ClusterSpec {
+    fn default() -> Self {
+        Self {
+            cluster: "demo".into(),
+            provider: ProviderKind::Local,
+            masters: 3,
+            slaves: 2,
+            os: "debian12".into(),
+            swap_mb: 0,
+            deploy_dir: None,
+            mesos: MesosSpec::default(),
+            frameworks: FrameworksSpec::default(),
+            hdfs: HdfsSpec::default(),
+            zookeeper: ZookeeperSpec::default(),
+            disks: DisksSpec::default(),
+            shared_volume: SharedVolumeSpec::default(),
+            local: LocalSpec::default(),
+        }
+    }
+}
+
+/// Where nodes come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProviderKind {
+    /// Containers of this machine's engine.
+    Local,
+}
+
+impl ProviderKind {
+    /// The word for it on the command line, in the config and in the journal.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+        }
+    }
+}
+
+impl fmt::Display for ProviderKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Where Mesos comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MesosSource {
+    /// It is on the image already, under `/root/mesos`.
+    #[default]
+    None,
+    /// A tarball of what `make install` gives, by path or URL.
+    Tarball,
+    /// A git repository, built on the first master.
+    Git,
+}
+
+impl MesosSource {
+    /// The word for it in the config.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Tarball => "tarball",
+            Self::Git => "git",
+        }
+    }
+}
+
+/// The `[mesos]` table.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MesosSpec {
+    /// Which of the ways below.
+    pub source: MesosSource,
+    /// `tarball`: an absolute path on this machine, or an `http(s)://` URL that the first master fetches.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// `tarball`: its SHA-256, hex; checked when given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// `git`: the repository's URL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
+    /// `git`: the branch, tag or commit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// `git`: arguments of `configure`, beside `--prefix`.
+    pub configure_flags: Vec<String>,
+    /// Further flags of every master, such as `--authenticate_frameworks=false`.
+    pub master_flags: Vec<String>,
+    /// Further flags of every agent.
+    pub agent_flags: Vec<String>,
+    /// Operating-system packages that this Mesos needs on masters and slaves.
+    pub packages: Vec<String>,
+}
+
+/// The `[frameworks]` table: what `framework-config` configures.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FrameworksSpec {
+    /// Spark, as it is on the image under `/root/spark`.
+    pub spark: bool,
+    /// The Hadoop framework's configuration (MapReduce on Mesos).
+    pub hadoop: bool,
+}
+
+impl Default for FrameworksSpec {
+    fn default() -> Self {
+        Self {
+            spark: true,
+            hadoop: true,
+        }
+    }
+}
+
+/// The `[hdfs]` table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HdfsSpec {
+    /// Heap of each HDFS daemon, MiB.
+    pub heap_mb: u32,
+}
+
+impl Default for HdfsSpec {
+    fn default() -> Self {
+        Self { heap_mb: 256 }
+    }
+}
+
+/// The `[zookeeper]` table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ZookeeperSpec {
+    /// Heap of each server, MiB.
+    pub heap_mb: u32,
+}
+
+impl Default for ZookeeperSpec {
+    fn default() -> Self {
+        Self { heap_mb: 128 }
+    }
+}
+
+/// The `[disks]` table: block devices that every node has beside its root disk, as paths. None by default: local nodes
+/// share the disk of the machine.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DisksSpec {
+    /// Disks that a stop of the node may wipe: ext4 on `/mnt`, `/mnt2`, …
+    pub ephemeral: Vec<String>,
+    /// The disk of the persistent HDFS: xfs on `/vol`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub volume: Option<String>,
+}
+
+/// The `[shared_volume]` table.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SharedVolumeSpec {
+    /// What serves NFS.
+    pub server: NfsServerChoice,
+    /// What mounts it where the kernel has no NFS client; by default `sshfs` on local nodes, `none` elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<MountFallback>,
+}
+
+/// What serves NFS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NfsServerChoice {
+    /// The kernel's server where the first master's kernel has one, else nfs-ganesha.
+    #[default]
+    Auto,
+    /// The kernel's server.
+    Kernel,
+    /// nfs-ganesha, in user space.
+    Ganesha,
+}
+
+impl NfsServerChoice {
+    /// The word for it in the config.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Kernel => "kernel",
+            Self::Ganesha => "ganesha",
+        }
+    }
+}
+
+/// What mounts the shared volume where the kernel has no NFS client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MountFallback {
+    /// Nothing: the step fails.
+    None,
+    /// A read-only mount over SSH.
+    Sshfs,
+}
+
+/// The `[local]` table.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LocalSpec {
+    /// `podman` or `docker`, or a path to one; found by itself when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine: Option<String>,
+    /// Global arguments of the engine; when absent, what this machine needs is detected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine_args: Option<Vec<String>>,
+    /// Further arguments for making a node; when absent, what this machine needs is detected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_args: Option<Vec<String>>,
+    /// An image to use instead of the one that mesosflow builds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+}
+
+impl ClusterSpec {
+    /// ZooKeeper servers: three with more than one master, otherwise none (notes 1.4).
+    pub const fn zookeepers(&self) -> u16 {
+        if self.masters > 1 { 3 } else { 0 }
+    }
+
+    /// How many masters make the majority that Mesos' registry needs.
+    pub const fn quorum(&self) -> u16 {
+        self.masters / 2 + 1
+    }
+
+    /// What mounts the shared volume where the kernel cannot.
+    pub fn mount_fallback(&self) -> MountFallback {
+        self.shared_volume.fallback.unwrap_or(match self.provider {
+            ProviderKind::Local => MountFallback::Sshfs,
+        })
+    }
+}

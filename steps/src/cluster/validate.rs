@@ -1,0 +1,293 @@
+//! What a spec must be before anything is touched.
+
+use super::{ClusterSpec, MesosSource, MesosSpec};
+
+/// The longest name of a cluster, so that a node's name (`<cluster>-zookeeper-3`) stays a host name label (RFC 1123: 63).
+pub const MAX_CLUSTER_NAME: usize = 40;
+/// The most nodes of one role; far above what one controller was ever asked for.
+pub const MAX_NODES: u16 = 1000;
+
+/// What is wrong with a spec, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{field}` {problem}")]
+pub struct SpecError {
+    /// The field, as it is called in the config.
+    pub field: &'static str,
+    /// What is wrong with it.
+    pub problem: String,
+    /// What to do.
+    pub hint: String,
+}
+
+impl ClusterSpec {
+    /// Checks everything that can be known before anything is touched.
+    ///
+    /// # Errors
+    /// The first field that cannot work. On success, what works but should be known.
+    pub fn validate(&self) -> Result<Vec<String>, SpecError> {
+        let wrong = |field, problem: String, hint: &str| {
+            Err(SpecError {
+                field,
+                problem,
+                hint: hint.to_owned(),
+            })
+        };
+        if let Err(problem) = check_host_label(&self.cluster) {
+            return wrong(
+                "cluster",
+                problem,
+                "choose a name of lower-case letters, digits and inner hyphens, such as `demo`",
+            );
+        }
+        if self.masters == 0 {
+            return wrong(
+                "masters",
+                "is 0: a cluster without a master is none".into(),
+                "use 1, or 3 to survive the loss of one",
+            );
+        }
+        if self.slaves == 0 {
+            return wrong(
+                "slaves",
+                "is 0: there would be nothing to run tasks or hold blocks".into(),
+                "use 1 or more",
+            );
+        }
+        for (field, count) in [("masters", self.masters), ("slaves", self.slaves)] {
+            if count > MAX_NODES {
+                return wrong(
+                    field,
+                    format!("is {count}, more than {MAX_NODES}"),
+                    "use a smaller cluster",
+                );
+            }
+        }
+        self.mesos.validate()?;
+        if let Some(dir) = &self.deploy_dir
+            && !dir.is_dir()
+        {
+            return wrong(
+                "deploy_dir",
+                format!("is not a folder: {}", dir.display()),
+                "name a folder, or leave it out",
+            );
+        }
+        for device in self.disks.ephemeral.iter().chain(&self.disks.volume) {
+            if !device.starts_with("/dev/") || device.contains(char::is_whitespace) {
+                return wrong(
+                    "disks",
+                    format!("names {device:?}, which is no device"),
+                    "use paths such as `/dev/nvme1n1`",
+                );
+            }
+        }
+        if self.hdfs.heap_mb < 64 {
+            return wrong(
+                "hdfs.heap_mb",
+                format!("is {}: no daemon starts with that", self.hdfs.heap_mb),
+                "use 128 or more",
+            );
+        }
+        if self.zookeeper.heap_mb < 32 {
+            return wrong(
+                "zookeeper.heap_mb",
+                format!("is {}", self.zookeeper.heap_mb),
+                "use 64 or more",
+            );
+        }
+        let mut warnings = Vec::new();
+        if self.masters.is_multiple_of(2) {
+            warnings.push(format!(
+                "{} masters need {} of them alive and survive the loss of {}; {} would be as safe, {} safer",
+                self.masters,
+                self.quorum(),
+                self.masters - self.quorum(),
+                self.masters - 1,
+                self.masters + 1
+            ));
+        }
+        Ok(warnings)
+    }
+}
+
+impl MesosSpec {
+    fn validate(&self) -> Result<(), SpecError> {
+        let wrong = |field, problem: &str, hint: &str| {
+            Err(SpecError {
+                field,
+                problem: problem.to_owned(),
+                hint: hint.to_owned(),
+            })
+        };
+        match self.source {
+            MesosSource::None => {}
+            MesosSource::Tarball => {
+                let Some(url) = &self.url else {
+                    return wrong(
+                        "mesos.url",
+                        "is missing",
+                        "name the tarball: a path, or an http(s):// URL",
+                    );
+                };
+                let remote = url.starts_with("http://") || url.starts_with("https://");
+                if !remote && !std::path::Path::new(url).is_file() {
+                    return wrong(
+                        "mesos.url",
+                        &format!("is not a file: {url}"),
+                        "name an existing tarball, or an http(s):// URL",
+                    );
+                }
+            }
+            MesosSource::Git if self.repository.is_none() => {
+                return wrong(
+                    "mesos.repository",
+                    "is missing",
+                    "name the git repository to build from",
+                );
+            }
+            MesosSource::Git if self.branch.is_none() => {
+                return wrong("mesos.branch", "is missing", "name the branch or tag to build");
+            }
+            MesosSource::Git => {}
+        }
+        if let Some(sha256) = &self.sha256
+            && (sha256.len() != 64 || !sha256.bytes().all(|b| b.is_ascii_hexdigit()))
+        {
+            return wrong(
+                "mesos.sha256",
+                "is not 64 hexadecimal digits",
+                "give what `sha256sum` prints for the tarball",
+            );
+        }
+        for (field, flags) in [
+            ("mesos.master_flags", &self.master_flags),
+            ("mesos.agent_flags", &self.agent_flags),
+        ] {
+            // They stand in single quotes in a systemd unit, where a quote or a line break would end them.
+            if let Some(bad) = flags
+                .iter()
+                .find(|f| !f.starts_with("--") || f.contains(['\'', '\n', '\\', '%']))
+            {
+                return wrong(
+                    field,
+                    &format!("holds {bad:?}, which is no plain flag"),
+                    "write `--name=value`",
+                );
+            }
+        }
+        for package in &self.packages {
+            // Debian policy 5.6.1: lower-case letters, digits, plus, minus, full stop, beginning with one of the first two.
+            let known = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b);
+            if !package.bytes().all(known) || !package.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+                return wrong(
+                    "mesos.packages",
+                    &format!("holds `{package}`, which is no package name"),
+                    "use names of the nodes' packages",
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// RFC 1123 host name label, in lower case, short enough for a node's suffix.
+fn check_host_label(name: &str) -> Result<(), String> {
+    if name.is_empty() {
+        return Err("is empty".into());
+    }
+    if name.len() > MAX_CLUSTER_NAME {
+        return Err(format!(
+            "is {} characters long, more than {MAX_CLUSTER_NAME}",
+            name.chars().count()
+        ));
+    }
+    if let Some(bad) = name
+        .chars()
+        .find(|c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-'))
+    {
+        return Err(format!("is no host name: {name:?} has {bad:?}"));
+    }
+    if name.starts_with('-') || name.ends_with('-') {
+        return Err(format!("is no host name: {name:?} begins or ends with a hyphen"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(change: impl FnOnce(&mut ClusterSpec)) -> SpecError {
+        let mut spec = ClusterSpec::default();
+        change(&mut spec);
+        spec.validate().unwrap_err()
+    }
+
+    #[test]
+    fn the_default_spec_is_the_demo_of_three_masters_and_two_slaves() {
+        let spec = ClusterSpec::default();
+        assert_eq!(
+            (spec.masters, spec.quorum(), spec.zookeepers(), spec.slaves),
+            (3, 2, 3, 2)
+        );
+        assert_eq!(spec.validate().unwrap(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_by_the_name_of_its_field() {
+        assert_eq!(refused(|s| s.slaves = 0).field, "slaves");
+        assert_eq!(refused(|s| s.masters = 0).field, "masters");
+        for name in [
+            "",
+            "a b",
+            "x;reboot",
+            "-a",
+            "a-",
+            "Demo",
+            &"a".repeat(300),
+            "ä",
+            "a\nb",
+            "$(id)",
+        ] {
+            assert_eq!(
+                refused(|s| s.cluster = name.to_owned()).field,
+                "cluster",
+                "{name:?}"
+            );
+        }
+        assert_eq!(
+            refused(|s| s.mesos.source = MesosSource::Tarball).field,
+            "mesos.url"
+        );
+        assert_eq!(
+            refused(|s| s.mesos.sha256 = Some("abc".into())).field,
+            "mesos.sha256"
+        );
+        assert_eq!(
+            refused(|s| s.mesos.packages = vec!["a;b".into()]).field,
+            "mesos.packages"
+        );
+    }
+
+    #[test]
+    fn an_even_number_of_masters_is_warned_about() {
+        let spec = ClusterSpec {
+            masters: 2,
+            ..ClusterSpec::default()
+        };
+        let warnings = spec.validate().unwrap();
+        assert!(
+            warnings[0].contains("2 masters need 2 of them alive and survive the loss of 0"),
+            "{warnings:?}"
+        );
+    }
+
+    #[test]
+    fn a_single_master_needs_no_zookeeper() {
+        let spec = ClusterSpec {
+            masters: 1,
+            ..ClusterSpec::default()
+        };
+        assert_eq!((spec.quorum(), spec.zookeepers()), (1, 0));
+    }
+}

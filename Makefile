@@ -10,8 +10,8 @@ SHELL := /bin/bash
 ENGINE ?= $(shell command -v podman || command -v docker || echo podman)
 TARGET := $(shell cargo metadata --no-deps --format-version 1 2>/dev/null | python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
 DATA := $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/mesosflow
-RECIPE = $(shell steps/image/build.sh --digest)
-IMAGE = localhost/mesosflow-node:$(shell steps/image/build.sh --digest | cut -c1-16)
+RECIPE = $(shell bash steps/image/build.sh --digest)
+IMAGE = localhost/mesosflow-node:$(shell bash steps/image/build.sh --digest | cut -c1-16)
 
 # What the build links against, what runs the nodes, what makes their image.
 PACKAGES := gcc libc6-dev pkg-config libssl-dev make podman runc netavark aardvark-dns iptables mmdebstrap rsync openssh-client
@@ -38,7 +38,7 @@ test: setup setup-test
 bench: setup
 	@$(MAKE) --no-print-directory -j2 build image
 	@$(MAKE) --no-print-directory standin
-	@cargo run --quiet --release -p mesosflow-tests --bin bench -- "$(TARGET)/release/mesosflow"
+	@cargo run --quiet --release --locked -p mesosflow-journal --example bench -- "$(TARGET)/release/mesosflow"
 
 lint: setup setup-lint
 	cargo fmt --all --check

@@ -1,1 +1,33 @@
-//! x
+//! What the end-to-end scenarios are written with: the real program, the real engine, a journal and clusters of their
+//! own, and the certainty that nothing of them stays behind.
+//!
+//! A scenario starts with a [`Bench`]. It runs the built `mesosflow` beside the test binary (or the one that
+//! `MESOSFLOW_BIN` names) on the machine's container engine, with the Mesos stand-in of `fixtures/mesos-standin`.
+
+mod bench;
+mod engine;
+mod guard;
+mod hdfs;
+mod health;
+mod history;
+mod live;
+mod mount;
+mod nodes;
+mod program;
+mod said;
+mod status;
+mod wait;
+mod watch;
+
+pub use bench::{Bench, RUN_LIMIT};
+pub use engine::{Engine, Ran};
+pub use hdfs::{FileSystem, Hdfs};
+pub use health::{assert_healthy, leader, leader_and_slaves};
+pub use history::{History, Started};
+pub use live::Live;
+pub use mount::SmallDisk;
+pub use nodes::{Node, Nodes};
+pub use said::Said;
+pub use status::Status;
+pub use wait::until;
+pub use watch::{Point, Reached, Seen, Watch};

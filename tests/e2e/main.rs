@@ -1,0 +1,17 @@
+//! End to end: the real program on a real container engine, with the Mesos stand-in.
+//!
+//!     cargo build -p mesosflow -p mesos-standin && cargo nextest run -p mesosflow-tests
+//!
+//! Needs root and podman or docker. Each scenario has a journal and clusters of its own, and removes them, also when it is
+//! killed; any number of suites can run side by side. With `cargo test`, add `-- --test-threads 2`.
+
+#![cfg(test)]
+#![expect(clippy::print_stdout, reason = "what is shown with a failed test")]
+
+mod crash;
+mod demo_cluster;
+mod engine_failures;
+mod journal_failures;
+mod overlay;
+mod replay;
+mod stop_and_refusals;

@@ -1,0 +1,131 @@
+//! Replay, on a finished cluster: what is refused changes nothing; steps before `--from` keep their outcomes, the others
+//! run again in a new generation; a replayed format makes a new file system on both sides and touches no other; the
+//! history of each generation stays.
+
+use std::collections::BTreeSet;
+
+use mesosflow_tests::{Bench, Hdfs, RUN_LIMIT, assert_healthy};
+
+/// All of it, on a cluster whose run has succeeded.
+pub(crate) fn on(bench: &mut Bench, run: &str, cluster: &str) {
+    refused(bench, run, cluster);
+    ephemeral_format(bench, run);
+    persistent_format(bench, run);
+    machines(bench, run, cluster);
+}
+
+fn refused(bench: &mut Bench, run: &str, cluster: &str) {
+    let before = bench.history(run).events().len();
+    let containers = bench.engine().containers(cluster);
+    bench.say(&["resume", run]).ended(3).complains(&["has succeeded"]);
+    bench
+        .say(&["run", "--cluster", cluster])
+        .ended(3)
+        .complains(&[cluster, run]);
+    bench
+        .say(&["replay", run, "--from", "hdfs-format"])
+        .ended(3)
+        .complains(&["hdfs-format", "--yes"]);
+    bench
+        .say(&["replay", run, "--from", "hdfs-fromat", "--yes"])
+        .ended(2)
+        .complains(&["hdfs-fromat", "hdfs-format"]);
+    assert_eq!(
+        bench.history(run).events().len(),
+        before,
+        "refused, and yet there are new events"
+    );
+    assert_eq!(bench.engine().containers(cluster), containers);
+}
+
+fn ephemeral_format(bench: &mut Bench, run: &str) {
+    let nodes = bench.nodes(run);
+    let before = Hdfs::BOTH.map(|hdfs| hdfs.file_system(&nodes));
+    let first = bench.history(run).events().to_vec();
+
+    bench
+        .say(&["replay", run, "--from", "hdfs-format", "--yes"])
+        .ended(0);
+    ran_again_from(bench, run, "hdfs-format", 2);
+    assert_eq!(
+        bench.history(run).events()[..first.len()],
+        first,
+        "the history of the first generation"
+    );
+    assert_eq!(bench.nodes(run).containers(), nodes.containers());
+
+    let [ephemeral, persistent] = Hdfs::BOTH.map(|hdfs| hdfs.file_system(&nodes));
+    assert_ne!(ephemeral.cluster_id, before[0].cluster_id);
+    assert_ne!(ephemeral.block_pool, before[0].block_pool);
+    assert_eq!(
+        persistent, before[1],
+        "a replay that does not name its format touches the persistent HDFS"
+    );
+    assert_healthy(&nodes);
+}
+
+fn persistent_format(bench: &mut Bench, run: &str) {
+    let nodes = bench.nodes(run);
+    let before = Hdfs::BOTH.map(|hdfs| hdfs.file_system(&nodes));
+    bench
+        .say(&["replay", run, "--from", "persistent-hdfs-format", "--yes"])
+        .ended(0);
+    ran_again_from(bench, run, "persistent-hdfs-format", 3);
+    let [ephemeral, persistent] = Hdfs::BOTH.map(|hdfs| hdfs.file_system(&nodes));
+    assert_eq!(ephemeral, before[0]);
+    assert_ne!(persistent.cluster_id, before[1].cluster_id);
+    assert_ne!(persistent.block_pool, before[1].block_pool);
+    assert_healthy(&nodes);
+}
+
+/// New machines in place of the old ones, under the same names and addresses.
+fn machines(bench: &mut Bench, run: &str, cluster: &str) {
+    let old = bench.engine().containers(cluster);
+    let volumes = bench.engine().volumes(&old);
+    bench
+        .start(&["replay", run, "--from", "launch-slaves", "--yes"])
+        .finish(RUN_LIMIT)
+        .ended(0);
+    ran_again_from(bench, run, "launch-slaves", 4);
+    let nodes = bench.nodes(run);
+    let new = bench.engine().containers(cluster);
+    assert_eq!(new, nodes.containers());
+    assert_eq!(new.len(), old.len());
+    assert!(
+        new.iter().all(|name| !old.contains(name)),
+        "an old node is left: {old:?}, {new:?}"
+    );
+    let left: Vec<_> = volumes
+        .iter()
+        .filter(|volume| bench.engine().has_volume(volume))
+        .collect();
+    assert!(left.is_empty(), "volumes of the old nodes are left: {left:?}");
+    assert_eq!(bench.engine().networks(cluster).len(), 1);
+    assert_healthy(&nodes);
+}
+
+/// Asserts that just the steps from `from` on ran in `generation`, and that all are done.
+fn ran_again_from(bench: &Bench, run: &str, from: &str, generation: u64) {
+    let status = bench.status(run);
+    status.all_done();
+    assert_eq!(status.generation(), generation);
+    let place = status.place(from);
+    let ids = |steps: &[serde_json::Value]| -> BTreeSet<String> {
+        steps
+            .iter()
+            .map(|step| step["id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let history = bench.history(run);
+    history.assert_well_formed();
+    history.assert_nothing_done_twice();
+    assert_eq!(
+        history.started_steps(generation),
+        ids(&status.steps()[place..]),
+        "steps of generation {generation}"
+    );
+    for (index, step) in status.steps().iter().enumerate() {
+        let is_new = step["generation"] == generation;
+        assert_eq!(is_new, index >= place, "{step:#}");
+    }
+}

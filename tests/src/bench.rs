@@ -1,0 +1,215 @@
+//! A bench: the folder, the journal and the clusters of one scenario.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use crate::engine::Engine;
+use crate::guard::Guard;
+use crate::history::History;
+use crate::live::Live;
+use crate::nodes::Nodes;
+use crate::program;
+use crate::said::Said;
+use crate::status::Status;
+
+/// How long bringing up a cluster may take before the test gives up on it. Nothing is measured by it.
+pub const RUN_LIMIT: Duration = Duration::from_secs(400);
+
+/// Distinguishes the clusters and programs of one process; its number distinguishes the processes.
+static NUMBER: AtomicU32 = AtomicU32::new(1);
+
+/// Everything that a scenario owns. Dropped, its clusters are destroyed; killed, the [guard](crate::guard) sees to that.
+#[derive(Debug)]
+pub struct Bench {
+    folder: PathBuf,
+    journal: PathBuf,
+    mesosflow: PathBuf,
+    mesos: PathBuf,
+    engine: Engine,
+    guard: Guard,
+    clusters: Vec<String>,
+}
+
+impl Default for Bench {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Bench {
+    /// A new bench.
+    ///
+    /// # Panics
+    /// The programs are not built, or no engine answers.
+    pub fn new() -> Self {
+        let (mesosflow, mesos) = (program::mesosflow(), program::mesos_tarball());
+        let engine = Engine::find();
+        let folder = tempfile::Builder::new()
+            .prefix("mesosflow-test-")
+            .tempdir()
+            .expect("a folder")
+            .keep();
+        let guard = Guard::start(&folder, &engine);
+        let journal = folder.join("journal.sqlite");
+        Self {
+            folder,
+            journal,
+            mesosflow,
+            mesos,
+            engine,
+            guard,
+            clusters: Vec::new(),
+        }
+    }
+
+    /// The container engine.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// A path in the scenario's folder, which is also the home folder and the current one.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Writes a file in the scenario's folder, and the folders above it.
+    ///
+    /// # Panics
+    /// It cannot be written.
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().expect("a folder above")).expect("the folder can be made");
+        std::fs::write(&path, text).expect("the file can be written");
+        path
+    }
+
+    /// The journal's file.
+    pub fn journal(&self) -> &Path {
+        &self.journal
+    }
+
+    /// Moves the journal, before it is first used.
+    pub fn set_journal(&mut self, path: PathBuf) {
+        self.journal = path;
+    }
+
+    /// The folder of a run: its key, known hosts and log.
+    pub fn run_dir(&self, run: &str) -> PathBuf {
+        self.journal
+            .parent()
+            .expect("a folder above")
+            .join("runs")
+            .join(run)
+    }
+
+    /// A name for a cluster that no other test on this machine has.
+    pub fn cluster(&mut self) -> String {
+        let name = format!(
+            "t{}-{}",
+            std::process::id(),
+            NUMBER.fetch_add(1, Ordering::Relaxed)
+        );
+        self.guard.cluster(&name);
+        self.clusters.push(name.clone());
+        name
+    }
+
+    /// The program with these arguments, in surroundings of its own.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(&self.mesosflow);
+        command
+            .args(args)
+            .arg("--journal")
+            .arg(&self.journal)
+            .current_dir(&self.folder)
+            .stdin(Stdio::null())
+            .env("HOME", &self.folder)
+            .env("MESOSFLOW_MESOS_TARBALL", &self.mesos);
+        for variable in [
+            "XDG_STATE_HOME",
+            "XDG_DATA_HOME",
+            "XDG_CONFIG_HOME",
+            "MESOSFLOW_JOURNAL",
+        ] {
+            command.env_remove(variable);
+        }
+        // Should the node image have to be built: what was downloaded once is there.
+        if let (None, Some(home)) = (std::env::var_os("XDG_CACHE_HOME"), std::env::var_os("HOME")) {
+            command.env("XDG_CACHE_HOME", Path::new(&home).join(".cache"));
+        }
+        command
+    }
+
+    /// Runs the program to its end; for what is over in a moment.
+    ///
+    /// # Panics
+    /// It cannot be started.
+    pub fn say(&mut self, args: &[&str]) -> Said {
+        self.start(args).finish(RUN_LIMIT)
+    }
+
+    /// Starts the program.
+    pub fn start(&mut self, args: &[&str]) -> Live {
+        let command = self.command(args);
+        self.start_command(command)
+    }
+
+    /// Starts what [`Bench::command`] gave.
+    pub fn start_command(&mut self, command: Command) -> Live {
+        let stem = self.path(&format!("program-{}", NUMBER.fetch_add(1, Ordering::Relaxed)));
+        let live = Live::start(command, &stem);
+        self.guard.pid(live.pid());
+        live
+    }
+
+    /// Where a run stands, as `status --json` says.
+    pub fn status(&self, run: &str) -> Status {
+        Status::new(self.read(&["status", run, "--json"]).json())
+    }
+
+    /// What happened, as `events --json` says.
+    pub fn history(&self, run: &str) -> History {
+        History::new(self.read(&["events", run, "--json"]).json_lines())
+    }
+
+    /// The nodes of a run, as `status --json` says.
+    pub fn nodes(&self, run: &str) -> Nodes {
+        Nodes::new(self.engine.clone(), &self.status(run))
+    }
+
+    fn read(&self, args: &[&str]) -> Said {
+        Said::of(self.command(args).output().expect("mesosflow starts")).ended(0)
+    }
+}
+
+impl Bench {
+    /// What the programs said last, before the folder goes.
+    #[expect(clippy::print_stderr, reason = "the test harness shows it with a failed test")]
+    fn explain(&self) {
+        let entries = std::fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let mut paths: Vec<_> = entries.map(|entry| entry.path()).collect();
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "err"));
+        paths.sort_by_key(|path| path.metadata().and_then(|data| data.modified()).ok());
+        for path in paths.iter().rev().take(3) {
+            let text = std::fs::read_to_string(path).unwrap_or_default();
+            let tail: Vec<_> = text.lines().rev().take(25).collect();
+            let tail: Vec<_> = tail.into_iter().rev().collect();
+            eprintln!("-- {} ended with:\n{}", path.display(), tail.join("\n"));
+        }
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.explain();
+        }
+        for cluster in &self.clusters {
+            // What this leaves, the guard removes.
+            let _destroyed = self.command(&["destroy", "--cluster", cluster, "--yes"]).output();
+        }
+        self.guard.finish();
+    }
+}

@@ -1,0 +1,87 @@
+//! The nodes of a cluster, entered through the engine: by hand, as somebody would who does not believe the report.
+
+use crate::engine::{Engine, Ran};
+use crate::status::Status;
+
+/// One node.
+#[derive(Debug, Clone)]
+pub struct Node {
+    engine: Engine,
+    /// Its name.
+    pub name: String,
+    /// Its container.
+    pub container: String,
+    /// `master`, `slave` or `zookeeper`.
+    pub role: String,
+    /// Its address.
+    pub ip: String,
+}
+
+impl Node {
+    /// Runs a shell script on it.
+    pub fn run(&self, script: &str) -> Ran {
+        self.engine.exec(&self.container, script)
+    }
+
+    /// What a script prints that has to work.
+    ///
+    /// # Panics
+    /// It fails.
+    #[track_caller]
+    pub fn ask(&self, script: &str) -> String {
+        self.run(script).ok()
+    }
+}
+
+/// All nodes.
+#[derive(Debug, Clone)]
+pub struct Nodes {
+    all: Vec<Node>,
+}
+
+impl Nodes {
+    pub(crate) fn new(engine: Engine, status: &Status) -> Self {
+        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        let node = |value: &serde_json::Value| Node {
+            engine: engine.clone(),
+            name: text(&value["name"]),
+            container: text(&value["instance_id"]),
+            role: text(&value["role"]),
+            ip: text(&value["private_ip"]),
+        };
+        Self {
+            all: status.nodes().iter().map(node).collect(),
+        }
+    }
+
+    /// All of them.
+    pub fn all(&self) -> &[Node] {
+        &self.all
+    }
+
+    /// Those of a role, in order.
+    pub fn of(&self, role: &str) -> Vec<&Node> {
+        let mut found: Vec<_> = self.all.iter().filter(|node| node.role == role).collect();
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        found
+    }
+
+    /// The first master.
+    ///
+    /// # Panics
+    /// There is no master.
+    #[track_caller]
+    pub fn hub(&self) -> &Node {
+        match self.of("master").first() {
+            Some(hub) => hub,
+            None => panic!("no master among {:?}", self.all),
+        }
+    }
+
+    /// Names of the containers, in order.
+    pub fn containers(&self) -> Vec<String> {
+        let mut names: Vec<_> = self.all.iter().map(|node| node.container.clone()).collect();
+        names.sort();
+        names
+    }
+}

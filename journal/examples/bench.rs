@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 
 use mesosflow_journal::SqliteJournal;
 use mesosflow_workflow::{
-    CatalogueEntry, ErrorClass, Flow, ItemKey, NewRun, Outcome, Probe, Run, RunId, Settings, Step, StepCx,
-    StepError, StepId, Stop, Store, SystemClock,
+    CatalogueEntry, ErrorClass, Flow, Halt, ItemKey, NewRun, Outcome, Probe, Run, RunId, Settings, Step,
+    StepCx, StepError, StepId, Stop, Store, SystemClock,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -32,9 +32,17 @@ const WIDTH: usize = 64;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
+/// Steps of one serial run; a turn has [`PER_TURN`] / [`SERIAL`] such runs.
+const SERIAL: usize = 16;
+/// Their ids: a step's id is known at compile time.
+const IDS: [&str; SERIAL] = [
+    "step-0", "step-1", "step-2", "step-3", "step-4", "step-5", "step-6", "step-7", "step-8", "step-9",
+    "step-10", "step-11", "step-12", "step-13", "step-14", "step-15",
+];
+
 /// A step that does nothing: what is left is the cost of remembering it.
 #[derive(Serialize)]
-struct Nothing {
+struct Nothing<const N: usize> {
     index: usize,
 }
 
@@ -49,12 +57,12 @@ impl StepError for Never {
     }
 }
 
-impl Step for Nothing {
+impl<const N: usize> Step for Nothing<N> {
     type World = ();
     type Output = usize;
     type Error = Never;
 
-    const ID: StepId = StepId::from_static("nothing");
+    const ID: StepId = StepId::from_static(IDS[N]);
 
     async fn probe(&self, _cx: &StepCx<()>) -> Result<Probe<usize>, Never> {
         Ok(Probe::NotDone)
@@ -73,8 +81,12 @@ impl Step for Nothing {
 async fn main() -> Result<(), Failure> {
     let mut arguments = std::env::args_os().skip(1);
     let program = arguments.next().ok_or("usage: bench MESOSFLOW [FOLDER]")?;
-    let parent = arguments.next().map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from);
-    let folder = tempfile::Builder::new().prefix("mesosflow-bench-").tempdir_in(parent)?;
+    let parent = arguments
+        .next()
+        .map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from);
+    let folder = tempfile::Builder::new()
+        .prefix("mesosflow-bench-")
+        .tempdir_in(parent)?;
 
     let (steps_per_commit, gain) = journal(folder.path()).await?;
     println!("serial durable steps per bare commit   {steps_per_commit:.2}");
@@ -83,7 +95,10 @@ async fn main() -> Result<(), Failure> {
     println!("deploy of eight nodes                  {seconds:.1} s");
     for phase in phases.as_array().into_iter().flatten() {
         let share = phase["duration_ms"].as_f64().unwrap_or_default() / 1000.0 / seconds;
-        println!("  {:<12} {share:>5.2} of it", phase["name"].as_str().unwrap_or_default());
+        println!(
+            "  {:<12} {share:>5.2} of it",
+            phase["name"].as_str().unwrap_or_default()
+        );
     }
     let figures = json!({
         "serial_steps_per_commit_ratio": steps_per_commit,
@@ -101,16 +116,19 @@ async fn journal(folder: &Path) -> Result<(f64, f64), Failure> {
     let bare = rusqlite::Connection::open(folder.join("bare.sqlite"))?;
     bare.pragma_update(None, "journal_mode", "WAL")?;
     bare.pragma_update(None, "synchronous", "FULL")?;
-    bare.execute("CREATE TABLE row (seq INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT", ())?;
+    bare.execute(
+        "CREATE TABLE row (seq INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT",
+        (),
+    )?;
     let (mut ratios, mut gains) = (Vec::new(), Vec::new());
     for turn in 0..=TURNS {
         let commits = PER_TURN as f64 / bare_commits(&bare, turn)?.as_secs_f64();
-        let serial = PER_TURN as f64 / items(&store, turn, 1).await?.as_secs_f64();
-        let wide = PER_TURN as f64 / items(&store, turn, WIDTH).await?.as_secs_f64();
+        let steps = PER_TURN as f64 / serial(&store).await?.as_secs_f64();
+        let (narrow, wide) = (items(&store, 1).await?, items(&store, WIDTH).await?);
         // The first turn warms caches and files.
         if turn > 0 {
-            ratios.push(serial / commits);
-            gains.push(wide / serial);
+            ratios.push(steps / commits);
+            gains.push(narrow.as_secs_f64() / wide.as_secs_f64());
         }
     }
     Ok((median(ratios), median(gains)))
@@ -132,27 +150,70 @@ fn bare_commits(connection: &rusqlite::Connection, turn: usize) -> Result<Durati
     Ok(started.elapsed())
 }
 
-/// A run whose one step has [`PER_TURN`] items, `width` of them at once. Each is a durable step: started, committed,
-/// done, and its success recorded with the next start.
-async fn items(store: &Arc<dyn Store>, turn: usize, width: usize) -> Result<Duration, Failure> {
+/// A run without a cluster.
+async fn new_run(store: &Arc<dyn Store>) -> Result<Run, Failure> {
+    let id = RunId::generate();
     let new = NewRun {
-        cluster: format!("bench-{turn}-{width}"),
+        cluster: id.to_string(),
         provider: "none".into(),
         spec: Value::Null,
         tool_version: "bench".into(),
-        catalogue: vec![CatalogueEntry::new(Nothing::ID, "-", "does nothing").over("items")],
+        catalogue: IDS
+            .map(|id| CatalogueEntry::new(StepId::from_static(id), "-", "does nothing"))
+            .into(),
     };
-    let run =
-        Run::create(store.clone(), Arc::new(SystemClock), RunId::generate(), new, Arc::new(|_| {})).await?;
-    let settings = Settings { fan_out: width, ..Settings::default() };
+    Ok(Run::create(store.clone(), Arc::new(SystemClock), id, new, Arc::new(|_| {})).await?)
+}
+
+/// Drives a run through `body`; how long that took.
+async fn drive<F, Fut>(run: &Run, fan_out: usize, body: F) -> Result<Duration, Failure>
+where
+    F: FnOnce(Flow<()>) -> Fut,
+    Fut: Future<Output = Result<(), Halt>>,
+{
+    let settings = Settings {
+        fan_out,
+        ..Settings::default()
+    };
     let started = Instant::now();
-    let body = |flow: Flow<()>| async move {
-        flow.fan_out((0..PER_TURN).map(|index| (ItemKey::from(format!("item-{index}")), Nothing { index }))).await
-    };
     match run.drive(Arc::new(()), settings, Stop::default(), body).await {
         Outcome::Succeeded => Ok(started.elapsed()),
         other => Err(format!("the run did not succeed: {other:?}").into()),
     }
+}
+
+/// Awaits steps one after the other, as a flow does.
+macro_rules! serially {
+    ($flow:ident: $($n:literal)*) => {{
+        $($flow.step(Nothing::<$n> { index: $n }).await?;)*
+    }};
+}
+
+/// Steps one after the other. Each is started and committed, done, and its success recorded with the next start.
+async fn serial(store: &Arc<dyn Store>) -> Result<Duration, Failure> {
+    let mut took = Duration::ZERO;
+    for _ in 0..PER_TURN / SERIAL {
+        let run = new_run(store).await?;
+        let body = |flow: Flow<()>| async move {
+            serially!(flow: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+            Ok(())
+        };
+        took += drive(&run, 1, body).await?;
+    }
+    Ok(took)
+}
+
+/// The items of one step, `width` of them at once; each is a durable step of its own.
+async fn items(store: &Arc<dyn Store>, width: usize) -> Result<Duration, Failure> {
+    let run = new_run(store).await?;
+    let body = |flow: Flow<()>| async move {
+        let items =
+            (0..PER_TURN).map(|index| (ItemKey::from(format!("item-{index}")), Nothing::<0> { index }));
+        flow.fan_out(items).await?;
+        serially!(flow: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+        Ok(())
+    };
+    drive(&run, width, body).await
 }
 
 /// Brings a cluster up and takes it down again; seconds of the deploy, and its phases as `status --json` tells them.
@@ -160,7 +221,11 @@ fn deploy(program: &Path, folder: &Path) -> Result<(f64, Value), Failure> {
     let cluster = format!("bench-{}", std::process::id());
     let journal = folder.join("deploy.sqlite");
     let mesosflow = |arguments: &[&str]| -> Result<std::process::Output, Failure> {
-        Ok(Command::new(program).arg("--journal").arg(&journal).args(arguments).output()?)
+        Ok(Command::new(program)
+            .arg("--journal")
+            .arg(&journal)
+            .args(arguments)
+            .output()?)
     };
     let started = Instant::now();
     let run = mesosflow(&["run", "--cluster", &cluster])?;

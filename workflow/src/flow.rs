@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::{StreamExt as _, stream};
 use serde_json::Value;
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
 use crate::clock::Clock;
@@ -240,17 +239,15 @@ impl<W: Send + Sync + 'static> Flow<W> {
         &self,
         items: Vec<(ItemKey, S)>,
     ) -> Vec<(ItemKey, Result<S::Output, Halt>)> {
-        let places = Arc::new(Semaphore::new(self.settings.fan_out.max(1)));
-        let mut tasks = JoinSet::new();
-        for (index, (key, step)) in items.into_iter().enumerate() {
-            let (flow, places) = (self.clone(), places.clone());
-            tasks.spawn(async move {
-                let _place = places.acquire_owned().await;
-                let result = flow.halting(flow.item(&key, &step).await);
+        // All in this task: an item mostly waits for its node, and waking another thread costs as much as a commit.
+        let mut results: Vec<_> = stream::iter(items.into_iter().enumerate())
+            .map(|(index, (key, step))| async move {
+                let result = self.halting(self.item(&key, &step).await);
                 (index, key, result)
-            });
-        }
-        let mut results = tasks.join_all().await;
+            })
+            .buffer_unordered(self.settings.fan_out.max(1))
+            .collect()
+            .await;
         results.sort_by_key(|(index, ..)| *index);
         results
             .into_iter()

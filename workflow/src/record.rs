@@ -1,8 +1,10 @@
 //! The way of every event into the store: numbered, folded, appended, and only then shown.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use tokio::sync::Notify;
 
 use crate::clock::{BoxFuture, Clock};
 use crate::error::{ErrorClass, StepError};
@@ -43,8 +45,9 @@ pub struct Recorder {
     book: Mutex<Book>,
     /// Handed to the store, and not yet shown to the observer.
     in_flight: Mutex<VecDeque<Arc<Recorded>>>,
+    /// Wakes [`Recorder::flush_stragglers`].
+    noted: Notify,
     observer: Observer,
-    myself: Weak<Recorder>,
 }
 
 struct Book {
@@ -74,14 +77,15 @@ impl Recorder {
             noted: Vec::new(),
             failure: None,
         });
-        Arc::new_cyclic(|myself| Self {
+        let noted = Notify::new();
+        Arc::new(Self {
             store,
             lease,
             clock,
             book,
             in_flight,
+            noted,
             observer,
-            myself: myself.clone(),
         })
     }
 
@@ -134,16 +138,20 @@ impl Recorder {
         let mut book = lock(&self.book);
         self.enter(&mut book, event)?;
         if book.noted.len() == 1 {
-            let (clock, recorder) = (self.clock.clone(), self.myself.clone());
-            tokio::spawn(async move {
-                clock.sleep(NOTE_LINGER).await;
-                if let Some(recorder) = recorder.upgrade() {
-                    // A failure is kept and met by the next event, at the latest by the run's last one.
-                    let _kept = recorder.flush().await;
-                }
-            });
+            self.noted.notify_one();
         }
         Ok(())
+    }
+
+    /// Makes what is noted durable when nothing that is recorded takes it along soon. Runs beside the flow, in its task,
+    /// and never ends by itself.
+    pub(crate) async fn flush_stragglers(&self) -> std::convert::Infallible {
+        loop {
+            self.noted.notified().await;
+            self.clock.sleep(NOTE_LINGER).await;
+            // A failure is kept and met by the next event, at the latest by the run's last one.
+            let _kept = self.flush().await;
+        }
     }
 
     /// Makes everything noted durable.

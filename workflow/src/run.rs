@@ -205,7 +205,11 @@ impl Run {
         Fut: Future<Output = Result<T, Halt>>,
     {
         let flow = Flow::new(world, self.recorder.clone(), self.clock.clone(), stop, settings);
-        let (event, outcome) = match body(flow).await.err() {
+        let result = tokio::select! {
+            result = body(flow) => result,
+            never = self.recorder.flush_stragglers() => match never {},
+        };
+        let (event, outcome) = match result.err() {
             Some(Halt::Record(lost)) => return Outcome::Lost(lost),
             halt => conclude(halt),
         };

@@ -243,6 +243,7 @@ fn target(node: &Node) -> Target {
 #[derive(Debug, Clone)]
 pub struct Script<'a> {
     title: &'a str,
+    functions: &'a str,
     body: &'a str,
     variables: Vec<(&'a str, String)>,
     stdin: Option<Vec<u8>>,
@@ -254,11 +255,19 @@ impl<'a> Script<'a> {
     pub const fn new(title: &'a str, body: &'a str) -> Self {
         Self {
             title,
+            functions: "",
             body,
             variables: Vec::new(),
             stdin: None,
             deadline: None,
         }
+    }
+
+    /// Functions that the body uses.
+    #[must_use]
+    pub const fn before(mut self, functions: &'a str) -> Self {
+        self.functions = functions;
+        self
     }
 
     /// Sets a variable of the script.
@@ -282,16 +291,15 @@ impl<'a> Script<'a> {
         self
     }
 
-    fn text(&self) -> Result<String, quote::QuoteError> {
+    /// The whole script, its values quoted.
+    pub(crate) fn text(&self) -> Result<String, quote::QuoteError> {
         let variables: Vec<_> = self
             .variables
             .iter()
             .map(|(name, value)| (*name, value.as_str()))
             .collect();
-        Ok(format!(
-            "set -eu\n{}",
-            quote::with_variables(&variables, self.body)?
-        ))
+        let body = format!("{}{}", self.functions, self.body);
+        Ok(format!("set -eu\n{}", quote::with_variables(&variables, &body)?))
     }
 
     fn command(self, node: &Node) -> Result<Command, RemoteError> {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use mesosflow_journal::SqliteJournal;
 use mesosflow_workflow::{
-    CatalogueEntry, ErrorClass, ErrorReport, Halt, Outcome, Resource, Run, RunId, RunState, Settings,
-    StepError, Stop, Store,
+    CatalogueEntry, ErrorClass, ErrorReport, Outcome, Resource, Run, RunId, RunState, Settings, StepError,
+    Stop, Store,
 };
 
 pub(crate) use mesosflow_steps::cluster::{ClusterSpec, Instance, MesosSource, ProviderKind};
@@ -85,22 +85,16 @@ pub(crate) async fn drive(run: &Run, world: World, settings: Settings, stop: Sto
 
 /// Ends a run that could not begin to work, so that its history says why.
 pub(crate) async fn give_up(run: &Run, error: &CliError) -> Outcome {
-    let first_open = run
-        .state()
-        .steps
-        .into_iter()
-        .find(|step| !step.has_outcome())
-        .map(|step| step.entry.id);
-    let error = ErrorReport {
+    let reason = ErrorReport {
         class: ErrorClass::Operator,
         message: error.message.clone(),
         causes: error.causes.clone(),
         hint: error.hints.first().cloned(),
     };
-    let step = first_open.unwrap_or_else(|| "report".into());
-    let body = move |_| async move { Err::<(), _>(Halt::Failed { step, error }) };
-    run.drive(Arc::new(()), Settings::default(), Stop::default(), body)
-        .await
+    match run.interrupt(reason.clone()).await {
+        Ok(()) => Outcome::Interrupted { reason },
+        Err(lost) => Outcome::Lost(lost),
+    }
 }
 
 /// Deletes what a run created, and gives the cluster's name back. Returns what was deleted.

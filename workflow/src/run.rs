@@ -197,6 +197,14 @@ impl Run {
         self.recorder.store().retire(self.recorder.lease()).await
     }
 
+    /// Ends the run for now, before it could begin to work: it can be resumed.
+    ///
+    /// # Errors
+    /// The journal failed.
+    pub async fn interrupt(&self, reason: ErrorReport) -> Result<(), RecordError> {
+        self.recorder.record(Event::RunInterrupted { reason }).await
+    }
+
     /// Drives the run through `body` to an end, and records that end.
     pub async fn drive<W, F, Fut, T>(&self, world: Arc<W>, settings: Settings, stop: Stop, body: F) -> Outcome
     where

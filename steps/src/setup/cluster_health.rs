@@ -1,7 +1,7 @@
 //! `cluster-health`: the cluster does its work, seen so: a file goes through both HDFS, ZooKeeper has one leader, the leading
 //! master sees every slave, the shared volume is read on a slave.
 //!
-//! - Changes: a small file in each HDFS, removed again.
+//! - Changes: a small file `/mesosflow-health` in each HDFS, which the next check replaces.
 //! - Twice is safe.
 //! - Nothing to undo.
 

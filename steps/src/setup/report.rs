@@ -115,7 +115,7 @@ impl Step for ReportStep {
                 format!("{}\n", node.host_key.known_hosts_line(&host, node.port))
             })
             .collect();
-        std::fs::write(&known_hosts, lines).map_err(|source| ActError::Local {
+        write_private(&known_hosts, &lines).map_err(|source| ActError::Local {
             doing: format!("cannot write {}", known_hosts.display()),
             source,
         })?;
@@ -143,4 +143,17 @@ impl Step for ReportStep {
     async fn verify(&self, _cx: &StepCx<World>, _report: &Report) -> Result<(), ActError> {
         Ok(())
     }
+}
+
+fn write_private(path: &std::path::Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(text.as_bytes())
 }

@@ -1,6 +1,8 @@
 //! Taking a cluster down: what the journal says was created, and what carries the run's tags without having reached it.
 
-use mesosflow_workflow::{RecordError, Resource, Run};
+use std::time::Duration;
+
+use mesosflow_workflow::{ErrorClass, RecordError, Resource, Run};
 
 use crate::provider::ProviderError;
 use crate::world::World;
@@ -26,6 +28,12 @@ pub enum DestroyError {
     Left(Vec<Resource>),
 }
 
+/// How often everything is gone through: a call of the engine may outlive a controller that was killed, and make a machine
+/// while the others are deleted.
+const ROUNDS: u32 = 5;
+/// How long such a call is given between two rounds.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// Deletes everything that the run created, machines before what they live in; repeatable, and done only when the
 /// provider has nothing left that carries the run's tags. `observe` is told of each deletion once it is recorded.
 ///
@@ -36,6 +44,36 @@ pub async fn destroy(
     world: &World,
     observe: &mut (dyn FnMut(&Resource) + Send),
 ) -> Result<Destroyed, DestroyError> {
+    let mut deleted = Vec::new();
+    let mut round = 1;
+    loop {
+        let failed = delete_all(run, world, observe, &mut deleted).await;
+        let error = match failed {
+            Ok(()) => {
+                let left = world.provider().owned(world.owner()).await?;
+                if left.is_empty() {
+                    return Ok(Destroyed { deleted });
+                }
+                DestroyError::Left(left)
+            }
+            Err(DestroyError::Provider(error)) if error.class == ErrorClass::Transient => error.into(),
+            Err(error) => return Err(error),
+        };
+        if round == ROUNDS {
+            return Err(error);
+        }
+        tracing::info!(round, %error, "looks again for what is left");
+        round += 1;
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+async fn delete_all(
+    run: &Run,
+    world: &World,
+    observe: &mut (dyn FnMut(&Resource) + Send),
+    deleted: &mut Vec<Resource>,
+) -> Result<(), DestroyError> {
     let provider = world.provider();
     let mut todo = provider.owned(world.owner()).await?;
     // Newest first: machines were created after the network that they are in.
@@ -44,17 +82,11 @@ pub async fn destroy(
             todo.push(recorded);
         }
     }
-    let mut deleted = Vec::new();
     for resource in todo {
         provider.delete(&resource).await?;
         run.deleted(resource.clone()).await?;
         observe(&resource);
         deleted.push(resource);
     }
-    let left = provider.owned(world.owner()).await?;
-    if left.is_empty() {
-        Ok(Destroyed { deleted })
-    } else {
-        Err(DestroyError::Left(left))
-    }
+    Ok(())
 }

@@ -2,13 +2,14 @@
 //! resumed to its end; nothing that had succeeded is started again; each HDFS is formatted once; there is no second
 //! container and no orphan.
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher as _, Hasher as _};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use mesosflow_tests::{
-    Bench, FileSystem, Hdfs, Live, Point, RUN_LIMIT, Reached, Seen, Watch, assert_healthy,
+    Bench, FileSystem, Hdfs, History, Live, Nodes, Point, RUN_LIMIT, Reached, Seen, Watch, assert_healthy,
 };
+
+use crate::random::Random;
 
 /// How often a run is killed before it may end: a run that can only be killed ever earlier would not end.
 const KILLS: usize = 12;
@@ -40,19 +41,34 @@ fn a_run_that_is_killed_at_named_points_is_resumed_to_its_end() {
     let mut crashes = Crashes::new(cluster.clone(), 2);
     let mut live = bench.start(&["run", "--cluster", &cluster, "--masters", "1", "--slaves", "1"]);
     crashes.run = live.run();
-    for point in POINTS {
-        let mut watch = Watch::new(bench.journal(), &crashes.run, crashes.events);
-        // Side by side with another one, a step may have come to its end already.
-        if bench.history(&crashes.run).has_outcome(1, point.step) {
-            continue;
-        }
-        let is_it = |seen: &Seen| seen.is(point) || seen.is(Point::succeeded(point.step));
-        match watch.until(&mut live, RUN_LIMIT, is_it) {
-            Reached::Point(_) => live = crashes.kill_and_resume(&mut bench, live, &format!("{point:?}")),
-            Reached::End => break,
-        }
-    }
+    live = crashes.at_points(&mut bench, live, &POINTS);
     crashes.end(&mut bench, live, 10);
+    replays_are_resumed_in_their_generation(&mut bench, &mut crashes);
+    crashes.destroy(&mut bench);
+}
+
+/// A replay that is killed goes on in its own generation: what it replaces is replaced once.
+fn replays_are_resumed_in_their_generation(bench: &mut Bench, crashes: &mut Crashes) {
+    let (run, old) = (crashes.run.clone(), bench.engine().containers(&crashes.cluster));
+    crashes.replays(&[Hdfs::Ephemeral]);
+    let live = bench.start(&["replay", &run, "--from", "hdfs-format", "--yes"]);
+    let points = ["hdfs-format", "hdfs-start", "mesos-start"].map(Point::started);
+    let live = crashes.at_points(bench, live, &points);
+    crashes.end(bench, live, 2);
+    assert_eq!(bench.status(&run).generation(), 2);
+    assert_eq!(bench.engine().containers(&crashes.cluster), old);
+
+    crashes.replays(&Hdfs::BOTH);
+    let live = bench.start(&["replay", &run, "--from", "launch-slaves", "--yes"]);
+    let points = ["launch-slaves", "launch-masters", "await-nodes"].map(Point::item_started);
+    let live = crashes.at_points(bench, live, &points);
+    crashes.end(bench, live, 2);
+    assert_eq!(bench.status(&run).generation(), 3);
+    let new = bench.engine().containers(&crashes.cluster);
+    assert!(
+        new.iter().all(|name| !old.contains(name)),
+        "an old node is left: {new:?}"
+    );
 }
 
 #[test]
@@ -76,6 +92,7 @@ fn a_run_that_is_killed_at_random_moments_is_resumed_to_its_end() {
         live = crashes.kill_and_resume(&mut bench, live, &format!("{events} events and {pause:?}"));
     }
     crashes.end(&mut bench, live, 4);
+    crashes.destroy(&mut bench);
 }
 
 /// What has to stay so over all kills.
@@ -86,31 +103,64 @@ struct Crashes {
     kills: usize,
     /// How many events there were after the last kill.
     events: u64,
-    /// Each file system as it was first seen complete.
+    generation: u64,
+    /// Each file system as it was first seen complete in this generation.
     formatted: [Option<FileSystem>; 2],
+    /// Those that this generation replaces.
+    replaced: Vec<FileSystem>,
 }
 
 impl Crashes {
     fn new(cluster: String, nodes: usize) -> Self {
+        let run = String::new();
+        let formatted = [None, None];
         Self {
             cluster,
-            run: String::new(),
+            run,
             nodes,
             kills: 0,
             events: 0,
-            formatted: [None, None],
+            generation: 1,
+            formatted,
+            replaced: Vec::new(),
         }
     }
 
+    /// A new generation, which replaces these file systems.
+    fn replays(&mut self, replaced: &[Hdfs]) {
+        self.generation += 1;
+        self.kills = 0;
+        for hdfs in replaced {
+            self.replaced.extend(self.formatted[*hdfs as usize].take());
+        }
+    }
+
+    /// Kills the run at each of the points and resumes it.
+    fn at_points(&mut self, bench: &mut Bench, mut live: Live, points: &[Point]) -> Live {
+        for point in points {
+            let mut watch = Watch::new(bench.journal(), &self.run, self.events);
+            // Side by side with another one, a step may have come to its end already.
+            if bench.history(&self.run).has_outcome(self.generation, point.step) {
+                continue;
+            }
+            let is_it = |seen: &Seen| seen.is(*point) || seen.is(Point::succeeded(point.step));
+            match watch.until(&mut live, RUN_LIMIT, is_it) {
+                Reached::Point(_) => live = self.kill_and_resume(bench, live, &format!("{point:?}")),
+                Reached::End => break,
+            }
+        }
+        live
+    }
+
     fn kill_and_resume(&mut self, bench: &mut Bench, live: Live, at: &str) -> Live {
-        let said = live.kill();
-        if said.code == 0 {
-            // It was faster. The run has ended, and there is nothing to resume.
+        live.kill();
+        let status = bench.status(&self.run);
+        if status.state() == "succeeded" {
+            // It was faster, and there is nothing to resume.
             return bench.start(&["status", &self.run]);
         }
         self.kills += 1;
         println!("kill {} at {at}", self.kills);
-        let status = bench.status(&self.run);
         assert_eq!(status.state(), "crashed", "after the kill at {at}");
         self.see(bench, at);
         let mut live = bench.start(&["resume", &self.run]);
@@ -135,7 +185,9 @@ impl Crashes {
             return;
         }
         for (hdfs, first) in Hdfs::BOTH.into_iter().zip(&mut self.formatted) {
-            let now = hdfs.formatted(nodes.hub());
+            let now = hdfs
+                .formatted(nodes.hub())
+                .filter(|now| !self.replaced.contains(now));
             match (&*first, now) {
                 (None, now) => *first = now,
                 (Some(first), now) => {
@@ -149,7 +201,7 @@ impl Crashes {
         }
     }
 
-    fn end(mut self, bench: &mut Bench, live: Live, at_least: usize) {
+    fn end(&mut self, bench: &mut Bench, live: Live, at_least: usize) {
         live.finish(RUN_LIMIT).ended(0);
         assert!(self.kills >= at_least, "killed only {} times", self.kills);
         bench.status(&self.run).all_done();
@@ -160,42 +212,30 @@ impl Crashes {
         assert_eq!(bench.engine().containers(&self.cluster), nodes.containers());
         assert_eq!(nodes.all().len(), self.nodes);
         assert_eq!(bench.engine().networks(&self.cluster).len(), 1);
-        let created = history
-            .of("resource_created", 1)
-            .map(|event| event["resource"]["id"].to_string());
-        let mut created: Vec<_> = created.collect();
-        created.sort();
-        let all = created.len();
-        created.dedup();
-        assert_eq!(
-            (created.len(), all),
-            (self.nodes + 1, self.nodes + 1),
-            "{created:?}"
-        );
+        self.recorded(&history, &nodes);
         assert_healthy(&nodes);
+    }
+
+    /// Asserts that the journal knows of each thing that was made, once, and that what exists now is what it says.
+    fn recorded(&self, history: &History, nodes: &Nodes) {
+        let ids = |kind: &str| -> Vec<String> {
+            let events = history.events().iter().filter(|event| event["kind"] == kind);
+            events
+                .map(|event| event["resource"]["id"].as_str().unwrap().to_owned())
+                .collect()
+        };
+        let (created, deleted) = (ids("resource_created"), ids("resource_deleted"));
+        let once: BTreeSet<_> = created.iter().collect();
+        assert_eq!(once.len(), created.len(), "recorded twice: {created:?}");
+        let mut exist: Vec<_> = created.into_iter().filter(|id| !deleted.contains(id)).collect();
+        exist.retain(|id| !nodes.containers().contains(id));
+        assert_eq!(exist.len(), 1, "only the network is no node: {exist:?}");
+        assert_eq!(nodes.all().len(), self.nodes);
+    }
+
+    fn destroy(self, bench: &mut Bench) {
         bench.say(&["destroy", &self.run, "--yes"]).ended(0);
         assert_eq!(bench.engine().containers(&self.cluster), Vec::<String>::new());
         assert_eq!(bench.engine().networks(&self.cluster), Vec::<String>::new());
-    }
-}
-
-/// A small generator (xorshift64*) whose seed is shown with a failure and can be given again as `MESOSFLOW_TEST_SEED`.
-struct Random(u64);
-
-impl Random {
-    fn new() -> Self {
-        let given = std::env::var("MESOSFLOW_TEST_SEED")
-            .ok()
-            .map(|seed| seed.parse().unwrap());
-        let seed = given.unwrap_or_else(|| RandomState::new().build_hasher().finish());
-        println!("MESOSFLOW_TEST_SEED={seed}");
-        Self(seed | 1)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) % bound
     }
 }

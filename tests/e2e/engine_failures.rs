@@ -1,9 +1,6 @@
 //! No container engine, and one that fails: the first is refused before anything is created, the second ends the run with
 //! the engine's own words, and what was half made is destroyed.
 
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt as _;
-
 use mesosflow_tests::{Bench, RUN_LIMIT};
 
 #[test]
@@ -24,29 +21,10 @@ fn without_an_engine_nothing_is_begun() {
 fn an_engine_that_fails_is_quoted_and_what_it_made_is_destroyed() {
     let mut bench = Bench::new();
     let cluster = bench.cluster();
-    // In all but one respect the real engine.
-    let script = format!(
-        "#!/bin/sh\nfor word in \"$@\"; do\n  case $word in\n    network) break ;;\n    \
-         create) echo 'Error: the disk of this engine is on fire' >&2; exit 125 ;;\n  esac\ndone\n\
-         exec {} \"$@\"\n",
-        on_path(&bench.engine().words()[0])
+    bench.wrap_engine(
+        "case \" $* \" in *' create --name '*) echo 'Error: the disk of this engine is on fire' >&2; exit 125 ;; esac",
     );
-    let name = bench.engine().words()[0]
-        .rsplit('/')
-        .next()
-        .unwrap_or_default()
-        .to_owned();
-    let fake = bench.write(&format!("bin/{name}"), &script);
-    std::fs::set_permissions(&fake, Permissions::from_mode(0o755)).unwrap();
-    let path = format!(
-        "{}:{}",
-        fake.parent().unwrap().display(),
-        std::env::var("PATH").unwrap()
-    );
-
-    let mut command = bench.command(&["run", "--cluster", &cluster, "--masters", "1", "--slaves", "1"]);
-    command.env("PATH", path);
-    let mut live = bench.start_command(command);
+    let mut live = bench.start(&["run", "--cluster", &cluster, "--masters", "1", "--slaves", "1"]);
     let run = live.run();
     let said = live.finish(RUN_LIMIT).ended(1);
     said.complains(&[
@@ -64,12 +42,4 @@ fn an_engine_that_fails_is_quoted_and_what_it_made_is_destroyed() {
     bench.say(&["destroy", &run, "--yes"]).ended(0);
     assert!(bench.engine().networks(&cluster).is_empty());
     bench.say(&["destroy", &run, "--yes"]).ended(0);
-}
-
-fn on_path(program: &str) -> String {
-    let path = std::env::var_os("PATH").unwrap();
-    let found = std::env::split_paths(&path)
-        .map(|folder| folder.join(program))
-        .find(|path| path.is_file());
-    found.unwrap().display().to_string()
 }

@@ -11,7 +11,11 @@
 mod crash;
 mod demo_cluster;
 mod engine_failures;
+mod harness;
 mod journal_failures;
+mod launch_crash;
+mod long_build;
 mod overlay;
+mod random;
 mod replay;
 mod stop_and_refusals;

@@ -1,6 +1,6 @@
 //! A run that is stopped, held, or meets a node that fails: Ctrl-C ends it in good order and `resume` goes on; while one
 //! process has a run, every other one is refused; a dead node and a node whose sshd dies are named in the error, and once
-//! they are back the run goes on; a command that never ends on a node meets its limit.
+//! they are back the run goes on; a command that never ends on a node keeps no Ctrl-C waiting and meets its limit.
 
 use mesosflow_tests::{Bench, Live, Node, Point, RUN_LIMIT, Watch, assert_healthy, until};
 
@@ -82,7 +82,7 @@ fn with_a_dead_sshd(bench: &mut Bench, run: &str) {
     let slave = slave(bench, run);
     let mut live = bench.start(&["resume", run]);
     live.run();
-    until_point(bench, run, &mut live, Point::started("build-mesos"));
+    until_point(bench, run, &mut live, Point::started("hdfs-format"));
     slave.ask("systemctl stop ssh.socket ssh 2>/dev/null; systemctl stop ssh; pkill -KILL -x sshd; true");
     live.finish(RUN_LIMIT).ended(1).complains(&[&slave.name]);
     assert_eq!(bench.status(run).state(), "failed");
@@ -107,6 +107,23 @@ fn a_command_that_never_ends_meets_its_limit() {
         "mv /usr/bin/hostname /usr/bin/hostname.real
         printf '#!/bin/sh\\nexec sleep infinity\\n' > /usr/bin/hostname && chmod 755 /usr/bin/hostname",
     );
+    // It keeps nobody from leaving: the first Ctrl-C waits some seconds for it, the second does not.
+    for signals in 1..=2 {
+        let mut live = bench.start(&["resume", &run]);
+        live.run();
+        until_point(&bench, &run, &mut live, Point::item_started("hostnames"));
+        live.interrupt();
+        if signals == 2 {
+            until("the answer to the first Ctrl-C", RUN_LIMIT, || {
+                live.err().contains("stopping").then_some(())
+            });
+            live.interrupt();
+        }
+        live.finish(RUN_LIMIT).ended(130);
+        let state = if signals == 1 { "interrupted" } else { "crashed" };
+        assert_eq!(bench.status(&run).state(), state);
+    }
+
     let said = bench.start(&["resume", &run]).finish(RUN_LIMIT).ended(1);
     said.complains(&["hostnames", &slave.name]);
     let status = bench.status(&run);

@@ -1,5 +1,8 @@
 //! A bench: the folder, the journal and the clusters of one scenario.
 
+use std::ffi::OsString;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -30,6 +33,8 @@ pub struct Bench {
     engine: Engine,
     guard: Guard,
     clusters: Vec<String>,
+    /// Where the program finds the engine, if not where everybody does.
+    search: Option<OsString>,
 }
 
 impl Default for Bench {
@@ -61,12 +66,18 @@ impl Bench {
             engine,
             guard,
             clusters: Vec::new(),
+            search: None,
         }
     }
 
     /// The container engine.
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// The tarball with the Mesos that clusters run.
+    pub fn mesos(&self) -> &Path {
+        &self.mesos
     }
 
     /// A path in the scenario's folder, which is also the home folder and the current one.
@@ -104,6 +115,29 @@ impl Bench {
             .join(run)
     }
 
+    /// Puts a script in the engine's place, for the program only: it does this first, then what the engine does.
+    ///
+    /// # Panics
+    /// The script cannot be written.
+    pub fn wrap_engine(&mut self, first: &str) {
+        let search = std::env::var_os("PATH").unwrap_or_default();
+        let program = Path::new(&self.engine.words()[0]).to_owned();
+        let name = program
+            .file_name()
+            .expect("the engine's name")
+            .to_string_lossy()
+            .into_owned();
+        let real = std::env::split_paths(&search)
+            .map(|folder| folder.join(&program))
+            .find(|path| path.is_file());
+        let real = real.expect("the engine in the path");
+        let script = format!("#!/bin/sh\n{first}\nexec {} \"$@\"\n", real.display());
+        let path = self.write(&format!("bin/{name}"), &script);
+        std::fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("an executable script");
+        let folders = std::iter::once(self.path("bin")).chain(std::env::split_paths(&search));
+        self.search = Some(std::env::join_paths(folders).expect("a search path"));
+    }
+
     /// A name for a cluster that no other test on this machine has.
     pub fn cluster(&mut self) -> String {
         let name = format!(
@@ -134,6 +168,9 @@ impl Bench {
             "MESOSFLOW_JOURNAL",
         ] {
             command.env_remove(variable);
+        }
+        if let Some(search) = &self.search {
+            command.env("PATH", search);
         }
         // Should the node image have to be built: what was downloaded once is there.
         if let (None, Some(home)) = (std::env::var_os("XDG_CACHE_HOME"), std::env::var_os("HOME")) {

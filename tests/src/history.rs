@@ -108,3 +108,36 @@ impl History {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn event(kind: &str, generation: u64, item: Option<&str>) -> Value {
+        json!({"kind": kind, "generation": generation, "step": "setup-nodes", "item": item})
+    }
+
+    #[test]
+    fn a_retry_another_item_and_another_generation_are_not_done_twice() {
+        let events = vec![
+            event("step_started", 1, None),
+            event("step_started", 1, Some("a")),
+            event("step_failed", 1, Some("a")),
+            event("step_started", 1, Some("a")),
+            event("step_succeeded", 1, Some("a")),
+            event("step_started", 1, Some("b")),
+            event("step_started", 1, None),
+            event("step_started", 2, Some("a")),
+        ];
+        History::new(events).assert_nothing_done_twice();
+    }
+
+    #[test]
+    #[should_panic(expected = "started although it had succeeded")]
+    fn what_succeeded_and_was_started_again_is_noticed() {
+        let events = ["step_started", "step_succeeded", "step_started"].map(|kind| event(kind, 1, Some("a")));
+        History::new(events.into()).assert_nothing_done_twice();
+    }
+}

@@ -57,6 +57,11 @@ impl Live {
         })
     }
 
+    /// What it has written to standard error so far.
+    pub fn err(&self) -> String {
+        read(&self.err)
+    }
+
     /// How it ended, if it did.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("the program can be waited for")

@@ -50,7 +50,7 @@ async fn read(cx: &StepCx<World>, hub: &Node, name: &str) -> Result<Vec<String>,
     Ok(text
         .lines()
         .map(str::trim)
-        .filter(|line| !line.is_empty() && *line != "NONE")
+        .filter(|line| !line.is_empty() && *line != "NONE" && !line.starts_with('#'))
         .map(str::to_owned)
         .collect())
 }
@@ -77,11 +77,26 @@ impl Step for ClusterInputs {
     }
 
     async fn verify(&self, _cx: &StepCx<World>, read: &Inputs) -> Result<(), ActError> {
-        let expected = self.expected();
-        if *read == expected {
-            return Ok(());
+        let wanted = self.expected();
+        let lists = [
+            ("masters", &read.masters, &wanted.masters),
+            ("slaves", &read.slaves, &wanted.slaves),
+            ("zoo", &read.zookeepers, &wanted.zookeepers),
+        ];
+        let wrong = |name: &str, found: &str, wanted: &str| {
+            ActError::wrong(format!(
+                "/root/mesos-ec2/{name} on the first master holds {found}, but the cluster has {wanted}"
+            ))
+            .hinted("correct the template in `deploy_dir` that replaces it, then `mesosflow replay --from render-config`")
+        };
+        for (name, found, wanted) in lists {
+            if found != wanted {
+                return Err(wrong(name, &found.join(" "), &wanted.join(" ")));
+            }
         }
-        Err(ActError::wrong(format!("the first master holds {read:?}, but the cluster is {expected:?}"))
-            .hinted("an overlay in `deploy_dir` may replace a list; `replay --from render-config` after correcting it"))
+        if read.cluster_url != wanted.cluster_url {
+            return Err(wrong("cluster-url", &read.cluster_url, &wanted.cluster_url));
+        }
+        Ok(())
     }
 }

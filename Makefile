@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint fmt clean setup setup-test setup-lint build image standin tests-build
+.PHONY: help demo test bench lint fmt clean setup setup-pip setup-test setup-lint build image standin tests-build
 
 ENGINE ?= $(shell command -v podman || command -v docker || echo podman)
 TARGET := $(shell cargo metadata --no-deps --format-version 1 2>/dev/null | python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
@@ -14,7 +14,7 @@ RECIPE = $(shell bash steps/image/build.sh --digest)
 IMAGE = localhost/mesosflow-node:$(shell bash steps/image/build.sh --digest | cut -c1-16)
 
 # What the build links against, what runs the nodes, what makes their image.
-PACKAGES := gcc libc6-dev pkg-config libssl-dev make podman runc netavark aardvark-dns iptables mmdebstrap rsync openssh-client
+PACKAGES := gcc libc6-dev pkg-config libssl-dev make curl ca-certificates podman runc netavark aardvark-dns iptables mmdebstrap rsync openssh-client
 # What the tests start beside the nodes: an SSH server and a ZooKeeper of their own.
 TEST_PACKAGES := openssh-server rsync util-linux openjdk-17-jre-headless libzookeeper-java
 
@@ -87,6 +87,11 @@ endef
 
 setup:
 	$(call install_packages,$(PACKAGES))
+	@# Hadoop and Spark come out of PyPI, for which Debian's python3 alone has no client.
+	@python3 -m pip --version >/dev/null 2>&1 || $(MAKE) --no-print-directory setup-pip
+
+setup-pip:
+	$(call install_packages,python3-pip)
 
 setup-test:
 	$(call install_packages,$(TEST_PACKAGES))

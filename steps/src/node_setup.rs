@@ -60,7 +60,7 @@ grep --quiet '^/mnt/swap ' /etc/fstab || exit 1"#;
 const SWAP_MAKE: &str = r#"if swapon --show=NAME --noheadings | grep --quiet --line-regexp /mnt/swap; then swapoff /mnt/swap; fi
 rm -f /mnt/swap
 (umask 077; dd if=/dev/zero of=/mnt/swap.new bs=1M count="$megabytes" status=none)
-mkswap --quiet /mnt/swap.new
+mkswap /mnt/swap.new >/dev/null
 mv /mnt/swap.new /mnt/swap
 swapon /mnt/swap
 grep --quiet '^/mnt/swap ' /etc/fstab || echo '/mnt/swap none swap sw,nofail 0 0' >> /etc/fstab"#;

@@ -209,3 +209,123 @@ impl RenderedTree {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::{ClusterSpec, Inventory, Node};
+
+    fn node(role: &str, index: u16, host: u8) -> Node {
+        let json = serde_json::json!({
+            "id": format!("{role}-{index}"), "name": format!("demo-{role}-{index}"), "role": role, "index": index,
+            "private_ip": format!("10.89.0.{host}"), "user": "root", "port": 22,
+            "host_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGjOH5fDqWHuvjT0ZDvVUKo4Q0cdT0wOv0Fjfz0OXbGK",
+        });
+        serde_json::from_value(json).unwrap()
+    }
+
+    fn vars(masters: u16) -> DeployVars {
+        let zookeepers = if masters > 1 { 3 } else { 0 };
+        let nodes = (1..=masters)
+            .map(|i| node("master", i, 19 + i as u8))
+            .chain((1..=2).map(|i| node("slave", i, 99 + i as u8)))
+            .chain((1..=zookeepers).map(|i| node("zookeeper", i, 9 + i as u8)));
+        let mut spec = ClusterSpec {
+            masters,
+            ..ClusterSpec::default()
+        };
+        spec.mesos.master_flags.push("--authenticate_agents=false".into());
+        DeployVars::new(&spec, &Inventory::new(nodes).unwrap())
+    }
+
+    /// The whole tree in one text: a change anywhere in it is seen.
+    fn text(tree: &RenderedTree) -> String {
+        let file = |(path, file): (&String, &RenderedFile)| {
+            format!(
+                "==> {path}{}\n{}\n",
+                if file.executable { " (executable)" } else { "" },
+                file.text
+            )
+        };
+        tree.files().iter().map(file).collect()
+    }
+
+    #[test]
+    fn the_tree_of_three_masters() {
+        insta::assert_snapshot!(text(&render(&vars(3), None).unwrap()));
+    }
+
+    #[test]
+    fn the_tree_of_one_master_differs_where_zookeeper_was() {
+        let (one, three) = (render(&vars(1), None).unwrap(), render(&vars(3), None).unwrap());
+        let differing: Vec<_> = one
+            .files()
+            .iter()
+            .filter(|(path, file)| three.text(path) != Some(&file.text))
+            .map(|(path, file)| format!("==> {path}\n{}\n", file.text))
+            .collect();
+        insta::assert_snapshot!(differing.concat());
+    }
+
+    #[test]
+    fn nothing_in_the_tree_is_escaped_as_html() {
+        for (path, file) in render(&vars(3), None).unwrap().files() {
+            assert!(
+                !file.text.contains("&#x2F;") && !file.text.contains("&quot;"),
+                "{path}:\n{}",
+                file.text
+            );
+        }
+    }
+
+    #[test]
+    fn an_overlay_replaces_and_adds_and_may_not_leave_root() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |path: &str, text: &str| {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        put("root/mesos-ec2/slaves", "mine {{ cluster }}\n");
+        put("root/mesos-ec2/scripts/own", "#!/bin/sh\necho {{ quorum }}\n");
+        let tree = render(&vars(3), Some(folder.path())).unwrap();
+        assert_eq!(tree.text("root/mesos-ec2/slaves"), Some("mine demo\n"));
+        assert!(tree.files()["root/mesos-ec2/scripts/own"].executable);
+        assert_eq!(tree.len(), render(&vars(3), None).unwrap().len() + 1);
+
+        put("etc/passwd", "root::0:0::/:/bin/sh\n");
+        assert!(matches!(
+            render(&vars(3), Some(folder.path())),
+            Err(TemplateError::Outside { .. })
+        ));
+    }
+
+    #[test]
+    fn an_unknown_variable_is_an_error_that_names_it_and_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("root")).unwrap();
+        fs::write(folder.path().join("root/own.conf"), "x\ny {{ clutser }}\n").unwrap();
+        let error = render(&vars(3), Some(folder.path())).unwrap_err().to_string();
+        assert!(
+            error.contains("clutser") && error.contains("root/own.conf"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn what_is_written_is_what_the_manifest_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let tree = render(&vars(3), None).unwrap();
+        tree.write_to(folder.path()).unwrap();
+        let mut check = std::process::Command::new("sha256sum")
+            .args(["--check", "--strict", "--quiet", "-"])
+            .current_dir(folder.path())
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::io::Write::write_all(&mut check.stdin.take().unwrap(), tree.manifest().as_bytes()).unwrap();
+        assert!(check.wait().unwrap().success());
+        let script = folder.path().join("root/mesos-ec2/scripts/cluster");
+        assert_eq!(fs::metadata(script).unwrap().permissions().mode() & 0o777, 0o755);
+    }
+}

@@ -183,7 +183,7 @@ async fn a_command_past_its_deadline_is_killed_and_the_session_goes_on() {
     let command = Command::new("endless", script).deadline(Duration::from_millis(700));
     let started = Instant::now();
     let error = session.run(command).await.unwrap_err();
-    assert!(started.elapsed() < Duration::from_secs(5));
+    assert!(started.elapsed() < Duration::from_secs(30));
     assert_eq!(
         error.to_string(),
         "`endless` on node-1 was not done after 0.7s:\n    starting"

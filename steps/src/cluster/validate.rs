@@ -148,7 +148,17 @@ impl MesosSpec {
             MesosSource::Git if self.branch.is_none() => {
                 return wrong("mesos.branch", "is missing", "name the branch or tag to build");
             }
-            MesosSource::Git => {}
+            MesosSource::Git => {
+                // git would take it for an option.
+                for (field, value) in [
+                    ("mesos.repository", &self.repository),
+                    ("mesos.branch", &self.branch),
+                ] {
+                    if value.as_deref().is_some_and(|text| text.starts_with('-')) {
+                        return wrong(field, "begins with a hyphen", "name a repository and a branch");
+                    }
+                }
+            }
         }
         if let Some(sha256) = &self.sha256
             && (sha256.len() != 64 || !sha256.bytes().all(|b| b.is_ascii_hexdigit()))

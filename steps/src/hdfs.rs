@@ -238,20 +238,12 @@ impl Hdfs {
             .var("id", cluster_id(key));
         match world.job(namenode, key, script, FORMAT_LIMITS).await {
             Ok(_) => Ok(()),
-            Err(error @ (RemoteError::JobLost { .. } | RemoteError::Exit { .. })) => {
-                // It ended without its marker, so nothing was stored on it: the next try may begin afresh.
-                let id = key
-                    .as_str()
-                    .parse()
-                    .map_err(|e| ActError::wrong(format!("{e}")))?;
-                world.session(namenode).job_forget(&id).await?;
-                let class = ErrorClass::Ambiguous;
-                Err(ActError::Unmet {
-                    what: error.to_string(),
-                    class,
-                    hint: None,
-                })
-            }
+            // It ended without its marker, so nothing was stored on it: the next try may begin afresh.
+            Err(error @ (RemoteError::JobLost { .. } | RemoteError::Exit { .. })) => Err(ActError::Unmet {
+                what: error.to_string(),
+                class: ErrorClass::Ambiguous,
+                hint: None,
+            }),
             Err(error) => Err(error.into()),
         }
     }

@@ -73,21 +73,21 @@ pub async fn install_packages(world: &World, node: &Node, packages: &[String]) -
     Ok(())
 }
 
-/// Prints the address of the leading master as the masters themselves see it, one that says of itself that it leads;
-/// exit 1 while there is none. Every master is asked: a master that was stopped stays a leader in ZooKeeper until its
-/// session ends.
+/// Whether the master at `$address` says of itself that it leads; leaves its `$metrics`. Not ZooKeeper is asked: there, a
+/// master that was stopped stays the leader until its session ends.
+const LEADS: &str = r#"leads() {
+  metrics=$(curl -fsS --max-time 3 "http://$address:$port/metrics/snapshot" 2>/dev/null) || return 1
+  case $(printf %s "$metrics" | sed -n 's/.*"master[\\]*\/elected":\([0-9.]*\).*/\1/p') in 1 | 1.0) ;; *) return 1 ;; esac
+}
+"#;
 const LEADER: &str = r#"for address in $masters; do
-  metrics=$(curl -fsS --max-time 3 "http://$address:$port/metrics/snapshot" 2>/dev/null) || continue
-  case $(printf %s "$metrics" | sed -n 's/.*"master[\\]*\/elected":\([0-9.]*\).*/\1/p') in
-    1 | 1.0) echo "$address"; exit 0 ;;
-  esac
+  if leads; then echo "$address"; exit 0; fi
 done
 exit 1"#;
 
-/// How many slaves the leader has active; exit 1 while it is less than wanted.
+/// Every one of the slaves by its address, and as many active ones as there are slaves.
 const REGISTERED: &str = r#"for address in $masters; do
-  metrics=$(curl -fsS --max-time 3 "http://$address:$port/metrics/snapshot" 2>/dev/null) || continue
-  case $(printf %s "$metrics" | sed -n 's/.*"master[\\]*\/elected":\([0-9.]*\).*/\1/p') in 1 | 1.0) ;; *) continue ;; esac
+  leads || continue
   state=$(curl -fsS --max-time 5 "http://$address:$port/state" 2>/dev/null) || continue
   for slave in $slaves; do
     case $state in *"slave(1)@$slave:5051"*) ;; *) exit 1 ;; esac
@@ -106,34 +106,37 @@ fn addresses(nodes: &[Node]) -> String {
         .join(" ")
 }
 
-/// The script that answers whether a master leads, and which.
-pub fn leader_script(masters: &[Node]) -> Script<'static> {
-    Script::new("ask the masters who leads", LEADER)
+fn asking<'a>(title: &'a str, body: &'a str, masters: &[Node]) -> Script<'a> {
+    Script::new(title, body)
+        .before(LEADS)
         .var("masters", addresses(masters))
         .var("port", MESOS_MASTER_PORT)
 }
 
-/// The script that answers whether every slave is registered and active at the leading master.
+/// The script that answers whether a master leads, by its address.
+pub fn leader_script(masters: &[Node]) -> Script<'static> {
+    asking("ask the masters who leads", LEADER, masters)
+}
+
+/// The script that answers whether the leading master has every slave registered and active, by that master's address.
 pub fn registered_script(masters: &[Node], slaves: &[Node]) -> Script<'static> {
-    Script::new("ask the leading master for its slaves", REGISTERED)
-        .var("masters", addresses(masters))
+    asking("ask the leading master for its slaves", REGISTERED, masters)
         .var("slaves", addresses(slaves))
         .var("wanted", slaves.len())
-        .var("port", MESOS_MASTER_PORT)
 }
 
-/// The name of the leading master, if one leads.
+/// The name of the leading master, if every slave is registered and active there.
 ///
 /// # Errors
 /// The first master cannot be reached.
-pub async fn leader(world: &World, masters: &[Node]) -> Result<Option<String>, RemoteError> {
-    match world.run(&masters[0], leader_script(masters)).await {
-        Ok(output) => {
-            let address = output.stdout_str();
-            let node = masters.iter().find(|node| node.private_ip.to_string() == address);
-            Ok(node.map(|node| node.name.clone()))
-        }
-        Err(error) if error.exit_status() == Some(1) => Ok(None),
-        Err(error) => Err(error),
-    }
+pub async fn leader_with(
+    world: &World,
+    masters: &[Node],
+    slaves: &[Node],
+) -> Result<Option<String>, RemoteError> {
+    let address = world
+        .answer(&masters[0], registered_script(masters, slaves))
+        .await?;
+    let leads = |node: &&Node| Some(node.private_ip.to_string()) == address;
+    Ok(masters.iter().find(leads).map(|node| node.name.clone()))
 }

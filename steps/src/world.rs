@@ -136,16 +136,24 @@ impl World {
         self.session(node).run(command).await
     }
 
-    /// Runs a script whose exit status answers a question: 0 yes, 1 no.
+    /// Runs a script that answers with what it prints, or with exit status 1 that there is no answer.
     ///
     /// # Errors
     /// The node cannot be reached, or the script ends with another status.
-    pub async fn ask(&self, node: &Node, script: Script<'_>) -> Result<bool, RemoteError> {
+    pub async fn answer(&self, node: &Node, script: Script<'_>) -> Result<Option<String>, RemoteError> {
         match self.run(node, script).await {
-            Ok(_) => Ok(true),
-            Err(error) if error.exit_status() == Some(1) => Ok(false),
+            Ok(output) => Ok(Some(output.stdout_str())),
+            Err(error) if error.exit_status() == Some(1) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Runs a script whose exit status answers a question: 0 yes, 1 no.
+    ///
+    /// # Errors
+    /// Like [`World::answer`].
+    pub async fn ask(&self, node: &Node, script: Script<'_>) -> Result<bool, RemoteError> {
+        Ok(self.answer(node, script).await?.is_some())
     }
 
     /// Asks until the answer is yes.
@@ -173,6 +181,7 @@ impl World {
     }
 
     /// Runs a script as a durable job named by the step's effect key: found again after a crash, never started twice.
+    /// One that ended without success is forgotten, so that the next try begins it again.
     ///
     /// # Errors
     /// The node cannot be reached, the job fails, or it passes a limit (and goes on).
@@ -183,27 +192,25 @@ impl World {
         script: Script<'_>,
         limits: JobLimits,
     ) -> Result<JobOutput, RemoteError> {
-        let title = script.title.to_owned();
         let unsendable = |reason: String| RemoteError::Unsendable {
             node: node.name.clone(),
-            title: title.clone(),
+            title: script.title.to_owned(),
             reason,
         };
-        let id = key
-            .as_str()
-            .parse()
-            .map_err(|error| unsendable(format!("{error}")))?;
-        let text = script.text().map_err(|error| unsendable(error.to_string()))?;
-        self.session(node)
-            .run_job(
-                &Job {
-                    id,
-                    title: title.clone(),
-                    script: text,
-                },
-                limits,
-            )
-            .await
+        let job = Job {
+            id: key
+                .as_str()
+                .parse()
+                .map_err(|error| unsendable(format!("{error}")))?,
+            title: script.title.to_owned(),
+            script: script.text().map_err(|error| unsendable(error.to_string()))?,
+        };
+        let session = self.session(node);
+        let result = session.run_job(&job, limits).await;
+        if let Err(RemoteError::JobLost { .. } | RemoteError::Exit { .. }) = &result {
+            session.job_forget(&job.id).await?;
+        }
+        result
     }
 }
 

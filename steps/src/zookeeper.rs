@@ -29,9 +29,5 @@ pub fn mode_script(node: &Node) -> Script<'static> {
 /// # Errors
 /// The node cannot be reached.
 pub async fn mode(world: &World, node: &Node) -> Result<Option<String>, RemoteError> {
-    match world.run(node, mode_script(node)).await {
-        Ok(output) => Ok(Some(output.stdout_str())),
-        Err(error) if error.exit_status() == Some(1) => Ok(None),
-        Err(error) => Err(error),
-    }
+    world.answer(node, mode_script(node)).await
 }

@@ -102,7 +102,7 @@ pub trait Provider: Send + Sync + 'static {
     /// The machine in a slot of this generation, if it is complete and alive.
     async fn find(&self, slot: &Slot) -> Result<Option<Instance>, ProviderError>;
 
-    /// Makes the machine of a slot, or completes a half-made one. `created` is told before it is needed.
+    /// Makes the machine of a slot, or completes a half-made one.
     async fn launch(&self, launch: &Launch) -> Result<Instance, ProviderError>;
 
     /// Machines of this run and role that belong to an older generation.

@@ -4,7 +4,7 @@
 //! - Twice is safe: it only looks.
 //! - Nothing to undo.
 
-use mesosflow_workflow::{Limits, Probe, Retry, Step, StepCx, StepId};
+use mesosflow_workflow::{Probe, Step, StepCx, StepId};
 use serde::Serialize;
 
 use crate::act::ActError;
@@ -44,12 +44,5 @@ impl Step for SanityCheck {
 
     async fn verify(&self, _cx: &StepCx<World>, (): &()) -> Result<(), ActError> {
         Ok(())
-    }
-
-    fn limits(&self) -> Limits {
-        Limits {
-            retry: Retry::STANDARD,
-            ..Limits::STANDARD
-        }
     }
 }

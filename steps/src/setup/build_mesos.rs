@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use crate::act::ActError;
 use crate::cluster::{MesosSource, MesosSpec, Node};
 use crate::mesos;
-use crate::remote::{JobLimits, RemoteError, quote};
+use crate::remote::{JobLimits, quote};
 use crate::world::{Script, World};
 
 /// Building 1.11 took 45 minutes on two cores; four times that is stuck.
@@ -135,7 +135,7 @@ impl BuildMesos {
                 let fetch = Script::new("fetch the Mesos tarball", FETCH)
                     .var("url", url)
                     .var("file", TARBALL);
-                forgetting(cx, &self.hub, fetch, limits).await?;
+                world.job(&self.hub, cx.effect_key(), fetch, limits).await?;
             }
         }
         let wanted = self.mesos.sha256.clone().unwrap_or_default().to_lowercase();
@@ -163,29 +163,10 @@ impl BuildMesos {
             .var("branch", self.mesos.branch.clone().unwrap_or_default())
             .var("flags", flags)
             .var("mark", self.mark()?);
-        forgetting(cx, &self.hub, build, BUILD_LIMITS).await
-    }
-}
-
-/// Runs a durable job; one that failed is forgotten, so that the next try begins it again where it can go on.
-async fn forgetting(
-    cx: &StepCx<World>,
-    hub: &Node,
-    script: Script<'_>,
-    limits: JobLimits,
-) -> Result<(), ActError> {
-    match cx.world().job(hub, cx.effect_key(), script, limits).await {
-        Ok(_) => Ok(()),
-        Err(error @ (RemoteError::JobLost { .. } | RemoteError::Exit { .. })) => {
-            let id = cx
-                .effect_key()
-                .as_str()
-                .parse()
-                .map_err(|e| ActError::wrong(format!("{e}")))?;
-            cx.world().session(hub).job_forget(&id).await?;
-            Err(error.into())
-        }
-        Err(error) => Err(error.into()),
+        cx.world()
+            .job(&self.hub, cx.effect_key(), build, BUILD_LIMITS)
+            .await?;
+        Ok(())
     }
 }
 

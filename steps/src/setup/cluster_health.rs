@@ -92,15 +92,8 @@ impl ClusterHealth {
 
     async fn slaves(&self, cx: &StepCx<World>) -> Result<String, ActError> {
         let Inventory { masters, slaves, .. } = &self.inventory;
-        let world = cx.world();
-        if !world
-            .ask(&masters[0], mesos::registered_script(masters, slaves))
-            .await?
-        {
-            return Err(ActError::not_yet("the leading master does not see every slave"));
-        }
-        let leader = mesos::leader(world, masters).await?;
-        leader.ok_or_else(|| ActError::not_yet("no master leads"))
+        let leader = mesos::leader_with(cx.world(), masters, slaves).await?;
+        leader.ok_or_else(|| ActError::not_yet("no leading master sees every slave"))
     }
 
     async fn shared(&self, cx: &StepCx<World>) -> Result<(), ActError> {

@@ -44,12 +44,7 @@ pub struct MesosCluster {
 
 impl MesosStart {
     async fn seen(&self, cx: &StepCx<World>) -> Result<Option<MesosCluster>, ActError> {
-        let world = cx.world();
-        let registered = mesos::registered_script(&self.masters, &self.slaves);
-        if !world.ask(&self.masters[0], registered).await? {
-            return Ok(None);
-        }
-        let leader = mesos::leader(world, &self.masters).await?;
+        let leader = mesos::leader_with(cx.world(), &self.masters, &self.slaves).await?;
         Ok(leader.map(|leader| MesosCluster {
             leader,
             slaves: self.slaves.len(),

@@ -2,9 +2,11 @@
 
 use mesosflow_workflow::{Flow, Halt, ItemKey, Settle as _, Step};
 
-use crate::cluster::{ClusterSpec, Instance, Inventory, Node, Role};
+use crate::catalogue::MAKING_STEPS;
+use crate::cluster::{ClusterSpec, Instance, Inventory, Node, ProviderKind, Role};
 use crate::node_setup::NodeSetup;
-use crate::provider::{Groups, Image};
+use crate::provider::hosts::{self, LISTED};
+use crate::provider::{Groups, Image, Order};
 use crate::provision::{
     AwaitNode, CopySshKey, ImageMetadata, LaunchMaster, LaunchSlave, LaunchZookeeper, Place, PushConfig,
     RenderConfig, RenderedConfig, SanityCheck, SecurityGroups, SetupOptions,
@@ -30,9 +32,16 @@ pub async fn deploy(flow: Flow<World>) -> Result<Report, Halt> {
     let spec = flow.world().spec().clone();
 
     // Section 1: the machines, and the configuration on the first master.
-    let inventory = provision(&flow, &spec).await?;
+    let (inventory, image) = match spec.provider {
+        ProviderKind::Local | ProviderKind::Ec2 => provision(&flow, &spec).await?,
+        ProviderKind::Hosts => (listed(&flow, &spec).await?, None),
+    };
     let hub = inventory.first_master();
-    let vars = DeployVars::new(&spec, &inventory);
+    let disks = match (&image, spec.provider) {
+        (Some(image), ProviderKind::Ec2) => image.ephemeral_disks(Role::Slave),
+        _ => spec.disks.ephemeral.len(),
+    };
+    let vars = DeployVars::new(&spec, &inventory, disks);
     let tree = configure(&flow, &spec, hub, &vars).await?;
 
     // Section 2: from bare nodes to a cluster.
@@ -91,7 +100,7 @@ pub async fn deploy(flow: Flow<World>) -> Result<Report, Halt> {
 }
 
 /// Steps 1.1 to 1.5: groups, image, machines, and every one of them answering.
-async fn provision(flow: &Flow<World>, spec: &ClusterSpec) -> Result<Inventory, Halt> {
+async fn provision(flow: &Flow<World>, spec: &ClusterSpec) -> Result<(Inventory, Option<Image>), Halt> {
     let groups = flow
         .step(SecurityGroups {
             cluster: spec.cluster.clone(),
@@ -102,9 +111,7 @@ async fn provision(flow: &Flow<World>, spec: &ClusterSpec) -> Result<Inventory, 
     })
     .await?;
     let image = flow
-        .step(ImageMetadata {
-            asked: spec.local.image.clone(),
-        })
+        .step(ImageMetadata::new(spec))
         .await?;
 
     let places = |role, count| places(spec, &groups, &image, role, count);
@@ -127,18 +134,45 @@ async fn provision(flow: &Flow<World>, spec: &ClusterSpec) -> Result<Inventory, 
     )
     .settle()?;
 
+    let first = masters.first().map(|(_, instance)| instance.clone());
     let launched = masters.into_iter().chain(slaves).chain(zookeepers);
     let awaited = launched.map(|(key, instance): (ItemKey, Instance)| {
-        (
-            key,
-            AwaitNode {
-                instance,
-                user: image.login_user.clone(),
-            },
-        )
+        let is_ec2 = spec.provider == ProviderKind::Ec2;
+        let step = AwaitNode {
+            user: image.login_user.clone(),
+            port: None,
+            through: first.clone().filter(|first| is_ec2 && first.id != instance.id),
+            boot_limit_s: is_ec2.then_some(spec.ec2.boot_limit_s),
+            instance,
+        };
+        (key, step)
     });
     let nodes = flow.fan_out(awaited).await?;
     // The spec has at least one master, or the run would not have begun.
+    let inventory = Inventory::new(nodes.into_iter().map(|(_, node)| node)).ok_or(Halt::Stopped)?;
+    Ok((inventory, Some(image)))
+}
+
+/// Step 1.5 alone: the machines are there, and in the configuration.
+async fn listed(flow: &Flow<World>, spec: &ClusterSpec) -> Result<Inventory, Halt> {
+    flow.step(SanityCheck {
+        cluster: spec.cluster.clone(),
+    })
+    .await?;
+    for step in MAKING_STEPS {
+        flow.skip(step, LISTED).await?;
+    }
+    let awaited = hosts::instances(spec).into_iter().map(|(instance, host)| {
+        let step = AwaitNode {
+            user: host.user.clone(),
+            port: (host.port != 22).then_some(host.port),
+            through: None,
+            boot_limit_s: None,
+            instance,
+        };
+        (ItemKey::from(step.instance.name.as_str()), step)
+    });
+    let nodes = flow.fan_out(awaited).await?;
     Inventory::new(nodes.into_iter().map(|(_, node)| node)).ok_or(Halt::Stopped)
 }
 
@@ -355,6 +389,7 @@ fn places(
             index,
             image: image.id.clone(),
             group,
+            order: (spec.provider == ProviderKind::Ec2).then(|| Order::new(spec, role, groups, image)),
         };
         (ItemKey::from(place.node_name(&spec.cluster)), place)
     })

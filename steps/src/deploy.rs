@@ -398,7 +398,7 @@ fn places(
 fn node_setup(spec: &ClusterSpec, node: &Node) -> NodeSetup {
     NodeSetup {
         node: node.clone(),
-        disks: spec.disks.clone(),
+        disks: spec.disks.clone().into(),
         swap_mb: spec.swap_mb,
     }
 }

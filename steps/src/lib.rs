@@ -8,6 +8,7 @@ pub mod catalogue;
 pub mod cluster;
 pub mod deploy;
 pub mod destroy;
+pub mod disks;
 pub mod hdfs;
 pub mod hub;
 pub mod key;

@@ -3,8 +3,10 @@
 use mesosflow_workflow::{Flow, Halt, ItemKey, Settle as _, Step};
 
 use crate::catalogue::MAKING_STEPS;
-use crate::cluster::{ClusterSpec, Instance, Inventory, Node, ProviderKind, Role};
+use crate::cluster::{ClusterSpec, DisksSpec, Instance, Inventory, Node, ProviderKind, Role};
+use crate::disks::{DiskPlan, DisksToFind, EbsVolume};
 use crate::node_setup::NodeSetup;
+use crate::provider::ec2::VOLUME_DEVICE;
 use crate::provider::hosts::{self, LISTED};
 use crate::provider::{Groups, Image, Order};
 use crate::provision::{
@@ -37,11 +39,9 @@ pub async fn deploy(flow: Flow<World>) -> Result<Report, Halt> {
         ProviderKind::Hosts => (listed(&flow, &spec).await?, None),
     };
     let hub = inventory.first_master();
-    let disks = match (&image, spec.provider) {
-        (Some(image), ProviderKind::Ec2) => image.ephemeral_disks(Role::Slave),
-        _ => spec.disks.ephemeral.len(),
-    };
-    let vars = DeployVars::new(&spec, &inventory, disks);
+    let image = image.as_ref();
+    let of_slaves = inventory.slaves.first().map(|slave| disks(&spec, image, slave).ephemeral());
+    let vars = DeployVars::new(&spec, &inventory, of_slaves.unwrap_or_default());
     let tree = configure(&flow, &spec, hub, &vars).await?;
 
     // Section 2: from bare nodes to a cluster.
@@ -52,7 +52,7 @@ pub async fn deploy(flow: Flow<World>) -> Result<Report, Halt> {
     })
     .await?;
     flow.step(ScriptPermissions { hub: hub.clone() }).await?;
-    flow.step(SetupMaster(node_setup(&spec, hub))).await?;
+    flow.step(SetupMaster(node_setup(&spec, image, hub))).await?;
     approve(&flow, &inventory).await?;
     flow.fan_out(each(inventory.others(), |node| DistributeScripts {
         hub: hub.clone(),
@@ -61,7 +61,7 @@ pub async fn deploy(flow: Flow<World>) -> Result<Report, Halt> {
     }))
     .await?;
     flow.fan_out(each(inventory.others(), |node| {
-        SetupNode(node_setup(&spec, node))
+        SetupNode(node_setup(&spec, image, node))
     }))
     .await?;
 
@@ -395,10 +395,26 @@ fn places(
     })
 }
 
-fn node_setup(spec: &ClusterSpec, node: &Node) -> NodeSetup {
+fn node_setup(spec: &ClusterSpec, image: Option<&Image>, node: &Node) -> NodeSetup {
     NodeSetup {
         node: node.clone(),
-        disks: spec.disks.clone().into(),
+        disks: disks(spec, image, &node.instance),
         swap_mb: spec.swap_mb,
+    }
+}
+
+/// The further disks of a machine: as the configuration names them, or as its type has them.
+fn disks(spec: &ClusterSpec, image: Option<&Image>, instance: &Instance) -> DiskPlan {
+    let kind = image.and_then(|image| image.machine_types.get(&instance.role));
+    match kind {
+        Some(kind) if spec.disks == DisksSpec::default() => DiskPlan::Find(DisksToFind {
+            ephemeral: kind.ephemeral_disks,
+            nvme: kind.nvme,
+            volume: instance.volume.clone().map(|id| EbsVolume {
+                id,
+                device: VOLUME_DEVICE.to_owned(),
+            }),
+        }),
+        _ => spec.disks.clone().into(),
     }
 }

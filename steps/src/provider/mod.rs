@@ -189,13 +189,6 @@ pub struct Image {
     pub machine_types: BTreeMap<Role, MachineType>,
 }
 
-impl Image {
-    /// How many disks a machine of that role has which a stop wipes, by its type.
-    pub fn ephemeral_disks(&self, role: Role) -> usize {
-        self.machine_types.get(&role).map_or(0, |found| found.ephemeral_disks)
-    }
-}
-
 /// A provider of machines. Every call may be repeated.
 #[async_trait]
 pub trait Provider: Send + Sync + 'static {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use aws_sdk_ec2::primitives::DateTime;
 use aws_sdk_ec2::types::{Instance as Ec2Instance, InstanceStateName, Tag};
+use mesosflow_workflow::Resource;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -12,7 +13,6 @@ use super::failure::Failure;
 use super::tags;
 use crate::cluster::Instance;
 use crate::provider::{Machine, Slot};
-use mesosflow_workflow::Resource;
 
 /// Kinds of resources that come with an instance, in the journal's words.
 pub(super) const INSTANCE: &str = "instance";
@@ -20,7 +20,7 @@ pub(super) const VOLUME: &str = "volume";
 pub(super) const SPOT_REQUEST: &str = "spot-request";
 
 /// The device that the volume of the persistent HDFS is attached as.
-pub(super) const VOLUME_DEVICE: &str = "/dev/sdv";
+pub const VOLUME_DEVICE: &str = "/dev/sdv";
 
 /// An instance, as far as a deploy cares.
 #[derive(Debug, Clone)]

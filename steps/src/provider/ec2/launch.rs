@@ -17,6 +17,7 @@ use super::instances::{Seen, VOLUME_DEVICE};
 use super::network::refused;
 use super::tags::Tags;
 use crate::cluster::Ec2Spec;
+use crate::disks::ephemeral_names;
 use crate::provider::{Launch, Order, ProviderError};
 
 /// EC2's answer to a token whose machine was terminated since.
@@ -25,8 +26,6 @@ const TOKEN_SPENT: &str = "IdempotentInstanceTerminated";
 const TOKEN_LENGTH: usize = 64;
 /// Machines of one place that may have been terminated, one after the other, before something is wrong.
 const MOST_TOKENS: usize = 16;
-/// First of the letters under which disks are mapped that do not appear by themselves: `/dev/sdb`, `/dev/sdc`, …
-const FIRST_LETTER: u8 = b'b';
 
 /// The client token of a launch: the effect key as it is in the journal, or its digest where it is too long. The machine
 /// that takes the place of a terminated one, in the same generation, has the next token.
@@ -167,10 +166,9 @@ fn disks(spec: &Ec2Spec, order: &Order) -> Vec<BlockDeviceMapping> {
             .encrypted(spec.volume.encrypted);
         mappings.push(BlockDeviceMapping::builder().device_name(VOLUME_DEVICE).ebs(disk.build()).build());
     }
-    let letters = (FIRST_LETTER..=b'z').map(char::from);
-    mappings.extend(letters.take(order.mapped_disks).enumerate().map(|(number, letter)| {
+    mappings.extend(ephemeral_names().take(order.mapped_disks).enumerate().map(|(number, name)| {
         BlockDeviceMapping::builder()
-            .device_name(format!("/dev/sd{letter}"))
+            .device_name(name)
             .virtual_name(format!("ephemeral{number}"))
             .build()
     }));

@@ -21,4 +21,5 @@ mod tags;
 
 pub use api::settle;
 pub use groups::name as group_name;
+pub use instances::VOLUME_DEVICE;
 pub use provider::Ec2Provider;

@@ -71,7 +71,7 @@ image:
 
 # What the tests' EC2 instances are started from.
 ami: image
-	@bash fixtures/ami/build.sh --engine "$(ENGINE)" --node $(IMAGE)
+	@bash fixtures/ami/build.sh --engine "$(ENGINE)"
 
 # Where `mesosflow run` finds a Mesos when its configuration names none.
 standin:

@@ -52,13 +52,18 @@ impl World {
         &self.client
     }
 
+    /// Waits for an answer, be it an error.
+    pub fn wait_for<T>(&self, call: impl Future<Output = T>) -> T {
+        self.runtime.block_on(call)
+    }
+
     /// Waits for an answer.
     ///
     /// # Panics
     /// It is an error.
     #[track_caller]
     pub fn wait<T, E: Debug>(&self, call: impl Future<Output = Result<T, E>>) -> T {
-        match self.runtime.block_on(call) {
+        match self.wait_for(call) {
             Ok(answer) => answer,
             Err(error) => panic!("the stand-in for AWS: {error:?}"),
         }

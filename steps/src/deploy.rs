@@ -40,7 +40,10 @@ pub async fn deploy(flow: Flow<World>) -> Result<Report, Halt> {
     };
     let hub = inventory.first_master();
     let image = image.as_ref();
-    let of_slaves = inventory.slaves.first().map(|slave| disks(&spec, image, slave).ephemeral());
+    let of_slaves = inventory
+        .slaves
+        .first()
+        .map(|slave| disks(&spec, image, slave).ephemeral());
     let vars = DeployVars::new(&spec, &inventory, of_slaves.unwrap_or_default());
     let tree = configure(&flow, &spec, hub, &vars).await?;
 
@@ -110,9 +113,7 @@ async fn provision(flow: &Flow<World>, spec: &ClusterSpec) -> Result<(Inventory,
         cluster: spec.cluster.clone(),
     })
     .await?;
-    let image = flow
-        .step(ImageMetadata::new(spec))
-        .await?;
+    let image = flow.step(ImageMetadata::new(spec)).await?;
 
     let places = |role, count| places(spec, &groups, &image, role, count);
     let (slaves, masters, zookeepers) = tokio::join!(

@@ -11,6 +11,7 @@
 mod cloud_harness;
 mod crash;
 mod demo_cluster;
+mod ec2;
 mod engine_failures;
 mod harness;
 mod journal_failures;

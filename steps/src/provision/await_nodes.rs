@@ -101,8 +101,14 @@ impl AwaitNode {
         match booted.split_once('\n').unwrap_or((&booted, "")) {
             ("ready", _) => Ok(node),
             ("failed", why) => Err(Look::Never(
-                ActError::wrong(format!("{} did not finish its first boot: {why}", self.instance.name))
-                    .hinted(format!("look at /var/log/cloud-init-output.log on {}", self.instance.name)),
+                ActError::wrong(format!(
+                    "{} did not finish its first boot: {why}",
+                    self.instance.name
+                ))
+                .hinted(format!(
+                    "look at /var/log/cloud-init-output.log on {}",
+                    self.instance.name
+                )),
             )),
             (state, _) => Err(Look::NotYet(format!("its first boot is not over: {state}"))),
         }
@@ -151,8 +157,9 @@ async fn running(cx: &StepCx<World>, instance: &Instance) -> Result<Instance, Lo
         Condition::Running(now) => Ok(now),
         Condition::Booting(what) => Err(Look::NotYet(what)),
         Condition::Dead(why) => Err(Look::Never(
-            ActError::wrong(format!("{} ({}) is dead: {why}", instance.name, instance.id))
-                .hinted("`mesosflow replay --from launch-slaves` replaces the machines; `destroy` ends what is left"),
+            ActError::wrong(format!("{} ({}) is dead: {why}", instance.name, instance.id)).hinted(
+                "`mesosflow replay --from launch-slaves` replaces the machines; `destroy` ends what is left",
+            ),
         )),
     }
 }
@@ -213,7 +220,9 @@ impl Step for AwaitNode {
     }
 
     async fn verify(&self, cx: &StepCx<World>, node: &Node) -> Result<(), ActError> {
-        cx.world().run(node, Script::new("see that it answers", "true")).await?;
+        cx.world()
+            .run(node, Script::new("see that it answers", "true"))
+            .await?;
         Ok(())
     }
 

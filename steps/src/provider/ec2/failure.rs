@@ -194,7 +194,9 @@ impl Failure {
             Stage::Refused(_) if self.is(PASSING) || self.is(NOT_KNOWN_YET) || self.is(CAPACITY) => {
                 ErrorClass::Transient
             }
-            Stage::Refused(_) if self.is(QUOTA) || self.is(IDENTITY) || self.is(RIGHTS) => ErrorClass::Operator,
+            Stage::Refused(_) if self.is(QUOTA) || self.is(IDENTITY) || self.is(RIGHTS) => {
+                ErrorClass::Operator
+            }
             // The API broke in the middle: like no answer.
             Stage::Refused(500..) => self.unanswered(),
             Stage::Refused(429) => ErrorClass::Transient,
@@ -228,7 +230,9 @@ impl Failure {
             _ if self.is(CAPACITY) => {
                 "AWS has none of these machines there at the moment: wait and resume, or destroy and run with another --zone or --instance-type"
             }
-            _ if self.is(QUOTA) => "ask AWS for a higher quota (Service Quotas), or end something else; then resume",
+            _ if self.is(QUOTA) => {
+                "ask AWS for a higher quota (Service Quotas), or end something else; then resume"
+            }
             _ => return None,
         };
         Some(hint.to_owned())
@@ -252,7 +256,9 @@ impl fmt::Display for Failure {
 
 impl From<Failure> for ProviderError {
     fn from(failure: Failure) -> Self {
-        let Failure { operation, region, .. } = &failure;
+        let Failure {
+            operation, region, ..
+        } = &failure;
         let doing = match failure.stage {
             Stage::NoCredentials => format!("there are no AWS credentials to call {operation} with"),
             Stage::NotSent => format!("{operation} could not be sent to EC2"),
@@ -275,7 +281,9 @@ fn lacks_credentials(error: &(dyn Error + 'static)) -> bool {
 
 /// The innermost cause, which says what the connection or the parser saw.
 fn innermost(error: &(dyn Error + 'static)) -> String {
-    causes(error).last().map_or_else(|| error.to_string(), ToString::to_string)
+    causes(error)
+        .last()
+        .map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
@@ -320,9 +328,16 @@ mod tests {
             (502, "", ErrorClass::Ambiguous),
             (429, "", ErrorClass::Transient),
         ] {
-            assert_eq!(refused(Effect::Write, status, code).class(), class, "{status} {code}");
+            assert_eq!(
+                refused(Effect::Write, status, code).class(),
+                class,
+                "{status} {code}"
+            );
         }
-        assert_eq!(refused(Effect::Read, 500, "InternalError").class(), ErrorClass::Transient);
+        assert_eq!(
+            refused(Effect::Read, 500, "InternalError").class(),
+            ErrorClass::Transient
+        );
     }
 
     #[test]

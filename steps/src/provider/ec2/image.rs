@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use aws_sdk_ec2::types::{Image as Ami, ImageState, InstanceType, InstanceTypeInfo, EphemeralNvmeSupport, PlatformValues};
+use aws_sdk_ec2::types::{
+    EphemeralNvmeSupport, Image as Ami, ImageState, InstanceType, InstanceTypeInfo, PlatformValues,
+};
 
 use super::api::Api;
 use super::network::refused;
@@ -35,7 +37,12 @@ pub struct UnknownFamily(String);
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Debian12, Self::Ubuntu2204, Self::Ubuntu2404, Self::AmazonLinux2023];
+    pub const ALL: [Self; 4] = [
+        Self::Debian12,
+        Self::Ubuntu2204,
+        Self::Ubuntu2404,
+        Self::AmazonLinux2023,
+    ];
 
     /// The word for it in the config.
     pub const fn as_str(self) -> &'static str {
@@ -105,7 +112,11 @@ pub(super) async fn find(api: &Api, spec: &ClusterSpec) -> Result<Option<Image>,
     let types = machine_types(api, spec).await?;
     let (ami, user) = if spec.ec2.ami == LATEST {
         let family: Family = spec.os.parse().map_err(|unknown: UnknownFamily| {
-            refused("`latest` needs a known system".into(), format!("`os` {unknown}"), "name an image with --ami")
+            refused(
+                "`latest` needs a known system".into(),
+                format!("`os` {unknown}"),
+                "name an image with --ami",
+            )
         })?;
         let Some(ami) = newest(api, family, &common_architecture(&types)?).await? else {
             return Ok(None);
@@ -186,19 +197,30 @@ fn machine_type(info: &InstanceTypeInfo) -> MachineType {
             .instance_type()
             .map_or_else(String::new, |name| name.as_str().to_owned()),
         ephemeral_disks: usize::try_from(count).unwrap_or_default(),
-        nvme: matches!(nvme, Some(EphemeralNvmeSupport::Required | EphemeralNvmeSupport::Supported)),
+        nvme: matches!(
+            nvme,
+            Some(EphemeralNvmeSupport::Required | EphemeralNvmeSupport::Supported)
+        ),
     }
 }
 
 fn architectures(info: &InstanceTypeInfo) -> Vec<&str> {
-    let supported = info.processor_info().map_or(&[][..], |processor| processor.supported_architectures());
-    supported.iter().map(|architecture| architecture.as_str()).collect()
+    let supported = info
+        .processor_info()
+        .map_or(&[][..], |processor| processor.supported_architectures());
+    supported
+        .iter()
+        .map(|architecture| architecture.as_str())
+        .collect()
 }
 
 /// The architecture that one image can have for all of the types.
 fn common_architecture(types: &BTreeMap<Role, InstanceTypeInfo>) -> Result<String, ProviderError> {
     for architecture in ["x86_64", "arm64"] {
-        if types.values().all(|info| architectures(info).contains(&architecture)) {
+        if types
+            .values()
+            .all(|info| architectures(info).contains(&architecture))
+        {
             return Ok(architecture.to_owned());
         }
     }
@@ -241,7 +263,8 @@ async fn named(api: &Api, id: &str) -> Result<Option<Ami>, ProviderError> {
 }
 
 fn architecture(ami: &Ami) -> &str {
-    ami.architecture().map_or("", |architecture| architecture.as_str())
+    ami.architecture()
+        .map_or("", |architecture| architecture.as_str())
 }
 
 /// The user that an image's publisher is known to make, or one of mesosflow's own.
@@ -270,8 +293,14 @@ fn usable(ami: &Ami, types: &BTreeMap<Role, InstanceTypeInfo>) -> Result<(), Pro
         let state = ami.state().map_or("", |state| state.as_str());
         return wrong(format!("it is {state}"), "name another image with --ami");
     }
-    if ami.platform().is_some_and(|platform| *platform == PlatformValues::Windows) {
-        return wrong("it is a Windows image".into(), "name an image of a Linux system with cloud-init");
+    if ami
+        .platform()
+        .is_some_and(|platform| *platform == PlatformValues::Windows)
+    {
+        return wrong(
+            "it is a Windows image".into(),
+            "name an image of a Linux system with cloud-init",
+        );
     }
     for (role, info) in types {
         if !architectures(info).contains(&architecture(ami)) {
@@ -291,19 +320,31 @@ fn usable(ami: &Ami, types: &BTreeMap<Role, InstanceTypeInfo>) -> Result<(), Pro
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_ec2::types::{ArchitectureValues, ArchitectureType, DiskInfo, InstanceStorageInfo, ProcessorInfo};
+    use aws_sdk_ec2::types::{
+        ArchitectureType, ArchitectureValues, DiskInfo, InstanceStorageInfo, ProcessorInfo,
+    };
 
     use super::*;
 
     fn info(name: &str, architectures: &[&str], disks: i32, nvme: EphemeralNvmeSupport) -> InstanceTypeInfo {
-        let supported = architectures.iter().map(|word| ArchitectureType::from(*word)).collect();
-        let processor = ProcessorInfo::builder().set_supported_architectures(Some(supported)).build();
+        let supported = architectures
+            .iter()
+            .map(|word| ArchitectureType::from(*word))
+            .collect();
+        let processor = ProcessorInfo::builder()
+            .set_supported_architectures(Some(supported))
+            .build();
         let mut info = InstanceTypeInfo::builder()
             .instance_type(InstanceType::from(name))
             .processor_info(processor);
         if disks > 0 {
             let disk = DiskInfo::builder().count(disks).build();
-            info = info.instance_storage_info(InstanceStorageInfo::builder().disks(disk).nvme_support(nvme).build());
+            info = info.instance_storage_info(
+                InstanceStorageInfo::builder()
+                    .disks(disk)
+                    .nvme_support(nvme)
+                    .build(),
+            );
         }
         info.build()
     }
@@ -315,14 +356,27 @@ mod tests {
         }
         assert!("windows".parse::<Family>().is_err());
         assert_eq!(Family::Debian12.name_pattern("x86_64"), "debian-12-amd64-*");
-        assert_eq!(Family::AmazonLinux2023.name_pattern("arm64"), "al2023-ami-2023.*-arm64");
+        assert_eq!(
+            Family::AmazonLinux2023.name_pattern("arm64"),
+            "al2023-ami-2023.*-arm64"
+        );
     }
 
     #[test]
     fn disks_are_counted_and_known_by_their_kind() {
-        let nitro = machine_type(&info("m5d.4xlarge", &["x86_64"], 2, EphemeralNvmeSupport::Required));
+        let nitro = machine_type(&info(
+            "m5d.4xlarge",
+            &["x86_64"],
+            2,
+            EphemeralNvmeSupport::Required,
+        ));
         assert_eq!((nitro.ephemeral_disks, nitro.nvme), (2, true));
-        let xen = machine_type(&info("m3.2xlarge", &["x86_64"], 2, EphemeralNvmeSupport::Unsupported));
+        let xen = machine_type(&info(
+            "m3.2xlarge",
+            &["x86_64"],
+            2,
+            EphemeralNvmeSupport::Unsupported,
+        ));
         assert_eq!((xen.ephemeral_disks, xen.nvme), (2, false));
         let without = machine_type(&info("m5.large", &["x86_64"], 0, EphemeralNvmeSupport::Required));
         assert_eq!((without.ephemeral_disks, without.nvme), (0, false));
@@ -336,21 +390,43 @@ mod tests {
             .architecture(ArchitectureValues::Arm64)
             .build();
         let types = BTreeMap::from([
-            (Role::Master, info("m6g.large", &["arm64"], 0, EphemeralNvmeSupport::Required)),
-            (Role::Slave, info("m5.large", &["x86_64"], 0, EphemeralNvmeSupport::Required)),
+            (
+                Role::Master,
+                info("m6g.large", &["arm64"], 0, EphemeralNvmeSupport::Required),
+            ),
+            (
+                Role::Slave,
+                info("m5.large", &["x86_64"], 0, EphemeralNvmeSupport::Required),
+            ),
         ]);
         let error = usable(&ami, &types).unwrap_err();
-        assert_eq!(error.source.to_string(), "it is for arm64, and m5.large (slave) runs x86_64");
+        assert_eq!(
+            error.source.to_string(),
+            "it is for arm64, and m5.large (slave) runs x86_64"
+        );
         let error = common_architecture(&types).unwrap_err();
-        assert!(error.source.to_string().contains("master: arm64"), "{}", error.source);
+        assert!(
+            error.source.to_string().contains("master: arm64"),
+            "{}",
+            error.source
+        );
     }
 
     #[test]
     fn the_user_of_an_image_is_its_publishers_or_mesosflows_own() {
         let ami = |owner: &str, name: &str| user_of(&Ami::builder().owner_id(owner).name(name).build());
         assert_eq!(ami("136693071363", "debian-12-amd64-20250101-1"), "admin");
-        assert_eq!(ami("099720109477", "ubuntu/images/hvm-ssd/ubuntu-jammy-22.04-amd64-server-1"), "ubuntu");
-        assert_eq!(ami("137112412989", "al2023-ami-2023.1-kernel-6.1-x86_64"), "ec2-user");
+        assert_eq!(
+            ami(
+                "099720109477",
+                "ubuntu/images/hvm-ssd/ubuntu-jammy-22.04-amd64-server-1"
+            ),
+            "ubuntu"
+        );
+        assert_eq!(
+            ami("137112412989", "al2023-ami-2023.1-kernel-6.1-x86_64"),
+            "ec2-user"
+        );
         assert_eq!(ami("123456789012", "debian-12-amd64-mine"), OWN_USER);
     }
 }

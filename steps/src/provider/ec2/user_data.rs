@@ -141,7 +141,10 @@ mod tests {
 
     #[test]
     fn the_images_own_user_gets_the_key_and_an_unknown_one_is_made() {
-        assert_eq!(config(&data())["ssh_authorized_keys"], json!(["ssh-ed25519 AAAA mesosflow"]));
+        assert_eq!(
+            config(&data())["ssh_authorized_keys"],
+            json!(["ssh-ed25519 AAAA mesosflow"])
+        );
         let own = config(&UserData {
             login_user: OWN_USER.into(),
             ..data()
@@ -162,7 +165,10 @@ mod tests {
 
     #[test]
     fn what_the_user_adds_stands_beside_it() {
-        for (further, kind) in [("#!/bin/sh\ntrue\n", "x-shellscript"), ("#cloud-config\na: 1\n", "cloud-config")] {
+        for (further, kind) in [
+            ("#!/bin/sh\ntrue\n", "x-shellscript"),
+            ("#cloud-config\na: 1\n", "cloud-config"),
+        ] {
             let with = UserData {
                 further: Some(further.into()),
                 ..data()
@@ -172,9 +178,22 @@ mod tests {
             assert!(text.contains(further) && text.contains(kind) && text.contains("ssh_authorized_keys"));
             assert_eq!(text.matches(&format!("--{BOUNDARY}\n")).count(), 2);
         }
-        let refused = |further: &str| UserData { further: Some(further.into()), ..data() }.encoded().unwrap_err();
+        let refused = |further: &str| {
+            UserData {
+                further: Some(further.into()),
+                ..data()
+            }
+            .encoded()
+            .unwrap_err()
+        };
         assert_eq!(refused("echo"), UserDataError::Unknown);
-        assert_eq!(refused(&format!("#!/bin/sh\n{BOUNDARY}")), UserDataError::Boundary);
-        assert!(matches!(refused(&format!("#!{}", "x".repeat(LIMIT))), UserDataError::TooLarge(_)));
+        assert_eq!(
+            refused(&format!("#!/bin/sh\n{BOUNDARY}")),
+            UserDataError::Boundary
+        );
+        assert!(matches!(
+            refused(&format!("#!{}", "x".repeat(LIMIT))),
+            UserDataError::TooLarge(_)
+        ));
     }
 }

@@ -43,7 +43,7 @@ pub async fn deploy(flow: Flow<World>) -> Result<Report, Halt> {
     })
     .await?;
     flow.step(ScriptPermissions { hub: hub.clone() }).await?;
-    flow.step(SetupMaster(node_setup(&spec, hub))).await?;
+    flow.step(SetupMaster::new(node_setup(&spec, hub))).await?;
     approve(&flow, &inventory).await?;
     flow.fan_out(each(inventory.others(), |node| DistributeScripts {
         hub: hub.clone(),
@@ -52,7 +52,7 @@ pub async fn deploy(flow: Flow<World>) -> Result<Report, Halt> {
     }))
     .await?;
     flow.fan_out(each(inventory.others(), |node| {
-        SetupNode(node_setup(&spec, node))
+        SetupNode::new(hub, node_setup(&spec, node))
     }))
     .await?;
 

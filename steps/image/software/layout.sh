@@ -67,7 +67,9 @@ fetch() { # FILE [URL]
         case $status in 0 | 22 | 33 | 36) rm -f "$file.part" ;; esac
         [ "$attempt" = "$ATTEMPTS" ] || sleep $((attempt * 2))
     done
-    die "the archive could not be downloaded from $url and verified in $ATTEMPTS attempts"
+    echo "layout.sh: the archive could not be downloaded from $url and verified in $ATTEMPTS attempts" >&2
+    # "Temporary failure" (sysexits.h): another time it may work.
+    exit 75
 }
 
 # The jars of a list by their names without version; stops at one that is missing.

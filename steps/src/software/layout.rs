@@ -35,7 +35,10 @@ pub(super) const COPIED: [&str; 4] = [
 const READY: &str = r#"[ "$(cat /opt/mesosflow/software 2>/dev/null)" = "$digest" ] || exit 1
 command -v java >/dev/null || exit 1
 bash /opt/mesosflow/layout/layout.sh check / || exit 1"#;
-const LAY_OUT: &str = r#"archive=$folder/archive.tar.gz
+/// A replay may come while an earlier try is still at it.
+const LAY_OUT: &str = r#"exec 8>"$folder/lock"
+flock 8
+archive=$folder/archive.tar.gz
 bash "$folder/layout/layout.sh" fetch "$archive" ${url:+"$url"}
 bash "$folder/layout/layout.sh" unpack / "$archive"
 bash "$folder/layout/layout.sh" link /

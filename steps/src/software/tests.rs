@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::layout::COPIED;
 use super::*;
-use crate::cluster::{DisksSpec, LocalSpec, Node};
+use crate::cluster::{LocalSpec, Node};
+use crate::disks::DiskPlan;
 use crate::node_setup::NodeSetup;
 use crate::provider::local::engine::Engine;
 use crate::provider::local::image::image_name;
@@ -135,7 +136,7 @@ fn node(index: u16) -> Node {
 fn setup() -> NodeSetup {
     NodeSetup {
         node: node(1),
-        disks: DisksSpec::default(),
+        disks: DiskPlan::default(),
         swap_mb: 0,
     }
 }

@@ -22,9 +22,6 @@ macro_rules! debian_family {
             "apache2",
             "nfs-kernel-server",
             "nfs-common",
-            // Where a kernel comes without NFS, and for clients that need none of it.
-            "nfs-ganesha",
-            "nfs-ganesha-vfs",
             "rpcbind",
             "libnfs-utils",
             "xfsprogs",
@@ -39,17 +36,21 @@ macro_rules! debian_family {
 }
 
 /// The name of libsvn, and of what else Mesos links against, differs with the width of `time_t`. Apache, curl and
-/// Subversion depend on the right ones.
+/// Subversion depend on the right ones. No nfs-ganesha: Ubuntu's kernels for EC2 serve NFS.
 const UBUNTU: &[&str] = debian_family!["subversion"];
 const DEBIAN_12: &[&str] = debian_family![
     "libzookeeper-java",
+    // For a kernel that comes without NFS.
+    "nfs-ganesha",
+    "nfs-ganesha-vfs",
     "libapr1",
     "libaprutil1",
     "libcurl4",
     "libsvn1",
     "sshfs"
 ];
-/// No `curl`: it conflicts with `curl-minimal`, which is there and enough.
+/// No `curl`: it conflicts with `curl-minimal`, which is there and enough. And nothing that may be missing there, since dnf
+/// then installs nothing at all: a Mesos that authenticates needs `cyrus-sasl-md5` under `mesos.packages`.
 const AMAZON_LINUX_2023: &[&str] = &[
     "rsync",
     "sudo",
@@ -64,7 +65,6 @@ const AMAZON_LINUX_2023: &[&str] = &[
     "apr",
     "apr-util",
     "cyrus-sasl-lib",
-    "cyrus-sasl-md5",
     "subversion-libs",
     "zlib",
     "haproxy",

@@ -9,6 +9,7 @@ use mesosflow_steps::provider::local::engine::Engine as ProductEngine;
 #[derive(Debug, Clone)]
 pub struct Engine {
     words: Vec<String>,
+    run_args: Vec<String>,
 }
 
 /// How a command inside of a node ended.
@@ -55,12 +56,18 @@ impl Engine {
         };
         Self {
             words: engine.command_line().into_iter().map(str::to_owned).collect(),
+            run_args: engine.run_args().to_vec(),
         }
     }
 
     /// The program and its global arguments.
     pub fn words(&self) -> &[String] {
         &self.words
+    }
+
+    /// What a node's container needs beside `--privileged`.
+    pub(crate) fn run_args(&self) -> &[String] {
+        &self.run_args
     }
 
     /// Calls the engine.

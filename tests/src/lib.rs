@@ -5,12 +5,14 @@
 //! `MESOSFLOW_BIN` names) on the machine's container engine, with the Mesos stand-in of `fixtures/mesos-standin`.
 
 mod bench;
+mod cloud;
 mod engine;
 mod guard;
 mod hdfs;
 mod health;
 mod history;
 mod live;
+mod moto;
 mod mount;
 mod nodes;
 mod program;
@@ -20,11 +22,16 @@ mod wait;
 mod watch;
 
 pub use bench::{Bench, RUN_LIMIT};
+pub use cloud::{
+    AMI_FULL, AMI_STOCK, Call, Cloud, Fault, Group, Held, Instance, Rule, Subnet, Tags, Volume, What, Which,
+    World,
+};
 pub use engine::{Engine, Ran};
 pub use hdfs::{FileSystem, Hdfs};
 pub use health::{assert_healthy, leader, leader_and_slaves};
 pub use history::{History, Started};
 pub use live::Live;
+pub use moto::Moto;
 pub use mount::SmallDisk;
 pub use nodes::{Node, Nodes};
 pub use said::Said;

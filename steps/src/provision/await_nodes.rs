@@ -20,6 +20,8 @@ use crate::world::{Script, World};
 const QUICK: (Duration, Duration) = (Duration::from_secs(150), Duration::from_millis(250));
 /// How often a machine that takes minutes is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
+/// How long nothing is said of a machine that is on its way.
+const QUIET: Duration = Duration::from_secs(15);
 /// What the last look needs beyond the limit, so that the step itself says what it waited for.
 const LAST_LOOK: Duration = Duration::from_secs(60);
 
@@ -182,7 +184,8 @@ impl Step for AwaitNode {
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<Node, ActError> {
         let (limit, pause) = self.patience();
-        let give_up = Instant::now() + limit;
+        let begun = Instant::now();
+        let give_up = begun + limit;
         let mut said = String::new();
         loop {
             let what = match self.look(cx).await {
@@ -191,7 +194,11 @@ impl Step for AwaitNode {
                 Err(Look::NotYet(what)) => what,
             };
             if what != said {
-                tracing::info!(node = %self.instance.name, "{what}");
+                let name = &self.instance.name;
+                match begun.elapsed() < QUIET {
+                    true => tracing::info!(node = %name, "{what}"),
+                    false => tracing::info!(target: "mesosflow::progress", "{name}: {what}"),
+                }
                 said.clone_from(&what);
             }
             if Instant::now() >= give_up {

@@ -1,11 +1,15 @@
 //! The provider itself: each act of the trait, in terms of the rooms beside it.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use mesosflow_workflow::{ErrorClass, Resource, RunId};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::api::Api;
 use super::failure::Failure;
@@ -18,6 +22,10 @@ use crate::cluster::{ClusterSpec, HostKeySource, Instance, ProviderKind, Role};
 use crate::provider::{
     Answer, Condition, Groups, HostKeys, Image, Launch, Machine, Owner, Provider, ProviderError, Slot, Tagged,
 };
+use crate::remote::HostKey;
+
+/// How often a console is read that does not show a host key yet: cloud-init prints it once, and reading is rationed.
+const CONSOLE_EVERY: Duration = Duration::from_secs(5);
 
 /// Instances of Amazon EC2.
 pub struct Ec2Provider {
@@ -26,6 +34,8 @@ pub struct Ec2Provider {
     /// The run's folder, where host keys are kept that were made here.
     folder: Option<PathBuf>,
     sight: Sight,
+    /// What each machine's console showed last, and when that was.
+    consoles: Mutex<HashMap<String, (Vec<HostKey>, Instant)>>,
 }
 
 impl Ec2Provider {
@@ -39,6 +49,7 @@ impl Ec2Provider {
             spec: spec.clone(),
             folder: folder.map(Path::to_owned),
             sight: Sight::default(),
+            consoles: Mutex::default(),
         })
     }
 
@@ -241,7 +252,7 @@ impl Provider for Ec2Provider {
                 Ok(HostKeys::Known(vec![key], Some(HostKeySource::UserData)))
             }
             HostKeySource::Console => {
-                let keys = console::host_keys(&self.console(&instance.id).await?);
+                let keys = self.on_console(&instance.id).await?;
                 Ok(match keys.is_empty() {
                     true => HostKeys::NotYet("its console does not show a host key yet".into()),
                     false => HostKeys::Known(keys, Some(HostKeySource::Console)),
@@ -321,6 +332,18 @@ impl Ec2Provider {
             add(GROUP, group.group_id(), group.tags(), group.group_name());
         }
         Ok(all)
+    }
+
+    /// The host keys that the machine's console shows. A console that shows none is asked again only after a while.
+    async fn on_console(&self, id: &str) -> Result<Vec<HostKey>, ProviderError> {
+        let mut read = self.consoles.lock().await.get(id).cloned();
+        let is_old = |(keys, at): &(Vec<HostKey>, Instant)| keys.is_empty() && at.elapsed() >= CONSOLE_EVERY;
+        if read.as_ref().is_none_or(is_old) {
+            let keys = console::host_keys(&self.console(id).await?);
+            read = Some((keys, Instant::now()));
+            self.consoles.lock().await.extend(read.clone().map(|read| (id.to_owned(), read)));
+        }
+        Ok(read.map(|(keys, _)| keys).unwrap_or_default())
     }
 
     /// What the machine's console shows: the newest of it where the machine can tell, else what was kept at its last boot.

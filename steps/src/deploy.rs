@@ -55,7 +55,7 @@ pub async fn deploy(flow: Flow<World>) -> Result<Report, Halt> {
     })
     .await?;
     flow.step(ScriptPermissions { hub: hub.clone() }).await?;
-    flow.step(SetupMaster(node_setup(&spec, image, hub))).await?;
+    flow.step(SetupMaster::new(node_setup(&spec, image, hub))).await?;
     approve(&flow, &inventory).await?;
     flow.fan_out(each(inventory.others(), |node| DistributeScripts {
         hub: hub.clone(),
@@ -64,7 +64,7 @@ pub async fn deploy(flow: Flow<World>) -> Result<Report, Halt> {
     }))
     .await?;
     flow.fan_out(each(inventory.others(), |node| {
-        SetupNode(node_setup(&spec, image, node))
+        SetupNode::new(hub, node_setup(&spec, image, node))
     }))
     .await?;
 

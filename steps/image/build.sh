@@ -3,10 +3,13 @@
 # Hadoop 2.7.3 (HDFS) and Spark 2.4.8.
 #
 #     build.sh --engine "podman" --tag localhost/mesosflow-node:latest --work DIR [--cache DIR] [--recipe SHA]
+#     build.sh --archive [--cache DIR]
 #     build.sh --digest
 #
 # No image registry is needed: the tree comes from Debian's package mirrors through mmdebstrap, Hadoop and Spark from
 # PyPI, where the archive of pyspark 2.4.8 is the last one with the HDFS servers inside. Needs root, for a chroot.
+#
+# --archive only sees to the archive in the cache, and prints its path.
 #
 # --digest prints the number that names this recipe: the sha256 of the lines `sha256sum` prints for its files, sorted
 # by path. --recipe puts such a number on the image as a label, so that a changed recipe is noticed.
@@ -35,11 +38,16 @@ tag=
 work=
 cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/mesosflow
 label=
+only_archive=
 while [ $# -gt 0 ]; do
     case $1 in
         --digest)
             digest
             exit 0
+            ;;
+        --archive)
+            only_archive=yes
+            shift
             ;;
         --engine | --tag | --work | --cache | --recipe)
             [ $# -ge 2 ] || die "$1 needs a value"
@@ -55,10 +63,15 @@ while [ $# -gt 0 ]; do
         *) die "unknown argument: $1" ;;
     esac
 done
+if [ -n "$only_archive" ]; then
+    work=${work:-/var/tmp}
+    engine=true
+    tag=none
+fi
 [ -n "$engine" ] || die "--engine is missing (for example: --engine podman)"
 [ -n "$tag" ] || die "--tag is missing (for example: --tag localhost/mesosflow-node:latest)"
 [ -n "$work" ] || die "--work is missing (a folder for temporary files, about 2 GB)"
-[ "$(id -u)" = 0 ] || die "making a node image needs root (it installs packages into a chroot)"
+[ -n "$only_archive" ] || [ "$(id -u)" = 0 ] || die "making a node image needs root (it installs packages into a chroot)"
 # A command with its global options, as in "podman --runtime runc".
 read -r -a engine_command <<<"$engine"
 command -v "${engine_command[0]}" >/dev/null || die "no ${engine_command[0]} on this machine"
@@ -131,6 +144,11 @@ else
         bash "$recipe/software/layout.sh" fetch "$scratch/$archive"
         keep "$scratch/$archive"
     fi
+fi
+
+if [ -n "$only_archive" ]; then
+    echo "$cache/$archive"
+    exit 0
 fi
 
 # --- the tree --------------------------------------------------------------------------------------------------------

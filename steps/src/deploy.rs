@@ -55,7 +55,8 @@ pub async fn deploy(flow: Flow<World>) -> Result<Report, Halt> {
     })
     .await?;
     flow.step(ScriptPermissions { hub: hub.clone() }).await?;
-    flow.step(SetupMaster::new(node_setup(&spec, image, hub))).await?;
+    flow.step(SetupMaster::new(node_setup(&spec, image, hub)).archive_url(spec.archive_url.clone()))
+        .await?;
     approve(&flow, &inventory).await?;
     flow.fan_out(each(inventory.others(), |node| DistributeScripts {
         hub: hub.clone(),
@@ -143,6 +144,7 @@ async fn provision(flow: &Flow<World>, spec: &ClusterSpec) -> Result<(Inventory,
             user: image.login_user.clone(),
             port: None,
             through: first.clone().filter(|first| is_ec2 && first.id != instance.id),
+            completes: is_ec2,
             boot_limit_s: is_ec2.then_some(spec.ec2.boot_limit_s),
             instance,
         };
@@ -168,6 +170,7 @@ async fn listed(flow: &Flow<World>, spec: &ClusterSpec) -> Result<Inventory, Hal
             user: host.user.clone(),
             port: (host.port != 22).then_some(host.port),
             through: None,
+            completes: true,
             boot_limit_s: None,
             instance,
         };

@@ -1,7 +1,7 @@
 //! What an EC2 spec must be before anything is touched.
 
 use super::{ClusterSpec, LATEST, SpecError, VolumeSpec};
-use crate::provider::ec2::image::Family;
+use crate::software::System;
 
 /// EBS volume types, with the sizes that each can have, GiB (EBS user guide, "Amazon EBS volume types").
 const VOLUMES: [(&str, u32, u32); 7] = [
@@ -42,8 +42,8 @@ impl ClusterSpec {
             ));
         }
         if ec2.ami == LATEST {
-            if self.os.parse::<Family>().is_err() {
-                let known: Vec<_> = Family::ALL.iter().map(|family| family.as_str()).collect();
+            if self.os.parse::<System>().is_err() {
+                let known: Vec<_> = System::ALL.iter().map(|system| system.as_str()).collect();
                 return wrong(
                     "os",
                     format!("is {:?}, of which no images are known", self.os),

@@ -1,4 +1,4 @@
-//! The systems whose stock images are known: their packages, and what their first boot does beside installing them.
+//! The systems whose stock images are known: their packages, and what has to be done beside installing them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -142,7 +142,7 @@ impl System {
         }
     }
 
-    /// Lines of a shell for the first boot, after the packages: servers that the system starts on installation are stopped
+    /// Lines of a shell for after the packages: servers that the system starts on installation are stopped
     /// and stay off, for a node starts only what mesosflow starts. Each may be run again, and none fails.
     pub fn boot_commands(self) -> Vec<String> {
         let own = match self {
@@ -171,7 +171,8 @@ impl FromStr for System {
             "debian12" | "debian-12" | "bookworm" => Ok(Self::Debian12),
             "ubuntu22.04" | "ubuntu-22.04" | "ubuntu2204" | "jammy" => Ok(Self::Ubuntu2204),
             "ubuntu24.04" | "ubuntu-24.04" | "ubuntu2404" | "noble" => Ok(Self::Ubuntu2404),
-            "al2023" | "amazon-linux-2023" | "amazonlinux2023" => Ok(Self::AmazonLinux2023),
+            // The last as /etc/os-release has it.
+            "al2023" | "amazon-linux-2023" | "amazonlinux2023" | "amzn2023" => Ok(Self::AmazonLinux2023),
             _ => Err(UnknownSystem(word.to_owned())),
         }
     }
@@ -204,6 +205,7 @@ mod tests {
             ("Debian-12", System::Debian12),
             ("ubuntu-22.04", System::Ubuntu2204),
             ("jammy", System::Ubuntu2204),
+            ("amzn2023", System::AmazonLinux2023),
             ("noble", System::Ubuntu2404),
             ("amazon-linux-2023", System::AmazonLinux2023),
         ] {

@@ -9,14 +9,14 @@ use super::stage::Stage;
 use crate::random::Random;
 
 /// The slaves' kernel has no NFS client here.
-const CONFIG: &str = "[shared_volume]\nfallback = 'sshfs'\n[mesos]\nsource = 'tarball'\nurl = ";
+const CONFIG: &str = "[shared_volume]\nfallback = 'sshfs'\n";
 /// Kills of one bring-up, one after the other.
 const KILLS: u64 = 20;
 
 fn stage(masters: usize, slaves: usize) -> Stage {
     let mut bench = Bench::new();
     let cloud = Cloud::with_nodes(&mut bench);
-    bench.write("mesosflow.toml", &format!("{CONFIG}{:?}\n", bench.mesos()));
+    bench.write("mesosflow.toml", CONFIG);
     Stage::on(bench, cloud, masters, slaves)
 }
 
@@ -76,6 +76,9 @@ fn a_cluster_on_ec2_survives_twenty_kills() {
 #[test]
 fn a_stock_image_becomes_a_cluster() {
     let mut stage = stage(1, 1);
+    let archive = stage.cloud.serve_archive(&mut stage.bench);
+    let config = format!("archive_url = {:?}\n{CONFIG}", archive.url());
+    stage.bench.write("mesosflow.toml", &config);
     let subnet = stage.cloud.subnet().id.clone();
     let said = stage
         .run(&[

@@ -22,6 +22,7 @@ fn a_run_that_is_killed_after_any_commit_is_completed() {
             panic!("the run ended by itself")
         };
         if seen.is(waits) {
+            stage.destroy(&run);
             break;
         }
         kills += 1;

@@ -24,7 +24,7 @@ const ENDPOINT_REGION: &str = "us-east-1";
 
 /// Clients of one region.
 #[derive(Debug, Clone)]
-pub struct Api {
+pub(super) struct Api {
     reads: Client,
     writes: Client,
     region: String,
@@ -35,7 +35,7 @@ impl Api {
     ///
     /// # Errors
     /// No region is known; or the credentials belong to another account than the one that the spec names.
-    pub async fn open(spec: &Ec2Spec) -> Result<Self, ProviderError> {
+    pub(super) async fn open(spec: &Ec2Spec) -> Result<Self, ProviderError> {
         let config = load(spec).await;
         let region = region(&config)?;
         if let Some(expected) = &spec.account {
@@ -63,7 +63,7 @@ impl Api {
     }
 
     /// The region.
-    pub fn region(&self) -> &str {
+    pub(super) fn region(&self) -> &str {
         &self.region
     }
 

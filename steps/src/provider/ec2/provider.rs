@@ -144,8 +144,6 @@ impl Ec2Provider {
                 .unwrap_or_default(),
             authorized_keys: vec![launch.authorized_key.clone()],
             host_key,
-            packages: Vec::new(),
-            commands: Vec::new(),
             further,
         };
         data.encoded().map_err(|error| unusable(error.to_string()))

@@ -57,15 +57,6 @@ enum Look {
     Never(ActError),
 }
 
-impl From<ActError> for Look {
-    fn from(error: ActError) -> Self {
-        match error.class().is_retryable() {
-            true => Self::NotYet(error.to_string()),
-            false => Self::Never(error),
-        }
-    }
-}
-
 impl From<ProviderError> for Look {
     fn from(error: ProviderError) -> Self {
         match error.class {
@@ -115,7 +106,8 @@ impl AwaitNode {
         let booted = cx.world().run(&node, BOOTED).await?.stdout_str();
         match booted.split_once('\n').unwrap_or((&booted, "")) {
             ("ready", _) if self.completes => {
-                complete(cx.world(), &node).await?;
+                // What goes wrong here has gone wrong by itself, and is tried again as such.
+                complete(cx.world(), &node).await.map_err(Look::Never)?;
                 Ok(node)
             }
             ("ready", _) => Ok(node),

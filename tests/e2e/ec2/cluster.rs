@@ -76,7 +76,7 @@ fn a_cluster_on_ec2_survives_twenty_kills() {
 #[test]
 fn a_stock_image_becomes_a_cluster() {
     let mut stage = stage(1, 1);
-    let archive = stage.cloud.serve_archive(&mut stage.bench);
+    let archive = stage.cloud.serve_archive();
     let config = format!("archive_url = {:?}\n{CONFIG}", archive.url());
     stage.bench.write("mesosflow.toml", &config);
     let subnet = stage.cloud.subnet().id.clone();

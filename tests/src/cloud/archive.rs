@@ -1,19 +1,21 @@
 //! The archive with Hadoop and Spark, where machines of a stock image can get it.
 
-use std::fs::File;
-use std::io::{BufRead as _, BufReader};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 
-use crate::bench::Bench;
+use axum::Router;
+use axum::body::Bytes;
+use axum::routing::get;
+use socket2::{Domain, Socket, Type};
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 
 const NAME: &str = "pyspark-2.4.8.tar.gz";
 
-/// A server of files in the machines' network, at the address of their gateway. Dropped, it ends.
+/// A server of that one file in the machines' network, at the address of their gateway. Dropped, it ends.
 #[derive(Debug)]
 pub struct Archive {
-    server: Child,
+    server: JoinHandle<()>,
     url: String,
 }
 
@@ -21,43 +23,24 @@ impl Archive {
     /// Serves the archive that `make ami` has put in the cache, in the network of that range.
     ///
     /// # Panics
-    /// It is not there, or Python does not serve it.
-    pub(super) fn serve(bench: &mut Bench, cidr: &str) -> Self {
-        let folder = bench.path("archive");
-        std::fs::create_dir_all(&folder).expect("a folder");
+    /// It is not there, or there is no such address.
+    pub(super) fn serve(runtime: &Handle, cidr: &str) -> Self {
         let cached = cached();
-        assert!(
-            cached.is_file(),
-            "{} is missing: `make ami` puts it there",
-            cached.display()
+        let archive = std::fs::read(&cached);
+        let archive =
+            archive.unwrap_or_else(|error| panic!("{}: {error}: `make ami` puts it there", cached.display()));
+        let archive = Bytes::from(archive);
+        let listener = listen(gateway(cidr));
+        let url = format!("http://{}/{NAME}", listener.local_addr().expect("its address"));
+        let router = Router::new().route(
+            &format!("/{NAME}"),
+            get(move || std::future::ready(archive.clone())),
         );
-        std::os::unix::fs::symlink(cached, folder.join(NAME)).expect("a link");
-        let log = File::create(bench.path("archive.log")).expect("a file");
-        let mut server = Command::new("python3")
-            .args([
-                "-u",
-                "-m",
-                "http.server",
-                "0",
-                "--bind",
-                &gateway(cidr).to_string(),
-                "--directory",
-            ])
-            // With a slash, by which the guard knows it.
-            .arg(format!("{}/", folder.display()))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .expect("python3 starts");
-        bench.guarded(server.id());
-        let mut line = String::new();
-        let out = server.stdout.take().expect("its output");
-        BufReader::new(out).read_line(&mut line).expect("what it says");
-        // `Serving HTTP on 10.89.0.1 port 40123 (http://10.89.0.1:40123/) ...`
-        let address = line.split(['(', ')']).nth(1);
-        let address = address.unwrap_or_else(|| panic!("python3 says {line:?}"));
-        let url = format!("{address}{NAME}");
+        let server = runtime.spawn(async move {
+            let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
+            // It ends with the scenario, and what it says then interests nobody.
+            let _ended = axum::serve(listener, router).await;
+        });
         Self { server, url }
     }
 
@@ -69,9 +52,24 @@ impl Archive {
 
 impl Drop for Archive {
     fn drop(&mut self) {
-        let _killed = self.server.kill();
-        let _ended = self.server.wait();
+        self.server.abort();
     }
+}
+
+/// The engine gives the address to this machine only when the first container is there.
+fn listen(address: Ipv4Addr) -> TcpListener {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket
+        .set_freebind_v4(true)
+        .expect("an address that is not there yet");
+    socket
+        .bind(&SocketAddr::from((address, 0)).into())
+        .expect("a free port");
+    socket.listen(16).expect("a listener");
+    socket
+        .set_nonblocking(true)
+        .expect("a listener that does not block");
+    socket.into()
 }
 
 fn cached() -> PathBuf {
@@ -82,11 +80,7 @@ fn cached() -> PathBuf {
 
 /// The first address of a range, which the engine gives to this machine.
 fn gateway(cidr: &str) -> Ipv4Addr {
-    let network: Ipv4Addr = cidr
-        .split('/')
-        .next()
-        .unwrap_or_default()
-        .parse()
-        .expect("a range");
+    let network = cidr.split('/').next().unwrap_or_default();
+    let network: Ipv4Addr = network.parse().expect("a range");
     Ipv4Addr::from(u32::from(network) + 1)
 }

@@ -99,8 +99,9 @@ impl Cloud {
     /// # Panics
     /// This cloud has no machines, or the archive is not in the cache.
     #[track_caller]
-    pub fn serve_archive(&self, bench: &mut Bench) -> Archive {
-        Archive::serve(bench, &self.subnet().cidr)
+    pub fn serve_archive(&self) -> Archive {
+        let runtime = self.runtime.as_ref().expect("a runtime, until it is dropped");
+        Archive::serve(runtime.handle(), &self.subnet().cidr)
     }
 
     /// The label of the machines' containers and their network, for [`crate::Engine::containers`].

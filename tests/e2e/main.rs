@@ -8,6 +8,7 @@
 #![cfg(test)]
 #![expect(clippy::print_stdout, reason = "what is shown with a failed test")]
 
+mod cloud_faults;
 mod cloud_harness;
 mod crash;
 mod demo_cluster;

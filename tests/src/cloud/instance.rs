@@ -78,6 +78,11 @@ impl Instance {
         matches!(self.state.as_str(), "pending" | "running")
     }
 
+    /// Whether it is terminated, or about to be.
+    pub fn is_over(&self) -> bool {
+        matches!(self.state.as_str(), "shutting-down" | "terminated")
+    }
+
     /// A tag's value; empty if there is none.
     pub fn tag(&self, name: &str) -> &str {
         self.tags.get(name).map_or("", String::as_str)

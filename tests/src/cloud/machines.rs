@@ -46,7 +46,7 @@ struct Room {
 struct State {
     /// Instances that have a container, be it a stopped one.
     machines: BTreeSet<String>,
-    /// By volume.
+    /// By volume, and by [`store`].
     disks: BTreeMap<String, Disk>,
     /// Why an instance has none yet.
     troubles: BTreeMap<String, String>,
@@ -139,7 +139,7 @@ impl Room {
         while !self.is_over.load(Ordering::SeqCst) {
             let instances = self.world.all_instances();
             // First, so that addresses are free.
-            for instance in instances.iter().filter(|instance| !instance.is_alive()) {
+            for instance in instances.iter().filter(|instance| instance.is_over()) {
                 self.remove(&instance.id);
             }
             self.detach();
@@ -210,17 +210,27 @@ impl Room {
     /// The disks of an instance, and what its udev would know of them. The container has to come after them: it gets the
     /// devices that there are.
     fn attach(&self, instance: &Instance) -> Result<PathBuf, String> {
+        let stores: Vec<_> = (1..=self.world.stores(&instance.kind))
+            .map(|number| store(&instance.id, number))
+            .collect();
         let mut state = self.state();
+        for name in &stores {
+            if !state.disks.contains_key(name) {
+                let disk = Disk::store(&self.folder, name)?;
+                state.disks.insert(name.clone(), disk);
+            }
+        }
         for (_, volume) in &instance.volumes {
             if !state.disks.contains_key(volume) {
-                let disk = Disk::attach(&self.folder, volume)?;
+                let disk = Disk::volume(&self.folder, volume)?;
                 state.disks.insert(volume.clone(), disk);
             }
         }
-        let disks = instance
-            .volumes
+        let volumes = instance.volumes.iter().map(|(_, volume)| volume);
+        let disks = stores
             .iter()
-            .filter_map(|(_, volume)| state.disks.get(volume));
+            .chain(volumes)
+            .filter_map(|name| state.disks.get(name));
         disk::udev_data(&self.folder, &instance.id, disks)
     }
 
@@ -236,13 +246,14 @@ impl Room {
         }
     }
 
-    /// Disks whose volumes are gone go too.
+    /// Disks whose volumes or machines are gone go too.
     fn detach(&self) {
         if self.state().disks.is_empty() {
             return;
         }
         let volumes: BTreeSet<_> = self.world.volumes().into_iter().map(|volume| volume.id).collect();
-        self.state().disks.retain(|volume, _| volumes.contains(volume));
+        let State { machines, disks, .. } = &mut *self.state();
+        disks.retain(|name, _| volumes.contains(name) || machines.iter().any(|id| name.starts_with(id)));
     }
 
     fn console(&self, id: &str) -> Option<Vec<u8>> {
@@ -253,6 +264,11 @@ impl Room {
         let from = text.len().saturating_sub(CONSOLE);
         Some(text[from..].to_vec())
     }
+}
+
+/// The name of one of an instance's own disks.
+fn store(id: &str, number: usize) -> String {
+    format!("{id}-store-{number}")
 }
 
 fn labelled(label: &str) -> String {

@@ -6,7 +6,8 @@ use std::future::Future;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_sdk_ec2::types::{
-    ArchitectureValues, AttributeBooleanValue, Filter, InstanceAttributeName, IpPermission, IpRange,
+    ArchitectureValues, AttributeBooleanValue, Filter, InstanceAttributeName, InstanceType, IpPermission,
+    IpRange,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -290,6 +291,21 @@ impl World {
             .build();
         let call = self.client.authorize_security_group_ingress().group_id(group);
         self.wait(call.ip_permissions(permission).send());
+    }
+
+    /// How many disks of its own a type of machine has.
+    #[track_caller]
+    pub fn stores(&self, kind: &str) -> usize {
+        let call = self
+            .client
+            .describe_instance_types()
+            .instance_types(InstanceType::from(kind));
+        let found = self.wait(call.send());
+        let types = found.instance_types().iter();
+        let disks = types
+            .filter_map(|kind| kind.instance_storage_info())
+            .flat_map(|storage| storage.disks());
+        disks.filter_map(|disk| usize::try_from(disk.count()?).ok()).sum()
     }
 
     /// What an instance was given at its launch.

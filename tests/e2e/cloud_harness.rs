@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::config::retry::RetryConfig;
+use aws_sdk_ec2::primitives::Blob;
 use aws_sdk_ec2::types::{
     BlockDeviceMapping, EbsBlockDevice, InstanceType, ResourceType, Tag, TagSpecification,
 };
@@ -40,29 +41,43 @@ pub(crate) fn tagged(kind: ResourceType, name: &str) -> TagSpecification {
         .build()
 }
 
-/// Starts a machine whose user data lets a key in.
+/// Starts a machine that lets a key in: by its user data, or, as `full`, by a key pair of the account.
 fn launch(cloud: &Cloud, bench: &Bench, name: &str, ami: &str) -> Instance {
+    let (world, client) = (cloud.world(), client(cloud));
     let key = bench.path("id");
     if !key.exists() {
         ssh_keygen(&key);
     }
     let public = fs::read_to_string(key.with_extension("pub")).unwrap();
-    let user_data = format!(
-        "#cloud-config\nssh_authorized_keys: [{:?}]\nwrite_files: [{{path: /etc/written, content: hello}}]\n\
-         runcmd: [[touch, /etc/ran]]\n",
-        public.trim()
-    );
+    let mut user_data = "#cloud-config\nwrite_files: [{path: /etc/written, content: hello}]\n\
+         runcmd: [[touch, /etc/ran]]\n"
+        .to_owned();
+    let key_pair = (name == "full").then_some(name);
+    match key_pair {
+        Some(name) => {
+            let public = Blob::new(public.trim());
+            world.wait(
+                client
+                    .import_key_pair()
+                    .key_name(name)
+                    .public_key_material(public)
+                    .send(),
+            );
+        }
+        None => user_data += &format!("ssh_authorized_keys: [{:?}]\n", public.trim()),
+    }
     let disk = EbsBlockDevice::builder()
         .volume_size(8)
         .delete_on_termination(true)
         .build();
-    let call = client(cloud)
+    let call = client
         .run_instances()
         .image_id(ami)
         .min_count(1)
         .max_count(1)
         .instance_type(InstanceType::M5dLarge)
         .subnet_id(&cloud.subnet().id)
+        .set_key_name(key_pair.map(str::to_owned))
         .user_data(STANDARD.encode(user_data))
         .block_device_mappings(
             BlockDeviceMapping::builder()
@@ -72,10 +87,8 @@ fn launch(cloud: &Cloud, bench: &Bench, name: &str, ami: &str) -> Instance {
         )
         .tag_specifications(tagged(ResourceType::Instance, name))
         .tag_specifications(tagged(ResourceType::Volume, name));
-    let launched = cloud.world().wait(call.send());
-    cloud
-        .world()
-        .instance(launched.instances()[0].instance_id().unwrap())
+    let launched = world.wait(call.send());
+    world.instance(launched.instances()[0].instance_id().unwrap())
 }
 
 fn ssh_keygen(key: &Path) {

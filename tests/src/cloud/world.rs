@@ -16,6 +16,8 @@ use tokio::runtime::Handle;
 use super::instance::{Group, Instance, Rule, Tags, Volume, tags};
 use crate::bench::REGION;
 
+/// Where machines are.
+const ZONE: &str = "us-east-1a";
 const TAG_RUN: &str = "mesosflow:run";
 
 /// The cloud's own view. Every question waits for its answer.
@@ -243,7 +245,8 @@ impl World {
         self.wait(call.send()).image_id().unwrap_or_default().to_owned()
     }
 
-    /// A network of exactly that range, as a private one: instances get no address outside.
+    /// A network of exactly that range, as a private one: instances get no address outside. Always in the same zone: not
+    /// every zone has every type of machine.
     #[track_caller]
     pub fn make_subnet(&self, cidr: &str) -> Subnet {
         let made = self.wait(self.client.create_vpc().cidr_block(cidr).send());
@@ -252,7 +255,14 @@ impl World {
             .and_then(|vpc| vpc.vpc_id())
             .unwrap_or_default()
             .to_owned();
-        let made = self.wait(self.client.create_subnet().vpc_id(&vpc).cidr_block(cidr).send());
+        let made = self.wait(
+            self.client
+                .create_subnet()
+                .vpc_id(&vpc)
+                .cidr_block(cidr)
+                .availability_zone(ZONE)
+                .send(),
+        );
         let id = made.subnet().and_then(|subnet| subnet.subnet_id());
         let id = id.unwrap_or_default().to_owned();
         let no = AttributeBooleanValue::builder().value(false).build();

@@ -1,5 +1,7 @@
 //! The command line.
 
+mod ec2;
+
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -8,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as ValueError, StrDeserializer};
 
+pub(crate) use self::ec2::{Ec2Args, PlaceArgs, set, set_option};
 use crate::shape::{self, Shape};
 use crate::wiring::{MesosSource, ProviderKind};
 
@@ -61,8 +64,8 @@ pub(crate) enum Command {
     Plan(SpecArgs),
     /// Show the catalogue: every step, in order
     Steps,
-    /// Show all runs
-    List,
+    /// Show all runs, or what exists and belongs to none
+    List(ListArgs),
     /// Show where a run and each of its steps stand
     Status(OneRun),
     /// Show the history of a run
@@ -120,6 +123,8 @@ pub(crate) struct SpecArgs {
     /// Do not ask
     #[arg(long, short)]
     pub(crate) yes: bool,
+    #[command(flatten, next_help_heading = "EC2")]
+    pub(crate) ec2: Ec2Args,
 }
 
 /// Of `run`.
@@ -127,6 +132,19 @@ pub(crate) struct SpecArgs {
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) spec: SpecArgs,
+}
+
+/// Of `list`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ListArgs {
+    /// Show what carries mesosflow's tags and belongs to no run of this journal, or to one that is over
+    #[arg(long)]
+    pub(crate) orphans: bool,
+    /// The provider that is asked; by default each that can be used from here
+    #[arg(long, requires = "orphans", value_parser = word::<ProviderKind>())]
+    pub(crate) provider: Option<ProviderKind>,
+    #[command(flatten, next_help_heading = "EC2")]
+    pub(crate) place: PlaceArgs,
 }
 
 /// Of `resume`.

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::args::SpecArgs;
+use crate::args::{SpecArgs, set, set_option};
 use crate::error::CliError;
 use crate::file::{self, Parsed};
-use crate::wiring::{ClusterSpec, MesosSource, ProviderKind};
+use crate::wiring::{ClusterSpec, LATEST, MesosSource, ProviderKind, Role};
 
 /// The file that is read where none is named.
 const DEFAULT_FILE: &str = "mesosflow.toml";
@@ -70,9 +70,16 @@ pub(crate) fn configure(
     } else {
         default_mesos(&mut spec, around)
     };
-    let warnings = spec
+    count_hosts(&mut spec, flags);
+    let mut warnings = spec
         .validate()
         .map_err(|wrong| CliError::usage(wrong.to_string()).hint(wrong.hint))?;
+    if spec.provider != ProviderKind::Ec2 && flags.ec2.is_given() {
+        warnings.push(format!(
+            "flags of the EC2 provider are of no use to provider `{}`: add --provider ec2",
+            spec.provider
+        ));
+    }
     Ok(Configured {
         spec,
         warnings,
@@ -82,17 +89,8 @@ pub(crate) fn configure(
 
 /// Lays the flags over the spec. Returns whether they say where Mesos comes from.
 fn overlay(spec: &mut ClusterSpec, flags: &SpecArgs, cwd: &Path) -> bool {
-    fn set<T: Clone>(to: &mut T, flag: Option<&T>) {
-        if let Some(value) = flag {
-            to.clone_from(value);
-        }
-    }
-    fn set_option<T: Clone>(to: &mut Option<T>, flag: Option<&T>) {
-        if flag.is_some() {
-            *to = flag.cloned();
-        }
-    }
     set(&mut spec.provider, flags.provider.as_ref());
+    flags.ec2.overlay(&mut spec.ec2, cwd);
     set(&mut spec.cluster, flags.cluster.as_ref());
     set(&mut spec.masters, flags.masters.as_ref());
     set(&mut spec.slaves, flags.slaves.as_ref());
@@ -124,6 +122,20 @@ fn overlay(spec: &mut ClusterSpec, flags: &SpecArgs, cwd: &Path) -> bool {
     true
 }
 
+/// A list of hosts says itself how many there are, unless a flag contradicts it.
+fn count_hosts(spec: &mut ClusterSpec, flags: &SpecArgs) {
+    if spec.provider != ProviderKind::Hosts {
+        return;
+    }
+    let of = |role| {
+        let count = spec.hosts.nodes.iter().filter(|host| host.role == role).count();
+        u16::try_from(count).unwrap_or(u16::MAX)
+    };
+    let (masters, slaves) = (of(Role::Master), of(Role::Slave));
+    spec.masters = flags.masters.unwrap_or(masters);
+    spec.slaves = flags.slaves.unwrap_or(slaves);
+}
+
 /// Takes the source from the place that the file gives.
 fn infer_source(spec: &mut ClusterSpec) -> bool {
     let mesos = &mut spec.mesos;
@@ -148,19 +160,22 @@ const fn by_place(tarball: bool, git: bool) -> Option<MesosSource> {
 
 /// What is used where nothing says where Mesos comes from: the tarball of this machine, or an image of the user's own.
 fn default_mesos(spec: &mut ClusterSpec, around: &Surroundings) -> Option<CliError> {
-    if spec.provider != ProviderKind::Local {
-        return None;
-    }
     if let Some(tarball) = &around.tarball {
         spec.mesos.source = MesosSource::Tarball;
         spec.mesos.url = Some(tarball.to_string_lossy().into_owned());
         return None;
     }
-    if spec.local.image.is_some() {
+    // An image of one's own, and machines of one's own, may have it.
+    let may_have_it = match spec.provider {
+        ProviderKind::Local => spec.local.image.is_some(),
+        ProviderKind::Ec2 => spec.ec2.ami != LATEST,
+        ProviderKind::Hosts => true,
+    };
+    if may_have_it {
         return None;
     }
     Some(
-        CliError::usage("nothing says where Mesos comes from, and mesosflow's own image has none")
+        CliError::usage("nothing says where Mesos comes from, and the image has none")
             .hint("name a build: `--mesos-url TARBALL`, or `source` and `url` under `[mesos]` in mesosflow.toml")
             .hint("or try it without: `make standin` in mesosflow's source builds a stand-in that schedules nothing"),
     )

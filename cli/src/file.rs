@@ -36,6 +36,8 @@ pub(crate) fn read(path: &Path, name: &Path) -> Result<Parsed, CliError> {
         true => folder.join(engine).to_string_lossy().into_owned(),
         false => engine,
     });
+    spec.ec2.user_data = spec.ec2.user_data.take().map(|path| folder.join(path));
+    spec.hosts.identity_file = spec.hosts.identity_file.take().map(|path| folder.join(path));
     Ok(parsed)
 }
 

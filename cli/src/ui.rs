@@ -94,15 +94,27 @@ impl Ui {
         for loss in losses {
             self.warn(loss);
         }
-        let mut err = io::stderr().lock();
-        let _deaf = write!(err, "Go on? [y/N] ").and_then(|()| err.flush());
-        drop(err);
-        let mut answer = String::new();
-        let _eof = io::stdin().lock().read_line(&mut answer);
-        match answer.trim().to_ascii_lowercase().as_str() {
-            "y" | "yes" => Ok(()),
-            _ => Err(CliError::refused("not confirmed: nothing was done")),
+        ask()
+    }
+
+    /// Asks whether to go on, where there is a terminal to ask on; nobody is asked elsewhere.
+    pub(crate) fn ask(&self, yes: bool) -> Result<(), CliError> {
+        if yes || !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+            return Ok(());
         }
+        ask()
+    }
+}
+
+fn ask() -> Result<(), CliError> {
+    let mut err = io::stderr().lock();
+    let _deaf = write!(err, "Go on? [y/N] ").and_then(|()| err.flush());
+    drop(err);
+    let mut answer = String::new();
+    let _eof = io::stdin().lock().read_line(&mut answer);
+    match answer.trim().to_ascii_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(CliError::refused("not confirmed: nothing was done")),
     }
 }
 

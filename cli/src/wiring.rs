@@ -9,9 +9,12 @@ use mesosflow_workflow::{
     Stop, Store,
 };
 
-pub(crate) use mesosflow_steps::cluster::{ClusterSpec, Instance, MesosSource, ProviderKind};
-use mesosflow_steps::{DestroyError, WorldError};
-pub(crate) use mesosflow_steps::{Plan, Report, World};
+pub(crate) use ipnet::IpNet;
+pub(crate) use mesosflow_steps::cluster::{
+    ClusterSpec, Ec2Spec, HostKeySource, Instance, LATEST, MesosSource, ProviderKind, Role,
+};
+use mesosflow_steps::{DestroyError, ProviderError, WorldError};
+pub(crate) use mesosflow_steps::{Plan, Report, Tagged, World};
 
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -39,16 +42,34 @@ pub(crate) fn plan(spec: &ClusterSpec) -> Plan {
     mesosflow_steps::plan(spec)
 }
 
+/// Writes into the spec what it leaves to the environment of this moment, so that the run stays where it began.
+pub(crate) async fn settle(spec: ClusterSpec) -> Result<ClusterSpec, CliError> {
+    let provider = spec.provider;
+    mesosflow_steps::settle(spec)
+        .await
+        .map_err(|error| unusable(provider, &error))
+}
+
+/// What carries mesosflow's tags at the spec's provider.
+pub(crate) async fn tagged(spec: &ClusterSpec) -> Result<Vec<Tagged>, CliError> {
+    let found = async { mesosflow_steps::open_provider(spec, None).await?.tagged().await };
+    found.await.map_err(|error| unusable(spec.provider, &error))
+}
+
+fn unusable(provider: ProviderKind, error: &ProviderError) -> CliError {
+    let place = match provider {
+        ProviderKind::Local => "on this machine",
+        ProviderKind::Ec2 | ProviderKind::Hosts => "from here",
+    };
+    CliError::usage(format!("provider `{provider}` cannot be used {place}"))
+        .because_of_report(&ErrorReport::of(error))
+}
+
 /// Whether this machine can do what `spec` needs, before anything is begun.
 pub(crate) async fn precheck(spec: &ClusterSpec) -> Result<(), CliError> {
-    mesosflow_steps::precheck(spec).await.map_err(|error| {
-        let report = ErrorReport::of(&error);
-        CliError::usage(format!(
-            "provider `{}` cannot be used on this machine",
-            spec.provider
-        ))
-        .because_of_report(&report)
-    })
+    mesosflow_steps::precheck(spec)
+        .await
+        .map_err(|error| unusable(spec.provider, &error))
 }
 
 /// The spec that was frozen into a run.

@@ -69,6 +69,15 @@ pub fn catalogue() -> Vec<CatalogueEntry> {
 /// The steps that have no place in a cluster without ZooKeeper.
 pub const ZOOKEEPER_STEPS: [StepId; 3] = [LaunchZookeeper::ID, ApproveZookeeper::ID, ZookeeperStart::ID];
 
+/// The steps that make what hosts of one's own are already.
+pub const MAKING_STEPS: [StepId; 5] = [
+    SecurityGroups::ID,
+    ImageMetadata::ID,
+    LaunchSlave::ID,
+    LaunchMaster::ID,
+    LaunchZookeeper::ID,
+];
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

@@ -2,9 +2,13 @@
 
 use mesosflow_workflow::{Flow, Halt, ItemKey, Settle as _, Step};
 
-use crate::cluster::{ClusterSpec, Instance, Inventory, Node, Role};
+use crate::catalogue::MAKING_STEPS;
+use crate::cluster::{ClusterSpec, DisksSpec, Instance, Inventory, Node, ProviderKind, Role};
+use crate::disks::{DiskPlan, DisksToFind, EbsVolume};
 use crate::node_setup::NodeSetup;
-use crate::provider::{Groups, Image};
+use crate::provider::ec2::VOLUME_DEVICE;
+use crate::provider::hosts::{self, LISTED};
+use crate::provider::{Groups, Image, Order};
 use crate::provision::{
     AwaitNode, CopySshKey, ImageMetadata, LaunchMaster, LaunchSlave, LaunchZookeeper, Place, PushConfig,
     RenderConfig, RenderedConfig, SanityCheck, SecurityGroups, SetupOptions,
@@ -30,9 +34,14 @@ pub async fn deploy(flow: Flow<World>) -> Result<Report, Halt> {
     let spec = flow.world().spec().clone();
 
     // Section 1: the machines, and the configuration on the first master.
-    let inventory = provision(&flow, &spec).await?;
+    let (inventory, image) = match spec.provider {
+        ProviderKind::Local | ProviderKind::Ec2 => provision(&flow, &spec).await?,
+        ProviderKind::Hosts => (listed(&flow, &spec).await?, None),
+    };
     let hub = inventory.first_master();
-    let vars = DeployVars::new(&spec, &inventory);
+    let image = image.as_ref();
+    let of_slaves = inventory.slaves.first().map(|slave| disks(&spec, image, slave).ephemeral());
+    let vars = DeployVars::new(&spec, &inventory, of_slaves.unwrap_or_default());
     let tree = configure(&flow, &spec, hub, &vars).await?;
 
     // Section 2: from bare nodes to a cluster.
@@ -43,7 +52,7 @@ pub async fn deploy(flow: Flow<World>) -> Result<Report, Halt> {
     })
     .await?;
     flow.step(ScriptPermissions { hub: hub.clone() }).await?;
-    flow.step(SetupMaster(node_setup(&spec, hub))).await?;
+    flow.step(SetupMaster(node_setup(&spec, image, hub))).await?;
     approve(&flow, &inventory).await?;
     flow.fan_out(each(inventory.others(), |node| DistributeScripts {
         hub: hub.clone(),
@@ -52,7 +61,7 @@ pub async fn deploy(flow: Flow<World>) -> Result<Report, Halt> {
     }))
     .await?;
     flow.fan_out(each(inventory.others(), |node| {
-        SetupNode(node_setup(&spec, node))
+        SetupNode(node_setup(&spec, image, node))
     }))
     .await?;
 
@@ -91,7 +100,7 @@ pub async fn deploy(flow: Flow<World>) -> Result<Report, Halt> {
 }
 
 /// Steps 1.1 to 1.5: groups, image, machines, and every one of them answering.
-async fn provision(flow: &Flow<World>, spec: &ClusterSpec) -> Result<Inventory, Halt> {
+async fn provision(flow: &Flow<World>, spec: &ClusterSpec) -> Result<(Inventory, Option<Image>), Halt> {
     let groups = flow
         .step(SecurityGroups {
             cluster: spec.cluster.clone(),
@@ -102,9 +111,7 @@ async fn provision(flow: &Flow<World>, spec: &ClusterSpec) -> Result<Inventory, 
     })
     .await?;
     let image = flow
-        .step(ImageMetadata {
-            asked: spec.local.image.clone(),
-        })
+        .step(ImageMetadata::new(spec))
         .await?;
 
     let places = |role, count| places(spec, &groups, &image, role, count);
@@ -127,18 +134,45 @@ async fn provision(flow: &Flow<World>, spec: &ClusterSpec) -> Result<Inventory, 
     )
     .settle()?;
 
+    let first = masters.first().map(|(_, instance)| instance.clone());
     let launched = masters.into_iter().chain(slaves).chain(zookeepers);
     let awaited = launched.map(|(key, instance): (ItemKey, Instance)| {
-        (
-            key,
-            AwaitNode {
-                instance,
-                user: image.login_user.clone(),
-            },
-        )
+        let is_ec2 = spec.provider == ProviderKind::Ec2;
+        let step = AwaitNode {
+            user: image.login_user.clone(),
+            port: None,
+            through: first.clone().filter(|first| is_ec2 && first.id != instance.id),
+            boot_limit_s: is_ec2.then_some(spec.ec2.boot_limit_s),
+            instance,
+        };
+        (key, step)
     });
     let nodes = flow.fan_out(awaited).await?;
     // The spec has at least one master, or the run would not have begun.
+    let inventory = Inventory::new(nodes.into_iter().map(|(_, node)| node)).ok_or(Halt::Stopped)?;
+    Ok((inventory, Some(image)))
+}
+
+/// Step 1.5 alone: the machines are there, and in the configuration.
+async fn listed(flow: &Flow<World>, spec: &ClusterSpec) -> Result<Inventory, Halt> {
+    flow.step(SanityCheck {
+        cluster: spec.cluster.clone(),
+    })
+    .await?;
+    for step in MAKING_STEPS {
+        flow.skip(step, LISTED).await?;
+    }
+    let awaited = hosts::instances(spec).into_iter().map(|(instance, host)| {
+        let step = AwaitNode {
+            user: host.user.clone(),
+            port: (host.port != 22).then_some(host.port),
+            through: None,
+            boot_limit_s: None,
+            instance,
+        };
+        (ItemKey::from(step.instance.name.as_str()), step)
+    });
+    let nodes = flow.fan_out(awaited).await?;
     Inventory::new(nodes.into_iter().map(|(_, node)| node)).ok_or(Halt::Stopped)
 }
 
@@ -355,15 +389,32 @@ fn places(
             index,
             image: image.id.clone(),
             group,
+            order: (spec.provider == ProviderKind::Ec2).then(|| Order::new(spec, role, groups, image)),
         };
         (ItemKey::from(place.node_name(&spec.cluster)), place)
     })
 }
 
-fn node_setup(spec: &ClusterSpec, node: &Node) -> NodeSetup {
+fn node_setup(spec: &ClusterSpec, image: Option<&Image>, node: &Node) -> NodeSetup {
     NodeSetup {
         node: node.clone(),
-        disks: spec.disks.clone(),
+        disks: disks(spec, image, &node.instance),
         swap_mb: spec.swap_mb,
+    }
+}
+
+/// The further disks of a machine: as the configuration names them, or as its type has them.
+fn disks(spec: &ClusterSpec, image: Option<&Image>, instance: &Instance) -> DiskPlan {
+    let kind = image.and_then(|image| image.machine_types.get(&instance.role));
+    match kind {
+        Some(kind) if spec.disks == DisksSpec::default() => DiskPlan::Find(DisksToFind {
+            ephemeral: kind.ephemeral_disks,
+            nvme: kind.nvme,
+            volume: instance.volume.clone().map(|id| EbsVolume {
+                id,
+                device: VOLUME_DEVICE.to_owned(),
+            }),
+        }),
+        _ => spec.disks.clone().into(),
     }
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use mesosflow_workflow::{ErrorClass, RecordError, Resource, Run};
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use mesosflow_workflow::{RecordError, Resource, Run};
 
 use crate::provider::ProviderError;
 use crate::world::World;
@@ -34,6 +35,22 @@ const ROUNDS: u32 = 5;
 /// How long such a call is given between two rounds.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
+/// What has to go before what: requests before the machines that they would still bring, machines before their volumes and
+/// the groups and networks that they are in.
+const ORDER: [&str; 7] = [
+    "spot-request",
+    "instance",
+    "volume",
+    "security-group-rule",
+    "security-group",
+    "network",
+    "authorized-key",
+];
+
+fn place(kind: &str) -> usize {
+    ORDER.iter().position(|known| *known == kind).unwrap_or(ORDER.len())
+}
+
 /// Deletes everything that the run created, machines before what they live in; repeatable, and done only when the
 /// provider has nothing left that carries the run's tags. `observe` is told of each deletion once it is recorded.
 ///
@@ -56,7 +73,7 @@ pub async fn destroy(
                 }
                 DestroyError::Left(left)
             }
-            Err(DestroyError::Provider(error)) if error.class == ErrorClass::Transient => error.into(),
+            Err(DestroyError::Provider(error)) if error.class.is_retryable() => error.into(),
             Err(error) => return Err(error),
         };
         if round == ROUNDS {
@@ -76,17 +93,37 @@ async fn delete_all(
 ) -> Result<(), DestroyError> {
     let provider = world.provider();
     let mut todo = provider.owned(world.owner()).await?;
-    // Newest first: machines were created after the network that they are in.
-    for recorded in run.state().resources.into_iter().rev() {
-        if !todo.contains(&recorded) {
+    for recorded in run.state().resources {
+        if !todo.iter().any(|found| (&found.kind, &found.id) == (&recorded.kind, &recorded.id)) {
             todo.push(recorded);
         }
     }
-    for resource in todo {
-        provider.delete(&resource).await?;
-        run.deleted(resource.clone()).await?;
-        observe(&resource);
-        deleted.push(resource);
+    todo.sort_by_key(|resource| place(&resource.kind));
+    provider.release(&todo).await?;
+    // Kind after kind; what is of one kind ends side by side.
+    let mut todo = todo.into_iter().peekable();
+    while let Some(first) = todo.next() {
+        let mut alike = vec![first];
+        while let Some(next) = todo.next_if(|next| next.kind == alike[0].kind) {
+            alike.push(next);
+        }
+        let mut ending: FuturesUnordered<_> = alike
+            .into_iter()
+            .map(|resource| async move { (provider.delete(&resource).await, resource) })
+            .collect();
+        let mut failed = None;
+        while let Some((ended, resource)) = ending.next().await {
+            match ended {
+                Ok(()) => {
+                    run.deleted(resource.clone()).await?;
+                    observe(&resource);
+                    deleted.push(resource);
+                }
+                Err(error) => failed = Some(error),
+            }
+        }
+        // The next kind holds this one.
+        failed.map_or(Ok(()), Err)?;
     }
     Ok(())
 }

@@ -95,7 +95,8 @@ impl ClusterKey {
     }
 }
 
-fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+/// Writes a file of mode 0600 that appears whole or not at all.
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let half = path.with_extension("new");
     let mut file = std::fs::OpenOptions::new()
         .write(true)

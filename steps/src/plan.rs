@@ -2,9 +2,13 @@
 
 use serde::Serialize;
 
-use crate::catalogue::{ZOOKEEPER_STEPS, catalogue};
+use mesosflow_workflow::StepId;
+
+use crate::catalogue::{MAKING_STEPS, ZOOKEEPER_STEPS, catalogue};
 use crate::cluster::{ClusterSpec, ProviderKind, Role};
 use crate::deploy::ONE_MASTER;
+use crate::provider::ec2;
+use crate::provider::hosts::LISTED;
 
 /// A deploy that was not done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -42,41 +46,107 @@ pub struct PlannedResource {
     pub detail: String,
 }
 
+/// Why steps that make something are not run on hosts of one's own.
+fn skipped(spec: &ClusterSpec, step: &StepId) -> Option<&'static str> {
+    if spec.provider == ProviderKind::Hosts && MAKING_STEPS.contains(step) {
+        return Some(LISTED);
+    }
+    (spec.zookeepers() == 0 && ZOOKEEPER_STEPS.contains(step)).then_some(ONE_MASTER)
+}
+
 /// The plan of a spec.
 pub fn plan(spec: &ClusterSpec) -> Plan {
     let steps = catalogue().into_iter().map(|entry| {
-        let skipped = spec.zookeepers() == 0 && ZOOKEEPER_STEPS.contains(&entry.id);
+        let reason = skipped(spec, &entry.id);
         PlannedStep {
             id: entry.id.to_string(),
             notes: entry.notes,
             title: entry.title,
-            action: if skipped { "skip" } else { "run" },
-            reason: skipped.then(|| ONE_MASTER.to_owned()),
+            action: if reason.is_some() { "skip" } else { "run" },
+            reason: reason.map(str::to_owned),
         }
     });
-    let (group, detail) = match spec.provider {
-        ProviderKind::Local => ("network", "a container of this machine's engine"),
+    Plan {
+        steps: steps.collect(),
+        creates: creates(spec),
+    }
+}
+
+/// What would exist afterwards, in the order in which it is made.
+fn creates(spec: &ClusterSpec) -> Vec<PlannedResource> {
+    let made = |kind: &str, name: String, detail: String| PlannedResource {
+        kind: kind.into(),
+        name,
+        detail,
     };
-    let mut creates = vec![PlannedResource {
-        kind: group.into(),
-        name: spec.cluster.clone(),
-        detail: "a bridge network of the cluster's own".into(),
-    }];
+    let mut all = match spec.provider {
+        ProviderKind::Local => {
+            let detail = "a bridge network of the cluster's own".to_owned();
+            vec![made("network", spec.cluster.clone(), detail)]
+        }
+        ProviderKind::Ec2 => [Role::Master, Role::Slave, Role::Zookeeper]
+            .map(|role| made("security-group", ec2::group_name(&spec.cluster, role), open_to(spec, role)))
+            .into(),
+        ProviderKind::Hosts => return Vec::new(),
+    };
     let roles = [
         (Role::Slave, spec.slaves),
         (Role::Master, spec.masters),
         (Role::Zookeeper, spec.zookeepers()),
     ];
     for (role, count) in roles {
-        creates.extend((1..=count).map(|index| PlannedResource {
-            kind: "instance".into(),
-            name: format!("{}-{role}-{index}", spec.cluster),
-            detail: detail.into(),
-        }));
+        for index in 1..=count {
+            let name = format!("{}-{role}-{index}", spec.cluster);
+            all.push(made("instance", name.clone(), machine(spec, role)));
+            if spec.provider == ProviderKind::Ec2 && spec.ec2.volume_gb(role) > 0 {
+                all.push(made("volume", name, volume(spec)));
+            }
+        }
     }
-    Plan {
-        steps: steps.collect(),
-        creates,
+    all
+}
+
+/// What a role's machines are.
+fn machine(spec: &ClusterSpec, role: Role) -> String {
+    match spec.provider {
+        ProviderKind::Ec2 => {
+            let kind = spec.ec2.type_of(role);
+            match spec.ec2.spot_price_of(role) {
+                Some(price) => format!("{kind}, spot, at most {price} USD an hour"),
+                None => format!("{kind}, on demand"),
+            }
+        }
+        ProviderKind::Local | ProviderKind::Hosts => "a container of this machine's engine".to_owned(),
+    }
+}
+
+fn volume(spec: &ClusterSpec) -> String {
+    let encrypted = if spec.ec2.volume.encrypted { ", encrypted" } else { "" };
+    format!("{} GiB {}{encrypted}, for the persistent HDFS", spec.ec2.volume.size_gb, spec.ec2.volume.kind)
+}
+
+fn open_to(spec: &ClusterSpec, role: Role) -> String {
+    let admins: Vec<_> = spec.ec2.admin_cidr.iter().map(ToString::to_string).collect();
+    let what = if ec2::rules::ui_ports(role).is_empty() {
+        "SSH"
+    } else {
+        "SSH and web interfaces"
+    };
+    format!("{what} from {}", admins.join(", "))
+}
+
+impl Plan {
+    /// What would be created, a line for each kind: `3 × instance (m5.large, on demand)`.
+    pub fn summary(&self) -> Vec<String> {
+        let mut counts: Vec<(String, usize)> = Vec::new();
+        for made in &self.creates {
+            let what = format!("{} ({})", made.kind, made.detail);
+            match counts.iter_mut().find(|(known, _)| *known == what) {
+                Some((_, count)) => *count += 1,
+                None => counts.push((what, 1)),
+            }
+        }
+        counts.into_iter().map(|(what, count)| format!("{count} × {what}")).collect()
     }
 }
 

@@ -3,24 +3,43 @@
 use mesosflow_workflow::{RunState, Step as _, StepId};
 use serde::de::DeserializeOwned;
 
-use crate::cluster::Instance;
-use crate::provision::{LaunchMaster, LaunchSlave, LaunchZookeeper};
+use crate::cluster::{Instance, Node, ProviderKind, Role};
+use crate::provision::{AwaitNode, LaunchMaster, LaunchSlave, LaunchZookeeper};
 use crate::setup::{Report, ReportStep};
 
-/// The machines that exist by the history: masters, slaves, ZooKeepers, each in the order of their numbers.
+/// The machines that exist by the history: masters, slaves, ZooKeepers, each in the order of their numbers. What was
+/// awaited is shown as it was then: an address from outside may come only when a machine runs.
 pub fn nodes(state: &RunState) -> Vec<Instance> {
-    let mut nodes = Vec::new();
-    for step in [LaunchMaster::ID, LaunchSlave::ID, LaunchZookeeper::ID] {
-        let Some(found) = state.step(&step) else { continue };
-        let outputs = found.items.values().filter_map(|item| item.output.clone());
-        let mut instances: Vec<Instance> = outputs
-            .filter_map(|output| serde_json::from_value(output).ok())
-            .collect();
-        instances.retain(|instance| state.resources.iter().any(|resource| resource.id == instance.id));
-        instances.sort_by_key(|instance| instance.index);
-        nodes.append(&mut instances);
+    let launched = [LaunchMaster::ID, LaunchSlave::ID, LaunchZookeeper::ID];
+    let mut nodes: Vec<Instance> = launched.iter().flat_map(|step| outputs(state, step)).collect();
+    nodes.retain(|instance| state.resources.iter().any(|resource| resource.id == instance.id));
+    let awaited: Vec<Node> = outputs(state, &AwaitNode::ID);
+    for node in awaited {
+        match nodes.iter_mut().find(|known| known.id == node.id) {
+            Some(known) => *known = node.instance,
+            // A host that is in no list of resources, because it is the user's.
+            None if state.provider == ProviderKind::Hosts.as_str() && !state.destroyed => nodes.push(node.instance),
+            None => {}
+        }
     }
+    let place = |role| match role {
+        Role::Master => 0,
+        Role::Slave => 1,
+        Role::Zookeeper => 2,
+    };
+    nodes.sort_by_key(|node| (place(node.role), node.index));
     nodes
+}
+
+/// The outputs of a step's items.
+fn outputs<T: DeserializeOwned>(state: &RunState, step: &StepId) -> Vec<T> {
+    let Some(found) = state.step(step) else {
+        return Vec::new();
+    };
+    let recorded = found.items.values().filter_map(|item| item.output.clone());
+    recorded
+        .filter_map(|output| serde_json::from_value(output).ok())
+        .collect()
 }
 
 /// The report, if the run has come that far.

@@ -1,5 +1,6 @@
 //! All that a step may touch: the provider, the nodes, the cluster's key, the run's folder.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,11 +8,13 @@ use std::time::Duration;
 use mesosflow_workflow::{EffectKey, RunId};
 
 use crate::act::ActError;
-use crate::cluster::{ClusterSpec, Node, ProviderKind};
+use crate::cluster::{ClusterSpec, Instance, Node, ProviderKind};
 use crate::key::{ClusterKey, KeyError};
+use crate::provider::ec2::{self, Ec2Provider};
+use crate::provider::hosts::HostsProvider;
 use crate::provider::local::LocalProvider;
 use crate::provider::{Owner, Provider, ProviderError};
-use crate::remote::{Command, Job, JobLimits, JobOutput, Output, Pool, RemoteError, Session, Target, quote};
+use crate::remote::{Command, HostKey, Job, JobLimits, JobOutput, Output, Pool, RemoteError, Session, Target, quote};
 
 /// How often a condition on a node is looked at while it is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -46,14 +49,30 @@ pub enum WorldError {
     },
 }
 
-/// Opens the provider that a spec names.
+/// Opens the provider that a spec names; `folder` is the run's, for providers that keep something of their own.
 ///
 /// # Errors
 /// It does not answer.
-pub async fn open_provider(spec: &ClusterSpec) -> Result<Box<dyn Provider>, ProviderError> {
+pub async fn open_provider(
+    spec: &ClusterSpec,
+    folder: Option<&Path>,
+) -> Result<Box<dyn Provider>, ProviderError> {
     Ok(match spec.provider {
         ProviderKind::Local => Box::new(LocalProvider::open(&spec.local).await?),
+        ProviderKind::Ec2 => Box::new(Ec2Provider::open(spec, folder).await?),
+        ProviderKind::Hosts => Box::new(HostsProvider::open(spec)?),
     })
+}
+
+/// Settles what a spec leaves to the environment, so that the run stays where it began: region, endpoint and account.
+///
+/// # Errors
+/// The environment does not tell, or the account cannot be used.
+pub async fn settle(spec: ClusterSpec) -> Result<ClusterSpec, ProviderError> {
+    match spec.provider {
+        ProviderKind::Ec2 => ec2::settle(spec).await,
+        ProviderKind::Local | ProviderKind::Hosts => Ok(spec),
+    }
 }
 
 /// Checks, before a run is created, that its provider answers.
@@ -61,7 +80,7 @@ pub async fn open_provider(spec: &ClusterSpec) -> Result<Box<dyn Provider>, Prov
 /// # Errors
 /// It does not; says what to do.
 pub async fn precheck(spec: &ClusterSpec) -> Result<(), ProviderError> {
-    open_provider(spec).await.map(drop)
+    open_provider(spec, None).await.map(drop)
 }
 
 impl World {
@@ -71,7 +90,6 @@ impl World {
     /// The provider does not answer, or the folder cannot be used.
     pub async fn open(spec: ClusterSpec, run: RunId, folder: &Path) -> Result<Self, WorldError> {
         use std::os::unix::fs::DirBuilderExt as _;
-        let provider = open_provider(&spec).await?;
         let failed = |source| WorldError::Folder {
             path: folder.to_owned(),
             source,
@@ -82,6 +100,7 @@ impl World {
             .create(folder)
             .map_err(failed)?;
         let key = ClusterKey::open(folder, &format!("mesosflow {} {run}", spec.cluster))?;
+        let provider = open_provider(&spec, Some(folder)).await?;
         let owner = Owner {
             cluster: spec.cluster.clone(),
             run,
@@ -125,6 +144,27 @@ impl World {
     /// The node's session; it connects when it is first used.
     pub fn session(&self, node: &Node) -> Arc<Session> {
         self.pool.handle(&target(node))
+    }
+
+    /// The host key that a machine shows to whoever asks; for a user who chose to trust the first one seen.
+    ///
+    /// # Errors
+    /// No SSH server answers there.
+    pub async fn presented_host_key(
+        &self,
+        instance: &Instance,
+        user: &str,
+        via: Option<&Node>,
+    ) -> Result<HostKey, RemoteError> {
+        let asked = Target::new(&instance.name, address(instance, via).to_string(), user);
+        let asked = match via {
+            Some(jump) => asked.via(target(jump)),
+            None => asked,
+        };
+        let session = self.pool.handle(&asked);
+        let presented = session.presented_host_key().await;
+        self.pool.forget(&asked);
+        presented
     }
 
     /// Runs a script on a node as root and returns what it printed.
@@ -232,17 +272,21 @@ where
 }
 
 fn target(node: &Node) -> Target {
-    let host = node.public_ip.unwrap_or(node.private_ip).to_string();
+    let host = address(node, node.via.as_deref()).to_string();
     let target = Target::new(&node.name, host, &node.user)
         .port(node.port)
         .host_key(node.host_key.clone());
     match &node.via {
-        Some(jump) => Target {
-            host: node.private_ip.to_string(),
-            ..target
-        }
-        .via(self::target(jump)),
+        Some(jump) => target.via(self::target(jump)),
         None => target,
+    }
+}
+
+/// Where a machine is reached: from outside if it can be, from its neighbour otherwise.
+fn address(instance: &Instance, via: Option<&Node>) -> IpAddr {
+    match via {
+        Some(_) => instance.private_ip,
+        None => instance.public_ip.unwrap_or(instance.private_ip),
     }
 }
 

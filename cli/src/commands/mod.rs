@@ -5,6 +5,7 @@ mod destroy;
 mod events;
 mod list;
 mod logs;
+mod orphans;
 mod plan;
 mod replay;
 mod resume;
@@ -24,7 +25,8 @@ pub(crate) async fn dispatch(app: &App, command: Command) -> Result<(), CliError
         Command::Replay(args) => replay::replay(app, &args).await,
         Command::Plan(args) => plan::plan(app, &args),
         Command::Steps => steps::steps(app),
-        Command::List => list::list(app).await,
+        Command::List(args) if args.orphans => orphans::orphans(app, &args).await,
+        Command::List(_) => list::list(app).await,
         Command::Status(args) => status::status(app, &args).await,
         Command::Events(args) => events::events(app, &args).await,
         Command::Logs(args) => logs::logs(app, &args).await,

@@ -10,7 +10,7 @@ use crate::config::{Configured, Surroundings, configure};
 use crate::error::CliError;
 use crate::render::progress::Progress;
 use crate::session;
-use crate::wiring::{self, ClusterSpec, Journal};
+use crate::wiring::{self, ClusterSpec, Journal, ProviderKind};
 
 /// Everything that can be refused is refused before anything is created, the journal included.
 pub(crate) async fn run(app: &App, args: &RunArgs) -> Result<(), CliError> {
@@ -29,10 +29,26 @@ pub(crate) async fn run(app: &App, args: &RunArgs) -> Result<(), CliError> {
     if let Some(journal) = app.existing_journal()? {
         refuse_existing(app, &journal, &spec).await?;
     }
+    let spec = wiring::settle(spec).await?;
     wiring::precheck(&spec).await?;
+    agree(app, &spec, args.spec.yes)?;
     let journal = app.journal()?;
     let (run, progress) = create(app, journal, &spec).await?;
     session::drive(app, run, progress, spec, Settings::default()).await
+}
+
+/// Shows what will be paid for, and asks where there is somebody to ask.
+fn agree(app: &App, spec: &ClusterSpec, yes: bool) -> Result<(), CliError> {
+    if spec.provider != ProviderKind::Ec2 {
+        return Ok(());
+    }
+    let place = spec.ec2.region.as_deref().unwrap_or_default();
+    let account = spec.ec2.account.as_deref().unwrap_or("unknown");
+    app.ui.note(&format!("cluster `{}` will create in {place}, account {account}:", spec.cluster));
+    for line in wiring::plan(spec).summary() {
+        app.ui.note(&format!("  {line}"));
+    }
+    app.ui.ask(yes)
 }
 
 async fn create(app: &App, journal: Journal, spec: &ClusterSpec) -> Result<(Run, Progress), CliError> {

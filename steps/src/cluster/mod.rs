@@ -1,9 +1,15 @@
 //! The cluster's own types: what the user asks for, and what it is made of.
 
+mod ec2;
+mod hosts;
 mod nodes;
 mod spec;
 mod validate;
+mod validate_ec2;
+mod validate_hosts;
 
+pub use ec2::{Ec2Spec, HostKeySource, LATEST, MachineType, VolumeSpec};
+pub use hosts::{HostSpec, HostsSpec};
 pub use nodes::{Instance, Inventory, MESOS_MASTER_PORT, Node, Role, ZOOKEEPER_PORT};
 pub use spec::{
     ClusterSpec, DisksSpec, FrameworksSpec, HdfsSpec, LocalSpec, MesosSource, MesosSpec, MountFallback,

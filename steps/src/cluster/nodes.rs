@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::HostKeySource;
 use crate::remote::HostKey;
 
 /// Port of the Mesos master.
@@ -57,6 +58,9 @@ pub struct Instance {
     /// Its address from outside, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_ip: Option<IpAddr>,
+    /// The EBS volume that was attached to it when it was launched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume: Option<String>,
 }
 
 /// A machine that answers: `await-nodes` pinned its host key and logged in.
@@ -71,6 +75,9 @@ pub struct Node {
     pub port: u16,
     /// The host key that it must show.
     pub host_key: HostKey,
+    /// How that key got known, where the provider has several ways.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_key_source: Option<HostKeySource>,
     /// The node through which it is reached; none where this machine reaches it directly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub via: Option<Box<Node>>,

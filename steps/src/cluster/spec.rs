@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::{Ec2Spec, HostsSpec};
+
 /// Everything that defines a cluster; frozen into the journal when its run starts.
 ///
 /// It is also the shape of `mesosflow.toml`: every field has a default, unknown ones are refused.
@@ -40,6 +42,10 @@ pub struct ClusterSpec {
     pub shared_volume: SharedVolumeSpec,
     /// What only the local provider needs.
     pub local: LocalSpec,
+    /// What only the EC2 provider needs.
+    pub ec2: Ec2Spec,
+    /// Machines of one's own.
+    pub hosts: HostsSpec,
 }
 
 impl Default for ClusterSpec {
@@ -59,6 +65,8 @@ impl Default for ClusterSpec {
             disks: DisksSpec::default(),
             shared_volume: SharedVolumeSpec::default(),
             local: LocalSpec::default(),
+            ec2: Ec2Spec::default(),
+            hosts: HostsSpec::default(),
         }
     }
 }
@@ -69,6 +77,10 @@ impl Default for ClusterSpec {
 pub enum ProviderKind {
     /// Containers of this machine's engine.
     Local,
+    /// Instances of Amazon EC2.
+    Ec2,
+    /// Machines of one's own, listed in the configuration.
+    Hosts,
 }
 
 impl ProviderKind {
@@ -76,6 +88,8 @@ impl ProviderKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Local => "local",
+            Self::Ec2 => "ec2",
+            Self::Hosts => "hosts",
         }
     }
 }
@@ -275,6 +289,7 @@ impl ClusterSpec {
     pub fn mount_fallback(&self) -> MountFallback {
         self.shared_volume.fallback.unwrap_or(match self.provider {
             ProviderKind::Local => MountFallback::Sshfs,
+            ProviderKind::Ec2 | ProviderKind::Hosts => MountFallback::None,
         })
     }
 }

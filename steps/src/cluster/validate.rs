@@ -1,6 +1,6 @@
 //! What a spec must be before anything is touched.
 
-use super::{ClusterSpec, MesosSource, MesosSpec};
+use super::{ClusterSpec, MesosSource, MesosSpec, ProviderKind};
 
 /// The longest name of a cluster, so that a node's name (`<cluster>-zookeeper-3`) stays a host name label (RFC 1123: 63).
 pub const MAX_CLUSTER_NAME: usize = 40;
@@ -63,6 +63,11 @@ impl ClusterSpec {
             }
         }
         self.mesos.validate()?;
+        let mut warnings = match self.provider {
+            ProviderKind::Local => Vec::new(),
+            ProviderKind::Ec2 => self.validate_ec2()?,
+            ProviderKind::Hosts => self.validate_hosts()?,
+        };
         if let Some(dir) = &self.deploy_dir
             && !dir.is_dir()
         {
@@ -95,7 +100,6 @@ impl ClusterSpec {
                 "use 64 or more",
             );
         }
-        let mut warnings = Vec::new();
         if self.masters.is_multiple_of(2) {
             warnings.push(format!(
                 "{} masters need {} of them alive and survive the loss of {}; {} would be as safe, {} safer",

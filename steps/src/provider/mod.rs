@@ -1,14 +1,16 @@
 //! Where nodes come from: the trait that the steps of section 1 act through, and its implementations.
 
+pub mod ec2;
+pub mod hosts;
 pub mod local;
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use mesosflow_workflow::{ErrorClass, Generation, Resource, RunId, StepError};
+use mesosflow_workflow::{EffectKey, ErrorClass, Generation, Resource, RunId, StepError};
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::{Instance, ProviderKind, Role};
+use crate::cluster::{ClusterSpec, HostKeySource, Instance, MachineType, Node, ProviderKind, Role};
 use crate::remote::HostKey;
 
 /// Whose a resource is: what every one of them is tagged with, in the call that makes it.
@@ -49,8 +51,105 @@ pub struct Launch {
     pub image: String,
     /// The groups (or networks) that `security-groups` made, by role.
     pub group: String,
+    /// What the machine is to be like, where the provider has several kinds.
+    pub order: Option<Order>,
     /// The public key that may log in, as an `authorized_keys` line.
     pub authorized_key: String,
+    /// The name of the launch as an effect: what makes a provider refuse to do it twice.
+    pub effect_key: EffectKey,
+}
+
+/// What a machine is to be like, where the provider has several kinds and each costs something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Order {
+    /// The instance type.
+    pub machine_type: String,
+    /// The subnet.
+    pub subnet: Option<String>,
+    /// Who logs in.
+    pub login_user: String,
+    /// The root device, as the image calls it.
+    pub root_device: Option<String>,
+    /// Size of the root disk, GiB.
+    pub root_gb: Option<u32>,
+    /// How many ephemeral disks have to be mapped, since they do not appear by themselves.
+    pub mapped_disks: usize,
+    /// Size of the volume for the persistent HDFS, GiB; 0 for none.
+    pub volume_gb: u32,
+    /// The most that an hour may cost, USD, of a spot instance.
+    pub spot_price: Option<String>,
+    /// How long to look for capacity, seconds.
+    pub capacity_limit_s: u32,
+}
+
+impl Order {
+    /// The order for a role's machine.
+    pub fn new(spec: &ClusterSpec, role: Role, groups: &Groups, image: &Image) -> Self {
+        let kind = image.machine_types.get(&role);
+        Self {
+            machine_type: spec.ec2.type_of(role).to_owned(),
+            subnet: groups.subnet.clone(),
+            login_user: image.login_user.clone(),
+            root_device: image.root_device.clone(),
+            // An image cannot be started on a smaller disk than it was made from.
+            root_gb: spec.ec2.root_volume_gb.max(image.root_gb),
+            mapped_disks: kind.filter(|kind| !kind.nvme).map_or(0, |kind| kind.ephemeral_disks),
+            volume_gb: spec.ec2.volume_gb(role),
+            spot_price: spec.ec2.spot_price_of(role).map(str::to_owned),
+            capacity_limit_s: spec.ec2.capacity_limit_s,
+        }
+    }
+}
+
+/// A machine, and everything that came to exist with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Machine {
+    /// The machine.
+    pub instance: Instance,
+    /// The machine itself and its volumes, spot request, …
+    pub resources: Vec<Resource>,
+}
+
+/// How a machine is, as its provider says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// On its way; in words.
+    Booting(String),
+    /// It runs; its addresses are the ones it has now.
+    Running(Instance),
+    /// It will never run; why, in the provider's words.
+    Dead(String),
+}
+
+/// What is known of a machine's host keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostKeys {
+    /// These, and by which way, where there are several.
+    Known(Vec<HostKey>, Option<HostKeySource>),
+    /// None yet; what is waited for, in words.
+    NotYet(String),
+    /// The user chose to take whatever key the machine shows.
+    AcceptNew,
+}
+
+/// A resource that carries mesosflow's tags, whoever made it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Tagged {
+    /// The provider that has it.
+    pub provider: ProviderKind,
+    /// Where, in the provider's words (a region).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+    /// What it is, in the provider's words.
+    pub kind: String,
+    /// The provider's id.
+    pub id: String,
+    /// Its name for people.
+    pub name: String,
+    /// The cluster, as its tag says.
+    pub cluster: String,
+    /// The run, as its tag says.
+    pub run: String,
 }
 
 /// The groups of a cluster by role, as the provider names them.
@@ -60,6 +159,12 @@ pub struct Groups {
     pub by_role: BTreeMap<Role, String>,
     /// What they let in, in words.
     pub rules: String,
+    /// The subnet that machines are launched into, where the provider has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subnet: Option<String>,
+    /// Rules in them that are not mesosflow's, in words: left as they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub foreign: Vec<String>,
 }
 
 /// An image and what is recorded of it.
@@ -76,6 +181,12 @@ pub struct Image {
     pub root_device: Option<String>,
     /// Who logs in.
     pub login_user: String,
+    /// Size of the root disk that the image asks for, GiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root_gb: Option<u32>,
+    /// What the provider knows of each role's type of machine.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub machine_types: BTreeMap<Role, MachineType>,
 }
 
 /// A provider of machines. Every call may be repeated.
@@ -87,8 +198,8 @@ pub trait Provider: Send + Sync + 'static {
     /// Finds the cluster's groups if they are there with every rule.
     async fn find_groups(&self, owner: &Owner) -> Result<Option<Groups>, ProviderError>;
 
-    /// Makes what is missing of the groups and their rules, and says what it made.
-    async fn ensure_groups(&self, owner: &Owner) -> Result<(Groups, Vec<Resource>), ProviderError>;
+    /// Makes what is missing of the groups and their rules. What it made is in `made`, also when it fails.
+    async fn ensure_groups(&self, owner: &Owner, made: &mut Vec<Resource>) -> Result<Groups, ProviderError>;
 
     /// Machines alive in the cluster's groups, or under its name, that are not this run's.
     async fn strangers(&self, owner: &Owner) -> Result<Vec<String>, ProviderError>;
@@ -100,19 +211,35 @@ pub trait Provider: Send + Sync + 'static {
     async fn find_image(&self) -> Result<Option<Image>, ProviderError>;
 
     /// The machine in a slot of this generation, if it is complete and alive.
-    async fn find(&self, slot: &Slot) -> Result<Option<Instance>, ProviderError>;
+    async fn find(&self, slot: &Slot) -> Result<Option<Machine>, ProviderError>;
 
     /// Makes the machine of a slot, or completes a half-made one.
-    async fn launch(&self, launch: &Launch) -> Result<Instance, ProviderError>;
+    async fn launch(&self, launch: &Launch) -> Result<Machine, ProviderError>;
 
-    /// Machines of this run and role that belong to an older generation.
+    /// What a slot holds that should not be there: machines of older generations, and any second one of this.
     async fn outdated(&self, slot: &Slot) -> Result<Vec<Resource>, ProviderError>;
 
-    /// The host keys of a machine, by a way that does not go through the network to it; none while it has not made them.
-    async fn host_keys(&self, instance: &Instance) -> Result<Vec<HostKey>, ProviderError>;
+    /// How a machine is.
+    async fn condition(&self, instance: &Instance) -> Result<Condition, ProviderError>;
 
-    /// Everything that carries this run's tags, in the order in which it has to be deleted.
+    /// The host keys of a machine, by a way that does not go through the network to it.
+    async fn host_keys(&self, instance: &Instance) -> Result<HostKeys, ProviderError>;
+
+    /// Lets the cluster's own key in where the machine was not made with it; what that added, if anything.
+    async fn admit(&self, _node: &Node, _authorized_key: &str) -> Result<Option<Resource>, ProviderError> {
+        Ok(None)
+    }
+
+    /// Everything that carries this run's tags.
     async fn owned(&self, owner: &Owner) -> Result<Vec<Resource>, ProviderError>;
+
+    /// Everything that carries mesosflow's tags, whichever run's.
+    async fn tagged(&self) -> Result<Vec<Tagged>, ProviderError>;
+
+    /// Asks for the deletion of all of these at once, where the provider can; [`Provider::delete`] sees them gone.
+    async fn release(&self, _resources: &[Resource]) -> Result<(), ProviderError> {
+        Ok(())
+    }
 
     /// Deletes a resource and sees it gone; deleting what is gone succeeds.
     async fn delete(&self, resource: &Resource) -> Result<(), ProviderError>;

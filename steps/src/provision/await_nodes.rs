@@ -1,18 +1,29 @@
-//! `await-nodes` (notes 1.5): every machine runs, its host key is pinned, and it answers over SSH.
+//! `await-nodes` (notes 1.5): every machine runs, its host key is pinned, it answers over SSH and has finished its boot.
 //!
-//! - Changes: opens the run's one session to each node.
-//! - Twice is safe: it only looks.
-//! - Nothing to undo.
+//! - Changes: opens the run's one session to each node. Lets the cluster's own key in, where the machine is the user's.
+//! - Twice is safe: it looks, and adds a key only where it is missing.
+//! - Nothing to undo but that key, which `destroy` takes away.
 
 use std::time::Duration;
 
 use mesosflow_workflow::{Limits, Probe, Retry, Step, StepCx, StepError as _, StepId};
 use serde::Serialize;
+use tokio::time::Instant;
 
 use crate::act::ActError;
-use crate::cluster::{Instance, Node};
+use crate::cluster::{HostKeySource, Instance, Node};
+use crate::provider::{Condition, HostKeys, ProviderError};
 use crate::remote::{HostKey, RemoteError};
 use crate::world::{Script, World};
+
+/// How long a container may take to answer, and how often it is looked at: it boots in a second.
+const QUICK: (Duration, Duration) = (Duration::from_secs(150), Duration::from_millis(250));
+/// How often a machine that takes minutes is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(3);
+/// How long nothing is said of a machine that is on its way.
+const QUIET: Duration = Duration::from_secs(15);
+/// What the last look needs beyond the limit, so that the step itself says what it waited for.
+const LAST_LOOK: Duration = Duration::from_secs(60);
 
 /// One machine to be waited for.
 #[derive(Debug, Serialize)]
@@ -21,22 +32,143 @@ pub struct AwaitNode {
     pub instance: Instance,
     /// Who logs in.
     pub user: String,
+    /// The SSH port, where it is not 22.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// The first master, through which a machine without a public address is reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub through: Option<Instance>,
+    /// How long it may take, seconds; none for containers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub boot_limit_s: Option<u32>,
 }
 
-impl AwaitNode {
-    fn node(&self, host_key: HostKey) -> Node {
-        Node {
-            instance: self.instance.clone(),
-            user: self.user.clone(),
-            port: 22,
-            host_key,
-            via: None,
+/// Why a look at the machine did not find it ready.
+enum Look {
+    /// Another look may; what is waited for.
+    NotYet(String),
+    /// None will.
+    Never(ActError),
+}
+
+impl From<ProviderError> for Look {
+    fn from(error: ProviderError) -> Self {
+        match error.class {
+            class if class.is_retryable() => Self::NotYet(format!("{error}: {}", error.source)),
+            _ => Self::Never(error.into()),
         }
     }
 }
 
-/// What a node that has booted says.
-const ANSWERS: Script<'static> = Script::new("see that it answers", "true");
+impl From<RemoteError> for Look {
+    fn from(error: RemoteError) -> Self {
+        match &error {
+            // A booting machine may answer before its user, their keys and their rights are in place (cloud-init).
+            RemoteError::AuthRefused { .. } | RemoteError::SudoRefused { .. } => {
+                Self::NotYet(format!("{error}; {}", error.hint().unwrap_or_default()))
+            }
+            _ if error.class().is_retryable() => Self::NotYet(error.to_string()),
+            _ => Self::Never(error.into()),
+        }
+    }
+}
+
+impl AwaitNode {
+    /// The limit, and the pause between two looks.
+    fn patience(&self) -> (Duration, Duration) {
+        match self.boot_limit_s {
+            None => QUICK,
+            Some(seconds) => (Duration::from_secs(seconds.into()), LOOK_EVERY),
+        }
+    }
+
+    async fn look(&self, cx: &StepCx<World>) -> Result<Node, Look> {
+        let instance = running(cx, &self.instance).await?;
+        let via = match &self.through {
+            Some(hub) if instance.public_ip.is_none() => {
+                let hub = running(cx, hub).await?;
+                Some(self.node(cx, hub, None).await?)
+            }
+            _ => None,
+        };
+        let node = self.node(cx, instance, via).await?;
+        let admitted = cx.world().provider().admit(&node, cx.world().key().public());
+        if let Some(resource) = admitted.await? {
+            let recorded = cx.created(resource).await;
+            recorded.map_err(|lost| Look::Never(lost.into()))?;
+        }
+        let booted = cx.world().run(&node, BOOTED).await?.stdout_str();
+        match booted.split_once('\n').unwrap_or((&booted, "")) {
+            ("ready", _) => Ok(node),
+            ("failed", why) => Err(Look::Never(
+                ActError::wrong(format!("{} did not finish its first boot: {why}", self.instance.name))
+                    .hinted(format!("look at /var/log/cloud-init-output.log on {}", self.instance.name)),
+            )),
+            (state, _) => Err(Look::NotYet(format!("its first boot is not over: {state}"))),
+        }
+    }
+
+    /// The machine as a node, with the host key that it has to show.
+    async fn node(&self, cx: &StepCx<World>, instance: Instance, via: Option<Node>) -> Result<Node, Look> {
+        let (host_key, host_key_source) = self.host_key(cx, &instance, via.as_ref()).await?;
+        Ok(Node {
+            instance,
+            user: self.user.clone(),
+            port: self.port.unwrap_or(22),
+            host_key,
+            host_key_source,
+            via: via.map(Box::new),
+        })
+    }
+
+    async fn host_key(
+        &self,
+        cx: &StepCx<World>,
+        instance: &Instance,
+        via: Option<&Node>,
+    ) -> Result<(HostKey, Option<HostKeySource>), Look> {
+        match cx.world().provider().host_keys(instance).await? {
+            HostKeys::Known(keys, source) => match keys.into_iter().next() {
+                Some(key) => Ok((key, source)),
+                None => Err(Look::NotYet("no host key is known of it".into())),
+            },
+            HostKeys::NotYet(what) => Err(Look::NotYet(what)),
+            HostKeys::AcceptNew => {
+                let shown = cx.world().presented_host_key(instance, &self.user, via).await?;
+                tracing::warn!(
+                    target: "mesosflow::progress",
+                    "{}: host key {} was taken unseen, as you chose", instance.name, shown.fingerprint()
+                );
+                Ok((shown, Some(HostKeySource::AcceptNew)))
+            }
+        }
+    }
+}
+
+/// The machine as it is now, once it runs.
+async fn running(cx: &StepCx<World>, instance: &Instance) -> Result<Instance, Look> {
+    match cx.world().provider().condition(instance).await? {
+        Condition::Running(now) => Ok(now),
+        Condition::Booting(what) => Err(Look::NotYet(what)),
+        Condition::Dead(why) => Err(Look::Never(
+            ActError::wrong(format!("{} ({}) is dead: {why}", instance.name, instance.id))
+                .hinted("`mesosflow replay --from launch-slaves` replaces the machines; `destroy` ends what is left"),
+        )),
+    }
+}
+
+/// Whether cloud-init is through with the first boot, where there is one: `ready`, `failed` and its last words, or the
+/// state. A machine of mesosflow's own image has none.
+const BOOTED: Script<'static> = Script::new(
+    "see that its first boot is over",
+    r#"command -v cloud-init >/dev/null || { echo ready; exit 0; }
+state=$(cloud-init status 2>/dev/null | sed -n 's/^status: //p') || true
+case $state in
+  done | disabled | degraded*) echo ready ;;
+  error) echo failed; cloud-init status --long 2>/dev/null | tail -n 3; tail -n 5 /var/log/cloud-init-output.log 2>/dev/null || true ;;
+  *) echo "${state:-not begun}" ;;
+esac"#,
+);
 
 impl Step for AwaitNode {
     type World = World;
@@ -51,38 +183,44 @@ impl Step for AwaitNode {
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<Node, ActError> {
-        let keys = cx.world().provider().host_keys(&self.instance).await?;
-        let Some(key) = keys.into_iter().next() else {
-            return Err(ActError::not_yet(format!(
-                "{} has not made its host key yet",
-                self.instance.name
-            )));
-        };
-        Ok(self.node(key))
-    }
-
-    async fn verify(&self, cx: &StepCx<World>, node: &Node) -> Result<(), ActError> {
-        match cx.world().run(node, ANSWERS).await {
-            Ok(_) => Ok(()),
-            // A booting machine may answer before its user's keys are in place (cloud-init).
-            Err(refused @ RemoteError::AuthRefused { .. }) => {
-                let hint = refused.hint().unwrap_or_default();
-                Err(ActError::not_yet(refused.to_string()).hinted(hint))
+        let (limit, pause) = self.patience();
+        let begun = Instant::now();
+        let give_up = begun + limit;
+        let mut said = String::new();
+        loop {
+            let what = match self.look(cx).await {
+                Ok(node) => return Ok(node),
+                Err(Look::Never(error)) => return Err(error),
+                Err(Look::NotYet(what)) => what,
+            };
+            if what != said {
+                let name = &self.instance.name;
+                match begun.elapsed() < QUIET {
+                    true => tracing::info!(node = %name, "{what}"),
+                    false => tracing::info!(target: "mesosflow::progress", "{name}: {what}"),
+                }
+                said.clone_from(&what);
             }
-            Err(error) => Err(error.into()),
+            if Instant::now() >= give_up {
+                let (name, id) = (&self.instance.name, &self.instance.id);
+                return Err(ActError::wrong(format!(
+                    "{name} ({id}) was not ready after {} s: {what}",
+                    limit.as_secs()
+                )));
+            }
+            tokio::time::sleep(pause).await;
         }
     }
 
+    async fn verify(&self, cx: &StepCx<World>, node: &Node) -> Result<(), ActError> {
+        cx.world().run(node, Script::new("see that it answers", "true")).await?;
+        Ok(())
+    }
+
     fn limits(&self) -> Limits {
-        // A boot takes a second here and minutes elsewhere; the tries come quickly at first.
-        let retry = Retry {
-            attempts: 60,
-            initial: Duration::from_millis(500),
-            ceiling: Duration::from_secs(5),
-        };
         Limits {
-            deadline: Duration::from_secs(60),
-            retry,
+            deadline: self.patience().0 + LAST_LOOK,
+            retry: Retry::STANDARD,
         }
     }
 }

@@ -4,10 +4,13 @@
 //! - Twice is safe: the image is found by the digest of its recipe.
 //! - Not undone: the image is kept for the next cluster.
 
+use std::collections::BTreeMap;
+
 use mesosflow_workflow::{Limits, Probe, Step, StepCx, StepId};
 use serde::Serialize;
 
 use crate::act::ActError;
+use crate::cluster::{ClusterSpec, LATEST, ProviderKind, Role};
 use crate::provider::Image;
 use crate::provider::local::image::BUILD_LIMIT;
 use crate::world::World;
@@ -17,6 +20,36 @@ use crate::world::World;
 pub struct ImageMetadata {
     /// The image that the user asked for; none for the provider's own choice.
     pub asked: Option<String>,
+    /// The types of machines that have to be able to run it, where the provider has several.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub machine_types: BTreeMap<Role, String>,
+}
+
+impl ImageMetadata {
+    /// The step for a spec.
+    pub fn new(spec: &ClusterSpec) -> Self {
+        let types = |role| (role, spec.ec2.type_of(role).to_owned());
+        match spec.provider {
+            ProviderKind::Ec2 => {
+                let mut machine_types = BTreeMap::from([types(Role::Master), types(Role::Slave)]);
+                if spec.zookeepers() > 0 {
+                    machine_types.extend([types(Role::Zookeeper)]);
+                }
+                let asked = match spec.ec2.ami.as_str() {
+                    LATEST => format!("{LATEST} {}", spec.os),
+                    named => named.to_owned(),
+                };
+                Self {
+                    asked: Some(asked),
+                    machine_types,
+                }
+            }
+            ProviderKind::Local | ProviderKind::Hosts => Self {
+                asked: spec.local.image.clone(),
+                machine_types: BTreeMap::new(),
+            },
+        }
+    }
 }
 
 impl Step for ImageMetadata {

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use mesosflow_workflow::{Limits, Probe, Resource, Retry, StepCx};
+use mesosflow_workflow::{Limits, Probe, Retry, StepCx};
 use serde::Serialize;
 
 use crate::act::ActError;
 use crate::cluster::{Instance, Role};
-use crate::provider::{Launch, Slot};
+use crate::provider::{Launch, Machine, Order, Slot};
 use crate::world::World;
 
 /// A place in the cluster that a machine has to fill.
@@ -21,6 +21,9 @@ pub struct Place {
     pub image: String,
     /// The group (or network) of its role.
     pub group: String,
+    /// What it is to be like, where the provider has several kinds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<Order>,
 }
 
 impl Place {
@@ -39,19 +42,26 @@ impl Place {
     }
 }
 
-/// The machine that a place has in this generation; recorded here if a crash kept it from the journal.
+/// The machine that a place has in this generation, if nothing else is in it; recorded here if a crash kept it from the
+/// journal.
 pub(super) async fn probe(place: &Place, cx: &StepCx<World>) -> Result<Probe<Instance>, ActError> {
-    let Some(instance) = cx.world().provider().find(&place.slot(cx)).await? else {
+    let (provider, slot) = (cx.world().provider(), place.slot(cx));
+    let Some(machine) = provider.find(&slot).await? else {
         return Ok(Probe::NotDone);
     };
-    cx.created(resource(&instance)).await?;
-    Ok(Probe::Done(instance))
+    record(cx, &machine).await?;
+    if !provider.outdated(&slot).await?.is_empty() {
+        return Ok(Probe::NotDone);
+    }
+    Ok(Probe::Done(machine.instance))
 }
 
-/// Deletes the place's machines of older generations, which a replay has replaced, and makes the one of this.
+/// Deletes what a replay has replaced in the place, and makes the machine of this generation.
 pub(super) async fn apply(place: &Place, cx: &StepCx<World>) -> Result<Instance, ActError> {
     let (provider, slot) = (cx.world().provider(), place.slot(cx));
-    for old in provider.outdated(&slot).await? {
+    let outdated = provider.outdated(&slot).await?;
+    provider.release(&outdated).await?;
+    for old in outdated {
         provider.delete(&old).await?;
         cx.deleted(old).await?;
     }
@@ -59,31 +69,48 @@ pub(super) async fn apply(place: &Place, cx: &StepCx<World>) -> Result<Instance,
         slot,
         image: place.image.clone(),
         group: place.group.clone(),
+        order: place.order.clone(),
         authorized_key: cx.world().key().public().to_owned(),
+        effect_key: cx.effect_key().clone(),
     };
-    let instance = provider.launch(&launch).await?;
-    cx.created(resource(&instance)).await?;
-    Ok(instance)
+    let machine = provider.launch(&launch).await?;
+    record(cx, &machine).await?;
+    Ok(machine.instance)
 }
 
+/// Sees the machine, and records what came to exist with it in the meantime (a volume that was attached late).
 pub(super) async fn verify(place: &Place, cx: &StepCx<World>, instance: &Instance) -> Result<(), ActError> {
     match cx.world().provider().find(&place.slot(cx)).await? {
-        Some(found) if found.id == instance.id => Ok(()),
-        _ => Err(ActError::not_yet(format!("{} is not running", instance.name))),
+        Some(machine) if machine.instance.id == instance.id => record(cx, &machine).await,
+        _ => Err(ActError::not_yet(format!(
+            "{} ({}) is not there after its launch",
+            instance.name, instance.id
+        ))),
     }
 }
 
-pub(super) const fn limits() -> Limits {
+/// A launch that fails for want of capacity is tried until the limit; one machine more or less is waited for longest.
+pub(super) fn limits(place: &Place) -> Limits {
+    let retry = match &place.order {
+        None => Retry::STANDARD,
+        // Waits of up to 20 s are 10 s on average.
+        Some(order) => Retry {
+            attempts: (order.capacity_limit_s / 10).max(5),
+            initial: Duration::from_secs(1),
+            ceiling: Duration::from_secs(20),
+        },
+    };
+    // A machine that is replaced has to end first, which takes minutes where machines are real.
+    let minutes = if place.order.is_some() { 12 } else { 3 };
     Limits {
-        deadline: Duration::from_secs(180),
-        retry: Retry::STANDARD,
+        deadline: Duration::from_secs(60 * minutes),
+        retry,
     }
 }
 
-fn resource(instance: &Instance) -> Resource {
-    Resource {
-        kind: "instance".into(),
-        id: instance.id.clone(),
-        name: instance.id.clone(),
+async fn record(cx: &StepCx<World>, machine: &Machine) -> Result<(), ActError> {
+    for resource in &machine.resources {
+        cx.created(resource.clone()).await?;
     }
+    Ok(())
 }

@@ -36,6 +36,6 @@ impl Step for LaunchSlave {
     }
 
     fn limits(&self) -> Limits {
-        launch::limits()
+        launch::limits(&self.0)
     }
 }

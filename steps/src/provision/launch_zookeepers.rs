@@ -36,6 +36,6 @@ impl Step for LaunchZookeeper {
     }
 
     fn limits(&self) -> Limits {
-        launch::limits()
+        launch::limits(&self.0)
     }
 }

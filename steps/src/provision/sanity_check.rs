@@ -1,8 +1,8 @@
 //! `sanity-check` (notes 1.2): refuses to build where somebody else lives.
 //!
-//! - Changes nothing.
-//! - Twice is safe: it only looks.
-//! - Nothing to undo.
+//! - Changes nothing, but for rules that `security-groups` would not add to a group in which somebody else lived.
+//! - Twice is safe: it looks, and adds only what is missing.
+//! - Those rules go with `destroy`.
 
 use mesosflow_workflow::{Probe, Step, StepCx, StepId};
 use serde::Serialize;
@@ -15,6 +15,23 @@ use crate::world::World;
 pub struct SanityCheck {
     /// The cluster's name.
     pub cluster: String,
+}
+
+impl SanityCheck {
+    /// Nobody else is there (any more): what had to wait for that is done now.
+    async fn complete(&self, cx: &StepCx<World>) -> Result<(), ActError> {
+        let (provider, owner) = (cx.world().provider(), cx.world().owner());
+        if provider.find_groups(owner).await?.is_some() {
+            return Ok(());
+        }
+        let mut made = Vec::new();
+        let completed = provider.ensure_groups(owner, &mut made).await;
+        for resource in made {
+            cx.created(resource).await?;
+        }
+        completed?;
+        Ok(())
+    }
 }
 
 impl Step for SanityCheck {
@@ -31,15 +48,16 @@ impl Step for SanityCheck {
     async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {
         let strangers = cx.world().provider().strangers(cx.world().owner()).await?;
         if strangers.is_empty() {
-            return Ok(());
+            return self.complete(cx).await;
         }
         let what = format!(
             "cluster {} has machines that are not this run's: {}",
             self.cluster,
             strangers.join(", ")
         );
-        Err(ActError::wrong(what)
-            .hinted("destroy the run that made them (its journal knows it), or choose another --cluster"))
+        Err(ActError::wrong(what).hinted(
+            "destroy the run that made them (its journal knows it), or end them, then resume; or choose another --cluster",
+        ))
     }
 
     async fn verify(&self, _cx: &StepCx<World>, (): &()) -> Result<(), ActError> {

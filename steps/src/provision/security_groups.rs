@@ -41,9 +41,15 @@ impl Step for SecurityGroups {
         for left in provider.owned(owner).await? {
             cx.created(left).await?;
         }
-        let (groups, made) = provider.ensure_groups(owner).await?;
+        let mut made = Vec::new();
+        let groups = provider.ensure_groups(owner, &mut made).await;
+        // What was made before it failed exists, too.
         for resource in made {
             cx.created(resource).await?;
+        }
+        let groups = groups?;
+        for rule in &groups.foreign {
+            tracing::warn!(target: "mesosflow::progress", "left as it is, and not mesosflow's: {rule}");
         }
         Ok(groups)
     }

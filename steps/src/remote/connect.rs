@@ -15,7 +15,7 @@ use super::driver::Link;
 use super::host_keys::fingerprint_of;
 use super::socket::Socket;
 use super::tunnel::{self, TunnelError};
-use super::{RemoteError, Target};
+use super::{HostKey, RemoteError, Target};
 
 /// The limit of each phase.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -26,6 +26,9 @@ const EAGAIN: i32 = -37;
 const AUTHENTICATION_FAILED: i32 = -18;
 const PUBLICKEY_UNVERIFIED: i32 = -19;
 const FILE: i32 = -16;
+
+/// What is asked for where no key is pinned, best first.
+const ANY_KEY: &str = "ssh-ed25519,ecdsa-sha2-nistp256,rsa-sha2-512,rsa-sha2-256";
 
 /// Opens a connection to `target`, through `jump` if there is one, and logs in.
 pub(super) async fn connect(
@@ -40,6 +43,26 @@ pub(super) async fn connect(
             address: target.to_string(),
         });
     }
+    let (session, io) = shaken(target, jump).await?;
+    check_host_key(target, &session)?;
+    within("logging in", target, log_in(target, key, &session, &io)).await?;
+    tracing::debug!(node = %target.node, address = %target, ms = elapsed_ms(started), "connected");
+    Ok(Link::start(session, io))
+}
+
+/// The key that a server shows to whoever asks; nothing is sent to it beyond the handshake. Whose key it is, nobody knows.
+pub(super) async fn presented(target: &Target, jump: Option<Arc<Link>>) -> Result<HostKey, RemoteError> {
+    let (session, _io) = shaken(target, jump).await?;
+    let blob = session.host_key().map_or(&[][..], |(blob, _)| blob);
+    HostKey::from_blob(blob).map_err(|error| RemoteError::Handshake {
+        node: target.node.clone(),
+        address: target.to_string(),
+        detail: error.to_string(),
+    })
+}
+
+/// A connection whose server has proven to own the key that it showed.
+async fn shaken(target: &Target, jump: Option<Arc<Link>>) -> Result<(Ssh, Socket), RemoteError> {
     let (session, io) = match jump {
         None => {
             let stream = tcp(target).await?;
@@ -53,10 +76,7 @@ pub(super) async fn connect(
         }
     };
     within("shaking hands", target, handshake(target, &session, &io)).await?;
-    check_host_key(target, &session)?;
-    within("logging in", target, log_in(target, key, &session, &io)).await?;
-    tracing::debug!(node = %target.node, address = %target, ms = elapsed_ms(started), "connected");
-    Ok(Link::start(session, io))
+    Ok((session, io))
 }
 
 pub(super) fn elapsed_ms(since: Instant) -> u64 {
@@ -138,11 +158,14 @@ fn prepare(
 
 async fn handshake(target: &Target, session: &Ssh, io: &Socket) -> Result<(), RemoteError> {
     // A server has several host keys and shows the one that the client likes best: ask for those that are pinned.
-    let pinned: Vec<&str> = target
+    let mut pinned: Vec<&str> = target
         .host_keys
         .iter()
         .map(|key| key.signature_algorithms())
         .collect();
+    if pinned.is_empty() {
+        pinned.push(ANY_KEY);
+    }
     session
         .method_pref(MethodType::HostKey, &pinned.join(","))
         .map_err(|error| handshake_error(target, &error))?;

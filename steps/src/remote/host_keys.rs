@@ -50,6 +50,17 @@ impl HostKey {
         }
     }
 
+    /// The key of a raw blob, as a server presents it.
+    pub(super) fn from_blob(blob: &[u8]) -> Result<Self, HostKeyError> {
+        let refused = |error: ssh_key::Error| HostKeyError {
+            reason: error.to_string(),
+        };
+        PublicKey::from_bytes(blob)
+            .and_then(|key| key.to_openssh())
+            .map_err(refused)?
+            .parse()
+    }
+
     /// Whether `blob`, which a server presented in its key exchange, is this key.
     pub(super) fn is(&self, blob: &[u8]) -> bool {
         self.blob == blob

@@ -11,12 +11,12 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::channel::{Failure, Finished, Kind};
 use super::command::{Command, LineError, Output, command_line};
-use super::connect::{connect, elapsed_ms};
+use super::connect::{connect, elapsed_ms, presented};
 use super::driver::Link;
 use super::feed::{Activity, Sink};
 use super::tail::{Tail, last_lines};
 use super::transfer::Input;
-use super::{RemoteError, Target};
+use super::{HostKey, RemoteError, Target};
 
 /// How long a stopped command's last output is waited for.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -88,6 +88,18 @@ impl Session {
     /// Connects if there is no live connection.
     pub async fn ready(&self) -> Result<(), RemoteError> {
         self.link().await.map(drop)
+    }
+
+    /// The host key that the node's server shows, without believing it: for a user who chose to trust the first one seen.
+    ///
+    /// # Errors
+    /// Nothing answers there, or no SSH server does.
+    pub async fn presented_host_key(&self) -> Result<HostKey, RemoteError> {
+        let jump = match &self.jump {
+            Some(jump) => Some(jump.link().await?),
+            None => None,
+        };
+        presented(&self.target, jump).await
     }
 
     /// Runs a command as root. An exit status other than 0 is an error.

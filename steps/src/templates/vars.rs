@@ -91,10 +91,9 @@ impl From<&Node> for NodeVars {
 }
 
 impl DeployVars {
-    /// The variables of a cluster.
-    pub fn new(spec: &ClusterSpec, inventory: &Inventory) -> Self {
+    /// The variables of a cluster whose slaves have so many ephemeral disks.
+    pub fn new(spec: &ClusterSpec, inventory: &Inventory, disks: usize) -> Self {
         let list = |nodes: &[Node]| nodes.iter().map(NodeVars::from).collect::<Vec<_>>();
-        let disks = spec.disks.ephemeral.len();
         Self {
             cluster: spec.cluster.clone(),
             cluster_url: inventory.cluster_url(),
@@ -129,6 +128,7 @@ impl DeployVars {
 fn agent_flags(spec: &ClusterSpec) -> Vec<String> {
     let needed: &[&str] = match spec.provider {
         ProviderKind::Local => &["--launcher=posix", "--no-systemd_enable_support"],
+        ProviderKind::Ec2 | ProviderKind::Hosts => &[],
     };
     needed
         .iter()

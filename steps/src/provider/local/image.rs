@@ -1,5 +1,6 @@
 //! The node image: found by the digest of its recipe, or built from the recipe that this program carries.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Stdio;
 use std::time::Duration;
@@ -53,6 +54,8 @@ pub async fn find(engine: &Engine, name: &str) -> Result<Option<Image>, Provider
         architecture: text("Architecture"),
         root_device: None,
         login_user: "root".into(),
+        root_gb: None,
+        machine_types: BTreeMap::new(),
     }))
 }
 

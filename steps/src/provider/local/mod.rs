@@ -10,7 +10,9 @@ use mesosflow_workflow::{ErrorClass, Resource, RunId};
 use serde_json::Value;
 
 use self::engine::Engine;
-use super::{Answer, Groups, Image, Launch, Owner, Provider, ProviderError, Slot};
+use super::{
+    Answer, Condition, Groups, HostKeys, Image, Launch, Machine, Owner, Provider, ProviderError, Slot, Tagged,
+};
 use crate::cluster::{Instance, LocalSpec, ProviderKind, Role};
 use crate::remote::HostKey;
 
@@ -162,7 +164,13 @@ fn instance(slot: &Slot, found: &Value) -> Option<Instance> {
         index: slot.index,
         private_ip,
         public_ip: None,
+        volume: None,
     })
+}
+
+fn machine(instance: Instance) -> Machine {
+    let resources = vec![instance_resource(&instance.id)];
+    Machine { instance, resources }
 }
 
 #[async_trait]
@@ -177,12 +185,13 @@ impl Provider for LocalProvider {
                 .map(|role| (role, name.clone()))
                 .into(),
             rules: format!("one bridge network, {a}.{b}.{c}.0/24, that only this machine reaches"),
+            subnet: None,
+            foreign: Vec::new(),
         }))
     }
 
-    async fn ensure_groups(&self, owner: &Owner) -> Result<(Groups, Vec<Resource>), ProviderError> {
+    async fn ensure_groups(&self, owner: &Owner, made: &mut Vec<Resource>) -> Result<Groups, ProviderError> {
         let name = network_name(owner);
-        let mut made = Vec::new();
         if self.network(owner).await?.is_none() {
             let labels = [
                 format!("{LABEL_CLUSTER}={}", owner.cluster),
@@ -199,10 +208,7 @@ impl Provider for LocalProvider {
             });
         }
         let groups = self.find_groups(owner).await?;
-        Ok((
-            groups.ok_or_else(|| unexpected(format!("network {name} is missing after its creation")))?,
-            made,
-        ))
+        groups.ok_or_else(|| unexpected(format!("network {name} is missing after its creation")))
     }
 
     async fn strangers(&self, owner: &Owner) -> Result<Vec<String>, ProviderError> {
@@ -237,14 +243,12 @@ impl Provider for LocalProvider {
         image::find(&self.engine, &self.image).await
     }
 
-    async fn find(&self, slot: &Slot) -> Result<Option<Instance>, ProviderError> {
-        Ok(self
-            .container(slot)
-            .await?
-            .and_then(|found| instance(slot, &found)))
+    async fn find(&self, slot: &Slot) -> Result<Option<Machine>, ProviderError> {
+        let found = self.container(slot).await?;
+        Ok(found.and_then(|found| instance(slot, &found)).map(machine))
     }
 
-    async fn launch(&self, launch: &Launch) -> Result<Instance, ProviderError> {
+    async fn launch(&self, launch: &Launch) -> Result<Machine, ProviderError> {
         let slot = &launch.slot;
         let name = container_name(slot);
         if self.container(slot).await?.is_none() {
@@ -299,14 +303,28 @@ impl Provider for LocalProvider {
         Ok(old.map(|name| instance_resource(&name)).collect())
     }
 
-    async fn host_keys(&self, instance: &Instance) -> Result<Vec<HostKey>, ProviderError> {
+    async fn condition(&self, instance: &Instance) -> Result<Condition, ProviderError> {
+        let Some(found) = self.engine.inspect("container", &instance.id).await? else {
+            return Ok(Condition::Dead("there is no such container".into()));
+        };
+        Ok(match found["State"]["Running"].as_bool() {
+            Some(true) => Condition::Running(instance.clone()),
+            _ => Condition::Dead("its container has ended".into()),
+        })
+    }
+
+    async fn host_keys(&self, instance: &Instance) -> Result<HostKeys, ProviderError> {
         let script = "cat /etc/ssh/ssh_host_ed25519_key.pub 2>/dev/null || true";
         let doing = format!("read the host key of {}", instance.name);
         let text = self
             .engine
             .call(&doing, &["exec", &instance.id, "sh", "-c", script])
             .await?;
-        Ok(text.lines().filter_map(|line| line.parse().ok()).collect())
+        let keys: Vec<HostKey> = text.lines().filter_map(|line| line.parse().ok()).collect();
+        Ok(match keys.is_empty() {
+            true => HostKeys::NotYet("it has not made its host key yet".into()),
+            false => HostKeys::Known(keys, None),
+        })
     }
 
     async fn owned(&self, owner: &Owner) -> Result<Vec<Resource>, ProviderError> {
@@ -325,6 +343,38 @@ impl Provider for LocalProvider {
             .map(|name| instance_resource(name))
             .chain(networks)
             .collect())
+    }
+
+    async fn tagged(&self) -> Result<Vec<Tagged>, ProviderError> {
+        let ours = [format!("label={LABEL_RUN}")];
+        let containers = self.containers(&ours).await?;
+        let networks = self
+            .ids(&["network", "ls", "--format", "{{.Name}}"], &ours)
+            .await?;
+        let mut tagged = Vec::new();
+        for (kind, noun, names) in [(INSTANCE, "container", containers), (NETWORK, "network", networks)] {
+            for name in names {
+                // Gone since it was listed: then it is nobody's.
+                let Some(found) = self.engine.inspect(noun, &name).await? else {
+                    continue;
+                };
+                let label = |label: &str| {
+                    let labels = [&found["Config"]["Labels"], &found["labels"], &found["Labels"]];
+                    let found = labels.iter().find_map(|labels| labels[label].as_str());
+                    found.unwrap_or_default().to_owned()
+                };
+                tagged.push(Tagged {
+                    provider: ProviderKind::Local,
+                    place: None,
+                    kind: kind.into(),
+                    id: name.clone(),
+                    cluster: label(LABEL_CLUSTER),
+                    run: label(LABEL_RUN),
+                    name,
+                });
+            }
+        }
+        Ok(tagged)
     }
 
     async fn delete(&self, resource: &Resource) -> Result<(), ProviderError> {

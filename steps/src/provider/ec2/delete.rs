@@ -1,0 +1,265 @@
+//! Deleting: each kind of resource in its own way, repeatable, and waited for until it is seen gone.
+
+use std::time::Duration;
+
+use mesosflow_workflow::{ErrorClass, Resource};
+use tokio::time::Instant;
+
+use super::api::Api;
+use super::failure::Failure;
+use super::groups::{GROUP, RULE};
+use super::instances::{INSTANCE, SPOT_REQUEST, Sight, VOLUME, by_id};
+use super::tags::filter;
+use crate::provider::{Answer, ProviderError};
+
+/// How long a machine may take to end. A hung shutdown is forced by EC2 after a few minutes.
+const END_LIMIT: Duration = Duration::from_secs(600);
+/// How long EC2 may hold on to what a machine used after it is gone.
+const RELEASE_LIMIT: Duration = Duration::from_secs(300);
+/// Between two looks: the first comes at once, since an answer may be there already.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Instances that one call ends at most (EC2 itself takes up to 1000).
+const BATCH: usize = 100;
+
+/// Asks for the end of everything at once: machines in batches, and no group holds another by its rules any more.
+pub(super) async fn release(api: &Api, resources: &[Resource]) -> Result<(), ProviderError> {
+    let of_kind = |kind: &str| -> Vec<&str> {
+        let all = resources.iter().filter(|resource| resource.kind == kind);
+        all.map(|resource| resource.id.as_str()).collect()
+    };
+    for request in of_kind(SPOT_REQUEST) {
+        cancel(api, request).await?;
+    }
+    for batch in of_kind(INSTANCE).chunks(BATCH) {
+        let ids = batch.iter().map(|id| (*id).to_owned()).collect();
+        let call = api.writes().terminate_instances().set_instance_ids(Some(ids));
+        match api.write("TerminateInstances", call.send()).await {
+            Ok(_) => {}
+            // One of them is gone already, and so nothing was done: each is ended by itself.
+            Err(failure) if failure.is_not_found() => {}
+            Err(failure) => return Err(failure.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Deletes one thing and sees it gone.
+pub(super) async fn delete(api: &Api, sight: &Sight, resource: &Resource) -> Result<(), ProviderError> {
+    match resource.kind.as_str() {
+        INSTANCE => end_instance(api, sight, &resource.id).await,
+        VOLUME => delete_volume(api, &resource.id).await,
+        SPOT_REQUEST => cancel(api, &resource.id).await,
+        RULE => revoke(api, &resource.id).await,
+        GROUP => delete_group(api, &resource.id).await,
+        other => Err(ProviderError {
+            doing: format!("{} cannot be deleted", resource.name),
+            class: ErrorClass::Permanent,
+            hint: None,
+            source: Answer(format!("{other} is no kind of resource that this provider makes")),
+        }),
+    }
+}
+
+async fn end_instance(api: &Api, sight: &Sight, id: &str) -> Result<(), ProviderError> {
+    let give_up = Instant::now() + END_LIMIT;
+    let mut asked = false;
+    loop {
+        let all = sight.look(api).await?;
+        let shown = match all.iter().find(|seen| seen.id() == id) {
+            Some(seen) => Some(seen.clone()),
+            None => by_id(api, id).await?,
+        };
+        let Some(seen) = shown.filter(|seen| !seen.is_gone()) else {
+            return Ok(());
+        };
+        if seen.is_alive() && !asked {
+            let call = api.writes().terminate_instances().instance_ids(id);
+            match api.write("TerminateInstances", call.send()).await {
+                Ok(_) => asked = true,
+                Err(failure) if failure.is_not_found() => {}
+                Err(failure) => return Err(failure.into()),
+            }
+            // What a stand-in for AWS ends, it ends at once.
+            continue;
+        }
+        pause(give_up, || format!("{} ({id}) does not end: {}", seen.name(), seen.reason())).await?;
+    }
+}
+
+async fn delete_volume(api: &Api, id: &str) -> Result<(), ProviderError> {
+    let give_up = Instant::now() + RELEASE_LIMIT;
+    loop {
+        let call = api.writes().delete_volume().volume_id(id);
+        match api.write("DeleteVolume", call.send()).await {
+            Ok(_) => return Ok(()),
+            Err(failure) if failure.is_not_found() => return Ok(()),
+            // It goes with its machine, or is let go of.
+            Err(failure) if failure.is(&["VolumeInUse", "IncorrectState"]) => {
+                pause(give_up, || format!("volume {id} is still in use: {failure}")).await?;
+            }
+            Err(failure) => return Err(failure.into()),
+        }
+    }
+}
+
+async fn cancel(api: &Api, id: &str) -> Result<(), ProviderError> {
+    let call = api.writes().cancel_spot_instance_requests().spot_instance_request_ids(id);
+    match api.write("CancelSpotInstanceRequests", call.send()).await {
+        Ok(_) => Ok(()),
+        Err(failure) if failure.is_not_found() => Ok(()),
+        Err(failure) => Err(failure.into()),
+    }
+}
+
+/// Takes away a rule that was added to a group of somebody else's.
+async fn revoke(api: &Api, id: &str) -> Result<(), ProviderError> {
+    let call = api.reads().describe_security_group_rules().security_group_rule_ids(id);
+    let group = match api.read("DescribeSecurityGroupRules", call.send()).await {
+        Ok(found) => found.security_group_rules().first().and_then(|rule| rule.group_id().map(str::to_owned)),
+        Err(failure) if failure.is_not_found() => None,
+        Err(failure) => return Err(failure.into()),
+    };
+    let Some(group) = group else { return Ok(()) };
+    let call = api
+        .writes()
+        .revoke_security_group_ingress()
+        .group_id(group)
+        .security_group_rule_ids(id);
+    match api.write("RevokeSecurityGroupIngress", call.send()).await {
+        Ok(_) => Ok(()),
+        Err(failure) if failure.is_not_found() => Ok(()),
+        Err(failure) => Err(failure.into()),
+    }
+}
+
+/// The groups of a cluster let one another in, and one that is let in somewhere cannot be deleted: so the rules go first, of
+/// this group and of those that name it.
+async fn delete_group(api: &Api, id: &str) -> Result<(), ProviderError> {
+    let give_up = Instant::now() + RELEASE_LIMIT;
+    loop {
+        let call = api.writes().delete_security_group().group_id(id);
+        match api.write("DeleteSecurityGroup", call.send()).await {
+            Ok(_) => return Ok(()),
+            Err(failure) if failure.is_not_found() => return Ok(()),
+            Err(failure) if failure.is(&["DependencyViolation", "InvalidGroup.InUse"]) => {
+                let others = forget(api, id).await?;
+                if !others.is_empty() {
+                    return Err(ProviderError {
+                        hint: Some("take that rule away, then destroy again".into()),
+                        class: ErrorClass::Operator,
+                        doing: format!("group {id} cannot be deleted"),
+                        source: Answer(format!("it is let in by {}, which is not mesosflow's", others.join(", "))),
+                    });
+                }
+                pause(give_up, || format!("group {id} is still in use: {failure}")).await?;
+            }
+            Err(failure) => return Err(failure.into()),
+        }
+    }
+}
+
+/// Takes the group out of the rules of every group of mesosflow's; who else lets it in.
+async fn forget(api: &Api, id: &str) -> Result<Vec<String>, ProviderError> {
+    let pages = api
+        .reads()
+        .describe_security_groups()
+        .filters(filter("ip-permission.group-id", &[id]))
+        .into_paginator()
+        .items()
+        .send()
+        .try_collect();
+    let groups: Vec<aws_sdk_ec2::types::SecurityGroup> = api.read("DescribeSecurityGroups", pages).await?;
+    let mut others = Vec::new();
+    for group in groups {
+        let name = group.group_name().unwrap_or_default();
+        let group_id = group.group_id().unwrap_or_default();
+        if super::tags::value(group.tags(), super::tags::RUN).is_none() {
+            others.push(format!("{name} ({group_id})"));
+            continue;
+        }
+        let naming = group.ip_permissions().iter().filter_map(|permission| {
+            let pairs: Vec<_> = permission
+                .user_id_group_pairs()
+                .iter()
+                .filter(|pair| pair.group_id() == Some(id))
+                .cloned()
+                .collect();
+            (!pairs.is_empty()).then(|| {
+                aws_sdk_ec2::types::IpPermission::builder()
+                    .set_ip_protocol(permission.ip_protocol().map(str::to_owned))
+                    .set_from_port(permission.from_port())
+                    .set_to_port(permission.to_port())
+                    .set_user_id_group_pairs(Some(pairs))
+                    .build()
+            })
+        });
+        let call = api
+            .writes()
+            .revoke_security_group_ingress()
+            .group_id(group_id)
+            .set_ip_permissions(Some(naming.collect()));
+        match api.write("RevokeSecurityGroupIngress", call.send()).await {
+            Ok(_) => {}
+            Err(failure) if failure.is_not_found() => {}
+            Err(failure) => return Err(failure.into()),
+        }
+    }
+    Ok(others)
+}
+
+/// Waits for the next look, or says what was waited for in vain.
+async fn pause(give_up: Instant, what: impl Fn() -> String) -> Result<(), ProviderError> {
+    if Instant::now() >= give_up {
+        return Err(ProviderError {
+            doing: "EC2 takes too long".into(),
+            class: ErrorClass::Transient,
+            hint: Some("run destroy again in some minutes: it goes on from here".into()),
+            source: Answer(what()),
+        });
+    }
+    tokio::time::sleep(LOOK_EVERY).await;
+    Ok(())
+}
+
+/// Volumes that carry these tags and exist.
+pub(super) async fn volumes(
+    api: &Api,
+    tag: aws_sdk_ec2::types::Filter,
+) -> Result<Vec<aws_sdk_ec2::types::Volume>, Failure> {
+    let pages = api
+        .reads()
+        .describe_volumes()
+        .filters(tag)
+        .into_paginator()
+        .items()
+        .send()
+        .try_collect();
+    let mut found: Vec<aws_sdk_ec2::types::Volume> = api.read("DescribeVolumes", pages).await?;
+    found.retain(|volume| {
+        let state = volume.state().map_or("", |state| state.as_str());
+        !matches!(state, "deleting" | "deleted")
+    });
+    Ok(found)
+}
+
+/// Spot requests that carry these tags and can still bring, or have brought, a machine.
+pub(super) async fn spot_requests(
+    api: &Api,
+    tag: aws_sdk_ec2::types::Filter,
+) -> Result<Vec<aws_sdk_ec2::types::SpotInstanceRequest>, Failure> {
+    let pages = api
+        .reads()
+        .describe_spot_instance_requests()
+        .filters(tag)
+        .into_paginator()
+        .items()
+        .send()
+        .try_collect();
+    let mut found: Vec<aws_sdk_ec2::types::SpotInstanceRequest> =
+        api.read("DescribeSpotInstanceRequests", pages).await?;
+    found.retain(|request| {
+        let state = request.state().map_or("", |state| state.as_str());
+        matches!(state, "open" | "active" | "disabled")
+    });
+    Ok(found)
+}

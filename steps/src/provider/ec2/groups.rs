@@ -1,0 +1,241 @@
+//! The three security groups: found by name, made with their tags, given every rule that they lack.
+//!
+//! A group of that name which somebody else made is used as it is: what it lacks is added, rule by rule, each recorded as a
+//! resource of its own and taken away by `destroy`; what else it lets in is left and reported. While somebody else's
+//! machines live in it, it is not touched at all.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_ec2::types::{ResourceType, SecurityGroup};
+use mesosflow_workflow::Resource;
+
+use super::api::Api;
+use super::failure::Failure;
+use super::network::{self, Network};
+use super::rules::{self, Rule};
+use super::tags::{self, Tags, filter};
+use crate::cluster::{ClusterSpec, Role};
+use crate::provider::{Groups, Owner, ProviderError};
+
+/// Kinds of resources, in the journal's words.
+pub(super) const GROUP: &str = "security-group";
+pub(super) const RULE: &str = "security-group-rule";
+
+const ROLES: [Role; 3] = [Role::Master, Role::Slave, Role::Zookeeper];
+/// What AWS' pages show beside each rule.
+const REASON: &str = "mesosflow";
+
+/// The name of a role's group: `demo-master`, `demo-slaves`, `demo-zoo`, as the predecessor called them.
+pub fn name(cluster: &str, role: Role) -> String {
+    match role {
+        Role::Master => format!("{cluster}-master"),
+        Role::Slave => format!("{cluster}-slaves"),
+        Role::Zookeeper => format!("{cluster}-zoo"),
+    }
+}
+
+/// The groups as they are.
+pub(super) struct Found {
+    network: Network,
+    by_role: BTreeMap<Role, SecurityGroup>,
+}
+
+/// Looks for the groups in the VPC that the spec means.
+pub(super) async fn look(api: &Api, spec: &ClusterSpec, owner: &Owner) -> Result<Found, ProviderError> {
+    let network = network::find(api, spec).await?;
+    let names = ROLES.map(|role| name(&owner.cluster, role));
+    let pages = api
+        .reads()
+        .describe_security_groups()
+        .filters(filter("vpc-id", &[&network.vpc]))
+        .filters(filter("group-name", &names.each_ref().map(String::as_str)))
+        .into_paginator()
+        .items()
+        .send()
+        .try_collect();
+    let mut groups: Vec<SecurityGroup> = api.read("DescribeSecurityGroups", pages).await?;
+    let mut by_role = BTreeMap::new();
+    for (role, name) in ROLES.iter().zip(&names) {
+        if let Some(index) = groups.iter().position(|group| group.group_name() == Some(name)) {
+            by_role.insert(*role, groups.swap_remove(index));
+        }
+    }
+    Ok(Found { network, by_role })
+}
+
+impl Found {
+    /// The ids of those that exist.
+    pub(super) fn ids(&self) -> Vec<&str> {
+        self.by_role.values().filter_map(SecurityGroup::group_id).collect()
+    }
+
+    /// What each of them lacks of its rules; none where one of them is missing.
+    fn missing(&self, spec: &ClusterSpec) -> Option<Vec<(Role, Rule)>> {
+        let ids = self.ids();
+        (ids.len() == ROLES.len()).then(|| {
+            let lacking = self.by_role.iter().flat_map(|(role, group)| {
+                let has = rules::existing(group.ip_permissions());
+                let wanted = rules::wanted(*role, &ids, &spec.ec2.admin_cidr);
+                wanted
+                    .into_iter()
+                    .filter(move |rule| !has.contains(rule))
+                    .map(|rule| (*role, rule))
+            });
+            lacking.collect()
+        })
+    }
+
+    /// The groups, if they are there with every rule; those in `occupied` need not have them (yet).
+    pub(super) fn complete(&self, spec: &ClusterSpec, occupied: &[Role]) -> Option<Groups> {
+        let missing = self.missing(spec)?;
+        missing
+            .iter()
+            .all(|(role, _)| occupied.contains(role))
+            .then(|| self.groups(spec, occupied))
+    }
+
+    /// The roles whose group is not the run's own, by its tag.
+    pub(super) fn foreign(&self, owner: &Owner) -> Vec<Role> {
+        let run = owner.run.to_string();
+        let is_foreign =
+            |(role, group): (&Role, &SecurityGroup)| (tags::value(group.tags(), tags::RUN) != Some(&*run)).then_some(*role);
+        self.by_role.iter().filter_map(is_foreign).collect()
+    }
+
+    fn groups(&self, spec: &ClusterSpec, occupied: &[Role]) -> Groups {
+        let ids = self.ids();
+        let foreign = self.by_role.iter().flat_map(|(role, group)| {
+            let wanted = rules::wanted(*role, &ids, &spec.ec2.admin_cidr);
+            let name = name(&spec.cluster, *role);
+            rules::existing(group.ip_permissions())
+                .into_iter()
+                .filter(move |rule| !wanted.contains(rule))
+                .map(move |rule| format!("{name}: {rule}"))
+        });
+        let foreign = foreign.collect();
+        let admins: Vec<_> = spec.ec2.admin_cidr.iter().map(ToString::to_string).collect();
+        let mut said = format!(
+            "the cluster's machines reach one another; SSH and web interfaces from {}",
+            admins.join(", ")
+        );
+        for role in occupied {
+            said.push_str(&format!(
+                "; {} is not touched while somebody else's machines are in it",
+                name(&spec.cluster, *role)
+            ));
+        }
+        let id = |(role, group): (&Role, &SecurityGroup)| (*role, group.group_id().unwrap_or_default().to_owned());
+        Groups {
+            by_role: self.by_role.iter().map(id).collect(),
+            rules: said,
+            subnet: Some(self.network.subnet.clone()),
+            foreign,
+        }
+    }
+}
+
+/// Makes the groups that are missing. What it makes is in `made` at once.
+pub(super) async fn make(
+    api: &Api,
+    spec: &ClusterSpec,
+    owner: &Owner,
+    found: &Found,
+    made: &mut Vec<Resource>,
+) -> Result<(), ProviderError> {
+    for role in ROLES.into_iter().filter(|role| !found.by_role.contains_key(role)) {
+        let name = name(&owner.cluster, role);
+        let tags = Tags::of_owner(owner, &name, &spec.ec2.tags).with(tags::ROLE, role.as_str());
+        let call = api
+            .writes()
+            .create_security_group()
+            .group_name(&name)
+            .description(format!("mesosflow cluster {}: {role}", owner.cluster))
+            .vpc_id(&found.network.vpc)
+            .tag_specifications(tags.on(ResourceType::SecurityGroup));
+        match api.write("CreateSecurityGroup", call.send()).await {
+            Ok(created) => made.push(Resource {
+                kind: GROUP.into(),
+                id: created.group_id.unwrap_or_default(),
+                name,
+            }),
+            // An earlier call whose answer was lost; the next look finds it.
+            Err(failure) if failure.is(&["InvalidGroup.Duplicate"]) => {}
+            Err(failure) => return Err(failure.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Adds the rules that are missing, but in the groups of `occupied`. A rule in a group that is not the run's own is a
+/// resource of its own.
+pub(super) async fn complete(
+    api: &Api,
+    spec: &ClusterSpec,
+    owner: &Owner,
+    found: &Found,
+    occupied: &[Role],
+    made: &mut Vec<Resource>,
+) -> Result<(), ProviderError> {
+    let foreign = found.foreign(owner);
+    let mut missing = found.missing(spec).unwrap_or_default();
+    missing.retain(|(role, _)| !occupied.contains(role));
+    for (role, rule) in missing {
+        let Some(group) = found.by_role.get(&role).and_then(SecurityGroup::group_id) else {
+            continue;
+        };
+        let name = format!("{}: {rule}", name(&owner.cluster, role));
+        let tags = Tags::of_owner(owner, &name, &spec.ec2.tags);
+        let call = api
+            .writes()
+            .authorize_security_group_ingress()
+            .group_id(group)
+            .ip_permissions(rule.permission(REASON))
+            .tag_specifications(tags.on(ResourceType::SecurityGroupRule));
+        match api.write("AuthorizeSecurityGroupIngress", call.send()).await {
+            Ok(added) if foreign.contains(&role) => {
+                let ids = added.security_group_rules().iter().filter_map(|rule| rule.security_group_rule_id());
+                made.extend(ids.map(|id| Resource {
+                    kind: RULE.into(),
+                    id: id.to_owned(),
+                    name: name.clone(),
+                }));
+            }
+            Ok(_) => {}
+            Err(failure) if failure.is(&["InvalidPermission.Duplicate"]) => {}
+            Err(failure) => return Err(failure.into()),
+        }
+    }
+    Ok(())
+}
+
+/// A rule with its tags, as a look by tags shows it.
+pub(super) async fn tagged_rules(
+    api: &Api,
+    tag: aws_sdk_ec2::types::Filter,
+) -> Result<Vec<aws_sdk_ec2::types::SecurityGroupRule>, Failure> {
+    let pages = api
+        .reads()
+        .describe_security_group_rules()
+        .filters(tag)
+        .into_paginator()
+        .items()
+        .send()
+        .try_collect();
+    api.read("DescribeSecurityGroupRules", pages).await
+}
+
+/// The groups with these tags.
+pub(super) async fn tagged_groups(
+    api: &Api,
+    tag: aws_sdk_ec2::types::Filter,
+) -> Result<Vec<SecurityGroup>, Failure> {
+    let pages = api
+        .reads()
+        .describe_security_groups()
+        .filters(tag)
+        .into_paginator()
+        .items()
+        .send()
+        .try_collect();
+    api.read("DescribeSecurityGroups", pages).await
+}

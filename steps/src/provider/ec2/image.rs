@@ -1,0 +1,356 @@
+//! Images: named by id, or the newest of a system; and whether the types of machines can run them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use aws_sdk_ec2::types::{Image as Ami, ImageState, InstanceType, InstanceTypeInfo, EphemeralNvmeSupport, PlatformValues};
+
+use super::api::Api;
+use super::network::refused;
+use super::tags::filter;
+use crate::cluster::{ClusterSpec, LATEST, MachineType, Role};
+use crate::provider::{Image, ProviderError};
+
+/// Who logs in to an image of which nobody knows its own user: cloud-init makes that user, with the cluster's key.
+pub const OWN_USER: &str = "mesosflow";
+
+/// A system whose publisher and naming are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// Debian 12, bookworm.
+    Debian12,
+    /// Ubuntu 22.04, jammy.
+    Ubuntu2204,
+    /// Ubuntu 24.04, noble.
+    Ubuntu2404,
+    /// Amazon Linux 2023.
+    AmazonLinux2023,
+}
+
+/// No system is called so.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("is {0:?}, of which no images are known")]
+pub struct UnknownFamily(String);
+
+impl Family {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Debian12, Self::Ubuntu2204, Self::Ubuntu2404, Self::AmazonLinux2023];
+
+    /// The word for it in the config.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Debian12 => "debian12",
+            Self::Ubuntu2204 => "ubuntu22.04",
+            Self::Ubuntu2404 => "ubuntu24.04",
+            Self::AmazonLinux2023 => "al2023",
+        }
+    }
+
+    /// The account that publishes its images (Debian's wiki, "Cloud/AmazonEC2Image"; Ubuntu's and Amazon's documentation).
+    pub const fn owner(self) -> &'static str {
+        match self {
+            Self::Debian12 => "136693071363",
+            Self::Ubuntu2204 | Self::Ubuntu2404 => "099720109477",
+            Self::AmazonLinux2023 => "137112412989",
+        }
+    }
+
+    /// How its images are called, for an architecture in EC2's word. `*` stands for anything.
+    pub fn name_pattern(self, architecture: &str) -> String {
+        let debian_word = match architecture {
+            "x86_64" => "amd64",
+            other => other,
+        };
+        match self {
+            Self::Debian12 => format!("debian-12-{debian_word}-*"),
+            Self::Ubuntu2204 => format!("ubuntu/images/hvm-ssd*/ubuntu-jammy-22.04-{debian_word}-server-*"),
+            Self::Ubuntu2404 => format!("ubuntu/images/hvm-ssd*/ubuntu-noble-24.04-{debian_word}-server-*"),
+            Self::AmazonLinux2023 => format!("al2023-ami-2023.*-{architecture}"),
+        }
+    }
+
+    /// The user that its images make.
+    pub const fn login_user(self) -> &'static str {
+        match self {
+            Self::Debian12 => "admin",
+            Self::Ubuntu2204 | Self::Ubuntu2404 => "ubuntu",
+            Self::AmazonLinux2023 => "ec2-user",
+        }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Family {
+    type Err = UnknownFamily;
+
+    fn from_str(text: &str) -> Result<Self, UnknownFamily> {
+        match text.to_ascii_lowercase().as_str() {
+            "debian12" | "debian-12" | "bookworm" => Ok(Self::Debian12),
+            "ubuntu22.04" | "ubuntu-22.04" | "jammy" => Ok(Self::Ubuntu2204),
+            "ubuntu24.04" | "ubuntu-24.04" | "noble" => Ok(Self::Ubuntu2404),
+            "al2023" | "amazon-linux-2023" | "amazonlinux2023" => Ok(Self::AmazonLinux2023),
+            _ => Err(UnknownFamily(text.to_owned())),
+        }
+    }
+}
+
+/// The image that the spec means, if there is one, seen to run on every type of machine.
+pub(super) async fn find(api: &Api, spec: &ClusterSpec) -> Result<Option<Image>, ProviderError> {
+    let types = machine_types(api, spec).await?;
+    let (ami, user) = if spec.ec2.ami == LATEST {
+        let family: Family = spec.os.parse().map_err(|unknown: UnknownFamily| {
+            refused("`latest` needs a known system".into(), format!("`os` {unknown}"), "name an image with --ami")
+        })?;
+        let Some(ami) = newest(api, family, &common_architecture(&types)?).await? else {
+            return Ok(None);
+        };
+        (ami, family.login_user().to_owned())
+    } else {
+        let Some(ami) = named(api, &spec.ec2.ami).await? else {
+            return Ok(None);
+        };
+        let user = user_of(&ami);
+        (ami, user)
+    };
+    usable(&ami, &types)?;
+    let root_device = ami.root_device_name().map(str::to_owned);
+    let root_gb = ami
+        .block_device_mappings()
+        .iter()
+        .find(|mapping| mapping.device_name() == root_device.as_deref())
+        .and_then(|mapping| mapping.ebs()?.volume_size())
+        .and_then(|size| u32::try_from(size).ok());
+    let machine_types = types.iter().map(|(role, info)| (*role, machine_type(info)));
+    Ok(Some(Image {
+        id: ami.image_id().unwrap_or_default().to_owned(),
+        name: ami.name().unwrap_or_default().to_owned(),
+        architecture: architecture(&ami).to_owned(),
+        root_device,
+        login_user: spec.ec2.login_user.clone().unwrap_or(user),
+        root_gb,
+        machine_types: machine_types.collect(),
+    }))
+}
+
+/// The type of each role, as the API describes it.
+async fn machine_types(
+    api: &Api,
+    spec: &ClusterSpec,
+) -> Result<BTreeMap<Role, InstanceTypeInfo>, ProviderError> {
+    let names = super::network::types(spec);
+    let types = names.iter().map(|name| InstanceType::from(name.as_str()));
+    let pages = api
+        .reads()
+        .describe_instance_types()
+        .set_instance_types(Some(types.collect()))
+        .into_paginator()
+        .items()
+        .send()
+        .try_collect();
+    let infos = api.read("DescribeInstanceTypes", pages).await?;
+    let mut roles = vec![Role::Master, Role::Slave];
+    if spec.zookeepers() > 0 {
+        roles.push(Role::Zookeeper);
+    }
+    let mut found = BTreeMap::new();
+    for role in roles {
+        let name = spec.ec2.type_of(role);
+        let info = infos
+            .iter()
+            .find(|info| info.instance_type().is_some_and(|found| found.as_str() == name));
+        let Some(info) = info else {
+            return Err(refused(
+                format!("there is no instance type {name} in {}", api.region()),
+                "the API does not know it".into(),
+                "choose another --instance-type or --region",
+            ));
+        };
+        found.insert(role, info.clone());
+    }
+    Ok(found)
+}
+
+fn machine_type(info: &InstanceTypeInfo) -> MachineType {
+    let storage = info.instance_storage_info();
+    let disks = storage.map_or(&[][..], |storage| storage.disks());
+    let count: i32 = disks.iter().filter_map(|disk| disk.count()).sum();
+    let nvme = storage.and_then(|storage| storage.nvme_support());
+    MachineType {
+        name: info
+            .instance_type()
+            .map_or_else(String::new, |name| name.as_str().to_owned()),
+        ephemeral_disks: usize::try_from(count).unwrap_or_default(),
+        nvme: matches!(nvme, Some(EphemeralNvmeSupport::Required | EphemeralNvmeSupport::Supported)),
+    }
+}
+
+fn architectures(info: &InstanceTypeInfo) -> Vec<&str> {
+    let supported = info.processor_info().map_or(&[][..], |processor| processor.supported_architectures());
+    supported.iter().map(|architecture| architecture.as_str()).collect()
+}
+
+/// The architecture that one image can have for all of the types.
+fn common_architecture(types: &BTreeMap<Role, InstanceTypeInfo>) -> Result<String, ProviderError> {
+    for architecture in ["x86_64", "arm64"] {
+        if types.values().all(|info| architectures(info).contains(&architecture)) {
+            return Ok(architecture.to_owned());
+        }
+    }
+    let said: Vec<_> = types
+        .iter()
+        .map(|(role, info)| format!("{role}: {}", architectures(info).join(" or ")))
+        .collect();
+    Err(refused(
+        "one image cannot run on all of the instance types".into(),
+        said.join(", "),
+        "choose types of one architecture",
+    ))
+}
+
+/// The newest image of a system; by name where two are of the same moment.
+async fn newest(api: &Api, family: Family, architecture: &str) -> Result<Option<Ami>, ProviderError> {
+    let call = api
+        .reads()
+        .describe_images()
+        .owners(family.owner())
+        .filters(filter("name", &[&family.name_pattern(architecture)]))
+        .filters(filter("architecture", &[architecture]))
+        .filters(filter("state", &["available"]));
+    let found = api.read("DescribeImages", call.send()).await?;
+    let mut images = found.images().to_vec();
+    images.sort_by_key(|ami| {
+        let text = |part: Option<&str>| part.unwrap_or_default().to_owned();
+        (text(ami.creation_date()), text(ami.name()))
+    });
+    Ok(images.pop())
+}
+
+async fn named(api: &Api, id: &str) -> Result<Option<Ami>, ProviderError> {
+    let call = api.reads().describe_images().image_ids(id);
+    match api.read("DescribeImages", call.send()).await {
+        Ok(found) => Ok(found.images().first().cloned()),
+        Err(failure) if failure.is_not_found() => Ok(None),
+        Err(failure) => Err(failure.into()),
+    }
+}
+
+fn architecture(ami: &Ami) -> &str {
+    ami.architecture().map_or("", |architecture| architecture.as_str())
+}
+
+/// The user that an image's publisher is known to make, or one of mesosflow's own.
+fn user_of(ami: &Ami) -> String {
+    let owner = ami.owner_id().unwrap_or_default();
+    let name = ami.name().unwrap_or_default();
+    let is_named = |word: &str| name.to_ascii_lowercase().starts_with(word);
+    Family::ALL
+        .into_iter()
+        .find(|family| {
+            let system = match family {
+                Family::Debian12 => is_named("debian-"),
+                Family::Ubuntu2204 | Family::Ubuntu2404 => is_named("ubuntu/images/"),
+                Family::AmazonLinux2023 => is_named("al2023-ami-") || is_named("amzn2-ami-"),
+            };
+            owner == family.owner() && system
+        })
+        .map_or(OWN_USER, Family::login_user)
+        .to_owned()
+}
+
+fn usable(ami: &Ami, types: &BTreeMap<Role, InstanceTypeInfo>) -> Result<(), ProviderError> {
+    let id = ami.image_id().unwrap_or_default();
+    let wrong = |what: String, hint: &str| Err(refused(format!("image {id} cannot be used"), what, hint));
+    if ami.state().is_some_and(|state| *state != ImageState::Available) {
+        let state = ami.state().map_or("", |state| state.as_str());
+        return wrong(format!("it is {state}"), "name another image with --ami");
+    }
+    if ami.platform().is_some_and(|platform| *platform == PlatformValues::Windows) {
+        return wrong("it is a Windows image".into(), "name an image of a Linux system with cloud-init");
+    }
+    for (role, info) in types {
+        if !architectures(info).contains(&architecture(ami)) {
+            let machine = info.instance_type().map_or("", |name| name.as_str());
+            return wrong(
+                format!(
+                    "it is for {}, and {machine} ({role}) runs {}",
+                    architecture(ami),
+                    architectures(info).join(" or ")
+                ),
+                "choose an image and instance types of one architecture",
+            );
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_ec2::types::{ArchitectureValues, ArchitectureType, DiskInfo, InstanceStorageInfo, ProcessorInfo};
+
+    use super::*;
+
+    fn info(name: &str, architectures: &[&str], disks: i32, nvme: EphemeralNvmeSupport) -> InstanceTypeInfo {
+        let supported = architectures.iter().map(|word| ArchitectureType::from(*word)).collect();
+        let processor = ProcessorInfo::builder().set_supported_architectures(Some(supported)).build();
+        let mut info = InstanceTypeInfo::builder()
+            .instance_type(InstanceType::from(name))
+            .processor_info(processor);
+        if disks > 0 {
+            let disk = DiskInfo::builder().count(disks).build();
+            info = info.instance_storage_info(InstanceStorageInfo::builder().disks(disk).nvme_support(nvme).build());
+        }
+        info.build()
+    }
+
+    #[test]
+    fn each_system_reads_back_and_has_its_own_images() {
+        for family in Family::ALL {
+            assert_eq!(family.as_str().parse(), Ok(family));
+        }
+        assert!("windows".parse::<Family>().is_err());
+        assert_eq!(Family::Debian12.name_pattern("x86_64"), "debian-12-amd64-*");
+        assert_eq!(Family::AmazonLinux2023.name_pattern("arm64"), "al2023-ami-2023.*-arm64");
+    }
+
+    #[test]
+    fn disks_are_counted_and_known_by_their_kind() {
+        let nitro = machine_type(&info("m5d.4xlarge", &["x86_64"], 2, EphemeralNvmeSupport::Required));
+        assert_eq!((nitro.ephemeral_disks, nitro.nvme), (2, true));
+        let xen = machine_type(&info("m3.2xlarge", &["x86_64"], 2, EphemeralNvmeSupport::Unsupported));
+        assert_eq!((xen.ephemeral_disks, xen.nvme), (2, false));
+        let without = machine_type(&info("m5.large", &["x86_64"], 0, EphemeralNvmeSupport::Required));
+        assert_eq!((without.ephemeral_disks, without.nvme), (0, false));
+    }
+
+    #[test]
+    fn an_image_of_another_architecture_is_refused_with_the_type_that_cannot_run_it() {
+        let ami = Ami::builder()
+            .image_id("ami-1")
+            .state(ImageState::Available)
+            .architecture(ArchitectureValues::Arm64)
+            .build();
+        let types = BTreeMap::from([
+            (Role::Master, info("m6g.large", &["arm64"], 0, EphemeralNvmeSupport::Required)),
+            (Role::Slave, info("m5.large", &["x86_64"], 0, EphemeralNvmeSupport::Required)),
+        ]);
+        let error = usable(&ami, &types).unwrap_err();
+        assert_eq!(error.source.to_string(), "it is for arm64, and m5.large (slave) runs x86_64");
+        let error = common_architecture(&types).unwrap_err();
+        assert!(error.source.to_string().contains("master: arm64"), "{}", error.source);
+    }
+
+    #[test]
+    fn the_user_of_an_image_is_its_publishers_or_mesosflows_own() {
+        let ami = |owner: &str, name: &str| user_of(&Ami::builder().owner_id(owner).name(name).build());
+        assert_eq!(ami("136693071363", "debian-12-amd64-20250101-1"), "admin");
+        assert_eq!(ami("099720109477", "ubuntu/images/hvm-ssd/ubuntu-jammy-22.04-amd64-server-1"), "ubuntu");
+        assert_eq!(ami("137112412989", "al2023-ami-2023.1-kernel-6.1-x86_64"), "ec2-user");
+        assert_eq!(ami("123456789012", "debian-12-amd64-mine"), OWN_USER);
+    }
+}

@@ -1,0 +1,271 @@
+//! Instances as the API shows them: one look serves everybody who asks at the same time.
+
+use std::sync::Arc;
+
+use aws_sdk_ec2::primitives::DateTime;
+use aws_sdk_ec2::types::{Instance as Ec2Instance, InstanceStateName, Tag};
+use mesosflow_workflow::Resource;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::api::Api;
+use super::failure::Failure;
+use super::tags;
+use crate::cluster::Instance;
+use crate::provider::{Machine, Slot};
+
+/// Kinds of resources that come with an instance, in the journal's words.
+pub(super) const INSTANCE: &str = "instance";
+pub(super) const VOLUME: &str = "volume";
+pub(super) const SPOT_REQUEST: &str = "spot-request";
+
+/// The device that the volume of the persistent HDFS is attached as.
+pub const VOLUME_DEVICE: &str = "/dev/sdv";
+
+/// An instance, as far as a deploy cares.
+#[derive(Debug, Clone)]
+pub(super) struct Seen {
+    found: Ec2Instance,
+}
+
+impl Seen {
+    pub(super) const fn new(found: Ec2Instance) -> Self {
+        Self { found }
+    }
+
+    pub(super) fn id(&self) -> &str {
+        self.found.instance_id().unwrap_or_default()
+    }
+
+    pub(super) fn tags(&self) -> &[Tag] {
+        self.found.tags()
+    }
+
+    pub(super) fn tag(&self, key: &str) -> &str {
+        tags::value(self.tags(), key).unwrap_or_default()
+    }
+
+    /// Its node's name, or its id.
+    pub(super) fn name(&self) -> &str {
+        match self.tag(tags::NAME) {
+            "" => self.id(),
+            name => name,
+        }
+    }
+
+    fn state(&self) -> Option<&InstanceStateName> {
+        self.found.state()?.name()
+    }
+
+    pub(super) fn state_word(&self) -> &str {
+        self.state().map_or("in no state", |state| state.as_str())
+    }
+
+    /// Whether it costs something, or can again.
+    pub(super) fn is_alive(&self) -> bool {
+        !matches!(
+            self.state(),
+            Some(InstanceStateName::Terminated | InstanceStateName::ShuttingDown)
+        )
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        matches!(self.state(), Some(InstanceStateName::Terminated))
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        matches!(self.state(), Some(InstanceStateName::Running))
+    }
+
+    pub(super) fn is_pending(&self) -> bool {
+        matches!(self.state(), Some(InstanceStateName::Pending))
+    }
+
+    /// Why it is in its state, in the API's words.
+    pub(super) fn reason(&self) -> String {
+        let reason = self.found.state_reason();
+        let parts = [
+            reason.and_then(|reason| reason.code()),
+            reason.and_then(|reason| reason.message()),
+            self.found.state_transition_reason(),
+        ];
+        let mut said: Vec<&str> = Vec::new();
+        for part in parts.into_iter().flatten().filter(|part| !part.is_empty()) {
+            if !said.iter().any(|before| before.contains(part)) {
+                said.push(part);
+            }
+        }
+        match said.is_empty() {
+            true => format!("it is {}", self.state_word()),
+            false => format!("it is {} ({})", self.state_word(), said.join("; ")),
+        }
+    }
+
+    /// The client token that it was launched under.
+    pub(super) fn token(&self) -> &str {
+        self.found.client_token().unwrap_or_default()
+    }
+
+    fn launched(&self) -> (Option<DateTime>, &str) {
+        (self.found.launch_time().copied(), self.id())
+    }
+
+    /// Whether it stands in that place of the run, in whichever generation.
+    fn is_in_place(&self, slot: &Slot) -> bool {
+        self.tag(tags::RUN) == slot.owner.run.to_string()
+            && self.tag(tags::ROLE) == slot.role.as_str()
+            && self.tag(tags::INDEX) == slot.index.to_string()
+    }
+
+    /// Whether it was launched for that place in that generation.
+    pub(super) fn is_in(&self, slot: &Slot) -> bool {
+        self.is_in_place(slot) && self.tag(tags::GENERATION) == slot.generation.to_string()
+    }
+
+    /// The volume that was attached for the persistent HDFS.
+    pub(super) fn volume(&self) -> Option<String> {
+        let mappings = self.found.block_device_mappings();
+        let mapping = mappings.iter().find(|mapping| mapping.device_name() == Some(VOLUME_DEVICE))?;
+        Some(mapping.ebs()?.volume_id()?.to_owned())
+    }
+
+    /// It and what came with it, each to be deleted one day.
+    pub(super) fn resources(&self) -> Vec<Resource> {
+        let resource = |kind: &str, id: &str| Resource {
+            kind: kind.to_owned(),
+            id: id.to_owned(),
+            name: self.name().to_owned(),
+        };
+        let mut all = vec![resource(INSTANCE, self.id())];
+        let mappings = self.found.block_device_mappings();
+        let volumes = mappings.iter().filter_map(|mapping| mapping.ebs()?.volume_id());
+        all.extend(volumes.map(|volume| resource(VOLUME, volume)));
+        let request = self.found.spot_instance_request_id().filter(|id| !id.is_empty());
+        all.extend(request.map(|request| resource(SPOT_REQUEST, request)));
+        all
+    }
+
+    /// The machine that it is for a slot; none while it has no address.
+    pub(super) fn machine(&self, slot: &Slot) -> Option<Machine> {
+        let instance = Instance {
+            id: self.id().to_owned(),
+            name: slot.node_name(),
+            role: slot.role,
+            index: slot.index,
+            private_ip: self.found.private_ip_address()?.parse().ok()?,
+            public_ip: self.public_ip(),
+            volume: self.volume(),
+        };
+        Some(Machine {
+            instance,
+            resources: self.resources(),
+        })
+    }
+
+    /// What is known of it now, over what was known when it was launched.
+    pub(super) fn refreshed(&self, before: &Instance) -> Instance {
+        let address = self.found.private_ip_address().and_then(|text| text.parse().ok());
+        Instance {
+            private_ip: address.unwrap_or(before.private_ip),
+            public_ip: self.public_ip(),
+            volume: self.volume(),
+            ..before.clone()
+        }
+    }
+
+    fn public_ip(&self) -> Option<std::net::IpAddr> {
+        self.found
+            .public_ip_address()
+            .filter(|text| !text.is_empty())?
+            .parse()
+            .ok()
+    }
+}
+
+/// What a place holds: the machine that counts, and what should not be there.
+pub(super) struct Held<'s> {
+    pub(super) current: Option<&'s Seen>,
+    pub(super) outdated: Vec<&'s Seen>,
+    /// Tokens under which a machine was launched for this place in this generation that is gone by now.
+    pub(super) spent: Vec<&'s str>,
+}
+
+/// Sorts out what a place holds. Of several machines of one generation, which a lost answer can leave, the first counts.
+pub(super) fn held<'s>(all: &'s [Seen], slot: &Slot) -> Held<'s> {
+    let mut alive: Vec<_> = all.iter().filter(|seen| seen.is_alive() && seen.is_in_place(slot)).collect();
+    alive.sort_by(|a, b| {
+        let ((a_time, a_id), (b_time, b_id)) = (a.launched(), b.launched());
+        let times = a_time.map(|time| time.as_nanos()).cmp(&b_time.map(|time| time.as_nanos()));
+        times.then(a_id.cmp(b_id))
+    });
+    let current = alive.iter().find(|seen| seen.is_in(slot)).copied();
+    let outdated = alive
+        .into_iter()
+        .filter(|seen| current.is_none_or(|current| current.id() != seen.id()))
+        .collect();
+    let spent = all
+        .iter()
+        .filter(|seen| !seen.is_alive() && seen.is_in(slot))
+        .map(Seen::token)
+        .collect();
+    Held {
+        current,
+        outdated,
+        spent,
+    }
+}
+
+/// The last look at all instances that carry mesosflow's tags.
+#[derive(Debug, Default)]
+pub(super) struct Sight {
+    last: Mutex<Option<(Instant, Arc<Vec<Seen>>)>>,
+}
+
+impl Sight {
+    /// All instances that carry mesosflow's tags, as a look shows them that began after this was called. Whoever waits for
+    /// the look before shares the next one, so that a thousand nodes cost no more calls than one.
+    pub(super) async fn look(&self, api: &Api) -> Result<Arc<Vec<Seen>>, Failure> {
+        let asked = Instant::now();
+        let mut last = self.last.lock().await;
+        if let Some((begun, all)) = &*last
+            && *begun > asked
+        {
+            return Ok(all.clone());
+        }
+        let begun = Instant::now();
+        let pages = api
+            .reads()
+            .describe_instances()
+            .filters(tags::of_any_run())
+            .into_paginator()
+            .items()
+            .send()
+            .try_collect();
+        let reservations = api.read("DescribeInstances", pages).await?;
+        let all: Arc<Vec<Seen>> = Arc::new(
+            reservations
+                .into_iter()
+                .flat_map(|reservation| reservation.instances.unwrap_or_default())
+                .map(Seen::new)
+                .collect(),
+        );
+        *last = Some((begun, all.clone()));
+        Ok(all)
+    }
+}
+
+/// One instance by its id, where a look by tags does not show it: they may not be known everywhere yet, or gone with it.
+pub(super) async fn by_id(api: &Api, id: &str) -> Result<Option<Seen>, Failure> {
+    let call = api.reads().describe_instances().instance_ids(id);
+    match api.read("DescribeInstances", call.send()).await {
+        Ok(found) => Ok(found
+            .reservations
+            .unwrap_or_default()
+            .into_iter()
+            .flat_map(|reservation| reservation.instances.unwrap_or_default())
+            .map(Seen::new)
+            .next()),
+        Err(failure) if failure.is_not_found() => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}

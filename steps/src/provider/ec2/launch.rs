@@ -1,0 +1,244 @@
+//! Launching: one machine for one place, under a client token that makes EC2 itself refuse a second one.
+
+use aws_sdk_ec2::error::SdkError;
+use aws_sdk_ec2::config::http::HttpResponse;
+use aws_sdk_ec2::operation::run_instances::{RunInstancesError, RunInstancesOutput};
+use aws_sdk_ec2::types::{
+    BlockDeviceMapping, EbsBlockDevice, HttpTokensState, IamInstanceProfileSpecification,
+    InstanceInterruptionBehavior, InstanceMarketOptionsRequest, InstanceMetadataEndpointState,
+    InstanceMetadataOptionsRequest, InstanceNetworkInterfaceSpecification, InstanceType, MarketType,
+    ResourceType, SpotInstanceType, SpotMarketOptions, VolumeType,
+};
+use mesosflow_workflow::{EffectKey, ErrorClass};
+use sha2::{Digest as _, Sha256};
+
+use super::api::Api;
+use super::instances::{Seen, VOLUME_DEVICE};
+use super::network::refused;
+use super::tags::Tags;
+use crate::cluster::Ec2Spec;
+use crate::disks::ephemeral_names;
+use crate::provider::{Launch, Order, ProviderError};
+
+/// EC2's answer to a token whose machine was terminated since.
+const TOKEN_SPENT: &str = "IdempotentInstanceTerminated";
+/// The most characters of a client token ("Ensuring idempotency" in the EC2 API reference).
+const TOKEN_LENGTH: usize = 64;
+/// Machines of one place that may have been terminated, one after the other, before something is wrong.
+const MOST_TOKENS: usize = 16;
+
+/// The client token of a launch: the effect key as it is in the journal, or its digest where it is too long. The machine
+/// that takes the place of a terminated one, in the same generation, has the next token.
+pub(super) fn token(effect: &EffectKey, number: usize) -> String {
+    let named = match number {
+        1 => effect.as_str().to_owned(),
+        number => format!("{effect}-{number}"),
+    };
+    if named.len() <= TOKEN_LENGTH {
+        return named;
+    }
+    hex::encode(Sha256::digest(named))
+}
+
+/// Launches a machine, or gets the one that was launched under the same token.
+pub(super) async fn launch(
+    api: &Api,
+    spec: &Ec2Spec,
+    launch: &Launch,
+    user_data: &str,
+    spent: &[&str],
+) -> Result<Seen, ProviderError> {
+    let Some(order) = &launch.order else {
+        return Err(refused(
+            format!("{} was not ordered", launch.slot.node_name()),
+            "no instance type is known for it".into(),
+            "this is a defect: please report it",
+        ));
+    };
+    for number in 1..=MOST_TOKENS {
+        let token = token(&launch.effect_key, number);
+        if spent.contains(&token.as_str()) {
+            continue;
+        }
+        let call = call(api, spec, launch, order, &token, user_data);
+        let launched = match api.write("RunInstances", call).await {
+            Ok(launched) => launched,
+            Err(failure) if failure.is(&[TOKEN_SPENT]) => continue,
+            Err(failure) => {
+                let what = format!(
+                    "{failure} ({}, {})",
+                    order.machine_type,
+                    order.subnet.as_deref().unwrap_or("no subnet")
+                );
+                let mut error = ProviderError::from(failure);
+                error.source.0 = what;
+                return Err(error);
+            }
+        };
+        let machine = launched.instances.unwrap_or_default().into_iter().next().map(Seen::new);
+        match machine {
+            // Under this token there was a machine, and EC2 still remembers how it ended.
+            Some(seen) if !seen.is_alive() => {}
+            Some(seen) => return Ok(seen),
+            None => {
+                return Err(ProviderError {
+                    class: ErrorClass::Ambiguous,
+                    ..refused("EC2 launched nothing".into(), "its answer names no machine".into(), "look again")
+                });
+            }
+        }
+    }
+    Err(refused(
+        format!("{} ends again and again", launch.slot.node_name()),
+        format!("{MOST_TOKENS} machines were launched for it and are terminated"),
+        "find out who or what terminates them (CloudTrail), then resume",
+    ))
+}
+
+fn call(
+    api: &Api,
+    spec: &Ec2Spec,
+    launch: &Launch,
+    order: &Order,
+    token: &str,
+    user_data: &str,
+) -> impl Future<Output = Result<RunInstancesOutput, SdkError<RunInstancesError, HttpResponse>>> + use<> {
+    let tags = Tags::of_slot(&launch.slot, &spec.tags);
+    let mut kinds = vec![ResourceType::Instance, ResourceType::Volume, ResourceType::NetworkInterface];
+    if order.spot_price.is_some() {
+        kinds.push(ResourceType::SpotInstancesRequest);
+    }
+    let profile = spec
+        .iam_profile
+        .as_ref()
+        .map(|name| IamInstanceProfileSpecification::builder().name(name).build());
+    // Version 1 of the metadata service would hand the machine's credentials to whatever can make it fetch a URL.
+    let metadata = InstanceMetadataOptionsRequest::builder()
+        .http_tokens(HttpTokensState::Required)
+        .http_endpoint(InstanceMetadataEndpointState::Enabled)
+        .http_put_response_hop_limit(1);
+    let call = api
+        .writes()
+        .run_instances()
+        .client_token(token)
+        .min_count(1)
+        .max_count(1)
+        .image_id(&launch.image)
+        .instance_type(InstanceType::from(order.machine_type.as_str()))
+        .set_key_name(spec.key_pair.clone())
+        .set_iam_instance_profile(profile)
+        .user_data(user_data)
+        .metadata_options(metadata.build())
+        .set_block_device_mappings(Some(disks(spec, order)))
+        .set_instance_market_options(order.spot_price.as_deref().map(market))
+        .set_tag_specifications(Some(kinds.into_iter().map(|kind| tags.on(kind)).collect()));
+    match spec.public_address {
+        None => call
+            .set_subnet_id(order.subnet.clone())
+            .security_group_ids(&launch.group),
+        Some(public) => call.network_interfaces(
+            InstanceNetworkInterfaceSpecification::builder()
+                .device_index(0)
+                .set_subnet_id(order.subnet.clone())
+                .groups(&launch.group)
+                .associate_public_ip_address(public)
+                .build(),
+        ),
+    }
+    .send()
+}
+
+/// Every disk goes with its machine: a root disk that stays behind, as some images want it, would be paid for unseen.
+fn disks(spec: &Ec2Spec, order: &Order) -> Vec<BlockDeviceMapping> {
+    let gigabytes = |size: u32| i32::try_from(size).unwrap_or(i32::MAX);
+    let mut mappings = Vec::new();
+    if let Some(root) = &order.root_device {
+        let disk = EbsBlockDevice::builder()
+            .delete_on_termination(true)
+            .set_volume_size(order.root_gb.map(gigabytes));
+        mappings.push(BlockDeviceMapping::builder().device_name(root).ebs(disk.build()).build());
+    }
+    if order.volume_gb > 0 {
+        let disk = EbsBlockDevice::builder()
+            .delete_on_termination(true)
+            .volume_size(gigabytes(order.volume_gb))
+            .volume_type(VolumeType::from(spec.volume.kind.as_str()))
+            .encrypted(spec.volume.encrypted);
+        mappings.push(BlockDeviceMapping::builder().device_name(VOLUME_DEVICE).ebs(disk.build()).build());
+    }
+    mappings.extend(ephemeral_names().take(order.mapped_disks).enumerate().map(|(number, name)| {
+        BlockDeviceMapping::builder()
+            .device_name(name)
+            .virtual_name(format!("ephemeral{number}"))
+            .build()
+    }));
+    mappings
+}
+
+/// A spot instance that is ended, not stopped, when the price rises: its place is filled again by a resume.
+fn market(price: &str) -> InstanceMarketOptionsRequest {
+    let options = SpotMarketOptions::builder()
+        .max_price(price)
+        .spot_instance_type(SpotInstanceType::OneTime)
+        .instance_interruption_behavior(InstanceInterruptionBehavior::Terminate);
+    InstanceMarketOptionsRequest::builder()
+        .market_type(MarketType::Spot)
+        .spot_options(options.build())
+        .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use mesosflow_workflow::{Generation, ItemKey, StepId};
+
+    use super::*;
+
+    fn effect(item: &str, generation: u32) -> EffectKey {
+        let run = "01jd3k00000000000000000abc".parse().unwrap();
+        let step = StepId::from_static("launch-slaves");
+        EffectKey::derive(run, Generation(generation), &step, Some(&ItemKey::from(item)))
+    }
+
+    #[test]
+    fn a_token_is_the_effects_name_and_never_too_long() {
+        let short = effect("demo-slave-1", 1);
+        assert_eq!(token(&short, 1), short.as_str());
+        let long = effect(&format!("{}-slave-1000", "a".repeat(40)), 1);
+        assert_eq!(token(&long, 1).len(), TOKEN_LENGTH);
+        let all = [
+            token(&short, 1),
+            token(&short, 2),
+            token(&effect("demo-slave-1", 2), 1),
+            token(&effect("demo-slave-2", 1), 1),
+            token(&long, 1),
+            token(&long, 2),
+        ];
+        let once: std::collections::BTreeSet<_> = all.iter().collect();
+        assert_eq!(once.len(), all.len(), "{all:?}");
+        assert!(all.iter().all(|token| token.len() <= TOKEN_LENGTH && token.is_ascii()));
+    }
+
+    #[test]
+    fn every_disk_goes_with_its_machine() {
+        let mut spec = Ec2Spec::default();
+        spec.volume.size_gb = 100;
+        let order = Order {
+            machine_type: "m3.2xlarge".into(),
+            subnet: None,
+            login_user: "admin".into(),
+            root_device: Some("/dev/xvda".into()),
+            root_gb: Some(8),
+            mapped_disks: 2,
+            volume_gb: 100,
+            spot_price: None,
+            capacity_limit_s: 60,
+        };
+        let mappings = disks(&spec, &order);
+        let names: Vec<_> = mappings.iter().filter_map(|mapping| mapping.device_name()).collect();
+        assert_eq!(names, ["/dev/xvda", "/dev/sdv", "/dev/sdb", "/dev/sdc"]);
+        for disk in mappings.iter().filter_map(|mapping| mapping.ebs()) {
+            assert_eq!(disk.delete_on_termination(), Some(true));
+        }
+        assert_eq!(mappings[1].ebs().unwrap().encrypted(), Some(true));
+    }
+}

@@ -1,0 +1,25 @@
+//! The EC2 provider: instances of Amazon EC2, found by their tags, launched under client tokens.
+//!
+//! Everything that it makes carries the tags of [`tags`] in the very call that makes it, so that a machine which nobody
+//! was told of, because the answer was lost or the controller was killed, is found and never paid for unseen.
+
+pub mod api;
+pub mod failure;
+pub mod image;
+pub mod rules;
+pub mod user_data;
+
+mod console;
+mod delete;
+mod groups;
+mod host_keys;
+mod instances;
+mod launch;
+mod network;
+mod provider;
+mod tags;
+
+pub use api::settle;
+pub use groups::name as group_name;
+pub use instances::VOLUME_DEVICE;
+pub use provider::Ec2Provider;

@@ -1,0 +1,366 @@
+//! The provider itself: each act of the trait, in terms of the rooms beside it.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use mesosflow_workflow::{ErrorClass, Resource, RunId};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::api::Api;
+use super::failure::Failure;
+use super::groups::{self, GROUP, RULE};
+use super::instances::{Sight, VOLUME, by_id, held};
+use super::network::refused;
+use super::user_data::UserData;
+use super::{console, delete, host_keys, image, launch, tags};
+use crate::cluster::{ClusterSpec, HostKeySource, Instance, ProviderKind, Role};
+use crate::provider::{
+    Answer, Condition, Groups, HostKeys, Image, Launch, Machine, Owner, Provider, ProviderError, Slot, Tagged,
+};
+use crate::remote::HostKey;
+
+/// How often a console is read that does not show a host key yet: cloud-init prints it once, and reading is rationed.
+const CONSOLE_EVERY: Duration = Duration::from_secs(5);
+
+/// Instances of Amazon EC2.
+pub struct Ec2Provider {
+    api: Api,
+    spec: ClusterSpec,
+    /// The run's folder, where host keys are kept that were made here.
+    folder: Option<PathBuf>,
+    sight: Sight,
+    /// What each machine's console showed last, and when that was.
+    consoles: Mutex<HashMap<String, (Vec<HostKey>, Instant)>>,
+}
+
+impl Ec2Provider {
+    /// Opens the way to the API.
+    ///
+    /// # Errors
+    /// No region is named, or the credentials belong to another account than the run's.
+    pub async fn open(spec: &ClusterSpec, folder: Option<&Path>) -> Result<Self, ProviderError> {
+        Ok(Self {
+            api: Api::open(&spec.ec2).await?,
+            spec: spec.clone(),
+            folder: folder.map(Path::to_owned),
+            sight: Sight::default(),
+            consoles: Mutex::default(),
+        })
+    }
+
+    fn folder(&self) -> Result<&Path, ProviderError> {
+        self.folder.as_deref().ok_or_else(|| {
+            refused(
+                "a host key cannot be made".into(),
+                "there is no run whose folder could keep it".into(),
+                "this is a defect: please report it",
+            )
+        })
+    }
+
+    /// Roles whose group belongs to somebody else who has machines in it.
+    async fn occupied(&self, owner: &Owner, found: &groups::Found) -> Result<Vec<Role>, ProviderError> {
+        let foreign = found.foreign(owner);
+        if foreign.is_empty() || self.strangers_in(owner, &found.ids()).await?.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(foreign)
+    }
+
+    /// Machines alive in these groups, or under the cluster's tag, that are not the run's.
+    async fn strangers_in(&self, owner: &Owner, groups: &[&str]) -> Result<Vec<String>, Failure> {
+        let alive = tags::filter("instance-state-name", &["pending", "running", "stopping", "stopped"]);
+        let cluster = tags::filter(&format!("tag:{}", tags::CLUSTER), &[&owner.cluster]);
+        let mut filters = vec![cluster];
+        if !groups.is_empty() {
+            filters.push(tags::filter("instance.group-id", groups));
+        }
+        let run = owner.run.to_string();
+        let mut strangers = Vec::new();
+        for filter in filters {
+            let pages = self
+                .api
+                .reads()
+                .describe_instances()
+                .filters(alive.clone())
+                .filters(filter)
+                .into_paginator()
+                .items()
+                .send()
+                .try_collect();
+            let found: Vec<aws_sdk_ec2::types::Reservation> = self.api.read("DescribeInstances", pages).await?;
+            let instances = found.into_iter().flat_map(|found| found.instances.unwrap_or_default());
+            for seen in instances.map(super::instances::Seen::new) {
+                if seen.tag(tags::RUN) != run {
+                    strangers.push(format!("{} ({})", seen.name(), seen.id()));
+                }
+            }
+        }
+        strangers.sort();
+        strangers.dedup();
+        Ok(strangers)
+    }
+
+    fn user_data(&self, launch: &Launch) -> Result<String, ProviderError> {
+        let name = launch.slot.node_name();
+        let generation = launch.slot.generation.to_string();
+        let unusable = |what: String| {
+            refused(format!("{name} cannot be given its user data"), what, "correct `user_data` under `[ec2]`")
+        };
+        let further = match &self.spec.ec2.user_data {
+            None => None,
+            Some(path) => Some(
+                std::fs::read_to_string(path).map_err(|error| unusable(format!("{}: {error}", path.display())))?,
+            ),
+        };
+        let host_key = match self.spec.ec2.host_keys {
+            HostKeySource::UserData => {
+                let made = host_keys::make(self.folder()?, &name, &generation).map_err(unusable)?;
+                Some((made.private, made.public))
+            }
+            HostKeySource::Console | HostKeySource::AcceptNew => None,
+        };
+        let data = UserData {
+            login_user: launch.order.as_ref().map(|order| order.login_user.clone()).unwrap_or_default(),
+            authorized_keys: vec![launch.authorized_key.clone()],
+            host_key,
+            packages: Vec::new(),
+            commands: Vec::new(),
+            further,
+        };
+        data.encoded().map_err(|error| unusable(error.to_string()))
+    }
+}
+
+#[async_trait]
+impl Provider for Ec2Provider {
+    fn kind(&self) -> ProviderKind {
+        ProviderKind::Ec2
+    }
+
+    async fn find_groups(&self, owner: &Owner) -> Result<Option<Groups>, ProviderError> {
+        let found = groups::look(&self.api, &self.spec, owner).await?;
+        let occupied = self.occupied(owner, &found).await?;
+        Ok(found.complete(&self.spec, &occupied))
+    }
+
+    async fn ensure_groups(&self, owner: &Owner, made: &mut Vec<Resource>) -> Result<Groups, ProviderError> {
+        let found = groups::look(&self.api, &self.spec, owner).await?;
+        groups::make(&self.api, &self.spec, owner, &found, made).await?;
+        let found = groups::look(&self.api, &self.spec, owner).await?;
+        let occupied = self.occupied(owner, &found).await?;
+        groups::complete(&self.api, &self.spec, owner, &found, &occupied, made).await?;
+        let found = groups::look(&self.api, &self.spec, owner).await?;
+        found.complete(&self.spec, &occupied).ok_or_else(|| ProviderError {
+            doing: format!("the groups of {} are not all there yet", owner.cluster),
+            class: ErrorClass::Transient,
+            hint: None,
+            source: Answer("EC2 does not show everything that was made a moment ago".into()),
+        })
+    }
+
+    async fn strangers(&self, owner: &Owner) -> Result<Vec<String>, ProviderError> {
+        let found = groups::look(&self.api, &self.spec, owner).await?;
+        Ok(self.strangers_in(owner, &found.ids()).await?)
+    }
+
+    async fn ensure_image(&self, _run: RunId) -> Result<Image, ProviderError> {
+        let found = self.find_image().await?;
+        found.ok_or_else(|| {
+            refused(
+                format!("there is no image `{}` in {}", self.spec.ec2.ami, self.api.region()),
+                format!("none is available, as far as this account can see (os = {:?})", self.spec.os),
+                "name one with --ami ami-…, or a system with --os debian12, ubuntu22.04, ubuntu24.04 or al2023",
+            )
+        })
+    }
+
+    async fn find_image(&self) -> Result<Option<Image>, ProviderError> {
+        image::find(&self.api, &self.spec).await
+    }
+
+    async fn find(&self, slot: &Slot) -> Result<Option<Machine>, ProviderError> {
+        let all = self.sight.look(&self.api).await?;
+        let current = held(&all, slot).current.filter(|seen| seen.is_pending() || seen.is_running());
+        Ok(current.and_then(|seen| seen.machine(slot)))
+    }
+
+    async fn launch(&self, launch: &Launch) -> Result<Machine, ProviderError> {
+        let slot = &launch.slot;
+        let user_data = self.user_data(launch)?;
+        let all = self.sight.look(&self.api).await?;
+        let held = held(&all, slot);
+        if let Some(stopped) = held.current.filter(|seen| !seen.is_pending() && !seen.is_running()) {
+            return Err(ProviderError {
+                class: ErrorClass::Operator,
+                ..refused(
+                    format!("{} ({}) does not run", slot.node_name(), stopped.id()),
+                    stopped.reason(),
+                    "start it, or terminate it to have it replaced; then resume",
+                )
+            });
+        }
+        let launched = match held.current {
+            Some(current) => current.clone(),
+            None => launch::launch(&self.api, &self.spec.ec2, launch, &user_data, &held.spent).await?,
+        };
+        launched.machine(slot).ok_or_else(|| ProviderError {
+            doing: format!("{} ({}) has no address yet", slot.node_name(), launched.id()),
+            class: ErrorClass::Transient,
+            hint: None,
+            source: Answer(launched.reason()),
+        })
+    }
+
+    async fn outdated(&self, slot: &Slot) -> Result<Vec<Resource>, ProviderError> {
+        let all = self.sight.look(&self.api).await?;
+        let outdated = held(&all, slot).outdated;
+        Ok(outdated.into_iter().flat_map(super::instances::Seen::resources).collect())
+    }
+
+    async fn condition(&self, instance: &Instance) -> Result<Condition, ProviderError> {
+        let all = self.sight.look(&self.api).await?;
+        let shown = match all.iter().find(|seen| seen.id() == instance.id) {
+            Some(seen) => Some(seen.clone()),
+            None => by_id(&self.api, &instance.id).await?,
+        };
+        let Some(seen) = shown else {
+            return Ok(Condition::Booting("EC2 does not show it yet".into()));
+        };
+        Ok(match (seen.is_running(), seen.is_pending()) {
+            (true, _) => Condition::Running(seen.refreshed(instance)),
+            (_, true) => Condition::Booting("it is pending".into()),
+            _ => Condition::Dead(seen.reason()),
+        })
+    }
+
+    async fn host_keys(&self, instance: &Instance) -> Result<HostKeys, ProviderError> {
+        match self.spec.ec2.host_keys {
+            HostKeySource::AcceptNew => Ok(HostKeys::AcceptNew),
+            HostKeySource::UserData => {
+                let all = self.sight.look(&self.api).await?;
+                let Some(seen) = all.iter().find(|seen| seen.id() == instance.id) else {
+                    return Ok(HostKeys::NotYet("EC2 does not show it yet".into()));
+                };
+                let key = host_keys::public(self.folder()?, &instance.name, seen.tag(tags::GENERATION))
+                    .map_err(|what| refused(format!("the host key of {} is lost", instance.name), what, "replay from launch-slaves"))?;
+                Ok(HostKeys::Known(vec![key], Some(HostKeySource::UserData)))
+            }
+            HostKeySource::Console => {
+                let keys = self.on_console(&instance.id).await?;
+                Ok(match keys.is_empty() {
+                    true => HostKeys::NotYet("its console does not show a host key yet".into()),
+                    false => HostKeys::Known(keys, Some(HostKeySource::Console)),
+                })
+            }
+        }
+    }
+
+    async fn owned(&self, owner: &Owner) -> Result<Vec<Resource>, ProviderError> {
+        let all = self.everything(Some(owner.run)).await?;
+        Ok(all.into_iter().map(|(resource, ..)| resource).collect())
+    }
+
+    async fn tagged(&self) -> Result<Vec<Tagged>, ProviderError> {
+        let all = self.everything(None).await?;
+        let tagged = all.into_iter().map(|(resource, cluster, run)| Tagged {
+            provider: ProviderKind::Ec2,
+            place: Some(self.api.region().to_owned()),
+            kind: resource.kind,
+            id: resource.id,
+            name: resource.name,
+            cluster,
+            run,
+        });
+        Ok(tagged.collect())
+    }
+
+    async fn release(&self, resources: &[Resource]) -> Result<(), ProviderError> {
+        delete::release(&self.api, resources).await
+    }
+
+    async fn delete(&self, resource: &Resource) -> Result<(), ProviderError> {
+        delete::delete(&self.api, &self.sight, resource).await
+    }
+}
+
+/// A resource, with the cluster and the run that its tags name.
+type WithTags = (Resource, String, String);
+
+impl Ec2Provider {
+    /// Everything that exists and carries a run's tag, or any run's.
+    async fn everything(&self, run: Option<RunId>) -> Result<Vec<WithTags>, ProviderError> {
+        let tag = || run.map_or_else(tags::of_any_run, tags::of_run);
+        let mut all = Vec::new();
+        let mut add = |kind: &str, id: Option<&str>, tags: &[aws_sdk_ec2::types::Tag], name: Option<&str>| {
+            let text = |key| tags::value(tags, key).unwrap_or_default().to_owned();
+            let id = id.unwrap_or_default().to_owned();
+            let name = name.or_else(|| tags::value(tags, tags::NAME)).unwrap_or(&id).to_owned();
+            let resource = Resource {
+                kind: kind.to_owned(),
+                id,
+                name,
+            };
+            all.push((resource, text(tags::CLUSTER), text(tags::RUN)));
+        };
+        for request in delete::spot_requests(&self.api, tag()).await? {
+            add(super::instances::SPOT_REQUEST, request.spot_instance_request_id(), request.tags(), None);
+        }
+        let run = run.map(|run| run.to_string());
+        for seen in self.sight.look(&self.api).await?.iter() {
+            let is_meant = run.as_deref().is_none_or(|run| seen.tag(tags::RUN) == run);
+            if is_meant && !seen.is_gone() {
+                add(super::instances::INSTANCE, Some(seen.id()), seen.tags(), None);
+            }
+        }
+        for volume in delete::volumes(&self.api, tag()).await? {
+            add(VOLUME, volume.volume_id(), volume.tags(), None);
+        }
+        let groups = groups::tagged_groups(&self.api, tag()).await?;
+        for rule in groups::tagged_rules(&self.api, tag()).await? {
+            let goes_with_its_group = groups.iter().any(|group| group.group_id() == rule.group_id());
+            if !goes_with_its_group {
+                add(RULE, rule.security_group_rule_id(), rule.tags(), None);
+            }
+        }
+        for group in &groups {
+            add(GROUP, group.group_id(), group.tags(), group.group_name());
+        }
+        Ok(all)
+    }
+
+    /// The host keys that the machine's console shows. A console that shows none is asked again only after a while.
+    async fn on_console(&self, id: &str) -> Result<Vec<HostKey>, ProviderError> {
+        let mut read = self.consoles.lock().await.get(id).cloned();
+        let is_old = |(keys, at): &(Vec<HostKey>, Instant)| keys.is_empty() && at.elapsed() >= CONSOLE_EVERY;
+        if read.as_ref().is_none_or(is_old) {
+            let keys = console::host_keys(&self.console(id).await?);
+            read = Some((keys, Instant::now()));
+            self.consoles.lock().await.extend(read.clone().map(|read| (id.to_owned(), read)));
+        }
+        Ok(read.map(|(keys, _)| keys).unwrap_or_default())
+    }
+
+    /// What the machine's console shows: the newest of it where the machine can tell, else what was kept at its last boot.
+    async fn console(&self, id: &str) -> Result<String, ProviderError> {
+        let call = |latest: Option<bool>| {
+            let call = self.api.reads().get_console_output().instance_id(id);
+            call.set_latest(latest).send()
+        };
+        let shown = match self.api.read("GetConsoleOutput", call(Some(true))).await {
+            // Only machines on Nitro can.
+            Err(failure) if failure.is(&["UnsupportedOperation", "InvalidParameterValue", "Unsupported"]) => {
+                self.api.read("GetConsoleOutput", call(None)).await
+            }
+            shown => shown,
+        };
+        let text = shown?.output.unwrap_or_default();
+        let bytes = BASE64.decode(text.split_whitespace().collect::<String>()).unwrap_or_default();
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}

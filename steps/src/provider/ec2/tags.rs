@@ -1,0 +1,96 @@
+//! The tags by which everything that mesosflow made is known.
+
+use aws_sdk_ec2::types::{Filter, ResourceType, Tag, TagSpecification};
+use mesosflow_workflow::RunId;
+
+use crate::provider::{Owner, Slot};
+
+/// The cluster's name.
+pub(super) const CLUSTER: &str = "mesosflow:cluster";
+/// The run's id.
+pub(super) const RUN: &str = "mesosflow:run";
+/// The generation, of machines.
+pub(super) const GENERATION: &str = "mesosflow:generation";
+/// `master`, `slave` or `zookeeper`, of machines and groups.
+pub(super) const ROLE: &str = "mesosflow:role";
+/// The number within the role, of machines.
+pub(super) const INDEX: &str = "mesosflow:index";
+/// What AWS' own pages show.
+pub(super) const NAME: &str = "Name";
+
+/// The tags of a thing as it is made.
+#[derive(Debug, Clone)]
+pub(super) struct Tags(Vec<(String, String)>);
+
+impl Tags {
+    /// Those of everything: name, cluster and run, after the user's own.
+    pub(super) fn of_owner<'t>(
+        owner: &Owner,
+        name: &str,
+        further: impl IntoIterator<Item = (&'t String, &'t String)>,
+    ) -> Self {
+        let mut tags: Vec<_> = further
+            .into_iter()
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        for (key, value) in [
+            (NAME, name.to_owned()),
+            (CLUSTER, owner.cluster.clone()),
+            (RUN, owner.run.to_string()),
+        ] {
+            tags.retain(|(taken, _)| taken != key);
+            tags.push((key.to_owned(), value));
+        }
+        Self(tags)
+    }
+
+    /// Those of a machine and what comes with it.
+    pub(super) fn of_slot<'t>(
+        slot: &Slot,
+        further: impl IntoIterator<Item = (&'t String, &'t String)>,
+    ) -> Self {
+        Self::of_owner(&slot.owner, &slot.node_name(), further)
+            .with(GENERATION, &slot.generation.to_string())
+            .with(ROLE, slot.role.as_str())
+            .with(INDEX, &slot.index.to_string())
+    }
+
+    /// One more.
+    pub(super) fn with(mut self, key: &str, value: &str) -> Self {
+        self.0.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// As a call takes them, for what it makes of that type.
+    pub(super) fn on(&self, kind: ResourceType) -> TagSpecification {
+        let tags = self
+            .0
+            .iter()
+            .map(|(key, value)| Tag::builder().key(key).value(value).build());
+        TagSpecification::builder()
+            .resource_type(kind)
+            .set_tags(Some(tags.collect()))
+            .build()
+    }
+}
+
+/// The value of a tag.
+pub(super) fn value<'t>(tags: &'t [Tag], key: &str) -> Option<&'t str> {
+    tags.iter().find(|tag| tag.key() == Some(key))?.value()
+}
+
+/// What carries a run's tag.
+pub(super) fn of_run(run: RunId) -> Filter {
+    filter(&format!("tag:{RUN}"), &[&run.to_string()])
+}
+
+/// What carries any run's tag.
+pub(super) fn of_any_run() -> Filter {
+    filter("tag-key", &[RUN])
+}
+
+/// A filter as the API takes it: the values are alternatives.
+pub(super) fn filter(name: &str, values: &[&str]) -> Filter {
+    let values = values.iter().map(|value| (*value).to_owned()).collect();
+    Filter::builder().name(name).set_values(Some(values)).build()
+}

@@ -14,6 +14,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use tokio::sync::{RwLock, RwLockWriteGuard};
 
 use super::call::Call;
 use super::fault::{Faults, What};
@@ -40,6 +41,8 @@ pub(super) struct Front {
     consoles: Mutex<Option<Arc<Consoles>>>,
     /// `None` once tokens are ignored. Locked over a launch: of two at once, one is the second.
     tokens: tokio::sync::Mutex<Option<Tokens>>,
+    /// Read while something is launched: moto shows an instance before its volumes and tags.
+    launches: RwLock<()>,
 }
 
 impl fmt::Debug for Front {
@@ -66,6 +69,7 @@ impl Front {
             faults: Mutex::default(),
             consoles: Mutex::default(),
             tokens: tokio::sync::Mutex::new(Some(Tokens::default())),
+            launches: RwLock::new(()),
         })
     }
 
@@ -92,6 +96,11 @@ impl Front {
         *locked(&self.consoles) = Some(consoles);
     }
 
+    /// While this is held, nothing is launched: what there is is whole. Not for async code.
+    pub(super) fn still(&self) -> RwLockWriteGuard<'_, ()> {
+        self.launches.blocking_write()
+    }
+
     /// From now on, the same token launches again, as if EC2 had forgotten it.
     pub(super) async fn ignore_tokens(&self) {
         *self.tokens.lock().await = None;
@@ -100,6 +109,10 @@ impl Front {
     /// Has the call done, whether or not anybody waits for the answer.
     async fn forward(self: Arc<Self>, request: Request<Full<Bytes>>, call: Call) -> Response {
         let done = tokio::spawn(async move {
+            let _launch = match call.action.as_str() {
+                "RunInstances" | "RequestSpotInstances" => Some(self.launches.read().await),
+                _ => None,
+            };
             let done = match Tokens::of(&call) {
                 Some(token) => self.launch(token, request, &call).await,
                 None => self.ask_moto(request).await,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::ami::Boots;
 use super::disk::{self, Disk};
-use super::front::Consoles;
+use super::front::{Consoles, Front};
 use super::instance::Instance;
 use super::seed;
 use super::world::{Subnet, World};
@@ -33,6 +33,7 @@ pub(super) struct Machines {
 struct Room {
     engine: Engine,
     world: World,
+    front: Arc<Front>,
     boots: Boots,
     /// Of containers and network, by which the guard knows them; the network's name, too.
     label: String,
@@ -54,7 +55,7 @@ struct State {
 
 impl Machines {
     /// A network, its twin in the cloud, and somebody who looks after the machines.
-    pub(super) fn start(bench: &mut Bench, world: &World) -> Self {
+    pub(super) fn start(bench: &mut Bench, world: &World, front: Arc<Front>) -> Self {
         let label = bench.label();
         let engine = bench.engine().clone();
         let boots = Boots::find();
@@ -77,6 +78,7 @@ impl Machines {
         let room = Arc::new(Room {
             subnet: world.make_subnet(cidr),
             world: world.clone(),
+            front,
             folder: bench.path("cloud"),
             engine,
             boots,
@@ -137,7 +139,10 @@ impl Room {
 
     fn keep(&self) {
         while !self.is_over.load(Ordering::SeqCst) {
-            let instances = self.world.all_instances();
+            let instances = {
+                let _still = self.front.still();
+                self.world.all_instances()
+            };
             // First, so that addresses are free.
             for instance in instances.iter().filter(|instance| instance.is_over()) {
                 self.remove(&instance.id);
@@ -220,13 +225,13 @@ impl Room {
                 state.disks.insert(name.clone(), disk);
             }
         }
-        for (_, volume) in &instance.volumes {
+        for volume in instance.further_volumes() {
             if !state.disks.contains_key(volume) {
                 let disk = Disk::volume(&self.folder, volume)?;
                 state.disks.insert(volume.clone(), disk);
             }
         }
-        let volumes = instance.volumes.iter().map(|(_, volume)| volume);
+        let volumes = instance.further_volumes();
         let disks = stores
             .iter()
             .chain(volumes)

@@ -70,7 +70,7 @@ impl Cloud {
     /// Moto does not start, the images are not built, or the engine makes no network.
     pub fn with_nodes(bench: &mut Bench) -> Self {
         let mut cloud = Self::start(bench);
-        let machines = Machines::start(bench, &cloud.world);
+        let machines = Machines::start(bench, &cloud.world, cloud.front.clone());
         cloud.front.show(machines.consoles());
         cloud.machines = Some(machines);
         cloud

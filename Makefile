@@ -60,8 +60,7 @@ build:
 	cargo build --release --locked -p mesosflow -p mesos-standin
 
 tests-build:
-	@echo "build: everything, with its tests"
-	cargo build --locked -p mesosflow -p mesos-standin
+	@echo "build: everything, with its tests (the EC2 client alone takes some minutes)"
 	cargo nextest run --locked --workspace --no-run
 
 image:
@@ -69,8 +68,9 @@ image:
 	 work=$$(mktemp -d /var/tmp/mesosflow-image.XXXXXX); trap 'rm -rf "$$work"' EXIT; \
 	 bash steps/image/build.sh --engine $(ENGINE) --tag $(IMAGE) --work "$$work" --recipe $(RECIPE); fi
 
-# What the tests' EC2 instances are started from.
+# What the tests' EC2 instances are started from, and what those of a stock image download.
 ami: image
+	@bash steps/image/build.sh --archive
 	@bash fixtures/ami/build.sh --engine "$(ENGINE)"
 
 # Where `mesosflow run` finds a Mesos when its configuration names none.

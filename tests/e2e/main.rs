@@ -13,6 +13,7 @@ mod cloud_faults;
 mod cloud_harness;
 mod crash;
 mod demo_cluster;
+mod ec2;
 mod engine_failures;
 mod harness;
 mod journal_failures;

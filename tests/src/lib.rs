@@ -38,8 +38,8 @@ mod watch;
 
 pub use bench::{Bench, RUN_LIMIT};
 pub use cloud::{
-    AMI_FULL, AMI_STOCK, Call, Cloud, Fault, Group, Held, Instance, Rule, Subnet, Tags, Volume, What, Which,
-    World,
+    AMI_FULL, AMI_STOCK, Archive, Call, Cloud, Fault, Group, Held, Instance, Rule, Subnet, Tags, Volume,
+    What, Which, World,
 };
 pub use engine::{Engine, Ran};
 pub use hdfs::{FileSystem, Hdfs};

@@ -80,7 +80,11 @@ impl Provider for HostsProvider {
         Err(makes_nothing("listed hosts have no groups"))
     }
 
-    async fn ensure_groups(&self, _owner: &Owner, _made: &mut Vec<Resource>) -> Result<Groups, ProviderError> {
+    async fn ensure_groups(
+        &self,
+        _owner: &Owner,
+        _made: &mut Vec<Resource>,
+    ) -> Result<Groups, ProviderError> {
         Err(makes_nothing("listed hosts have no groups"))
     }
 

@@ -1,7 +1,9 @@
-//! `await-nodes` (notes 1.5): every machine runs, its host key is pinned, it answers over SSH and has finished its boot.
+//! `await-nodes` (notes 1.5): every machine runs, its host key is pinned, it answers over SSH, has finished its boot and has
+//! the packages of its system that a node needs.
 //!
-//! - Changes: opens the run's one session to each node. Lets the cluster's own key in, where the machine is the user's.
-//! - Twice is safe: it looks, and adds a key only where it is missing.
+//! - Changes: opens the run's one session to each node. Installs packages where a stock image lacks them. Lets the cluster's
+//!   own key in, where the machine is the user's.
+//! - Twice is safe: it looks, and adds only what is missing.
 //! - Nothing to undo but that key, which `destroy` takes away.
 
 use std::time::Duration;
@@ -14,6 +16,7 @@ use crate::act::ActError;
 use crate::cluster::{HostKeySource, Instance, Node};
 use crate::provider::{Condition, HostKeys, ProviderError};
 use crate::remote::{HostKey, RemoteError};
+use crate::software::complete;
 use crate::world::{Script, World};
 
 /// How long a container may take to answer, and how often it is looked at: it boots in a second.
@@ -38,6 +41,9 @@ pub struct AwaitNode {
     /// The first master, through which a machine without a public address is reached.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub through: Option<Instance>,
+    /// Whether it may lack packages of its system, which are then installed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub completes: bool,
     /// How long it may take, seconds; none for containers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub boot_limit_s: Option<u32>,
@@ -49,6 +55,15 @@ enum Look {
     NotYet(String),
     /// None will.
     Never(ActError),
+}
+
+impl From<ActError> for Look {
+    fn from(error: ActError) -> Self {
+        match error.class().is_retryable() {
+            true => Self::NotYet(error.to_string()),
+            false => Self::Never(error),
+        }
+    }
 }
 
 impl From<ProviderError> for Look {
@@ -99,10 +114,20 @@ impl AwaitNode {
         }
         let booted = cx.world().run(&node, BOOTED).await?.stdout_str();
         match booted.split_once('\n').unwrap_or((&booted, "")) {
+            ("ready", _) if self.completes => {
+                complete(cx.world(), &node).await?;
+                Ok(node)
+            }
             ("ready", _) => Ok(node),
             ("failed", why) => Err(Look::Never(
-                ActError::wrong(format!("{} did not finish its first boot: {why}", self.instance.name))
-                    .hinted(format!("look at /var/log/cloud-init-output.log on {}", self.instance.name)),
+                ActError::wrong(format!(
+                    "{} did not finish its first boot: {why}",
+                    self.instance.name
+                ))
+                .hinted(format!(
+                    "look at /var/log/cloud-init-output.log on {}",
+                    self.instance.name
+                )),
             )),
             (state, _) => Err(Look::NotYet(format!("its first boot is not over: {state}"))),
         }
@@ -151,8 +176,9 @@ async fn running(cx: &StepCx<World>, instance: &Instance) -> Result<Instance, Lo
         Condition::Running(now) => Ok(now),
         Condition::Booting(what) => Err(Look::NotYet(what)),
         Condition::Dead(why) => Err(Look::Never(
-            ActError::wrong(format!("{} ({}) is dead: {why}", instance.name, instance.id))
-                .hinted("`mesosflow replay --from launch-slaves` replaces the machines; `destroy` ends what is left"),
+            ActError::wrong(format!("{} ({}) is dead: {why}", instance.name, instance.id)).hinted(
+                "`mesosflow replay --from launch-slaves` replaces the machines; `destroy` ends what is left",
+            ),
         )),
     }
 }
@@ -213,7 +239,9 @@ impl Step for AwaitNode {
     }
 
     async fn verify(&self, cx: &StepCx<World>, node: &Node) -> Result<(), ActError> {
-        cx.world().run(node, Script::new("see that it answers", "true")).await?;
+        cx.world()
+            .run(node, Script::new("see that it answers", "true"))
+            .await?;
         Ok(())
     }
 

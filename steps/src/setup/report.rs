@@ -85,8 +85,15 @@ impl ReportStep {
                     .to_owned(),
             );
         }
-        if self.inventory.all().any(|node| node.host_key_source == Some(HostKeySource::AcceptNew)) {
-            said.push("host keys were taken from the network unseen, as --accept-new-host-keys asked for".to_owned());
+        if self
+            .inventory
+            .all()
+            .any(|node| node.host_key_source == Some(HostKeySource::AcceptNew))
+        {
+            said.push(
+                "host keys were taken from the network unseen, as --accept-new-host-keys asked for"
+                    .to_owned(),
+            );
         }
         if self.mesos_version.contains("standin") {
             said.push("Mesos is a stand-in that elects and registers but schedules nothing".to_owned());

@@ -2,6 +2,7 @@
 //! real machines behind moto's instances.
 
 mod ami;
+mod archive;
 mod call;
 mod disk;
 mod fault;
@@ -16,6 +17,7 @@ mod tokens;
 mod world;
 
 pub use ami::{AMI_FULL, AMI_STOCK};
+pub use archive::Archive;
 pub use call::Call;
 pub use fault::{Fault, What, Which};
 pub use gate::Held;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
+use super::archive::Archive;
 use super::call::Call;
 use super::fault::{Fault, What, Which};
 use super::front::Front;
@@ -93,6 +94,15 @@ impl Cloud {
     #[track_caller]
     pub fn subnet(&self) -> &Subnet {
         self.machines().subnet()
+    }
+
+    /// Serves the archive with Hadoop and Spark to the machines.
+    ///
+    /// # Panics
+    /// This cloud has no machines, or the archive is not in the cache.
+    #[track_caller]
+    pub fn serve_archive(&self, bench: &mut Bench) -> Archive {
+        Archive::serve(bench, &self.subnet().cidr)
     }
 
     /// The label of the machines' containers and their network, for [`crate::Engine::containers`].

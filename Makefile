@@ -16,8 +16,8 @@ IMAGE = localhost/mesosflow-node:$(shell bash steps/image/build.sh --digest | cu
 
 # What the build links against, what runs the nodes, what makes their image.
 PACKAGES := gcc libc6-dev pkg-config libssl-dev make curl ca-certificates podman runc netavark aardvark-dns iptables mmdebstrap rsync openssh-client
-# What the tests start beside the nodes: an SSH server and a ZooKeeper of their own.
-TEST_PACKAGES := openssh-server rsync util-linux openjdk-17-jre-headless libzookeeper-java
+# What the tests start beside the nodes: an SSH server and a ZooKeeper of their own; and disks for nodes.
+TEST_PACKAGES := openssh-server rsync util-linux mount openjdk-17-jre-headless libzookeeper-java
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile

@@ -1,31 +1,29 @@
-//! The cloud that the EC2 scenarios run in does what it says: faults happen as they are written down, a machine behind an
-//! instance is configured by its user data, is reached with the keys its console shows, and goes with its instance; and
-//! nothing is left of a test that is killed.
+//! The machines behind the instances of a scenario's cloud: configured by their user data, reached with the keys that their
+//! consoles show, gone with their instances; and nothing is left of a test that is killed.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::config::retry::RetryConfig;
+use aws_sdk_ec2::primitives::Blob;
 use aws_sdk_ec2::types::{
     BlockDeviceMapping, EbsBlockDevice, InstanceType, ResourceType, Tag, TagSpecification,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use mesosflow_tests::{
-    AMI_FULL, AMI_STOCK, Bench, Cloud, Fault, Instance, Node, RUN_LIMIT, What, Which, until,
-};
+use mesosflow_tests::{AMI_FULL, AMI_STOCK, Bench, Cloud, Instance, Node, RUN_LIMIT, until};
 
 /// Set for the process that is killed.
 const VICTIM: &str = "MESOSFLOW_TEST_CLOUD_VICTIM";
 const NAME: &str = "cloud_harness::a_test_that_is_killed_leaves_no_cloud_behind";
-const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 /// A client that comes in by the front, and tries once.
-fn client(cloud: &Cloud) -> Client {
+pub(crate) fn client(cloud: &Cloud) -> Client {
     let config = cloud.world().client().config().to_builder();
     let config = config
         .endpoint_url(cloud.endpoint())
@@ -33,7 +31,7 @@ fn client(cloud: &Cloud) -> Client {
     Client::from_conf(config.build())
 }
 
-fn tagged(kind: ResourceType, name: &str) -> TagSpecification {
+pub(crate) fn tagged(kind: ResourceType, name: &str) -> TagSpecification {
     let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
     TagSpecification::builder()
         .resource_type(kind)
@@ -43,141 +41,43 @@ fn tagged(kind: ResourceType, name: &str) -> TagSpecification {
         .build()
 }
 
-#[test]
-fn faults_happen_as_they_are_written_down() {
-    let mut bench = Bench::new();
-    let cloud = Cloud::start(&mut bench);
-    let (world, client) = (cloud.world(), client(&cloud));
-    let launch = || {
-        let call = client
-            .run_instances()
-            .image_id(AMI_FULL)
-            .min_count(1)
-            .max_count(1);
-        let call = call
-            .instance_type(InstanceType::M5Large)
-            .tag_specifications(tagged(ResourceType::Instance, "x"));
-        call.send()
-    };
-    let launched = || world.all_instances().len();
-    let said = |error: String, words: &str| assert!(error.contains(words), "{words:?} is missing in {error}");
-
-    cloud.fault(
-        Fault::refused(
-            "RunInstances",
-            Which::First(1),
-            400,
-            "InsufficientInstanceCapacity",
-            "none left",
-        )
-        .only_if("mesosflow:role", "slave"),
-    );
-    cloud.fault(Fault::throttled("RunInstances", Which::All).only_if("InstanceType", "m5d.large"));
-    let error = format!("{:?}", fails(world.wait_for(launch())));
-    said(error.clone(), "InsufficientInstanceCapacity");
-    said(error, "400");
-    assert_eq!(launched(), 0);
-    world.wait(launch());
-    assert_eq!(launched(), 1);
-
-    for (what, effect) in [(What::DropBefore, 1), (What::DropAfter, 2)] {
-        cloud.heal();
-        cloud.fault(Fault::new("RunInstances", Which::All, what));
-        said(
-            format!("{:?}", fails(world.wait_for(launch()))),
-            "DispatchFailure",
-        );
-        assert_eq!(launched(), effect);
-    }
-    cloud.heal();
-    cloud.fault(Fault::new("RunInstances", Which::Nth(1), What::ServerErrorAfter));
-    said(format!("{:?}", fails(world.wait_for(launch()))), "InternalError");
-    assert_eq!(launched(), 3);
-
-    let pause = Duration::from_millis(1500);
-    cloud.fault(Fault::new(
-        "DescribeInstances",
-        Which::First(1),
-        What::DelayAnswer(pause),
-    ));
-    let before = Instant::now();
-    world.wait(client.describe_instances().send());
-    assert!(before.elapsed() >= pause);
-
-    let rewrite =
-        What::Rewrite(|text| text.replace("<vpcSet>", "<vpcSet><item><vpcId>vpc-new</vpcId></item>"));
-    cloud.fault(Fault::new("DescribeVpcs", Which::First(1), rewrite));
-    let vpcs = |answer: aws_sdk_ec2::operation::describe_vpcs::DescribeVpcsOutput| {
-        answer.vpcs().iter().any(|vpc| vpc.vpc_id() == Some("vpc-new"))
-    };
-    assert!(vpcs(world.wait(client.describe_vpcs().send())));
-    assert!(!vpcs(world.wait(client.describe_vpcs().send())));
-
-    let calls = cloud.calls("RunInstances");
-    assert_eq!(calls.len(), 5);
-    assert_eq!(calls[0].value("InstanceType"), Some("m5.large"));
-    assert_eq!(calls[0].tag("mesosflow:run"), Some("the-run"));
-    assert_eq!(world.left("the-run").len(), 3);
-    assert_eq!(world.left("another-run"), Vec::<String>::new());
-}
-
-#[test]
-fn a_call_is_held_between_its_effect_and_its_answer() {
-    let mut bench = Bench::new();
-    let cloud = Cloud::start(&mut bench);
-    let (world, client) = (cloud.world(), client(&cloud));
-    let held = cloud.hold("CreateSecurityGroup");
-    std::thread::scope(|scope| {
-        let asking = scope.spawn(|| {
-            let call = client.create_security_group().group_name("held").description("x");
-            world.wait(call.send())
-        });
-        held.wait_reached(LIMIT);
-        assert_eq!(world.groups("held").len(), 1);
-        assert!(!asking.is_finished());
-        held.release();
-        asking.join().unwrap();
-    });
-    let group = &world.groups("held")[0];
-    world.add_rule(&group.id, 22, "10.0.0.0/8");
-    let rules = &world.groups("held")[0].rules;
-    assert_eq!(
-        (rules[0].what.as_str(), rules[0].from.as_str()),
-        ("tcp 22-22", "10.0.0.0/8")
-    );
-}
-
-#[track_caller]
-fn fails<T, E>(result: Result<T, E>) -> E {
-    match result {
-        Ok(_) => panic!("it did not fail"),
-        Err(error) => error,
-    }
-}
-
-/// Starts a machine whose user data lets a key in.
+/// Starts a machine that lets a key in: by its user data, or, as `full`, by a key pair of the account.
 fn launch(cloud: &Cloud, bench: &Bench, name: &str, ami: &str) -> Instance {
+    let (world, client) = (cloud.world(), client(cloud));
     let key = bench.path("id");
     if !key.exists() {
         ssh_keygen(&key);
     }
     let public = fs::read_to_string(key.with_extension("pub")).unwrap();
-    let user_data = format!(
-        "#cloud-config\nssh_authorized_keys: [{:?}]\nwrite_files: [{{path: /etc/written, content: hello}}]\n\
-         runcmd: [[touch, /etc/ran]]\n",
-        public.trim()
-    );
+    let mut user_data = "#cloud-config\nwrite_files: [{path: /etc/written, content: hello}]\n\
+         runcmd: [[touch, /etc/ran]]\n"
+        .to_owned();
+    let key_pair = (name == "full").then_some(name);
+    match key_pair {
+        Some(name) => {
+            let public = Blob::new(public.trim());
+            world.wait(
+                client
+                    .import_key_pair()
+                    .key_name(name)
+                    .public_key_material(public)
+                    .send(),
+            );
+        }
+        None => user_data += &format!("ssh_authorized_keys: [{:?}]\n", public.trim()),
+    }
     let disk = EbsBlockDevice::builder()
         .volume_size(8)
         .delete_on_termination(true)
         .build();
-    let call = client(cloud)
+    let call = client
         .run_instances()
         .image_id(ami)
         .min_count(1)
         .max_count(1)
-        .instance_type(InstanceType::M5Large)
+        .instance_type(InstanceType::M5dLarge)
         .subnet_id(&cloud.subnet().id)
+        .set_key_name(key_pair.map(str::to_owned))
         .user_data(STANDARD.encode(user_data))
         .block_device_mappings(
             BlockDeviceMapping::builder()
@@ -187,10 +87,8 @@ fn launch(cloud: &Cloud, bench: &Bench, name: &str, ami: &str) -> Instance {
         )
         .tag_specifications(tagged(ResourceType::Instance, name))
         .tag_specifications(tagged(ResourceType::Volume, name));
-    let launched = cloud.world().wait(call.send());
-    cloud
-        .world()
-        .instance(launched.instances()[0].instance_id().unwrap())
+    let launched = world.wait(call.send());
+    world.instance(launched.instances()[0].instance_id().unwrap())
 }
 
 fn ssh_keygen(key: &Path) {
@@ -218,7 +116,7 @@ fn a_machine_behind_an_instance_is_configured_by_its_user_data() {
         let known = known_hosts(&cloud, &bench, instance);
         assert_eq!(ssh(&bench, &known, instance, "id -un"), "admin");
         assert_eq!(ssh(&bench, &known, instance, "sudo -n id -un"), "root");
-        sees_its_disk(&node, instance);
+        sees_its_disks(&node, instance);
         assert_eq!(instance.public_ip, None);
     }
     let [full, stock] = instances
@@ -286,24 +184,28 @@ fn ssh(bench: &Bench, known: &Path, instance: &Instance, command: &str) -> Strin
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// As on a Nitro machine: found by the volume's id.
-fn sees_its_disk(node: &Node, instance: &Instance) {
+/// As on a Nitro machine: the volume is found by its id, the machine's own disk by its model.
+fn sees_its_disks(node: &Node, instance: &Instance) {
     let [(device, volume)] = instance.volumes.as_slice() else {
         panic!("{:?}", instance.volumes)
     };
     assert_eq!(device, "/dev/sdv");
     let found = node.ask("lsblk --noheadings --nodeps --output PATH,SERIAL,MODEL");
-    let serial = volume.replace('-', "");
-    let lines: Vec<_> = found
-        .lines()
-        .filter(|line| line.contains("Amazon Elastic Block Store"))
-        .collect();
-    assert_eq!(lines.len(), 1, "{found}");
-    let path = lines[0].split_whitespace().next().unwrap();
-    assert!(lines[0].contains(&serial), "{found}");
-    node.ask(&format!(
-        "mke2fs -q {path} && mount {path} /vol && touch /vol/file && umount /vol"
-    ));
+    let disk = |model: &str| {
+        let lines: Vec<_> = found.lines().filter(|line| line.contains(model)).collect();
+        assert_eq!(lines.len(), 1, "{found}");
+        let words: Vec<_> = lines[0].split_whitespace().take(2).collect();
+        (words[0].to_owned(), words[1].to_owned())
+    };
+    let (path, serial) = disk("Amazon Elastic Block Store");
+    assert_eq!(serial, volume.replace('-', ""));
+    let (other, serial) = disk("Amazon EC2 NVMe Instance Storage");
+    assert!(serial.starts_with("AWSI"), "{found}");
+    for path in [path, other] {
+        node.ask(&format!(
+            "mke2fs -q {path} && mount {path} /vol && touch /vol/file && umount /vol"
+        ));
+    }
 }
 
 /// The cloud says that it runs, and it does not.
@@ -353,7 +255,7 @@ fn a_test_that_is_killed_leaves_no_cloud_behind() {
         1,
         "the victim has no machine"
     );
-    assert_eq!(loops(Path::new(folder)).len(), 1, "the victim has no disk");
+    assert_eq!(loops(Path::new(folder)).len(), 2, "the victim has no disks");
     assert_eq!(programs(folder), 1, "the victim has no moto");
     victim.kill().unwrap();
     victim.wait().unwrap();

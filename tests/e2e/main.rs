@@ -2,12 +2,14 @@
 //!
 //!     cargo build -p mesosflow -p mesos-standin && cargo nextest run -p mesosflow-tests
 //!
-//! Needs root and podman or docker. Each scenario has a journal and clusters of its own, and removes them, also when it is
-//! killed; any number of suites can run side by side. With `cargo test`, add `-- --test-threads 2`.
+//! Needs root and podman or docker; for EC2, podman, `make setup-moto` and `make ami`. Each scenario has a journal and clusters
+//! of its own, and removes them, also when it is killed; any number of suites can run side by side. With `cargo test`, add
+//! `-- --test-threads 2`.
 
 #![cfg(test)]
 #![expect(clippy::print_stdout, reason = "what is shown with a failed test")]
 
+mod cloud_faults;
 mod cloud_harness;
 mod crash;
 mod demo_cluster;

@@ -3,6 +3,21 @@
 //!
 //! A scenario starts with a [`Bench`]. It runs the built `mesosflow` beside the test binary (or the one that
 //! `MESOSFLOW_BIN` names) on the machine's container engine, with the Mesos stand-in of `fixtures/mesos-standin`.
+//!
+//! What is about EC2 adds a [`Cloud`]: moto, behind a front that writes down every call and does harm to those that a
+//! [`Fault`] names, and with [`Cloud::with_nodes`] a container behind each instance, booted from the images of
+//! `fixtures/ami` and configured by cloud-init from the instance's user data:
+//!
+//! ```text
+//! let mut bench = Bench::new();
+//! let cloud = Cloud::with_nodes(&mut bench);          // declared after the bench, so that it goes first
+//! let held = cloud.hold("RunInstances");
+//! let mut live = bench.start(&["run", "--provider", "ec2", "--endpoint-url", &cloud.endpoint(), "--ami", AMI_FULL, …]);
+//! held.wait_reached(RUN_LIMIT);                       // launched, and not told yet
+//! live.kill();
+//! ```
+//!
+//! [`Cloud::world`] tells what there is in the cloud, whatever the program was told.
 
 mod bench;
 mod cloud;

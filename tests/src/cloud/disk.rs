@@ -1,5 +1,5 @@
-//! Volumes as disks: a file of the scenario's folder behind a loop device, which a machine sees as a Nitro machine sees an
-//! EBS volume: with the volume's id, but for its dash, as the serial number.
+//! Disks: files of the scenario's folder behind loop devices, which a machine sees as a Nitro machine sees its own disks and
+//! its EBS volumes, the latter with the volume's id, but for its dash, as the serial number.
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
@@ -8,20 +8,36 @@ use std::process::Command;
 
 /// Whatever the volume's size: the smallest that xfs is made on is 300 MB, and the file is a sparse one.
 const SIZE: u64 = 400 << 20;
-const MODEL: &str = "Amazon Elastic Block Store";
+const VOLUME: &str = "Amazon Elastic Block Store";
+const STORE: &str = "Amazon EC2 NVMe Instance Storage";
 
 /// An attached disk. Dropped, it is detached; should the test be killed, the guard detaches it.
 #[derive(Debug)]
 pub(super) struct Disk {
     device: String,
+    model: &'static str,
     serial: String,
 }
 
 impl Disk {
     /// Makes the disk of a volume.
-    pub(super) fn attach(folder: &Path, volume: &str) -> Result<Self, String> {
+    pub(super) fn volume(folder: &Path, id: &str) -> Result<Self, String> {
+        Self::attach(folder, id, VOLUME, id.replace('-', ""))
+    }
+
+    /// Makes one of an instance's own disks, of that name.
+    pub(super) fn store(folder: &Path, name: &str) -> Result<Self, String> {
+        Self::attach(
+            folder,
+            name,
+            STORE,
+            format!("AWS{}", name.replace('-', "").to_uppercase()),
+        )
+    }
+
+    fn attach(folder: &Path, name: &str, model: &'static str, serial: String) -> Result<Self, String> {
         fs::create_dir_all(folder).map_err(|error| error.to_string())?;
-        let path = folder.join(volume);
+        let path = folder.join(name);
         let file = File::create(&path).and_then(|file| file.set_len(SIZE));
         file.map_err(|error| format!("{}: {error}", path.display()))?;
         let output = Command::new("losetup")
@@ -34,7 +50,8 @@ impl Disk {
         }
         Ok(Self {
             device: String::from_utf8_lossy(&output.stdout).trim().to_owned(),
-            serial: volume.replace('-', ""),
+            model,
+            serial,
         })
     }
 
@@ -45,10 +62,10 @@ impl Disk {
             device.rdev() >> 8 & 0xfff,
             device.rdev() & 0xff | device.rdev() >> 12 & 0xfff00,
         );
-        let serial = &self.serial;
+        let (model, serial) = (self.model, &self.serial);
         let text = format!(
-            "E:ID_MODEL={MODEL}\nE:ID_SERIAL_SHORT={serial}\nE:ID_SERIAL={}_{serial}\n",
-            MODEL.replace(' ', "_")
+            "E:ID_MODEL={model}\nE:ID_SERIAL_SHORT={serial}\nE:ID_SERIAL={}_{serial}\n",
+            model.replace(' ', "_")
         );
         Ok((format!("b{major}:{minor}"), text))
     }

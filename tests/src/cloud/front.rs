@@ -14,10 +14,13 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use tokio::sync::{RwLock, RwLockWriteGuard};
 
 use super::call::Call;
 use super::fault::{Faults, What};
+use super::instance::Instance;
 use super::line::{Line, Lines};
+use super::tokens::{Known, Tokens, instances};
 
 /// More than any call of EC2 has.
 const BODY_LIMIT: usize = 1 << 20;
@@ -25,13 +28,21 @@ const BODY_LIMIT: usize = 1 << 20;
 /// The console of the machine behind an instance, if there is one.
 pub(super) type Consoles = dyn Fn(&str) -> Option<Vec<u8>> + Send + Sync;
 
+/// Of moto, or in its place; otherwise why there is none.
+type Answer = Result<(StatusCode, Bytes), String>;
+
 /// What the front knows.
 pub(super) struct Front {
     moto: String,
     client: Client<HttpConnector, Full<Bytes>>,
+    ec2: aws_sdk_ec2::Client,
     calls: Mutex<Vec<Call>>,
     faults: Mutex<Faults>,
     consoles: Mutex<Option<Arc<Consoles>>>,
+    /// `None` once tokens are ignored. Locked over a launch: of two at once, one is the second.
+    tokens: tokio::sync::Mutex<Option<Tokens>>,
+    /// Read while something is launched: moto shows an instance before its volumes and tags.
+    launches: RwLock<()>,
 }
 
 impl fmt::Debug for Front {
@@ -49,13 +60,16 @@ fn locked<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Front {
     /// A front before moto at that address.
-    pub(super) fn new(moto: String) -> Arc<Self> {
+    pub(super) fn new(moto: String, ec2: aws_sdk_ec2::Client) -> Arc<Self> {
         Arc::new(Self {
             moto,
             client: Client::builder(TokioExecutor::new()).build_http(),
+            ec2,
             calls: Mutex::default(),
             faults: Mutex::default(),
             consoles: Mutex::default(),
+            tokens: tokio::sync::Mutex::new(Some(Tokens::default())),
+            launches: RwLock::new(()),
         })
     }
 
@@ -82,22 +96,84 @@ impl Front {
         *locked(&self.consoles) = Some(consoles);
     }
 
+    /// While this is held, nothing is launched: what there is is whole. Not for async code.
+    pub(super) fn still(&self) -> RwLockWriteGuard<'_, ()> {
+        self.launches.blocking_write()
+    }
+
+    /// From now on, the same token launches again, as if EC2 had forgotten it.
+    pub(super) async fn ignore_tokens(&self) {
+        *self.tokens.lock().await = None;
+    }
+
     /// Has the call done, whether or not anybody waits for the answer.
     async fn forward(self: Arc<Self>, request: Request<Full<Bytes>>, call: Call) -> Response {
         let done = tokio::spawn(async move {
-            let answer = match self.client.request(request).await {
-                Ok(answer) => answer,
-                Err(error) => return gateway(&error.to_string()),
+            let _launch = match call.action.as_str() {
+                "RunInstances" | "RequestSpotInstances" => Some(self.launches.read().await),
+                _ => None,
             };
-            let (parts, body) = answer.into_parts();
-            let body = match body.collect().await {
-                Ok(body) => body.to_bytes(),
-                Err(error) => return gateway(&error.to_string()),
+            let done = match Tokens::of(&call) {
+                Some(token) => self.launch(token, request, &call).await,
+                None => self.ask_moto(request).await,
             };
-            let body = self.with_console(&call, body).await;
-            respond(parts.status, body)
+            match done {
+                Ok((status, body)) => respond(status, self.with_console(&call, body).await),
+                Err(error) => gateway(&error),
+            }
         });
         done.await.unwrap_or_else(|error| gateway(&error.to_string()))
+    }
+
+    async fn ask_moto(&self, request: Request<Full<Bytes>>) -> Answer {
+        let answer = self
+            .client
+            .request(request)
+            .await
+            .map_err(|error| error.to_string())?;
+        let (parts, body) = answer.into_parts();
+        let body = body.collect().await.map_err(|error| error.to_string())?;
+        Ok((parts.status, body.to_bytes()))
+    }
+
+    /// Launches once under each token, as EC2 does ("Ensuring idempotency" in its API reference).
+    async fn launch(&self, token: &str, request: Request<Full<Bytes>>, call: &Call) -> Answer {
+        let mut tokens = self.tokens.lock().await;
+        let Some(tokens) = tokens.as_mut() else {
+            return self.ask_moto(request).await;
+        };
+        let refused = |code, message| Ok((StatusCode::BAD_REQUEST, refusal(code, message).into()));
+        match tokens.known(token, call) {
+            Known::New => {
+                let (status, body) = self.ask_moto(request).await?;
+                if status.is_success() {
+                    tokens.keep(token.to_owned(), call, body.clone());
+                }
+                Ok((status, body))
+            }
+            Known::Other => refused(
+                "IdempotentParameterMismatch",
+                "The client token was used with other parameters.",
+            ),
+            Known::Same(body) => {
+                let call = self
+                    .ec2
+                    .describe_instances()
+                    .set_instance_ids(Some(instances(&body)));
+                let found = call.send().await.map_err(|error| format!("{error:?}"))?;
+                let mut found = found
+                    .reservations()
+                    .iter()
+                    .flat_map(|reservation| reservation.instances());
+                if found.any(|instance| Instance::new(instance).is_over()) {
+                    return refused(
+                        "IdempotentInstanceTerminated",
+                        "The client token belongs to an instance that is terminated.",
+                    );
+                }
+                Ok((StatusCode::OK, body))
+            }
+        }
     }
 
     async fn with_console(&self, call: &Call, body: Bytes) -> Bytes {

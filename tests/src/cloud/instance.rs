@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use aws_sdk_ec2::types as ec2;
 
+/// How the images call their root disks.
+const ROOTS: [&str; 2] = ["/dev/xvda", "/dev/sda1"];
+
 /// Tags by name.
 pub type Tags = BTreeMap<String, String>;
 
@@ -76,6 +79,20 @@ impl Instance {
     /// Whether it runs, or is about to.
     pub fn is_alive(&self) -> bool {
         matches!(self.state.as_str(), "pending" | "running")
+    }
+
+    /// Its volumes but that of its root disk, which is the container's own.
+    pub(super) fn further_volumes(&self) -> impl Iterator<Item = &String> {
+        let further = self
+            .volumes
+            .iter()
+            .filter(|(device, _)| !ROOTS.contains(&device.as_str()));
+        further.map(|(_, volume)| volume)
+    }
+
+    /// Whether it is terminated, or about to be.
+    pub fn is_over(&self) -> bool {
+        matches!(self.state.as_str(), "shutting-down" | "terminated")
     }
 
     /// A tag's value; empty if there is none.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::ami::Boots;
 use super::disk::{self, Disk};
-use super::front::Consoles;
+use super::front::{Consoles, Front};
 use super::instance::Instance;
 use super::seed;
 use super::world::{Subnet, World};
@@ -33,6 +33,7 @@ pub(super) struct Machines {
 struct Room {
     engine: Engine,
     world: World,
+    front: Arc<Front>,
     boots: Boots,
     /// Of containers and network, by which the guard knows them; the network's name, too.
     label: String,
@@ -46,7 +47,7 @@ struct Room {
 struct State {
     /// Instances that have a container, be it a stopped one.
     machines: BTreeSet<String>,
-    /// By volume.
+    /// By volume, and by [`store`].
     disks: BTreeMap<String, Disk>,
     /// Why an instance has none yet.
     troubles: BTreeMap<String, String>,
@@ -54,7 +55,7 @@ struct State {
 
 impl Machines {
     /// A network, its twin in the cloud, and somebody who looks after the machines.
-    pub(super) fn start(bench: &mut Bench, world: &World) -> Self {
+    pub(super) fn start(bench: &mut Bench, world: &World, front: Arc<Front>) -> Self {
         let label = bench.label();
         let engine = bench.engine().clone();
         let boots = Boots::find();
@@ -77,6 +78,7 @@ impl Machines {
         let room = Arc::new(Room {
             subnet: world.make_subnet(cidr),
             world: world.clone(),
+            front,
             folder: bench.path("cloud"),
             engine,
             boots,
@@ -137,9 +139,12 @@ impl Room {
 
     fn keep(&self) {
         while !self.is_over.load(Ordering::SeqCst) {
-            let instances = self.world.all_instances();
+            let instances = {
+                let _still = self.front.still();
+                self.world.all_instances()
+            };
             // First, so that addresses are free.
-            for instance in instances.iter().filter(|instance| !instance.is_alive()) {
+            for instance in instances.iter().filter(|instance| instance.is_over()) {
                 self.remove(&instance.id);
             }
             self.detach();
@@ -210,17 +215,27 @@ impl Room {
     /// The disks of an instance, and what its udev would know of them. The container has to come after them: it gets the
     /// devices that there are.
     fn attach(&self, instance: &Instance) -> Result<PathBuf, String> {
+        let stores: Vec<_> = (1..=self.world.stores(&instance.kind))
+            .map(|number| store(&instance.id, number))
+            .collect();
         let mut state = self.state();
-        for (_, volume) in &instance.volumes {
+        for name in &stores {
+            if !state.disks.contains_key(name) {
+                let disk = Disk::store(&self.folder, name)?;
+                state.disks.insert(name.clone(), disk);
+            }
+        }
+        for volume in instance.further_volumes() {
             if !state.disks.contains_key(volume) {
-                let disk = Disk::attach(&self.folder, volume)?;
+                let disk = Disk::volume(&self.folder, volume)?;
                 state.disks.insert(volume.clone(), disk);
             }
         }
-        let disks = instance
-            .volumes
+        let volumes = instance.further_volumes();
+        let disks = stores
             .iter()
-            .filter_map(|(_, volume)| state.disks.get(volume));
+            .chain(volumes)
+            .filter_map(|name| state.disks.get(name));
         disk::udev_data(&self.folder, &instance.id, disks)
     }
 
@@ -236,13 +251,14 @@ impl Room {
         }
     }
 
-    /// Disks whose volumes are gone go too.
+    /// Disks whose volumes or machines are gone go too.
     fn detach(&self) {
         if self.state().disks.is_empty() {
             return;
         }
         let volumes: BTreeSet<_> = self.world.volumes().into_iter().map(|volume| volume.id).collect();
-        self.state().disks.retain(|volume, _| volumes.contains(volume));
+        let State { machines, disks, .. } = &mut *self.state();
+        disks.retain(|name, _| volumes.contains(name) || machines.iter().any(|id| name.starts_with(id)));
     }
 
     fn console(&self, id: &str) -> Option<Vec<u8>> {
@@ -253,6 +269,11 @@ impl Room {
         let from = text.len().saturating_sub(CONSOLE);
         Some(text[from..].to_vec())
     }
+}
+
+/// The name of one of an instance's own disks.
+fn store(id: &str, number: usize) -> String {
+    format!("{id}-store-{number}")
 }
 
 fn labelled(label: &str) -> String {

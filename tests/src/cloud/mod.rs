@@ -13,6 +13,7 @@ mod line;
 mod machines;
 mod scene;
 mod seed;
+mod tokens;
 mod world;
 
 pub use ami::{AMI_FULL, AMI_STOCK};

@@ -19,6 +19,8 @@ use crate::moto::Moto;
 use crate::nodes::Node;
 use crate::wait::until;
 
+/// How many calls are shown of a test that has failed.
+const CALLS_SHOWN: usize = 20;
 /// How long a machine may take to come to exist, or to go.
 const MACHINE_LIMIT: Duration = Duration::from_secs(60);
 
@@ -50,9 +52,9 @@ impl Cloud {
         let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0)));
         let listener = listener.expect("a free port");
         let port = listener.local_addr().expect("its port").port();
-        let front = Front::new(moto.address());
-        runtime.spawn(front.clone().serve(Lines(listener)));
         let world = World::new(&moto.address(), runtime.handle().clone());
+        let front = Front::new(moto.address(), world.client().clone());
+        runtime.spawn(front.clone().serve(Lines(listener)));
         Self {
             machines: None,
             front,
@@ -69,7 +71,7 @@ impl Cloud {
     /// Moto does not start, the images are not built, or the engine makes no network.
     pub fn with_nodes(bench: &mut Bench) -> Self {
         let mut cloud = Self::start(bench);
-        let machines = Machines::start(bench, &cloud.world);
+        let machines = Machines::start(bench, &cloud.world, cloud.front.clone());
         cloud.front.show(machines.consoles());
         cloud.machines = Some(machines);
         cloud
@@ -133,6 +135,12 @@ impl Cloud {
     /// From now on, does no harm.
     pub fn heal(&self) {
         self.front.faults().clear();
+    }
+
+    /// From now on, a client token is worth nothing: the same one launches again. Only what looks for its machines before it
+    /// launches finds them.
+    pub fn ignore_tokens(&self) {
+        self.world.wait_for(self.front.ignore_tokens());
     }
 
     /// Holds the next call of an action when it has had its effect, before it is answered.
@@ -220,8 +228,29 @@ impl Cloud {
     }
 }
 
+impl Cloud {
+    /// The last calls, of a test that has failed.
+    #[expect(clippy::print_stderr, reason = "the test harness shows it with a failed test")]
+    fn explain(&self) {
+        let calls = self.front.calls();
+        let from = calls.len().saturating_sub(CALLS_SHOWN);
+        for call in &calls[from..] {
+            let parameters: Vec<_> = call
+                .parameters
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
+            let shown: String = parameters.join(" ").chars().take(200).collect();
+            eprintln!("-- call {shown}");
+        }
+    }
+}
+
 impl Drop for Cloud {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.explain();
+        }
         self.machines = None;
         if let Some(runtime) = self.runtime.take() {
             // Calls that are held are not waited for.

@@ -6,7 +6,8 @@ use std::future::Future;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_sdk_ec2::types::{
-    ArchitectureValues, AttributeBooleanValue, Filter, InstanceAttributeName, IpPermission, IpRange,
+    ArchitectureValues, AttributeBooleanValue, Filter, InstanceAttributeName, InstanceType, IpPermission,
+    IpRange,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,6 +16,8 @@ use tokio::runtime::Handle;
 use super::instance::{Group, Instance, Rule, Tags, Volume, tags};
 use crate::bench::REGION;
 
+/// Where machines are.
+const ZONE: &str = "us-east-1a";
 const TAG_RUN: &str = "mesosflow:run";
 
 /// The cloud's own view. Every question waits for its answer.
@@ -242,7 +245,8 @@ impl World {
         self.wait(call.send()).image_id().unwrap_or_default().to_owned()
     }
 
-    /// A network of exactly that range, as a private one: instances get no address outside.
+    /// A network of exactly that range, as a private one: instances get no address outside. Always in the same zone: not
+    /// every zone has every type of machine.
     #[track_caller]
     pub fn make_subnet(&self, cidr: &str) -> Subnet {
         let made = self.wait(self.client.create_vpc().cidr_block(cidr).send());
@@ -251,7 +255,14 @@ impl World {
             .and_then(|vpc| vpc.vpc_id())
             .unwrap_or_default()
             .to_owned();
-        let made = self.wait(self.client.create_subnet().vpc_id(&vpc).cidr_block(cidr).send());
+        let made = self.wait(
+            self.client
+                .create_subnet()
+                .vpc_id(&vpc)
+                .cidr_block(cidr)
+                .availability_zone(ZONE)
+                .send(),
+        );
         let id = made.subnet().and_then(|subnet| subnet.subnet_id());
         let id = id.unwrap_or_default().to_owned();
         let no = AttributeBooleanValue::builder().value(false).build();
@@ -290,6 +301,21 @@ impl World {
             .build();
         let call = self.client.authorize_security_group_ingress().group_id(group);
         self.wait(call.ip_permissions(permission).send());
+    }
+
+    /// How many disks of its own a type of machine has.
+    #[track_caller]
+    pub fn stores(&self, kind: &str) -> usize {
+        let call = self
+            .client
+            .describe_instance_types()
+            .instance_types(InstanceType::from(kind));
+        let found = self.wait(call.send());
+        let types = found.instance_types().iter();
+        let disks = types
+            .filter_map(|kind| kind.instance_storage_info())
+            .flat_map(|storage| storage.disks());
+        disks.filter_map(|disk| usize::try_from(disk.count()?).ok()).sum()
     }
 
     /// What an instance was given at its launch.

@@ -30,6 +30,8 @@ const PACKAGES: &str = r#"if command -v apt-get >/dev/null; then
   export DEBIAN_FRONTEND=noninteractive
   # An earlier try may have been cut off in the middle.
   dpkg --configure -a >/dev/null 2>&1 || true
+  # A slim image lacks the folder, without which no Java can be installed.
+  mkdir -p /usr/share/man/man1
   apt-get -o DPkg::Lock::Timeout=120 update -q
   apt-get -o DPkg::Lock::Timeout=120 install -q -y --no-install-recommends $missing
 elif command -v dnf >/dev/null; then dnf install -q -y $packages

@@ -68,6 +68,13 @@ pub(crate) async fn precheck(spec: &ClusterSpec) -> Result<(), CliError> {
         .map_err(|error| unusable(spec.provider, &error))
 }
 
+/// Whether the machines that are there can be used for a new cluster, and belong to no other.
+pub(crate) async fn survey(spec: &ClusterSpec) -> Result<(), CliError> {
+    mesosflow_steps::survey(spec)
+        .await
+        .map_err(|error| unusable(spec.provider, &error))
+}
+
 /// The spec that was frozen into a run.
 pub(crate) fn frozen_spec(state: &RunState) -> Result<ClusterSpec, CliError> {
     serde_json::from_value(state.spec.clone()).map_err(|error| {

@@ -140,9 +140,10 @@ fn hint_for_key(path: &str) -> String {
     let leaf = path.rsplit('.').next().unwrap_or(path);
     // The right name in the wrong table is nearer than any misspelling.
     let moved = keys.iter().find(|key| key.rsplit('.').next() == Some(leaf));
+    let tables = keys.iter().filter_map(|key| Some(key.rsplit_once('.')?.0));
     if let Some(near) = moved
         .map(String::as_str)
-        .or_else(|| nearest(path, keys.iter().map(String::as_str)))
+        .or_else(|| nearest(path, keys.iter().map(String::as_str).chain(tables)))
     {
         return format!("did you mean `{near}`?");
     }
@@ -191,6 +192,7 @@ fn in_words(message: &str) -> String {
         .replace("expected u16", "expected a number from 0 to 65535")
         .replace("expected u32", "expected a number from 0 to 4294967295")
         .replace("expected path string", "expected a path")
+        .replace("expected a sequence", "expected a list")
 }
 
 #[cfg(test)]
@@ -217,7 +219,7 @@ mod tests {
         error: cannot use `mesosflow.toml`, line 1: unknown key `source`
           hint: did you mean `mesos.source`?
         ");
-        insta::assert_snapshot!(refused("[ec3]\nzone = 1\n"));
+        insta::assert_snapshot!(refused("[quux]\nzone = 1\n"));
         assert!(
             refused("z = 1\n[mesos]\nsorce = 1\n").contains("line 1: unknown key `z`"),
             "the first one counts"
@@ -235,6 +237,9 @@ mod tests {
         insta::assert_snapshot!(refused("mesos = 3\n"));
     }
 
+    const KEY: &str =
+        "host_key = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGt9TsmTDRxb/zJtI6PBkEdS9jkdI9IQQcRmUp1dnz1Q'";
+
     /// A list of one host, the last line of which is `line`.
     fn host(line: &str) -> String {
         format!("[hosts]\nidentity_file = 'k'\n\n[[hosts.nodes]]\nrole = 'master'\naddress = '192.0.2.1'\n{line}\n")
@@ -243,29 +248,34 @@ mod tests {
     #[test]
     fn a_key_of_a_listed_host_is_refused_like_any_other() {
         insta::assert_snapshot!(refused(&host("adress = '192.0.2.1'")), @r"
+        error: cannot use `mesosflow.toml`, line 7: unknown key `hosts.nodes.adress`
+          hint: did you mean `hosts.nodes.address`?
         ");
         insta::assert_snapshot!(refused(&host("[[hosts.nodes]]\nname = 'b'\nkey = 'x'")), @r"
+        error: cannot use `mesosflow.toml`, line 9: unknown key `hosts.nodes.key`
+          hint: did you mean `hosts.nodes.host_key`?
         ");
         insta::assert_snapshot!(refused("[[hosts.node]]\nrole = 'master'\n"), @r"
+        error: cannot use `mesosflow.toml`, line 1: unknown key `hosts.node`
+          hint: did you mean `hosts.nodes`?
         ");
         insta::assert_snapshot!(refused("hosts.nodes = [{ roll = 'master' }]\n"), @r"
+        error: cannot use `mesosflow.toml`, line 1: unknown key `hosts.nodes.roll`
+          hint: did you mean `hosts.nodes.role`?
         ");
     }
 
     #[test]
     fn a_value_of_a_listed_host_is_refused_with_its_line_and_key() {
-        insta::assert_snapshot!(refused(&host("host_key = 'ssh-ed25519 AAAA'")), @r"
+        insta::assert_snapshot!(refused(&host("host_key = 'ssh-ed25519 AAAA'")), @r"error: cannot use `mesosflow.toml`, line 7: `hosts.nodes.host_key`: not an OpenSSH public key line: Base64 encoding error: invalid Base64 length");
+        insta::assert_snapshot!(refused(&host("port = 70000")), @r"error: cannot use `mesosflow.toml`, line 7: `hosts.nodes.port`: invalid value: integer `70000`, expected a number from 0 to 65535");
+        insta::assert_snapshot!(refused(&host(&format!("{KEY}\n[[hosts.nodes]]\nrole = 'salve'"))), @r"
+        error: cannot use `mesosflow.toml`, line 9: `hosts.nodes.role`: unknown variant `salve`, expected one of `master`, `slave`, `zookeeper`
+          hint: did you mean `slave`?
         ");
-        insta::assert_snapshot!(refused(&host("port = 70000")), @r"
-        ");
-        insta::assert_snapshot!(refused(&host("[[hosts.nodes]]\nrole = 'salve'")), @r"
-        ");
-        insta::assert_snapshot!(refused(&host("[[hosts.nodes]]\naddress = 'rack1'\nrole = 'slave'")), @r"
-        ");
-        insta::assert_snapshot!(refused(&host("")), @r"
-        ");
-        insta::assert_snapshot!(refused("hosts.nodes = 3\n"), @r"
-        ");
+        insta::assert_snapshot!(refused(&host(&format!("{KEY}\n[[hosts.nodes]]\naddress = 'rack1'"))), @r"error: cannot use `mesosflow.toml`, line 9: `hosts.nodes.address`: invalid IP address syntax");
+        insta::assert_snapshot!(refused(&host("")), @r"error: cannot use `mesosflow.toml`, line 4: `hosts.nodes`: missing field `host_key`");
+        insta::assert_snapshot!(refused("hosts.nodes = 3\n"), @r"error: cannot use `mesosflow.toml`, line 1: `hosts.nodes`: invalid type: integer `3`, expected a list");
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod crash;
 mod demo_cluster;
 mod engine_failures;
 mod harness;
+mod hosts;
 mod journal_failures;
 mod launch_crash;
 mod long_build;

@@ -9,6 +9,7 @@ use mesosflow_steps::provider::local::engine::Engine as ProductEngine;
 #[derive(Debug, Clone)]
 pub struct Engine {
     words: Vec<String>,
+    node_args: Vec<String>,
 }
 
 /// How a command inside of a node ended.
@@ -55,12 +56,18 @@ impl Engine {
         };
         Self {
             words: engine.command_line().into_iter().map(str::to_owned).collect(),
+            node_args: engine.run_args().to_vec(),
         }
     }
 
     /// The program and its global arguments.
     pub fn words(&self) -> &[String] {
         &self.words
+    }
+
+    /// What a container that is to be a node needs beside `--privileged`.
+    pub fn node_args(&self) -> &[String] {
+        &self.node_args
     }
 
     /// Calls the engine.

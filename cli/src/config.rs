@@ -147,10 +147,12 @@ fn count_hosts(spec: &mut ClusterSpec, given: [bool; 2], flags: &SpecArgs) -> Re
                 Some(flag) => format!("`--{name} {flag}`"),
                 None => format!("`{name} = {count}`"),
             };
-            return Err(
-                CliError::usage(format!("{said} contradicts `hosts.nodes`, which lists {listed} of role {role}"))
-                    .hint(format!("leave `{name}` out: the list says how many there are; or change the list")),
-            );
+            return Err(CliError::usage(format!(
+                "{said} contradicts `hosts.nodes`, which lists {listed} of role {role}"
+            ))
+            .hint(format!(
+                "leave `{name}` out: the list says how many there are; or change the list"
+            )));
         }
         *count = listed;
     }

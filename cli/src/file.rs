@@ -41,7 +41,11 @@ pub(crate) fn read(path: &Path, name: &Path) -> Result<Parsed, CliError> {
         false => engine,
     });
     spec.ec2.user_data = spec.ec2.user_data.take().map(|path| folder.join(path));
-    spec.hosts.identity_file = spec.hosts.identity_file.take().map(|path| folder.join(from_home(path)));
+    spec.hosts.identity_file = spec
+        .hosts
+        .identity_file
+        .take()
+        .map(|path| folder.join(from_home(path)));
     Ok(parsed)
 }
 
@@ -113,16 +117,16 @@ fn unknown_key(table: &DeTable<'_>, path: &[&str]) -> Option<(Range<usize>, Stri
 fn tables<'v, 'i>(value: &'v DeValue<'i>) -> Vec<&'v DeTable<'i>> {
     match value {
         DeValue::Table(table) => vec![table],
-        DeValue::Array(items) => items.iter().filter_map(|item| item.get_ref().as_table()).collect(),
+        DeValue::Array(items) => items
+            .iter()
+            .filter_map(|item| item.get_ref().as_table())
+            .collect(),
         _ => Vec::new(),
     }
 }
 
 /// The innermost value that `span` lies in, with the key that it stands at.
-fn value_at<'v, 'i>(
-    table: &'v DeTable<'i>,
-    span: &Range<usize>,
-) -> Option<(Vec<String>, &'v DeValue<'i>)> {
+fn value_at<'v, 'i>(table: &'v DeTable<'i>, span: &Range<usize>) -> Option<(Vec<String>, &'v DeValue<'i>)> {
     table.iter().find_map(|(key, value)| {
         let name = key.get_ref().to_string();
         let within = tables(value.get_ref())
@@ -242,7 +246,9 @@ mod tests {
 
     /// A list of one host, the last line of which is `line`.
     fn host(line: &str) -> String {
-        format!("[hosts]\nidentity_file = 'k'\n\n[[hosts.nodes]]\nrole = 'master'\naddress = '192.0.2.1'\n{line}\n")
+        format!(
+            "[hosts]\nidentity_file = 'k'\n\n[[hosts.nodes]]\nrole = 'master'\naddress = '192.0.2.1'\n{line}\n"
+        )
     }
 
     #[test]
@@ -281,7 +287,10 @@ mod tests {
     #[test]
     fn a_key_is_looked_for_from_the_home_folder_where_it_is_written_so() {
         let home = etcetera::home_dir().unwrap();
-        assert_eq!(from_home("~/.ssh/id_ed25519".into()), home.join(".ssh/id_ed25519"));
+        assert_eq!(
+            from_home("~/.ssh/id_ed25519".into()),
+            home.join(".ssh/id_ed25519")
+        );
         assert_eq!(from_home("keys/~/x".into()), Path::new("keys/~/x"));
         assert_eq!(from_home("~other/x".into()), Path::new("~other/x"));
     }

@@ -186,7 +186,9 @@ mod tests {
         assert_eq!(at::<ClusterSpec>(&["masters"]), Shape::Value);
         assert_eq!(at::<ClusterSpec>(&["mastres"]), Shape::Absent);
         assert_eq!(at::<ClusterSpec>(&["mesos", "packages"]), Shape::Value);
-        assert!(matches!(at::<ClusterSpec>(&["hosts", "nodes"]), Shape::Table(fields) if fields.contains(&"host_key")));
+        assert!(
+            matches!(at::<ClusterSpec>(&["hosts", "nodes"]), Shape::Table(fields) if fields.contains(&"host_key"))
+        );
         assert_eq!(
             at::<ClusterSpec>(&["hosts", "nodes", "role"]),
             Shape::Choice(&["master", "slave", "zookeeper"])

@@ -17,8 +17,8 @@ fn hosts_of_ones_own_are_entered_built_on_and_given_back() {
     let mut bench = Bench::new();
     let cluster = bench.cluster();
     let mut machines = Machines::new(&bench, &cluster);
-    machines.start("root");
-    machines.start("admin");
+    machines.start("root", 22);
+    machines.start("admin", 2022);
 
     refused_before_anything_is_touched(&mut bench, &cluster, &machines);
     let run = killed_while_the_key_is_let_in(&mut bench, &cluster, &machines);
@@ -32,20 +32,24 @@ fn hosts_of_ones_own_are_entered_built_on_and_given_back() {
 
 /// The configuration of a cluster with a master and a slave, with these ports and the host key of the slave.
 fn configure(bench: &Bench, cluster: &str, machines: &Machines, port: u16, slaves_key: &str) {
-    let [master, slave] = &machines.hosts[..] else { panic!("{machines:?}") };
+    let [master, slave] = &machines.hosts[..] else {
+        panic!("{machines:?}")
+    };
     let text = format!(
         "cluster = '{cluster}'\nprovider = 'hosts'\nshared_volume.fallback = 'sshfs'\n\n\
          [hosts]\nidentity_file = '~/id_ed25519'\n\n\
          [[hosts.nodes]]\nname = 'rack1-a'\nrole = 'master'\naddress = '{}'\nport = {port}\nhost_key = '{}'\n\n\
-         [[hosts.nodes]]\nrole = 'slave'\naddress = '{}'\nuser = '{}'\nhost_key = '{slaves_key}'\n",
-        master.ip, master.host_key, slave.ip, slave.user,
+         [[hosts.nodes]]\nrole = 'slave'\naddress = '{}'\nport = {}\nuser = '{}'\nhost_key = '{slaves_key}'\n",
+        master.ip, master.host_key, slave.ip, slave.port, slave.user,
     );
     bench.write("mesosflow.toml", &text);
 }
 
 /// Every host that cannot be used is named at once, with its own reason.
 fn refused_before_anything_is_touched(bench: &mut Bench, cluster: &str, machines: &Machines) {
-    let [master, slave] = &machines.hosts[..] else { panic!("{machines:?}") };
+    let [master, slave] = &machines.hosts[..] else {
+        panic!("{machines:?}")
+    };
     configure(bench, cluster, machines, 2222, &master.host_key);
     bench.say(&["run"]).ended(2).complains(&[
         "2 of 2 hosts cannot be used",
@@ -85,19 +89,37 @@ fn built(bench: &Bench, run: &str, machines: &Machines) {
     status.all_done();
     for step in SKIPPED {
         assert_eq!(status.step(step)["state"], "skipped");
-        assert!(status.step(step)["reason"].as_str().unwrap().contains("listed in the configuration"));
+        assert!(
+            status.step(step)["reason"]
+                .as_str()
+                .unwrap()
+                .contains("listed in the configuration")
+        );
     }
     for step in ["approve-zookeepers", "zookeeper-start"] {
-        assert!(status.step(step)["reason"].as_str().unwrap().contains("one master"));
+        assert!(
+            status.step(step)["reason"]
+                .as_str()
+                .unwrap()
+                .contains("one master")
+        );
     }
     let history = bench.history(run);
     history.assert_nothing_done_twice();
-    let created = history.events().iter().filter(|event| event["kind"] == "resource_created");
+    let created = history
+        .events()
+        .iter()
+        .filter(|event| event["kind"] == "resource_created");
     assert_eq!(created.count(), 2, "one key for each host");
 
     let nodes = status.nodes();
-    let [master, slave] = &machines.hosts[..] else { panic!("{machines:?}") };
-    assert_eq!((&nodes[0]["name"], &nodes[0]["role"]), (&"rack1-a".into(), &"master".into()));
+    let [master, slave] = &machines.hosts[..] else {
+        panic!("{machines:?}")
+    };
+    assert_eq!(
+        (&nodes[0]["name"], &nodes[0]["role"]),
+        (&"rack1-a".into(), &"master".into())
+    );
     assert_eq!(nodes[0]["private_ip"], master.ip.as_str());
     assert_eq!(nodes[1]["instance_id"], slave.ip.as_str());
 
@@ -109,7 +131,9 @@ fn built(bench: &Bench, run: &str, machines: &Machines) {
         assert_eq!((keys.len(), &keys[0]), (2, &machines.public_key()));
         assert!(keys[1].ends_with(run), "{keys:?}");
         assert!(host.ask(&format!("cat {MARK}")).ends_with(run));
-        let found = host.run(&format!("grep -rlF -- '{secret}' /root /home /etc /tmp /var /mnt /opt"));
+        let found = host.run(&format!(
+            "grep -rlF -- '{secret}' /root /home /etc /tmp /var /mnt /opt"
+        ));
         assert_eq!(found.out, "", "the user's private key is on {}", host.container);
         let owner = format!("stat -c %U:%a ~{}/.ssh/authorized_keys", host.user);
         assert_eq!(host.ask(&owner), format!("{}:600", host.user));
@@ -120,7 +144,11 @@ fn belongs_to_one_cluster(bench: &mut Bench, cluster: &str, run: &str, machines:
     let before: Vec<_> = machines.hosts.iter().map(Host::authorized_keys).collect();
     let second = bench.cluster();
     let said = bench.say(&["run", "--cluster", &second]).ended(2);
-    said.complains(&["2 of 2 hosts cannot be used", "rack1-a", &format!("cluster `{cluster}` (run {run})")]);
+    said.complains(&[
+        "2 of 2 hosts cannot be used",
+        "rack1-a",
+        &format!("cluster `{cluster}` (run {run})"),
+    ]);
     let after: Vec<_> = machines.hosts.iter().map(Host::authorized_keys).collect();
     assert_eq!(before, after);
 }
@@ -139,7 +167,9 @@ fn replayed(bench: &mut Bench, run: &str, machines: &Machines) {
 
 fn given_back(bench: &mut Bench, run: &str, machines: &Machines) {
     // A host that is away keeps nobody from giving back the others, and is named.
-    let [master, slave] = &machines.hosts[..] else { panic!("{machines:?}") };
+    let [master, slave] = &machines.hosts[..] else {
+        panic!("{machines:?}")
+    };
     slave.ask("systemctl stop ssh.socket ssh 2>/dev/null; systemctl stop ssh");
     bench
         .say(&["destroy", run, "--yes"])
@@ -153,9 +183,17 @@ fn given_back(bench: &mut Bench, run: &str, machines: &Machines) {
     for host in &machines.hosts {
         assert_eq!(host.authorized_keys(), [machines.public_key()]);
         assert_ne!(host.run(&format!("test -e {MARK}")).code, 0);
-        assert_ne!(host.run("pgrep -f '[m]esos-(master|agent)|[N]ameNode|[D]ataNode|[g]anesha.nfsd'").code, 0);
+        assert_ne!(
+            host.run("pgrep -f '[m]esos-(master|agent)|[N]ameNode|[D]ataNode|[g]anesha.nfsd'")
+                .code,
+            0
+        );
         assert_ne!(host.run("mountpoint --quiet /mnt/nfs").code, 0);
-        assert!(machines.opens(host), "the user's key does not open {} any more", host.container);
+        assert!(
+            machines.opens(host),
+            "the user's key does not open {} any more",
+            host.container
+        );
     }
     bench.say(&["destroy", run, "--yes"]).ended(0);
 }

@@ -24,6 +24,8 @@ pub struct Host {
     pub ip: String,
     /// Who may log in.
     pub user: String,
+    /// The port of its SSH server.
+    pub port: u16,
     /// Its host key: the line of a public key.
     pub host_key: String,
 }
@@ -79,8 +81,13 @@ impl Machines {
             .status();
         assert!(made.expect("ssh-keygen starts").success(), "no key was made");
         let engine = bench.engine().clone();
-        let (network, label) = (format!("{cluster}-rack"), format!("org.mesosflow.cluster={cluster}"));
-        engine.run(&["network", "create", "--label", &label, &network]).ok();
+        let (network, label) = (
+            format!("{cluster}-rack"),
+            format!("org.mesosflow.cluster={cluster}"),
+        );
+        engine
+            .run(&["network", "create", "--label", &label, &network])
+            .ok();
         Self {
             engine,
             network,
@@ -104,14 +111,21 @@ impl Machines {
         text.trim().to_owned()
     }
 
-    /// Starts a machine where `user` may log in with the user's key and, if not root, use sudo.
+    /// Starts a machine where `user` may log in on `port` with the user's key and, if not root, use sudo.
     ///
     /// # Panics
     /// It does not come up.
     #[track_caller]
-    pub fn start(&mut self, user: &str) -> &Host {
+    pub fn start(&mut self, user: &str, port: u16) -> &Host {
         let container = format!("{}-{}", self.network, self.hosts.len() + 1);
-        let mut args = vec!["create", "--name", &container, "--privileged", "--network", &self.network];
+        let mut args = vec![
+            "create",
+            "--name",
+            &container,
+            "--privileged",
+            "--network",
+            &self.network,
+        ];
         args.extend(["--label", &self.label]);
         args.extend(self.engine.node_args().iter().map(String::as_str));
         let image = image_name();
@@ -120,8 +134,13 @@ impl Machines {
         self.engine.run(&["start", &container]).ok();
         let exec = |script: &str| self.engine.exec(&container, script);
         until("sshd on a machine", BOOT_LIMIT, || {
-            (exec("systemctl is-active ssh && test -s /etc/ssh/ssh_host_ed25519_key.pub").code == 0).then_some(())
+            (exec("systemctl is-active ssh && test -s /etc/ssh/ssh_host_ed25519_key.pub").code == 0)
+                .then_some(())
         });
+        exec(&format!(
+            "echo 'Port {port}' > /etc/ssh/sshd_config.d/port.conf && systemctl restart ssh"
+        ))
+        .ok();
         if user != "root" {
             exec(&format!(
                 "useradd --create-home --shell /bin/bash {user} &&
@@ -137,11 +156,15 @@ impl Machines {
         ))
         .ok();
         let template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
-        let ip = self.engine.run(&["container", "inspect", "--format", template, &container]).ok();
+        let ip = self
+            .engine
+            .run(&["container", "inspect", "--format", template, &container])
+            .ok();
         let host = Host {
             engine: self.engine.clone(),
             ip,
             user: user.to_owned(),
+            port,
             host_key: exec("cut -d ' ' -f 1,2 /etc/ssh/ssh_host_ed25519_key.pub").ok(),
             container,
         };
@@ -165,11 +188,23 @@ impl Machines {
     /// `ssh` cannot be started.
     pub fn opens(&self, host: &Host) -> bool {
         let known = self.key.with_extension("known_hosts");
-        std::fs::write(&known, format!("{} {}\n", host.ip, host.host_key)).expect("known hosts are written");
+        std::fs::write(
+            &known,
+            format!("[{}]:{} {}\n{0} {2}\n", host.ip, host.port, host.host_key),
+        )
+        .expect("known hosts are written");
         let status = Command::new("ssh")
-            .args(["-F", "none", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o"])
+            .args([
+                "-F",
+                "none",
+                "-o",
+                "BatchMode=yes",
+                "-o",
+                "IdentitiesOnly=yes",
+                "-o",
+            ])
             .arg(format!("UserKnownHostsFile={}", known.display()))
-            .arg("-i")
+            .args(["-p", &host.port.to_string(), "-i"])
             .arg(&self.key)
             .arg(format!("{}@{}", host.user, host.ip))
             .arg("true")

@@ -162,7 +162,9 @@ fn tell(app: &App, found: &Found, deleted: Vec<Resource>) -> Result<(), CliError
             1 => format!("cluster `{cluster}` (run {run}) is stopped, and its key is off 1 host"),
             _ => format!("cluster `{cluster}` (run {run}) is stopped, and its key is off {count} hosts"),
         };
-        return app.ui.line(&format!("{gone}; the machines stay, with what is on their disks"));
+        return app
+            .ui
+            .line(&format!("{gone}; the machines stay, with what is on their disks"));
     }
     app.ui.line(&match deleted.len() {
         0 => format!("nothing is left of cluster `{}` (run {run})", found.row.cluster),

@@ -59,28 +59,38 @@ fn the_list_says_how_many_there_are_and_what_is_skipped() {
 #[test]
 fn numbers_that_contradict_the_list_are_refused() {
     let bench = usual();
-    bench
-        .run_creating_nothing(&["plan", "--masters", "3"])
-        .refused(2, &["`--masters 3` contradicts `hosts.nodes`, which lists 1 of role master"]);
-    bench
-        .run_creating_nothing(&["plan", "--slaves", "1"])
-        .refused(2, &["`--slaves 1` contradicts `hosts.nodes`, which lists 2 of role slave"]);
+    bench.run_creating_nothing(&["plan", "--masters", "3"]).refused(
+        2,
+        &["`--masters 3` contradicts `hosts.nodes`, which lists 1 of role master"],
+    );
+    bench.run_creating_nothing(&["plan", "--slaves", "1"]).refused(
+        2,
+        &["`--slaves 1` contradicts `hosts.nodes`, which lists 2 of role slave"],
+    );
     let agreeing = bench.run_creating_nothing(&["plan", "--masters", "1", "--slaves", "2"]);
     assert_eq!(agreeing.code, 0, "{agreeing:?}");
     let text = std::fs::read_to_string(bench.path("mesosflow.toml")).unwrap();
     bench.write("mesosflow.toml", &format!("slaves = 5\n{text}"));
-    bench
-        .run_creating_nothing(&["plan"])
-        .refused(2, &["`slaves = 5` contradicts `hosts.nodes`", "hint: leave `slaves` out"]);
+    bench.run_creating_nothing(&["plan"]).refused(
+        2,
+        &[
+            "`slaves = 5` contradicts `hosts.nodes`",
+            "hint: leave `slaves` out",
+        ],
+    );
 }
 
 #[test]
 fn a_key_that_cannot_log_in_is_refused_before_anything_is_touched() {
     let bench = usual();
     std::fs::set_permissions(bench.path("key"), std::fs::Permissions::from_mode(0o644)).unwrap();
-    bench
-        .run_creating_nothing(&["run"])
-        .refused(2, &["`hosts.identity_file` may be read by others (mode 0644)", "chmod 600"]);
+    bench.run_creating_nothing(&["run"]).refused(
+        2,
+        &[
+            "`hosts.identity_file` may be read by others (mode 0644)",
+            "chmod 600",
+        ],
+    );
     std::fs::remove_file(bench.path("key")).unwrap();
     bench
         .run_creating_nothing(&["run"])
@@ -92,13 +102,18 @@ fn a_list_that_is_not_used_is_warned_about() {
     let bench = usual();
     let said = bench.run_creating_nothing(&["plan", "--provider", "local", "--mesos-source", "none"]);
     assert_eq!(said.code, 0, "{said:?}");
-    assert!(said.err.contains("warning: the listed hosts are of no use to provider `local`"), "{said:?}");
+    assert!(
+        said.err
+            .contains("warning: the listed hosts are of no use to provider `local`"),
+        "{said:?}"
+    );
 }
 
 #[test]
 fn hosts_that_do_not_answer_are_named_together_and_nothing_is_created() {
     // Addresses of this machine where nobody listens; the other hosts could not reach it there, so they have others.
-    let bench = listed(|number| format!("address = '127.0.0.{number}'\nprivate_address = '192.0.2.{number}'"));
+    let bench =
+        listed(|number| format!("address = '127.0.0.{number}'\nprivate_address = '192.0.2.{number}'"));
     bench.run_creating_nothing(&["run"]).refused(
         2,
         &[

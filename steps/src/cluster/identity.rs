@@ -52,7 +52,10 @@ fn check_text(path: &Path, text: &str) -> Result<(), (String, String)> {
             ),
         )
     };
-    if text.trim_start().starts_with("-----BEGIN OPENSSH PRIVATE KEY-----") {
+    if text
+        .trim_start()
+        .starts_with("-----BEGIN OPENSSH PRIVATE KEY-----")
+    {
         return match PrivateKey::from_openssh(text.trim_start()) {
             Ok(key) if key.is_encrypted() => Err(encrypted()),
             Ok(_) => Ok(()),
@@ -84,7 +87,12 @@ mod tests {
 
     fn made(folder: &Path, name: &str, args: &[&str]) -> PathBuf {
         let path = folder.join(name);
-        let status = Command::new("ssh-keygen").arg("-q").args(args).arg("-f").arg(&path).status();
+        let status = Command::new("ssh-keygen")
+            .arg("-q")
+            .args(args)
+            .arg("-f")
+            .arg(&path)
+            .status();
         assert!(status.unwrap().success());
         path
     }
@@ -110,15 +118,25 @@ mod tests {
         for (name, args) in [
             ("locked", &["-t", "ed25519", "-N", "secret"][..]),
             ("pem", &["-t", "rsa", "-b", "2048", "-m", "PEM", "-N", "secret"]),
-            ("pkcs8", &["-t", "rsa", "-b", "2048", "-m", "PKCS8", "-N", "secret"]),
+            (
+                "pkcs8",
+                &["-t", "rsa", "-b", "2048", "-m", "PKCS8", "-N", "secret"],
+            ),
         ] {
             let (problem, hint) = refused(&made(folder.path(), name, args));
             assert!(problem.starts_with("needs a passphrase"), "{name}: {problem}");
             assert!(hint.contains("ssh-keygen -p"), "{hint}");
         }
         let (problem, hint) = refused(&folder.path().join("open.pub"));
-        assert!(problem.starts_with("is the public half") && hint.contains(".pub"), "{problem}");
-        assert!(refused(&folder.path().join("none")).0.starts_with("cannot be read"));
+        assert!(
+            problem.starts_with("is the public half") && hint.contains(".pub"),
+            "{problem}"
+        );
+        assert!(
+            refused(&folder.path().join("none"))
+                .0
+                .starts_with("cannot be read")
+        );
         assert!(refused(folder.path()).0.starts_with("is no private key"));
         let other = folder.path().join("other");
         std::fs::write(&other, "[hosts]\n").unwrap();
@@ -127,6 +145,9 @@ mod tests {
         assert!(refused(&other).0.starts_with("is damaged"));
         std::fs::set_permissions(&open, Permissions::from_mode(0o644)).unwrap();
         let (problem, hint) = refused(&open);
-        assert!(problem.contains("mode 0644") && hint.contains("chmod 600"), "{problem}");
+        assert!(
+            problem.contains("mode 0644") && hint.contains("chmod 600"),
+            "{problem}"
+        );
     }
 }

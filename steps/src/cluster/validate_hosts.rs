@@ -101,7 +101,10 @@ fn check_addresses(instances: &[(Instance, &HostSpec)]) -> Result<(), SpecError>
             }
             if address.is_unspecified() || address.is_multicast() {
                 return Err(wrong_list(
-                    format!("gives `{}` the address {address}, which is no machine's", instance.name),
+                    format!(
+                        "gives `{}` the address {address}, which is no machine's",
+                        instance.name
+                    ),
                     "use the address that the other hosts reach it by",
                 ));
             }
@@ -114,7 +117,10 @@ fn check_addresses(instances: &[(Instance, &HostSpec)]) -> Result<(), SpecError>
         }
         if inner.is_loopback() {
             return Err(wrong_list(
-                format!("gives `{}` the address {inner}, where each host finds itself", instance.name),
+                format!(
+                    "gives `{}` the address {inner}, where each host finds itself",
+                    instance.name
+                ),
                 "use the address that the other hosts reach it by; `private_address` may differ from `address`",
             ));
         }
@@ -145,11 +151,17 @@ fn check_login(host: &HostSpec) -> Result<(), SpecError> {
 fn alike(instances: &[(Instance, &HostSpec)]) -> Vec<String> {
     let mut by_key: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (instance, host) in instances {
-        by_key.entry(host.host_key.fingerprint()).or_default().push(&instance.name);
+        by_key
+            .entry(host.host_key.fingerprint())
+            .or_default()
+            .push(&instance.name);
     }
     by_key.retain(|_, names| names.len() > 1);
     let told = by_key.iter().map(|(key, names)| {
-        format!("{} have the same host key {key}: each can pass for the others", names.join(", "))
+        format!(
+            "{} have the same host key {key}: each can pass for the others",
+            names.join(", ")
+        )
     });
     told.collect()
 }
@@ -215,8 +227,12 @@ mod tests {
 
     #[test]
     fn a_list_without_one_of_the_roles_is_refused() {
-        refused("has 1 of role master, where the cluster needs 3", |spec| spec.masters = 3);
-        refused("has 2 of role slave, where the cluster needs 1", |spec| spec.slaves = 1);
+        refused("has 1 of role master, where the cluster needs 3", |spec| {
+            spec.masters = 3
+        });
+        refused("has 2 of role slave, where the cluster needs 1", |spec| {
+            spec.slaves = 1
+        });
         refused("has 0 of role zookeeper, where the cluster needs 3", |spec| {
             spec.hosts.nodes[1].role = Role::Master;
             spec.hosts.nodes[2].role = Role::Slave;
@@ -259,7 +275,15 @@ mod tests {
 
     #[test]
     fn names_have_to_be_host_names_and_different() {
-        for name in ["", "Rack1", "a b", "-a", "rack1.example", "$(id)", &"a".repeat(64)] {
+        for name in [
+            "",
+            "Rack1",
+            "a b",
+            "-a",
+            "rack1.example",
+            "$(id)",
+            &"a".repeat(64),
+        ] {
             refused("names 192.0.2.2 in a way that is", |spec| {
                 spec.hosts.nodes[1].name = Some(name.to_owned());
             });
@@ -276,10 +300,14 @@ mod tests {
     #[test]
     fn a_login_that_cannot_work_is_refused() {
         for user in ["", "a b", "-oProxyCommand=x", "a;b"] {
-            refused("which is no user's name", |spec| spec.hosts.nodes[0].user = user.into());
+            refused("which is no user's name", |spec| {
+                spec.hosts.nodes[0].user = user.into()
+            });
         }
         refused("the SSH port 0", |spec| spec.hosts.nodes[0].port = 0);
-        refused("`hosts.identity_file` is missing", |spec| spec.hosts.identity_file = None);
+        refused("`hosts.identity_file` is missing", |spec| {
+            spec.hosts.identity_file = None
+        });
         refused("`hosts.identity_file` may be read by others", |spec| {
             let path = spec.hosts.identity_file.as_ref().unwrap();
             std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o640)).unwrap();
@@ -288,7 +316,8 @@ mod tests {
 
     #[test]
     fn clones_of_one_machine_are_warned_about() {
-        let warnings = validated(|spec| spec.hosts.nodes[2].host_key = spec.hosts.nodes[1].host_key.clone()).unwrap();
+        let warnings =
+            validated(|spec| spec.hosts.nodes[2].host_key = spec.hosts.nodes[1].host_key.clone()).unwrap();
         assert!(
             warnings[0].starts_with("demo-slave-1, demo-slave-2 have the same host key SHA256:"),
             "{warnings:?}"

@@ -21,7 +21,8 @@ printf '%s\n' "$lines" >> "$file"
 rm -f "$file.new"
 chmod 600 "$file""#;
 const PINNED: &str = r#"[ "$(grep --count --fixed-strings --line-regexp --file=- "$file" 2>/dev/null)" = "$count" ] || exit 1"#;
-const PROVE: &str = r#"for host in $hosts; do ssh -F "$config" -p "$port" -l "$user" -- "$host" true </dev/null; done"#;
+const PROVE: &str =
+    r#"for host in $hosts; do ssh -F "$config" -p "$port" -l "$user" -- "$host" true </dev/null; done"#;
 
 /// The host key of a node, for the first master.
 #[derive(Debug, Clone, Serialize)]

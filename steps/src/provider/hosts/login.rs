@@ -140,8 +140,15 @@ pub(super) fn together(troubles: Vec<(&Host, Trouble)>, all: usize) -> ProviderE
     let told: Vec<_> = troubles
         .iter()
         .map(|(host, trouble)| {
-            let todo = trouble.hint.as_ref().map(|hint| format!("\n  {hint}")).unwrap_or_default();
-            format!("{} ({}): {}{todo}", host.instance.name, host.target.host, trouble.what)
+            let todo = trouble
+                .hint
+                .as_ref()
+                .map(|hint| format!("\n  {hint}"))
+                .unwrap_or_default();
+            format!(
+                "{} ({}): {}{todo}",
+                host.instance.name, host.target.host, trouble.what
+            )
         })
         .collect();
     ProviderError {

@@ -153,7 +153,9 @@ impl Marks {
 pub(super) async fn look(session: &Session, line: &str) -> Result<Marks, RemoteError> {
     let user = session.target().user.as_str();
     let variables = [("mark", MARK_PATH), ("user", user), ("line", line)];
-    Ok(Marks::parse(&run(session, "look whose it is", LOOK, &variables).await?))
+    Ok(Marks::parse(
+        &run(session, "look whose it is", LOOK, &variables).await?,
+    ))
 }
 
 /// What a host lacks that the set-up cannot do without.
@@ -204,7 +206,9 @@ async fn run(
         title: title.to_owned(),
         reason: error.to_string(),
     })?;
-    let command = Command::new(title, script).deadline(LEAVE_LIMIT).silence(LEAVE_LIMIT);
+    let command = Command::new(title, script)
+        .deadline(LEAVE_LIMIT)
+        .silence(LEAVE_LIMIT);
     Ok(session.run(command).await?.stdout_str())
 }
 
@@ -226,7 +230,14 @@ mod tests {
     /// Runs a script with `home` as the home folder of whoever runs the tests, and a mark in it.
     fn on(home: &Path, body: &str, owner: &str, add: &str) -> String {
         let mark = home.join("owner").display().to_string();
-        let user = String::from_utf8(std::process::Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
+        let user = String::from_utf8(
+            std::process::Command::new("id")
+                .arg("-un")
+                .output()
+                .unwrap()
+                .stdout,
+        )
+        .unwrap();
         let variables = [
             ("mark", mark.as_str()),
             ("owner", owner),
@@ -241,8 +252,15 @@ mod tests {
             .replace("mkdir -p -m 755 /etc/mesosflow", ":")
             .replace("/etc/fstab", &home.join("fstab").display().to_string());
         let script = script(&format!("{stand_in}{body}"), &variables).unwrap();
-        let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let output = std::process::Command::new("sh")
+            .args(["-c", &script])
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8(output.stdout).unwrap()
     }
 
@@ -261,7 +279,10 @@ mod tests {
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
         for _ in 0..2 {
             assert_eq!(on(home.path(), ADMIT, "demo 1", "yes"), "");
-            assert_eq!(std::fs::read_to_string(&file).unwrap(), format!("{theirs}\n{LINE}\n"));
+            assert_eq!(
+                std::fs::read_to_string(&file).unwrap(),
+                format!("{theirs}\n{LINE}\n")
+            );
         }
         let found = Marks::parse(&on(home.path(), LOOK, "", ""));
         assert!(found.has_key);
@@ -315,7 +336,10 @@ mod tests {
         // Without systemd the reload fails, and says so by stopping there: then the mark stays, and a second try ends it.
         let body = LEAVE.replace("systemctl daemon-reload", ":");
         on(home.path(), &body, "demo 1", "");
-        assert_eq!(std::fs::read_to_string(home.path().join("fstab")).unwrap(), others);
+        assert_eq!(
+            std::fs::read_to_string(home.path().join("fstab")).unwrap(),
+            others
+        );
     }
 
     #[test]
@@ -338,6 +362,9 @@ mod tests {
             run: RunId::generate(),
         };
         let held = Held::by(&owner);
-        assert_eq!(Marks::parse(&format!("owner {}\n", held.line())).owner, Some(held));
+        assert_eq!(
+            Marks::parse(&format!("owner {}\n", held.line())).owner,
+            Some(held)
+        );
     }
 }

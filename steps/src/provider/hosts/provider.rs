@@ -51,7 +51,10 @@ impl HostsProvider {
                 .into_iter()
                 .map(|(instance, host)| Host::new(instance, host))
                 .collect(),
-            line: own.as_ref().map(|own| own.public().to_owned()).unwrap_or_default(),
+            line: own
+                .as_ref()
+                .map(|own| own.public().to_owned())
+                .unwrap_or_default(),
             logins: Logins {
                 own: own.map(|own| Pool::new(own.path())),
                 identity: Pool::new(identity),
@@ -133,7 +136,11 @@ impl Provider for HostsProvider {
         }))
     }
 
-    async fn ensure_groups(&self, _owner: &Owner, _made: &mut Vec<Resource>) -> Result<Groups, ProviderError> {
+    async fn ensure_groups(
+        &self,
+        _owner: &Owner,
+        _made: &mut Vec<Resource>,
+    ) -> Result<Groups, ProviderError> {
         Err(makes_nothing("listed hosts have no groups"))
     }
 
@@ -150,7 +157,10 @@ impl Provider for HostsProvider {
             .into_iter()
             .filter_map(|(host, held)| {
                 let held = held.filter(|held| *held != ours)?;
-                Some(format!("{} ({}) belongs to {held}", host.instance.name, host.instance.id))
+                Some(format!(
+                    "{} ({}) belongs to {held}",
+                    host.instance.name, host.instance.id
+                ))
             })
             .collect())
     }
@@ -250,7 +260,12 @@ impl Provider for HostsProvider {
 
     async fn delete(&self, resource: &Resource) -> Result<(), ProviderError> {
         let doing = format!("cannot give {} back", resource.name);
-        let unknown = || makes_nothing(&format!("{doing}: {} is nothing that was left on a host", resource.id));
+        let unknown = || {
+            makes_nothing(&format!(
+                "{doing}: {} is nothing that was left on a host",
+                resource.id
+            ))
+        };
         let (run, address) = resource.id.split_once('@').ok_or_else(unknown)?;
         let owner = Owner {
             cluster: self.cluster.clone(),
@@ -268,7 +283,10 @@ impl Provider for HostsProvider {
 /// The line is in the file, and the server does not open.
 fn not_believed(node: &Node) -> Trouble {
     Trouble::new(
-        format!("its line is in ~{}/.ssh/authorized_keys, and the SSH server does not take it", node.user),
+        format!(
+            "its line is in ~{}/.ssh/authorized_keys, and the SSH server does not take it",
+            node.user
+        ),
         "see that `AuthorizedKeysFile` in sshd_config names that file, and that nobody but its owner may write to it and \
          to the folders above it",
     )
@@ -303,10 +321,16 @@ mod tests {
     #[test]
     fn hosts_are_numbered_within_their_roles_and_named_after_them() {
         let spec = spec();
-        let found: Vec<_> = instances(&spec).into_iter().map(|(instance, _)| instance).collect();
+        let found: Vec<_> = instances(&spec)
+            .into_iter()
+            .map(|(instance, _)| instance)
+            .collect();
         let names: Vec<_> = found.iter().map(|instance| instance.name.as_str()).collect();
         assert_eq!(names, ["demo-slave-1", "rack1-a", "demo-slave-2"]);
-        assert_eq!((found[0].public_ip, found[0].private_ip), (None, "192.0.2.1".parse().unwrap()));
+        assert_eq!(
+            (found[0].public_ip, found[0].private_ip),
+            (None, "192.0.2.1".parse().unwrap())
+        );
         assert_eq!(
             (found[1].public_ip, found[1].private_ip),
             (Some("192.0.2.2".parse().unwrap()), "10.0.0.2".parse().unwrap())
@@ -319,7 +343,10 @@ mod tests {
         let provider = HostsProvider::open(&spec, None).unwrap();
         let made = resource(&provider.hosts[1], "01jd3k00000000000000000001");
         assert_eq!(made.id, "01jd3k00000000000000000001@192.0.2.2");
-        assert_eq!((made.kind.as_str(), made.name.as_str()), ("authorized-key", "rack1-a"));
+        assert_eq!(
+            (made.kind.as_str(), made.name.as_str()),
+            ("authorized-key", "rack1-a")
+        );
         assert_eq!(provider.hosts[1].target.to_string(), "admin@192.0.2.2:2201");
     }
 

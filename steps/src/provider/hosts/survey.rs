@@ -38,7 +38,10 @@ impl HostsProvider {
     ///
     /// # Errors
     /// What it gave for all those that it failed for.
-    pub(super) async fn on_each<'h, T, F>(&'h self, act: impl Fn(&'h Host) -> F) -> Result<Vec<T>, ProviderError>
+    pub(super) async fn on_each<'h, T, F>(
+        &'h self,
+        act: impl Fn(&'h Host) -> F,
+    ) -> Result<Vec<T>, ProviderError>
     where
         F: Future<Output = Result<T, Trouble>>,
     {
@@ -69,6 +72,8 @@ impl HostsProvider {
 pub(super) fn taken(held: &Held) -> Trouble {
     Trouble::new(
         format!("belongs to {held}"),
-        format!("`mesosflow destroy` that cluster first; if nobody has its journal any more, remove {MARK_PATH} there"),
+        format!(
+            "`mesosflow destroy` that cluster first; if nobody has its journal any more, remove {MARK_PATH} there"
+        ),
     )
 }

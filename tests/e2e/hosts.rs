@@ -153,12 +153,19 @@ fn belongs_to_one_cluster(bench: &mut Bench, cluster: &str, run: &str, machines:
     assert_eq!(before, after);
 }
 
-/// Skipped steps are skipped again, and destroy nothing that somebody would have to be asked about.
+/// Skipped steps are skipped again, and destroy nothing that somebody would have to be asked about. A host that another
+/// cluster has taken meanwhile is not touched.
 fn replayed(bench: &mut Bench, run: &str, machines: &Machines) {
-    let replay = ["replay", run, "--from", "launch-slaves", "--to", "await-nodes"];
+    let slave = &machines.hosts[1];
+    slave.ask(&format!("mv {MARK} /root/owner && echo 'other 01jd3k' > {MARK}"));
+    let replay = ["replay", run, "--from", "security-groups", "--to", "await-nodes"];
+    let said = bench.say(&replay).ended(1);
+    said.complains(&["sanity-check", "slave-1", "cluster `other` (run 01jd3k)"]);
+    slave.ask(&format!("mv /root/owner {MARK}"));
+
     bench.say(&replay).ended(0);
     let status = bench.status(run);
-    assert_eq!(status.generation(), 2);
+    assert_eq!(status.generation(), 3);
     assert_eq!(status.step("launch-slaves")["state"], "skipped");
     for host in &machines.hosts {
         assert_eq!(host.authorized_keys().len(), 2);

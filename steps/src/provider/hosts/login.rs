@@ -91,6 +91,19 @@ impl Trouble {
             class: ErrorClass::Operator,
         }
     }
+
+    /// With the host's name, unless it is told already, and what to do on a line of its own.
+    fn told(&self, host: &Host) -> String {
+        let name = &host.instance.name;
+        let mut text = match self.what.contains(name.as_str()) {
+            true => self.what.clone(),
+            false => format!("{name} ({}) {}", host.target, self.what),
+        };
+        if let Some(hint) = &self.hint {
+            text = format!("{text}\n  {hint}");
+        }
+        text
+    }
 }
 
 impl From<RemoteError> for Trouble {
@@ -139,17 +152,7 @@ pub(super) fn together(troubles: Vec<(&Host, Trouble)>, all: usize) -> ProviderE
         .unwrap_or(ErrorClass::Transient);
     let told: Vec<_> = troubles
         .iter()
-        .map(|(host, trouble)| {
-            let todo = trouble
-                .hint
-                .as_ref()
-                .map(|hint| format!("\n  {hint}"))
-                .unwrap_or_default();
-            format!(
-                "{} ({}): {}{todo}",
-                host.instance.name, host.target.host, trouble.what
-            )
-        })
+        .map(|(host, trouble)| trouble.told(host))
         .collect();
     ProviderError {
         doing: format!("{} of {all} hosts cannot be used", troubles.len()),

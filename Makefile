@@ -5,10 +5,11 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint fmt clean setup setup-pip setup-test setup-lint build image standin tests-build
+.PHONY: help demo test bench lint fmt clean setup setup-pip setup-test setup-moto setup-lint build image ami standin tests-build
 
 ENGINE ?= $(shell command -v podman || command -v docker || echo podman)
 TARGET := $(shell cargo metadata --no-deps --format-version 1 2>/dev/null | python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mesosflow
 DATA := $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/mesosflow
 RECIPE = $(shell bash steps/image/build.sh --digest)
 IMAGE = localhost/mesosflow-node:$(shell bash steps/image/build.sh --digest | cut -c1-16)
@@ -32,7 +33,7 @@ demo: setup
 	@echo "demo: the program is $(TARGET)/release/mesosflow; try its commands status, events, logs, replay, destroy"
 
 test: setup setup-test
-	@$(MAKE) --no-print-directory -j2 tests-build image
+	@$(MAKE) --no-print-directory -j2 tests-build ami
 	cargo nextest run --workspace --no-fail-fast
 
 bench: setup
@@ -59,14 +60,18 @@ build:
 	cargo build --release --locked -p mesosflow -p mesos-standin
 
 tests-build:
-	@echo "build: everything, with its tests"
-	cargo build --locked -p mesosflow -p mesos-standin
+	@echo "build: everything, with its tests (the EC2 client alone takes some minutes)"
 	cargo nextest run --locked --workspace --no-run
 
 image:
 	@if $(ENGINE) image inspect $(IMAGE) >/dev/null 2>&1; then echo "image: $(IMAGE) is there"; else \
 	 work=$$(mktemp -d /var/tmp/mesosflow-image.XXXXXX); trap 'rm -rf "$$work"' EXIT; \
 	 bash steps/image/build.sh --engine $(ENGINE) --tag $(IMAGE) --work "$$work" --recipe $(RECIPE); fi
+
+# What the tests' EC2 instances are started from, and what those of a stock image download.
+ami: image
+	@bash steps/image/build.sh --archive
+	@bash fixtures/ami/build.sh --engine "$(ENGINE)"
 
 # Where `mesosflow run` finds a Mesos when its configuration names none.
 standin:
@@ -95,7 +100,25 @@ setup-pip:
 
 setup-test:
 	$(call install_packages,$(TEST_PACKAGES))
+	@$(MAKE) --no-print-directory setup-moto
 	@command -v cargo-nextest >/dev/null || { echo "setup: installing cargo-nextest"; cargo install --quiet --locked cargo-nextest; }
+
+# The stand-in for AWS, in a folder of its own. It gets its name when it is whole: two at once, or a kill, leave no half one.
+# Asked whether it works, and not whether it is there: its compiled parts are for the Python that installed them.
+MOTO := $(CACHE)/moto-$(shell sed -n 's/^moto==//p' fixtures/moto/requirements.txt)
+setup-moto:
+	@works() { [ -d "$(MOTO)" ] && PYTHONPATH="$(MOTO)" python3 -c 'import sys, boto3, cryptography.x509, moto.ec2.models, moto.moto_server.werkzeug_app; sys.exit(not moto.__file__.startswith(sys.argv[1]))' "$(MOTO)" 2>/dev/null; }; \
+	if ! works; then \
+	  python3 -m pip --version >/dev/null 2>&1 || $(MAKE) --no-print-directory setup-pip; \
+	  echo "setup: installing moto, the tests' stand-in for AWS, in $(MOTO) (about a minute)"; \
+	  mkdir -p "$(CACHE)"; work=$$(mktemp -d "$(CACHE)/moto.XXXXXX"); trap 'rm -rf "$$work"' EXIT; \
+	  python3 -m pip install --quiet --disable-pip-version-check --no-warn-script-location --root-user-action=ignore \
+	    --target "$$work/new" --requirement fixtures/moto/requirements.txt 2>"$$work/log" || { cat "$$work/log" >&2; exit 1; }; \
+	  if ! works; then \
+	    if [ -e "$(MOTO)" ]; then mv -T "$(MOTO)" "$$work/old"; fi; \
+	    mv -T "$$work/new" "$(MOTO)" || works; \
+	  fi; \
+	fi
 
 setup-lint:
 	@command -v cargo-deny >/dev/null || { echo "setup: installing cargo-deny (some minutes)"; cargo install --quiet --locked cargo-deny; }

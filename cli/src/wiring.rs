@@ -57,7 +57,11 @@ pub(crate) async fn tagged(spec: &ClusterSpec) -> Result<Vec<Tagged>, CliError> 
 }
 
 fn unusable(provider: ProviderKind, error: &ProviderError) -> CliError {
-    CliError::usage(format!("provider `{provider}` cannot be used from here"))
+    let place = match provider {
+        ProviderKind::Local => "on this machine",
+        ProviderKind::Ec2 | ProviderKind::Hosts => "from here",
+    };
+    CliError::usage(format!("provider `{provider}` cannot be used {place}"))
         .because_of_report(&ErrorReport::of(error))
 }
 

@@ -3,10 +3,13 @@
 # Hadoop 2.7.3 (HDFS) and Spark 2.4.8.
 #
 #     build.sh --engine "podman" --tag localhost/mesosflow-node:latest --work DIR [--cache DIR] [--recipe SHA]
+#     build.sh --archive [--cache DIR]
 #     build.sh --digest
 #
 # No image registry is needed: the tree comes from Debian's package mirrors through mmdebstrap, Hadoop and Spark from
 # PyPI, where the archive of pyspark 2.4.8 is the last one with the HDFS servers inside. Needs root, for a chroot.
+#
+# --archive only sees to the archive in the cache, and prints its path.
 #
 # --digest prints the number that names this recipe: the sha256 of the lines `sha256sum` prints for its files, sorted
 # by path. --recipe puts such a number on the image as a label, so that a changed recipe is noticed.
@@ -15,9 +18,10 @@ export LC_ALL=C
 
 recipe=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
-readonly PYSPARK_VERSION=2.4.8
-readonly PYSPARK_SHA256=3a19b71b8dc8dd91ebc943604a05e1ab01bce052456d42937035632d852d78dc
-readonly DOWNLOAD_ATTEMPTS=4
+# The archive's version and digest; the nodes of a stock image get the same one.
+# shellcheck source=software/archive.env
+. "$recipe/software/archive.env"
+readonly PIP_ATTEMPTS=3
 
 say() { echo "image: $*"; }
 die() {
@@ -34,11 +38,16 @@ tag=
 work=
 cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/mesosflow
 label=
+only_archive=
 while [ $# -gt 0 ]; do
     case $1 in
         --digest)
             digest
             exit 0
+            ;;
+        --archive)
+            only_archive=yes
+            shift
             ;;
         --engine | --tag | --work | --cache | --recipe)
             [ $# -ge 2 ] || die "$1 needs a value"
@@ -54,10 +63,15 @@ while [ $# -gt 0 ]; do
         *) die "unknown argument: $1" ;;
     esac
 done
+if [ -n "$only_archive" ]; then
+    work=${work:-/var/tmp}
+    engine=true
+    tag=none
+fi
 [ -n "$engine" ] || die "--engine is missing (for example: --engine podman)"
 [ -n "$tag" ] || die "--tag is missing (for example: --tag localhost/mesosflow-node:latest)"
 [ -n "$work" ] || die "--work is missing (a folder for temporary files, about 2 GB)"
-[ "$(id -u)" = 0 ] || die "making a node image needs root (it installs packages into a chroot)"
+[ -n "$only_archive" ] || [ "$(id -u)" = 0 ] || die "making a node image needs root (it installs packages into a chroot)"
 # A command with its global options, as in "podman --runtime runc".
 read -r -a engine_command <<<"$engine"
 command -v "${engine_command[0]}" >/dev/null || die "no ${engine_command[0]} on this machine"
@@ -97,7 +111,14 @@ fi
 
 # --- Hadoop and Spark ------------------------------------------------------------------------------------------------
 
-verified() { [ -f "$1" ] && echo "$PYSPARK_SHA256  $1" | sha256sum --check --status; }
+archive=pyspark-$ARCHIVE_VERSION.tar.gz
+verified() { [ -f "$1" ] && echo "$ARCHIVE_SHA256  $1" | sha256sum --check --status; }
+
+# Under its final name only when whole: two builds at once, or a crash, leave no half archive.
+keep() {
+    cp "$1" "$cache/$archive.$$"
+    mv "$cache/$archive.$$" "$cache/$archive"
+}
 
 # pip knows the mirror that this machine is told to use. It insists on asking the archive's setup.py for its name,
 # which needs two old friends of setuptools; nothing of the archive is built or installed.
@@ -106,40 +127,28 @@ download_with_pip() {
     python3 -m pip install -q --disable-pip-version-check --no-warn-script-location --root-user-action=ignore \
         --target "$scratch/pip" wheel 'setuptools<58' || return 1
     PYTHONPATH=$scratch/pip python3 -m pip download -q --disable-pip-version-check --no-deps --no-build-isolation \
-        --no-binary :all: --dest "$1" "pyspark==$PYSPARK_VERSION"
+        --no-binary :all: --dest "$scratch/download" "pyspark==$ARCHIVE_VERSION" || return 1
+    verified "$scratch/download/$archive" || return 1
+    keep "$scratch/download/$archive"
 }
 
-download_with_curl() {
-    command -v curl >/dev/null || return 1
-    curl -fsSL --connect-timeout 20 --speed-limit 1000 --speed-time 60 -o "$1/pyspark-$PYSPARK_VERSION.tar.gz" \
-        "https://files.pythonhosted.org/packages/source/p/pyspark/pyspark-$PYSPARK_VERSION.tar.gz"
-}
-
-pyspark=$cache/pyspark-$PYSPARK_VERSION.tar.gz
-if verified "$pyspark"; then
-    say "Hadoop and Spark are in the cache ($pyspark)"
+if verified "$cache/$archive"; then
+    say "Hadoop and Spark are in the cache ($cache/$archive)"
 else
-    say "downloading Hadoop and Spark (pyspark $PYSPARK_VERSION, 220 MB)"
-    attempt=1
-    while :; do
-        fresh=$scratch/download
-        rm -rf "$fresh"
-        mkdir -p "$fresh"
-        if { download_with_pip "$fresh" || download_with_curl "$fresh"; } 2>"$scratch/download.log" &&
-            verified "$fresh/pyspark-$PYSPARK_VERSION.tar.gz"; then
-            # Under its final name only when whole: two builds at once, or a crash, leave no half archive.
-            cp "$fresh/pyspark-$PYSPARK_VERSION.tar.gz" "$pyspark.$$"
-            mv "$pyspark.$$" "$pyspark"
-            break
-        fi
-        if [ "$attempt" -ge "$DOWNLOAD_ATTEMPTS" ]; then
-            tail -n 5 "$scratch/download.log" >&2
-            die "pyspark $PYSPARK_VERSION could not be downloaded and verified in $DOWNLOAD_ATTEMPTS attempts"
-        fi
-        say "download failed or did not verify, trying again ($attempt of $DOWNLOAD_ATTEMPTS)"
-        sleep $((attempt * 2))
-        attempt=$((attempt + 1))
+    say "downloading Hadoop and Spark (pyspark $ARCHIVE_VERSION, 220 MB)"
+    for attempt in $(seq "$PIP_ATTEMPTS"); do
+        if download_with_pip 2>"$scratch/download.log"; then break; fi
+        say "pip did not get it (try $attempt of $PIP_ATTEMPTS): $(tail -n 1 "$scratch/download.log")"
     done
+    if ! verified "$cache/$archive"; then
+        bash "$recipe/software/layout.sh" fetch "$scratch/$archive"
+        keep "$scratch/$archive"
+    fi
+fi
+
+if [ -n "$only_archive" ]; then
+    echo "$cache/$archive"
+    exit 0
 fi
 
 # --- the tree --------------------------------------------------------------------------------------------------------
@@ -157,7 +166,7 @@ setsid mmdebstrap --mode=root --variant=minbase --include="$packages" \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
     --dpkgopt='force-unsafe-io' \
     --essential-hook='mkdir -p "$1/usr/share/man/man1"' \
-    --customize-hook="bash '$recipe/customize.sh' \"\$1\" '$recipe' '$pyspark' >&3" \
+    --customize-hook="bash '$recipe/customize.sh' \"\$1\" '$recipe' '$cache/$archive' >&3" \
     bookworm "$scratch/node.tar" 3>&1 >"$scratch/mmdebstrap.log" 2>&1 &
 child=$!
 wait "$child" || { child=; tail -n 30 "$scratch/mmdebstrap.log" >&2; die "mmdebstrap failed"; }

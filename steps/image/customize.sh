@@ -46,53 +46,14 @@ printf '[Journal]\nStorage=volatile\nRuntimeMaxUse=16M\nForwardToSyslog=no\n' \
 install -d "$root/etc/systemd/system.conf.d"
 printf '[Manager]\nDefaultTimeoutStopSec=20s\n' >"$root/etc/systemd/system.conf.d/mesosflow.conf"
 
-# --- Hadoop and Spark ------------------------------------------------------------------------------------------------
+# --- Hadoop, Spark, ZooKeeper ----------------------------------------------------------------------------------------
 
-say "unpacking Hadoop 2.7.3 and Spark 2.4.8"
-spark=$root/opt/mesosflow/spark-2.4.8
-hadoop=$root/opt/mesosflow/hadoop-2.7.3
-install -d "$spark" "$hadoop/bin" "$hadoop/webapps/hdfs" "$hadoop/webapps/datanode" "$hadoop/webapps/secondary"
-# The Kubernetes client is of no use on Mesos, and large.
-tar -xzf "$pyspark" -C "$spark" --no-same-owner --strip-components=2 --exclude='*.cmd' --exclude='kubernetes-*' \
-    pyspark-2.4.8/deps/jars pyspark-2.4.8/deps/bin
-chmod -R u=rwX,go=rX "$spark"
-chmod 0755 "$spark"/bin/*
-
-install -m 0755 "$recipe/hadoop/hdfs" "$hadoop/bin/hdfs"
-install -m 0644 "$recipe/hadoop/log4j.properties" "$hadoop/log4j.properties"
-classpath=
-while read -r name; do
-    # The version begins with a digit: `jetty` must not also take `jetty-util`.
-    for jar in "$spark/jars/$name"-[0-9]*.jar; do
-        [ -f "$jar" ] || { echo "customize.sh: no jar called $name in the archive" >&2; exit 1; }
-        classpath=$classpath:${jar#"$root"}
-    done
-done < <(grep -vE '^(#|$)' "$recipe/hadoop/jars.list")
-echo "${classpath#:}" >"$hadoop/classpath"
-
-for home in ephemeral-hdfs persistent-hdfs; do
-    install -d "$root/root/$home/bin" "$root/root/$home/conf"
-    ln -s /opt/mesosflow/hadoop-2.7.3/bin/hdfs "$root/root/$home/bin/hdfs"
-    ln -s /opt/mesosflow/hadoop-2.7.3/bin/hdfs "$root/root/$home/bin/hadoop"
-done
-# Folders of their own, with links inside: configuration is put into conf/ by rsync, which replaces a link by a folder.
-install -d "$root/root/spark/conf"
-ln -s /opt/mesosflow/spark-2.4.8/bin /opt/mesosflow/spark-2.4.8/jars "$root/root/spark/"
-
+# The same script puts them on a machine of a stock image.
+bash "$recipe/software/layout.sh" unpack "$root" "$pyspark"
+bash "$recipe/software/layout.sh" link "$root"
+grep -q '^/usr/share/java/' "$root/opt/mesosflow/zookeeper/classpath" ||
+    { echo "customize.sh: Debian's ZooKeeper is not there" >&2; exit 1; }
 install -d "$root/vol"
-
-# --- ZooKeeper -------------------------------------------------------------------------------------------------------
-
-say "laying out ZooKeeper"
-zookeeper=$root/opt/mesosflow/zookeeper
-install -d "$zookeeper/bin"
-install -m 0755 "$recipe/zookeeper/zookeeper-server" "$zookeeper/bin/zookeeper-server"
-classpath=
-while read -r jar; do
-    [ -f "$root$jar" ] || { echo "customize.sh: $jar is not there" >&2; exit 1; }
-    classpath=$classpath:$jar
-done < <(grep -vE '^(#|$)' "$recipe/zookeeper/jars.list")
-echo "${classpath#:}" >"$zookeeper/classpath"
 
 # --- class archive ---------------------------------------------------------------------------------------------------
 

@@ -26,6 +26,9 @@ use crate::world::World;
 /// Why steps about ZooKeeper are skipped.
 pub const ONE_MASTER: &str = "one master needs no ZooKeeper";
 
+/// How long a listed host may take to answer and to install what it lacks, seconds.
+const HOST_LIMIT_S: u32 = 600;
+
 /// Brings the cluster up, step by step as the catalogue says; independent branches run side by side.
 ///
 /// # Errors
@@ -40,7 +43,10 @@ pub async fn deploy(flow: Flow<World>) -> Result<Report, Halt> {
     };
     let hub = inventory.first_master();
     let image = image.as_ref();
-    let of_slaves = inventory.slaves.first().map(|slave| disks(&spec, image, slave).ephemeral());
+    let of_slaves = inventory
+        .slaves
+        .first()
+        .map(|slave| disks(&spec, image, slave).ephemeral());
     let vars = DeployVars::new(&spec, &inventory, of_slaves.unwrap_or_default());
     let tree = configure(&flow, &spec, hub, &vars).await?;
 
@@ -52,7 +58,8 @@ pub async fn deploy(flow: Flow<World>) -> Result<Report, Halt> {
     })
     .await?;
     flow.step(ScriptPermissions { hub: hub.clone() }).await?;
-    flow.step(SetupMaster(node_setup(&spec, image, hub))).await?;
+    flow.step(SetupMaster::new(node_setup(&spec, image, hub)).archive_url(spec.archive_url.clone()))
+        .await?;
     approve(&flow, &inventory).await?;
     flow.fan_out(each(inventory.others(), |node| DistributeScripts {
         hub: hub.clone(),
@@ -61,7 +68,7 @@ pub async fn deploy(flow: Flow<World>) -> Result<Report, Halt> {
     }))
     .await?;
     flow.fan_out(each(inventory.others(), |node| {
-        SetupNode(node_setup(&spec, image, node))
+        SetupNode::new(hub, node_setup(&spec, image, node))
     }))
     .await?;
 
@@ -110,9 +117,7 @@ async fn provision(flow: &Flow<World>, spec: &ClusterSpec) -> Result<(Inventory,
         cluster: spec.cluster.clone(),
     })
     .await?;
-    let image = flow
-        .step(ImageMetadata::new(spec))
-        .await?;
+    let image = flow.step(ImageMetadata::new(spec)).await?;
 
     let places = |role, count| places(spec, &groups, &image, role, count);
     let (slaves, masters, zookeepers) = tokio::join!(
@@ -142,6 +147,7 @@ async fn provision(flow: &Flow<World>, spec: &ClusterSpec) -> Result<(Inventory,
             user: image.login_user.clone(),
             port: None,
             through: first.clone().filter(|first| is_ec2 && first.id != instance.id),
+            completes: is_ec2,
             boot_limit_s: is_ec2.then_some(spec.ec2.boot_limit_s),
             instance,
         };
@@ -167,7 +173,8 @@ async fn listed(flow: &Flow<World>, spec: &ClusterSpec) -> Result<Inventory, Hal
             user: host.user.clone(),
             port: (host.port != 22).then_some(host.port),
             through: None,
-            boot_limit_s: None,
+            completes: true,
+            boot_limit_s: Some(HOST_LIMIT_S),
             instance,
         };
         (ItemKey::from(step.instance.name.as_str()), step)

@@ -48,7 +48,10 @@ const ORDER: [&str; 7] = [
 ];
 
 fn place(kind: &str) -> usize {
-    ORDER.iter().position(|known| *known == kind).unwrap_or(ORDER.len())
+    ORDER
+        .iter()
+        .position(|known| *known == kind)
+        .unwrap_or(ORDER.len())
 }
 
 /// Deletes everything that the run created, machines before what they live in; repeatable, and done only when the
@@ -94,7 +97,10 @@ async fn delete_all(
     let provider = world.provider();
     let mut todo = provider.owned(world.owner()).await?;
     for recorded in run.state().resources {
-        if !todo.iter().any(|found| (&found.kind, &found.id) == (&recorded.kind, &recorded.id)) {
+        if !todo
+            .iter()
+            .any(|found| (&found.kind, &found.id) == (&recorded.kind, &recorded.id))
+        {
             todo.push(recorded);
         }
     }

@@ -20,6 +20,7 @@ pub mod provision;
 pub mod remote;
 pub mod service;
 pub mod setup;
+pub mod software;
 pub mod templates;
 pub mod view;
 pub mod world;

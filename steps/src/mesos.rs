@@ -28,6 +28,8 @@ const PACKAGES: &str = r#"if command -v apt-get >/dev/null; then
   missing=$(for p in $packages; do dpkg-query -W -f '${Status}\n' "$p" 2>/dev/null | grep -q '^install ok installed' || echo "$p"; done)
   [ -n "$missing" ] || exit 0
   export DEBIAN_FRONTEND=noninteractive
+  # An earlier try may have been cut off in the middle.
+  dpkg --configure -a >/dev/null 2>&1 || true
   apt-get -o DPkg::Lock::Timeout=120 update -q
   apt-get -o DPkg::Lock::Timeout=120 install -q -y --no-install-recommends $missing
 elif command -v dnf >/dev/null; then dnf install -q -y $packages

@@ -85,7 +85,13 @@ fn creates(spec: &ClusterSpec) -> Vec<PlannedResource> {
             vec![made("network", spec.cluster.clone(), detail)]
         }
         ProviderKind::Ec2 => [Role::Master, Role::Slave, Role::Zookeeper]
-            .map(|role| made("security-group", ec2::group_name(&spec.cluster, role), open_to(spec, role)))
+            .map(|role| {
+                made(
+                    "security-group",
+                    ec2::group_name(&spec.cluster, role),
+                    open_to(spec, role),
+                )
+            })
             .into(),
         ProviderKind::Hosts => {
             let left = |(instance, host): (Instance, &HostSpec)| {
@@ -127,8 +133,15 @@ fn machine(spec: &ClusterSpec, role: Role) -> String {
 }
 
 fn volume(spec: &ClusterSpec) -> String {
-    let encrypted = if spec.ec2.volume.encrypted { ", encrypted" } else { "" };
-    format!("{} GiB {}{encrypted}, for the persistent HDFS", spec.ec2.volume.size_gb, spec.ec2.volume.kind)
+    let encrypted = if spec.ec2.volume.encrypted {
+        ", encrypted"
+    } else {
+        ""
+    };
+    format!(
+        "{} GiB {}{encrypted}, for the persistent HDFS",
+        spec.ec2.volume.size_gb, spec.ec2.volume.kind
+    )
 }
 
 fn open_to(spec: &ClusterSpec, role: Role) -> String {
@@ -152,7 +165,10 @@ impl Plan {
                 None => counts.push((what, 1)),
             }
         }
-        counts.into_iter().map(|(what, count)| format!("{count} × {what}")).collect()
+        counts
+            .into_iter()
+            .map(|(what, count)| format!("{count} × {what}"))
+            .collect()
     }
 }
 

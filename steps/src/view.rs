@@ -18,7 +18,9 @@ pub fn nodes(state: &RunState) -> Vec<Instance> {
         match nodes.iter_mut().find(|known| known.id == node.id) {
             Some(known) => *known = node.instance,
             // A host that is in no list of resources, because it is the user's.
-            None if state.provider == ProviderKind::Hosts.as_str() && !state.destroyed => nodes.push(node.instance),
+            None if state.provider == ProviderKind::Hosts.as_str() && !state.destroyed => {
+                nodes.push(node.instance)
+            }
             None => {}
         }
     }

@@ -14,7 +14,9 @@ use crate::provider::ec2::{self, Ec2Provider};
 use crate::provider::hosts::HostsProvider;
 use crate::provider::local::LocalProvider;
 use crate::provider::{Owner, Provider, ProviderError};
-use crate::remote::{Command, HostKey, Job, JobLimits, JobOutput, Output, Pool, RemoteError, Session, Target, quote};
+use crate::remote::{
+    Command, HostKey, Job, JobLimits, JobOutput, Output, Pool, RemoteError, Session, Target, quote,
+};
 
 /// How often a condition on a node is looked at while it is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(250);

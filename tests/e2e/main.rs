@@ -8,8 +8,10 @@
 #![cfg(test)]
 #![expect(clippy::print_stdout, reason = "what is shown with a failed test")]
 
+mod cloud_harness;
 mod crash;
 mod demo_cluster;
+mod ec2;
 mod engine_failures;
 mod harness;
 mod hosts;

@@ -20,6 +20,9 @@ use crate::status::Status;
 /// How long bringing up a cluster may take before the test gives up on it. Nothing is measured by it.
 pub const RUN_LIMIT: Duration = Duration::from_secs(400);
 
+/// The region of all stand-ins for AWS.
+pub(crate) const REGION: &str = "us-east-1";
+
 /// Distinguishes the clusters and programs of one process; its number distinguishes the processes.
 static NUMBER: AtomicU32 = AtomicU32::new(1);
 
@@ -35,6 +38,8 @@ pub struct Bench {
     clusters: Vec<String>,
     /// Where the program finds the engine, if not where everybody does.
     search: Option<OsString>,
+    /// What its clusters are made in is a stand-in that ends with the scenario, and they with it.
+    has_cloud: bool,
 }
 
 impl Default for Bench {
@@ -67,6 +72,7 @@ impl Bench {
             guard,
             clusters: Vec::new(),
             search: None,
+            has_cloud: false,
         }
     }
 
@@ -150,6 +156,46 @@ impl Bench {
         name
     }
 
+    /// A label that no other test on this machine has, for containers and networks that the scenario itself makes.
+    pub(crate) fn label(&mut self) -> String {
+        let name = format!(
+            "t{}-{}-cloud",
+            std::process::id(),
+            NUMBER.fetch_add(1, Ordering::Relaxed)
+        );
+        self.guard.cluster(&name);
+        name
+    }
+
+    /// Tells the guard of a program that the scenario itself has started, with a path of its folder among the arguments.
+    pub(crate) fn guarded(&mut self, pid: u32) {
+        self.guard.pid(pid);
+    }
+
+    /// From now on, programs are given an account of a stand-in for AWS.
+    pub(crate) fn enter_cloud(&mut self) {
+        self.has_cloud = true;
+    }
+
+    /// Keeps the developer's own account out of a command's surroundings, and puts the stand-in's there if there is one.
+    pub(crate) fn surround(&self, command: &mut Command) {
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("AWS_") {
+                command.env_remove(name);
+            }
+        }
+        command
+            .env("AWS_CONFIG_FILE", self.path(".aws/config"))
+            .env("AWS_SHARED_CREDENTIALS_FILE", self.path(".aws/credentials"))
+            .env("AWS_EC2_METADATA_DISABLED", "true");
+        if self.has_cloud {
+            command
+                .env("AWS_ACCESS_KEY_ID", "test")
+                .env("AWS_SECRET_ACCESS_KEY", "test")
+                .env("AWS_REGION", REGION);
+        }
+    }
+
     /// The program with these arguments, in surroundings of its own.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.mesosflow);
@@ -172,6 +218,7 @@ impl Bench {
         if let Some(search) = &self.search {
             command.env("PATH", search);
         }
+        self.surround(&mut command);
         // Should the node image have to be built: what was downloaded once is there.
         if let (None, Some(home)) = (std::env::var_os("XDG_CACHE_HOME"), std::env::var_os("HOME")) {
             command.env("XDG_CACHE_HOME", Path::new(&home).join(".cache"));
@@ -243,7 +290,7 @@ impl Drop for Bench {
         if std::thread::panicking() {
             self.explain();
         }
-        for cluster in &self.clusters {
+        for cluster in self.clusters.iter().filter(|_| !self.has_cloud) {
             // What this leaves, the guard removes.
             let _destroyed = self.command(&["destroy", "--cluster", cluster, "--yes"]).output();
         }

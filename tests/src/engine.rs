@@ -9,7 +9,7 @@ use mesosflow_steps::provider::local::engine::Engine as ProductEngine;
 #[derive(Debug, Clone)]
 pub struct Engine {
     words: Vec<String>,
-    node_args: Vec<String>,
+    run_args: Vec<String>,
 }
 
 /// How a command inside of a node ended.
@@ -56,7 +56,7 @@ impl Engine {
         };
         Self {
             words: engine.command_line().into_iter().map(str::to_owned).collect(),
-            node_args: engine.run_args().to_vec(),
+            run_args: engine.run_args().to_vec(),
         }
     }
 
@@ -65,9 +65,9 @@ impl Engine {
         &self.words
     }
 
-    /// What a container that is to be a node needs beside `--privileged`.
-    pub fn node_args(&self) -> &[String] {
-        &self.node_args
+    /// What a node's container needs beside `--privileged`.
+    pub(crate) fn run_args(&self) -> &[String] {
+        &self.run_args
     }
 
     /// Calls the engine.

@@ -2,7 +2,8 @@
 //!
 //! It reads from a pipe that only the test holds. While the test lives, it is told what was started; when the pipe
 //! closes, be it that the test is done, has failed or was killed with `kill -9`, it ends the programs, removes every
-//! container and network that carries one of the clusters' labels, and deletes the folder.
+//! container and network that carries one of the clusters' labels, detaches the disks that files of the folder stand for, and
+//! deletes the folder.
 
 use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
@@ -25,7 +26,10 @@ done
 for pid in $pids; do
   if tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -- "$folder/"; then kill -9 "$pid"; fi
 done
+# An engine that a killed test had just called ends by itself; whatever it made is removed below.
+calls() { cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' '\n' | grep -qxF "org.mesosflow.cluster=$cluster"; }
 for cluster in $clusters; do
+  for try in 1 2 3 4 5 6 7 8 9 10; do calls && sleep 0.5 || break; done
   # A call of the engine that outlived its caller may still add something.
   for try in 1 2 3 4 5; do
     containers=$("$@" ps --all --quiet --filter "label=org.mesosflow.cluster=$cluster")
@@ -34,6 +38,10 @@ for cluster in $clusters; do
     [ -z "$networks" ] || "$@" network rm $networks
     [ -n "$containers$networks" ] || break
   done
+done
+losetup --list --noheadings --output NAME,BACK-FILE 2>/dev/null |
+  awk -v root="$folder/" 'index($2, root) == 1 { print $1 }' | while read -r loop; do
+  losetup --detach "$loop"
 done
 awk -v root="$folder/" 'index($2, root) == 1 { print $2 }' /proc/self/mounts | while read -r mounted; do
   umount -l "$mounted"

@@ -5,6 +5,7 @@
 //! `MESOSFLOW_BIN` names) on the machine's container engine, with the Mesos stand-in of `fixtures/mesos-standin`.
 
 mod bench;
+mod cloud;
 mod engine;
 mod guard;
 mod hdfs;
@@ -12,6 +13,7 @@ mod health;
 mod history;
 mod live;
 mod machines;
+mod moto;
 mod mount;
 mod nodes;
 mod program;
@@ -21,12 +23,17 @@ mod wait;
 mod watch;
 
 pub use bench::{Bench, RUN_LIMIT};
+pub use cloud::{
+    AMI_FULL, AMI_STOCK, Archive, Call, Cloud, Fault, Group, Held, Instance, Rule, Subnet, Tags, Volume,
+    What, Which, World,
+};
 pub use engine::{Engine, Ran};
 pub use hdfs::{FileSystem, Hdfs};
 pub use health::{assert_healthy, leader, leader_and_slaves};
 pub use history::{History, Started};
 pub use live::Live;
 pub use machines::{Host, Machines};
+pub use moto::Moto;
 pub use mount::SmallDisk;
 pub use nodes::{Node, Nodes};
 pub use said::Said;

@@ -127,7 +127,7 @@ impl Machines {
             &self.network,
         ];
         args.extend(["--label", &self.label]);
-        args.extend(self.engine.node_args().iter().map(String::as_str));
+        args.extend(self.engine.run_args().iter().map(String::as_str));
         let image = image_name();
         args.extend([image.as_str(), "/sbin/init"]);
         self.engine.run(&args).ok();

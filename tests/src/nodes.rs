@@ -18,6 +18,16 @@ pub struct Node {
 }
 
 impl Node {
+    pub(crate) fn new(engine: Engine, name: &str, container: &str, role: &str, ip: &str) -> Self {
+        Self {
+            engine,
+            name: name.to_owned(),
+            container: container.to_owned(),
+            role: role.to_owned(),
+            ip: ip.to_owned(),
+        }
+    }
+
     /// Runs a shell script on it.
     pub fn run(&self, script: &str) -> Ran {
         self.engine.exec(&self.container, script)

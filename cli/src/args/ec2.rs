@@ -111,10 +111,16 @@ impl Ec2Args {
         set_option(&mut spec.login_user, self.login_user.as_ref());
         set(&mut spec.instance_type, self.instance_type.as_ref());
         set(&mut spec.master_instance_type, self.master_instance_type.as_ref());
-        set(&mut spec.zookeeper_instance_type, self.zookeeper_instance_type.as_ref());
+        set(
+            &mut spec.zookeeper_instance_type,
+            self.zookeeper_instance_type.as_ref(),
+        );
         set_option(&mut spec.key_pair, self.key_pair.as_ref());
         set_option(&mut spec.iam_profile, self.iam_profile.as_ref());
-        set_option(&mut spec.user_data, self.user_data.as_ref().map(|path| cwd.join(path)).as_ref());
+        set_option(
+            &mut spec.user_data,
+            self.user_data.as_ref().map(|path| cwd.join(path)).as_ref(),
+        );
         set_option(&mut spec.public_address, self.public_address.as_ref());
         set_option(&mut spec.root_volume_gb, self.root_vol_size.as_ref());
         set(&mut spec.volume.size_gb, self.ebs_vol_size.as_ref());

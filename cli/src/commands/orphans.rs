@@ -40,7 +40,9 @@ pub(crate) async fn orphans(app: &App, args: &ListArgs) -> Result<(), CliError> 
         return app.ui.document(&orphans);
     }
     if orphans.is_empty() {
-        app.ui.note("no orphans: everything that carries mesosflow's tags there belongs to a run of this journal");
+        app.ui.note(
+            "no orphans: everything that carries mesosflow's tags there belongs to a run of this journal",
+        );
         return Ok(());
     }
     let rows = orphans.iter().map(|Orphan { tagged, reason }| {
@@ -55,7 +57,10 @@ pub(crate) async fn orphans(app: &App, args: &ListArgs) -> Result<(), CliError> 
             (*reason).to_owned(),
         ]
     });
-    app.ui.line(&table(&["kind", "id", "name", "cluster", "run", "where", "why"], rows))
+    app.ui.line(&table(
+        &["kind", "id", "name", "cluster", "run", "where", "why"],
+        rows,
+    ))
 }
 
 /// The runs of this journal, and whether each is over for good.
@@ -78,17 +83,31 @@ async fn look(app: &App, named: Option<ProviderKind>, spec: ClusterSpec) -> Resu
     }
     let (mut all, mut failed) = (Vec::new(), Vec::new());
     for provider in [ProviderKind::Local, ProviderKind::Ec2] {
-        match wiring::tagged(&ClusterSpec { provider, ..spec.clone() }).await {
+        match wiring::tagged(&ClusterSpec {
+            provider,
+            ..spec.clone()
+        })
+        .await
+        {
             Ok(tagged) => all.extend(tagged),
             Err(error) => failed.push(error),
         }
     }
     if failed.len() == 2 {
-        return Err(CliError::usage("no provider can be used from here")
-            .because(failed.iter().flat_map(|error| error.causes.clone()).collect::<Vec<_>>().join("; ")));
+        return Err(CliError::usage("no provider can be used from here").because(
+            failed
+                .iter()
+                .flat_map(|error| error.causes.clone())
+                .collect::<Vec<_>>()
+                .join("; "),
+        ));
     }
     for error in failed {
-        app.ui.warn(&format!("not looked at: {}: {}", error.message, error.causes.join(": ")));
+        app.ui.warn(&format!(
+            "not looked at: {}: {}",
+            error.message,
+            error.causes.join(": ")
+        ));
     }
     Ok(all)
 }

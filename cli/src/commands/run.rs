@@ -45,7 +45,10 @@ fn agree(app: &App, spec: &ClusterSpec, yes: bool) -> Result<(), CliError> {
     }
     let place = spec.ec2.region.as_deref().unwrap_or_default();
     let account = spec.ec2.account.as_deref().unwrap_or("unknown");
-    app.ui.note(&format!("cluster `{}` will create in {place}, account {account}:", spec.cluster));
+    app.ui.note(&format!(
+        "cluster `{}` will create in {place}, account {account}:",
+        spec.cluster
+    ));
     for line in wiring::plan(spec).summary() {
         app.ui.note(&format!("  {line}"));
     }

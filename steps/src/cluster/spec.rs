@@ -28,6 +28,9 @@ pub struct ClusterSpec {
     /// A folder laid over the embedded deploy tree, rendered in the same way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deploy_dir: Option<PathBuf>,
+    /// Another place of the archive with Hadoop and Spark than PyPI; it has to be the same archive.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archive_url: Option<String>,
     /// Where Mesos comes from.
     pub mesos: MesosSpec,
     /// Spark and the Hadoop framework.
@@ -58,6 +61,7 @@ impl Default for ClusterSpec {
             os: "debian12".into(),
             swap_mb: 0,
             deploy_dir: None,
+            archive_url: None,
             mesos: MesosSpec::default(),
             frameworks: FrameworksSpec::default(),
             hdfs: HdfsSpec::default(),

@@ -1,7 +1,7 @@
 //! What an EC2 spec must be before anything is touched.
 
 use super::{ClusterSpec, LATEST, SpecError, VolumeSpec};
-use crate::provider::ec2::image::Family;
+use crate::software::System;
 
 /// EBS volume types, with the sizes that each can have, GiB (EBS user guide, "Amazon EBS volume types").
 const VOLUMES: [(&str, u32, u32); 7] = [
@@ -42,12 +42,15 @@ impl ClusterSpec {
             ));
         }
         if ec2.ami == LATEST {
-            if self.os.parse::<Family>().is_err() {
-                let known: Vec<_> = Family::ALL.iter().map(|family| family.as_str()).collect();
+            if self.os.parse::<System>().is_err() {
+                let known: Vec<_> = System::ALL.iter().map(|system| system.as_str()).collect();
                 return wrong(
                     "os",
                     format!("is {:?}, of which no images are known", self.os),
-                    &format!("use one of {}, or name an image with --ami ami-…", known.join(", ")),
+                    &format!(
+                        "use one of {}, or name an image with --ami ami-…",
+                        known.join(", ")
+                    ),
                 );
             }
         } else if !is_id(&ec2.ami, "ami-") {
@@ -75,24 +78,44 @@ impl ClusterSpec {
             ("ec2.zookeeper_instance_type", &ec2.zookeeper_instance_type),
         ] {
             if !value.contains('.') || value.contains(char::is_whitespace) {
-                return wrong(field, format!("is {value:?}, which is no instance type"), "use one such as m5.large");
+                return wrong(
+                    field,
+                    format!("is {value:?}, which is no instance type"),
+                    "use one such as m5.large",
+                );
             }
         }
         self.validate_spot()?;
         ec2.volume.validate()?;
         self.validate_user_data()?;
         if ec2.tags.len() > MOST_TAGS {
-            return wrong("ec2.tags", format!("has {}", ec2.tags.len()), "EC2 takes fifty, six of which are mesosflow's");
+            return wrong(
+                "ec2.tags",
+                format!("has {}", ec2.tags.len()),
+                "EC2 takes fifty, six of which are mesosflow's",
+            );
         }
-        if let Some(taken) = ec2.tags.keys().find(|key| key.starts_with("mesosflow:") || key.starts_with("aws:")) {
-            return wrong("ec2.tags", format!("names `{taken}`"), "`mesosflow:` and `aws:` are taken");
+        if let Some(taken) = ec2
+            .tags
+            .keys()
+            .find(|key| key.starts_with("mesosflow:") || key.starts_with("aws:"))
+        {
+            return wrong(
+                "ec2.tags",
+                format!("names `{taken}`"),
+                "`mesosflow:` and `aws:` are taken",
+            );
         }
         for (field, seconds) in [
             ("ec2.boot_limit_s", ec2.boot_limit_s),
             ("ec2.api_timeout_s", ec2.api_timeout_s),
         ] {
             if seconds == 0 {
-                return wrong(field, "is 0: nothing is that fast", "leave it out, or give seconds");
+                return wrong(
+                    field,
+                    "is 0: nothing is that fast",
+                    "leave it out, or give seconds",
+                );
             }
         }
         Ok(warnings)
@@ -123,10 +146,17 @@ impl ClusterSpec {
             return Ok(());
         };
         match std::fs::read_to_string(path) {
-            Ok(text) if text.trim_start().starts_with("#cloud-config") || text.trim_start().starts_with("#!") => Ok(()),
+            Ok(text)
+                if text.trim_start().starts_with("#cloud-config") || text.trim_start().starts_with("#!") =>
+            {
+                Ok(())
+            }
             Ok(_) => wrong(
                 "ec2.user_data",
-                format!("is {}, which begins neither with #cloud-config nor with #!", path.display()),
+                format!(
+                    "is {}, which begins neither with #cloud-config nor with #!",
+                    path.display()
+                ),
                 "cloud-init would not know what to do with it",
             ),
             Err(error) => wrong(
@@ -186,7 +216,9 @@ mod tests {
         let error = spec(|ec2| ec2.admin_cidr.clear()).validate().unwrap_err();
         assert_eq!(error.field, "ec2.admin_cidr");
         assert_eq!(spec(|_| ()).validate().unwrap(), Vec::<String>::new());
-        let warnings = spec(|ec2| ec2.admin_cidr.push("0.0.0.0/0".parse().unwrap())).validate().unwrap();
+        let warnings = spec(|ec2| ec2.admin_cidr.push("0.0.0.0/0".parse().unwrap()))
+            .validate()
+            .unwrap();
         assert!(warnings[0].contains("0.0.0.0/0: everybody"), "{warnings:?}");
     }
 
@@ -196,20 +228,44 @@ mod tests {
         assert_eq!(field(|ec2| ec2.ami = "newest".into()), "ec2.ami");
         assert_eq!(field(|ec2| ec2.ami = "ami-xyz".into()), "ec2.ami");
         assert_eq!(field(|ec2| ec2.vpc = Some("my-vpc".into())), "ec2.vpc");
-        assert_eq!(field(|ec2| ec2.subnet = Some("vpc-12345678".into())), "ec2.subnet");
-        assert_eq!(field(|ec2| ec2.instance_type = "large".into()), "ec2.instance_type");
+        assert_eq!(
+            field(|ec2| ec2.subnet = Some("vpc-12345678".into())),
+            "ec2.subnet"
+        );
+        assert_eq!(
+            field(|ec2| ec2.instance_type = "large".into()),
+            "ec2.instance_type"
+        );
         for price in ["", "free", "0", "0.0", "-1", "1e3", "0,05", "."] {
-            let error = spec(|ec2| ec2.spot_price = Some(price.into())).validate().unwrap_err();
+            let error = spec(|ec2| ec2.spot_price = Some(price.into()))
+                .validate()
+                .unwrap_err();
             assert_eq!(error.field, "ec2.spot_price", "{price:?}");
         }
         assert_eq!(field(|ec2| ec2.volume.kind = "gp9".into()), "ec2.volume.type");
-        assert_eq!(field(|ec2| ec2.volume = VolumeSpec { size_gb: 10, kind: "st1".into(), encrypted: true }), "ec2.volume.size_gb");
-        assert_eq!(field(|ec2| ec2.user_data = Some("/nowhere/at/all".into())), "ec2.user_data");
-        assert_eq!(field(|ec2| drop(ec2.tags.insert("mesosflow:run".into(), "x".into()))), "ec2.tags");
+        assert_eq!(
+            field(|ec2| ec2.volume = VolumeSpec {
+                size_gb: 10,
+                kind: "st1".into(),
+                encrypted: true
+            }),
+            "ec2.volume.size_gb"
+        );
+        assert_eq!(
+            field(|ec2| ec2.user_data = Some("/nowhere/at/all".into())),
+            "ec2.user_data"
+        );
+        assert_eq!(
+            field(|ec2| drop(ec2.tags.insert("mesosflow:run".into(), "x".into()))),
+            "ec2.tags"
+        );
         let mut unknown = spec(|_| ());
         unknown.os = "plan9".into();
         assert_eq!(unknown.validate().unwrap_err().field, "os");
         unknown.ec2.ami = "ami-0123456789abcdef0".into();
-        assert!(unknown.validate().is_ok(), "an image by its id may be of any system");
+        assert!(
+            unknown.validate().is_ok(),
+            "an image by its id may be of any system"
+        );
     }
 }

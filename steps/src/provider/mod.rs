@@ -93,7 +93,9 @@ impl Order {
             root_device: image.root_device.clone(),
             // An image cannot be started on a smaller disk than it was made from.
             root_gb: spec.ec2.root_volume_gb.max(image.root_gb),
-            mapped_disks: kind.filter(|kind| !kind.nvme).map_or(0, |kind| kind.ephemeral_disks),
+            mapped_disks: kind
+                .filter(|kind| !kind.nvme)
+                .map_or(0, |kind| kind.ephemeral_disks),
             volume_gb: spec.ec2.volume_gb(role),
             spot_price: spec.ec2.spot_price_of(role).map(str::to_owned),
             capacity_limit_s: spec.ec2.capacity_limit_s,

@@ -1,7 +1,9 @@
-//! `await-nodes` (notes 1.5): every machine runs, its host key is pinned, it answers over SSH and has finished its boot.
+//! `await-nodes` (notes 1.5): every machine runs, its host key is pinned, it answers over SSH, has finished its boot and has
+//! the packages of its system that a node needs.
 //!
-//! - Changes: opens the run's one session to each node. Lets the cluster's own key in, where the machine is the user's.
-//! - Twice is safe: it looks, and adds a key only where it is missing.
+//! - Changes: opens the run's one session to each node. Installs packages where a stock image lacks them. Lets the cluster's
+//!   own key in, where the machine is the user's.
+//! - Twice is safe: it looks, and adds only what is missing.
 //! - Nothing to undo but that key, which `destroy` takes away.
 
 use std::time::Duration;
@@ -14,12 +16,15 @@ use crate::act::ActError;
 use crate::cluster::{HostKeySource, Instance, Node};
 use crate::provider::{Condition, HostKeys, ProviderError};
 use crate::remote::{HostKey, RemoteError};
+use crate::software::complete;
 use crate::world::{Script, World};
 
 /// How long a container may take to answer, and how often it is looked at: it boots in a second.
 const QUICK: (Duration, Duration) = (Duration::from_secs(150), Duration::from_millis(250));
 /// How often a machine that takes minutes is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
+/// How long nothing is said of a machine that is on its way.
+const QUIET: Duration = Duration::from_secs(15);
 /// What the last look needs beyond the limit, so that the step itself says what it waited for.
 const LAST_LOOK: Duration = Duration::from_secs(60);
 
@@ -36,6 +41,9 @@ pub struct AwaitNode {
     /// The first master, through which a machine without a public address is reached.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub through: Option<Instance>,
+    /// Whether it may lack packages of its system, which are then installed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub completes: bool,
     /// How long it may take, seconds; none for containers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub boot_limit_s: Option<u32>,
@@ -47,6 +55,15 @@ enum Look {
     NotYet(String),
     /// None will.
     Never(ActError),
+}
+
+impl From<ActError> for Look {
+    fn from(error: ActError) -> Self {
+        match error.class().is_retryable() {
+            true => Self::NotYet(error.to_string()),
+            false => Self::Never(error),
+        }
+    }
 }
 
 impl From<ProviderError> for Look {
@@ -97,10 +114,20 @@ impl AwaitNode {
         }
         let booted = cx.world().run(&node, BOOTED).await?.stdout_str();
         match booted.split_once('\n').unwrap_or((&booted, "")) {
+            ("ready", _) if self.completes => {
+                complete(cx.world(), &node).await?;
+                Ok(node)
+            }
             ("ready", _) => Ok(node),
             ("failed", why) => Err(Look::Never(
-                ActError::wrong(format!("{} did not finish its first boot: {why}", self.instance.name))
-                    .hinted(format!("look at /var/log/cloud-init-output.log on {}", self.instance.name)),
+                ActError::wrong(format!(
+                    "{} did not finish its first boot: {why}",
+                    self.instance.name
+                ))
+                .hinted(format!(
+                    "look at /var/log/cloud-init-output.log on {}",
+                    self.instance.name
+                )),
             )),
             (state, _) => Err(Look::NotYet(format!("its first boot is not over: {state}"))),
         }
@@ -149,8 +176,9 @@ async fn running(cx: &StepCx<World>, instance: &Instance) -> Result<Instance, Lo
         Condition::Running(now) => Ok(now),
         Condition::Booting(what) => Err(Look::NotYet(what)),
         Condition::Dead(why) => Err(Look::Never(
-            ActError::wrong(format!("{} ({}) is dead: {why}", instance.name, instance.id))
-                .hinted("`mesosflow replay --from launch-slaves` replaces the machines; `destroy` ends what is left"),
+            ActError::wrong(format!("{} ({}) is dead: {why}", instance.name, instance.id)).hinted(
+                "`mesosflow replay --from launch-slaves` replaces the machines; `destroy` ends what is left",
+            ),
         )),
     }
 }
@@ -182,7 +210,8 @@ impl Step for AwaitNode {
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<Node, ActError> {
         let (limit, pause) = self.patience();
-        let give_up = Instant::now() + limit;
+        let begun = Instant::now();
+        let give_up = begun + limit;
         let mut said = String::new();
         loop {
             let what = match self.look(cx).await {
@@ -191,7 +220,11 @@ impl Step for AwaitNode {
                 Err(Look::NotYet(what)) => what,
             };
             if what != said {
-                tracing::info!(node = %self.instance.name, "{what}");
+                let name = &self.instance.name;
+                match begun.elapsed() < QUIET {
+                    true => tracing::info!(node = %name, "{what}"),
+                    false => tracing::info!(target: "mesosflow::progress", "{name}: {what}"),
+                }
                 said.clone_from(&what);
             }
             if Instant::now() >= give_up {
@@ -206,7 +239,9 @@ impl Step for AwaitNode {
     }
 
     async fn verify(&self, cx: &StepCx<World>, node: &Node) -> Result<(), ActError> {
-        cx.world().run(node, Script::new("see that it answers", "true")).await?;
+        cx.world()
+            .run(node, Script::new("see that it answers", "true"))
+            .await?;
         Ok(())
     }
 

@@ -100,8 +100,10 @@ pub(super) fn limits(place: &Place) -> Limits {
             ceiling: Duration::from_secs(20),
         },
     };
+    // A machine that is replaced has to end first, which takes minutes where machines are real.
+    let minutes = if place.order.is_some() { 12 } else { 3 };
     Limits {
-        deadline: Duration::from_secs(180),
+        deadline: Duration::from_secs(60 * minutes),
         retry,
     }
 }

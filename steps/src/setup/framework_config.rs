@@ -16,7 +16,9 @@ use crate::cluster::Node;
 use crate::world::{Script, World};
 
 const HAPROXY: &str = "haproxy -c -q -f '/root/mesos-ec2/haproxy+apache/haproxy.cfg'";
-const APACHE: &str = "apachectl -t -f '/root/mesos-ec2/haproxy+apache/httpd.conf'";
+/// Amazon's `apachectl` takes no arguments of Apache's; there, Apache itself is called `httpd`.
+const APACHE: &str = r#"program=$(command -v httpd) || program=apachectl
+"$program" -t -f '/root/mesos-ec2/haproxy+apache/httpd.conf'"#;
 /// The configured cluster URL must be this cluster's, and Spark must start with the configuration that holds it.
 const SPARK: &str = r#"grep --quiet --extended-regexp "^spark\.master[[:space:]]+mesos://$url\$" /root/spark/conf/spark-defaults.conf ||
   { echo "spark-defaults.conf does not name mesos://$url" >&2; exit 4; }

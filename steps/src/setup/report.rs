@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Health, Mounted, NfsServer};
 use crate::act::ActError;
-use crate::cluster::{Inventory, MESOS_MASTER_PORT, Node};
+use crate::cluster::{HostKeySource, Inventory, MESOS_MASTER_PORT, Node};
 use crate::hdfs::Hdfs;
 use crate::world::World;
 
@@ -82,6 +82,16 @@ impl ReportStep {
             said.push(
                 "the slaves mount /mnt/nfs read-only by sshfs, since their kernel has no NFS client; \
                  the NFS export itself was read by nfs-cat"
+                    .to_owned(),
+            );
+        }
+        if self
+            .inventory
+            .all()
+            .any(|node| node.host_key_source == Some(HostKeySource::AcceptNew))
+        {
+            said.push(
+                "host keys were taken from the network unseen, as --accept-new-host-keys asked for"
                     .to_owned(),
             );
         }

@@ -1,7 +1,9 @@
-//! `setup-master` (notes 2.5): disks, folders and swap on the first master.
+//! `setup-master` (notes 2.5): disks, folders, swap and software on the first master.
 //!
-//! - Changes: blank disks are formatted once and mounted (`nofail`), the folders of Hadoop and Mesos are made, swap is on.
-//! - Twice is safe: each part is looked for first; a disk that holds anything is never formatted.
+//! - Changes: blank disks are formatted once and mounted (`nofail`), the folders of Hadoop and Mesos are made, swap is on;
+//!   Hadoop, Spark and ZooKeeper are downloaded and laid out, where the image does not have them.
+//! - Twice is safe: each part is looked for first; a disk that holds anything is never formatted. The download is a durable
+//!   job, and what it gives takes its place as a whole.
 //! - Not undone; the disks go with the machines.
 
 use std::time::Duration;
@@ -11,11 +13,34 @@ use serde::Serialize;
 
 use crate::act::ActError;
 use crate::node_setup::NodeSetup;
+use crate::software::{LAY_OUT_LIMIT, Software};
 use crate::world::World;
 
 /// The first master's set-up.
 #[derive(Debug, Serialize)]
-pub struct SetupMaster(pub NodeSetup);
+pub struct SetupMaster {
+    /// Its disks, folders and swap.
+    #[serde(flatten)]
+    pub setup: NodeSetup,
+    /// Its Hadoop, Spark and ZooKeeper.
+    #[serde(flatten)]
+    pub software: Software,
+}
+
+impl SetupMaster {
+    /// The set-up of the first master.
+    pub fn new(setup: NodeSetup) -> Self {
+        let software = Software::first(setup.node.clone());
+        Self { setup, software }
+    }
+
+    /// Takes the software's archive from another place.
+    #[must_use]
+    pub fn archive_url(mut self, url: Option<String>) -> Self {
+        self.software = self.software.archive_url(url);
+        self
+    }
+}
 
 impl Step for SetupMaster {
     type World = World;
@@ -25,22 +50,22 @@ impl Step for SetupMaster {
     const ID: StepId = StepId::from_static("setup-master");
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
-        Ok(if self.0.is_done(cx.world()).await? {
-            Probe::Done(())
-        } else {
-            Probe::NotDone
-        })
+        let world = cx.world();
+        let done = self.setup.is_done(world).await? && self.software.is_ready(world).await?;
+        Ok(if done { Probe::Done(()) } else { Probe::NotDone })
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {
-        self.0.make(cx.world()).await
+        self.setup.make(cx.world()).await?;
+        self.software.make(cx.world(), cx.effect_key()).await
     }
 
     async fn verify(&self, cx: &StepCx<World>, (): &()) -> Result<(), ActError> {
-        self.0.verify(cx.world()).await
+        self.setup.verify(cx.world()).await?;
+        self.software.verify(cx.world()).await
     }
 
     fn limits(&self) -> Limits {
-        Limits::within(Duration::from_secs(900))
+        Limits::within(Duration::from_secs(900) + LAY_OUT_LIMIT)
     }
 }

@@ -24,7 +24,7 @@ const ENDPOINT_REGION: &str = "us-east-1";
 
 /// Clients of one region.
 #[derive(Debug, Clone)]
-pub struct Api {
+pub(super) struct Api {
     reads: Client,
     writes: Client,
     region: String,
@@ -35,7 +35,7 @@ impl Api {
     ///
     /// # Errors
     /// No region is known; or the credentials belong to another account than the one that the spec names.
-    pub async fn open(spec: &Ec2Spec) -> Result<Self, ProviderError> {
+    pub(super) async fn open(spec: &Ec2Spec) -> Result<Self, ProviderError> {
         let config = load(spec).await;
         let region = region(&config)?;
         if let Some(expected) = &spec.account {
@@ -44,7 +44,9 @@ impl Api {
                 return Err(ProviderError {
                     doing: format!("these credentials are of AWS account {other}"),
                     class: ErrorClass::Operator,
-                    hint: Some(format!("use credentials of account {expected}, where the run began")),
+                    hint: Some(format!(
+                        "use credentials of account {expected}, where the run began"
+                    )),
                     source: Answer(format!("the run's machines are in account {expected}")),
                 });
             }
@@ -61,7 +63,7 @@ impl Api {
     }
 
     /// The region.
-    pub fn region(&self) -> &str {
+    pub(super) fn region(&self) -> &str {
         &self.region
     }
 
@@ -115,7 +117,11 @@ impl Api {
 pub async fn settle(mut spec: ClusterSpec) -> Result<ClusterSpec, ProviderError> {
     let config = load(&spec.ec2).await;
     let region = region(&config)?;
-    spec.ec2.endpoint_url = spec.ec2.endpoint_url.take().or_else(|| environment_endpoint(&config));
+    spec.ec2.endpoint_url = spec
+        .ec2
+        .endpoint_url
+        .take()
+        .or_else(|| environment_endpoint(&config));
     spec.ec2.account = account(&config, &spec.ec2, &region).await?;
     spec.ec2.region = Some(region);
     Ok(spec)
@@ -147,22 +153,35 @@ async fn load(spec: &Ec2Spec) -> SdkConfig {
 
 /// The endpoint that the environment or the profile names for EC2.
 fn environment_endpoint(config: &SdkConfig) -> Option<String> {
-    let own = std::env::var("AWS_ENDPOINT_URL_EC2").ok().filter(|url| !url.is_empty());
+    let own = std::env::var("AWS_ENDPOINT_URL_EC2")
+        .ok()
+        .filter(|url| !url.is_empty());
     own.or_else(|| config.endpoint_url().map(str::to_owned))
 }
 
 fn region(config: &SdkConfig) -> Result<String, ProviderError> {
-    config.region().map(ToString::to_string).ok_or_else(|| ProviderError {
-        doing: "no AWS region is named".into(),
-        class: ErrorClass::Operator,
-        hint: Some("name one: --region eu-central-1, `region` under `[ec2]`, AWS_REGION, or the profile's".into()),
-        source: Answer("neither the command, the configuration, the environment nor the profile has one".into()),
-    })
+    config
+        .region()
+        .map(ToString::to_string)
+        .ok_or_else(|| ProviderError {
+            doing: "no AWS region is named".into(),
+            class: ErrorClass::Operator,
+            hint: Some(
+                "name one: --region eu-central-1, `region` under `[ec2]`, AWS_REGION, or the profile's"
+                    .into(),
+            ),
+            source: Answer(
+                "neither the command, the configuration, the environment nor the profile has one".into(),
+            ),
+        })
 }
 
 /// Whose credentials these are. An endpoint of one's own need not be able to tell.
 async fn account(config: &SdkConfig, spec: &Ec2Spec, region: &str) -> Result<Option<String>, ProviderError> {
-    let asked = aws_sdk_sts::Client::new(config).get_caller_identity().send().await;
+    let asked = aws_sdk_sts::Client::new(config)
+        .get_caller_identity()
+        .send()
+        .await;
     match asked {
         Ok(identity) => Ok(identity.account),
         Err(error) => {

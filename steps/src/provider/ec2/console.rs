@@ -54,7 +54,13 @@ mod tests {
     #[test]
     fn the_keys_of_the_last_whole_block_count_best_first() {
         let block = |keys: &[&str]| format!("{BEGIN}\n{}\n{END}\n", keys.join("\n"));
-        assert_eq!(shown(&block(&[&format!("{ECDSA} root@a"), &format!("{ED25519} root@a")])), [ED25519, ECDSA]);
+        assert_eq!(
+            shown(&block(&[
+                &format!("{ECDSA} root@a"),
+                &format!("{ED25519} root@a")
+            ])),
+            [ED25519, ECDSA]
+        );
         let twice = format!("{}reboot\n{}", block(&[OTHER]), block(&[ED25519]));
         assert_eq!(shown(&twice), [ED25519]);
         let cut = format!("{}{BEGIN}\n{ED25519}\n", block(&[OTHER]));

@@ -82,7 +82,10 @@ async fn end_instance(api: &Api, sight: &Sight, id: &str) -> Result<(), Provider
             // What a stand-in for AWS ends, it ends at once.
             continue;
         }
-        pause(give_up, || format!("{} ({id}) does not end: {}", seen.name(), seen.reason())).await?;
+        pause(give_up, || {
+            format!("{} ({id}) does not end: {}", seen.name(), seen.reason())
+        })
+        .await?;
     }
 }
 
@@ -103,7 +106,10 @@ async fn delete_volume(api: &Api, id: &str) -> Result<(), ProviderError> {
 }
 
 async fn cancel(api: &Api, id: &str) -> Result<(), ProviderError> {
-    let call = api.writes().cancel_spot_instance_requests().spot_instance_request_ids(id);
+    let call = api
+        .writes()
+        .cancel_spot_instance_requests()
+        .spot_instance_request_ids(id);
     match api.write("CancelSpotInstanceRequests", call.send()).await {
         Ok(_) => Ok(()),
         Err(failure) if failure.is_not_found() => Ok(()),
@@ -113,9 +119,15 @@ async fn cancel(api: &Api, id: &str) -> Result<(), ProviderError> {
 
 /// Takes away a rule that was added to a group of somebody else's.
 async fn revoke(api: &Api, id: &str) -> Result<(), ProviderError> {
-    let call = api.reads().describe_security_group_rules().security_group_rule_ids(id);
+    let call = api
+        .reads()
+        .describe_security_group_rules()
+        .security_group_rule_ids(id);
     let group = match api.read("DescribeSecurityGroupRules", call.send()).await {
-        Ok(found) => found.security_group_rules().first().and_then(|rule| rule.group_id().map(str::to_owned)),
+        Ok(found) => found
+            .security_group_rules()
+            .first()
+            .and_then(|rule| rule.group_id().map(str::to_owned)),
         Err(failure) if failure.is_not_found() => None,
         Err(failure) => return Err(failure.into()),
     };
@@ -148,7 +160,10 @@ async fn delete_group(api: &Api, id: &str) -> Result<(), ProviderError> {
                         hint: Some("take that rule away, then destroy again".into()),
                         class: ErrorClass::Operator,
                         doing: format!("group {id} cannot be deleted"),
-                        source: Answer(format!("it is let in by {}, which is not mesosflow's", others.join(", "))),
+                        source: Answer(format!(
+                            "it is let in by {}, which is not mesosflow's",
+                            others.join(", ")
+                        )),
                     });
                 }
                 pause(give_up, || format!("group {id} is still in use: {failure}")).await?;

@@ -12,7 +12,7 @@ use crate::provider::{Answer, ProviderError};
 
 /// What a call does in the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effect {
+pub(super) enum Effect {
     /// Nothing: it may be asked again at will.
     Read,
     /// Something: if no answer came, it may have happened.
@@ -21,7 +21,7 @@ pub enum Effect {
 
 /// How far the call came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
+pub(super) enum Stage {
     /// It was not sent: there was nothing to sign it with.
     NoCredentials,
     /// It could not be built, or was refused before it was sent.
@@ -34,21 +34,21 @@ pub enum Stage {
 
 /// A call that failed.
 #[derive(Debug, Clone)]
-pub struct Failure {
+pub(super) struct Failure {
     /// The operation, as the API calls it.
-    pub operation: &'static str,
+    pub(super) operation: &'static str,
     /// The region.
-    pub region: String,
+    pub(super) region: String,
     /// What the call would have done.
-    pub effect: Effect,
+    pub(super) effect: Effect,
     /// How far it came.
-    pub stage: Stage,
+    pub(super) stage: Stage,
     /// The API's error code; empty where there is none.
-    pub code: String,
+    pub(super) code: String,
     /// The API's message, or what the connection said.
-    pub message: String,
+    pub(super) message: String,
     /// The API's number for the call, which AWS' support asks for.
-    pub request_id: Option<String>,
+    pub(super) request_id: Option<String>,
 }
 
 /// Refusals that pass by themselves: too many calls, or the API itself is in trouble (EC2 API reference, "Error codes").
@@ -176,17 +176,17 @@ impl Failure {
     }
 
     /// Whether the API refused with one of these codes.
-    pub fn is(&self, codes: &[&str]) -> bool {
+    pub(super) fn is(&self, codes: &[&str]) -> bool {
         codes.contains(&self.code.as_str())
     }
 
     /// Whether the API says that there is no such thing.
-    pub fn is_not_found(&self) -> bool {
+    pub(super) fn is_not_found(&self) -> bool {
         self.code.ends_with(".NotFound")
     }
 
     /// What the executor may do about it.
-    pub fn class(&self) -> ErrorClass {
+    pub(super) fn class(&self) -> ErrorClass {
         match self.stage {
             Stage::NoCredentials => ErrorClass::Operator,
             Stage::NotSent => ErrorClass::Permanent,
@@ -194,7 +194,9 @@ impl Failure {
             Stage::Refused(_) if self.is(PASSING) || self.is(NOT_KNOWN_YET) || self.is(CAPACITY) => {
                 ErrorClass::Transient
             }
-            Stage::Refused(_) if self.is(QUOTA) || self.is(IDENTITY) || self.is(RIGHTS) => ErrorClass::Operator,
+            Stage::Refused(_) if self.is(QUOTA) || self.is(IDENTITY) || self.is(RIGHTS) => {
+                ErrorClass::Operator
+            }
             // The API broke in the middle: like no answer.
             Stage::Refused(500..) => self.unanswered(),
             Stage::Refused(429) => ErrorClass::Transient,
@@ -210,7 +212,7 @@ impl Failure {
     }
 
     /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+    pub(super) fn hint(&self) -> Option<String> {
         let hint = match self.stage {
             Stage::NoCredentials => {
                 "give credentials as for every AWS program: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile \
@@ -228,7 +230,9 @@ impl Failure {
             _ if self.is(CAPACITY) => {
                 "AWS has none of these machines there at the moment: wait and resume, or destroy and run with another --zone or --instance-type"
             }
-            _ if self.is(QUOTA) => "ask AWS for a higher quota (Service Quotas), or end something else; then resume",
+            _ if self.is(QUOTA) => {
+                "ask AWS for a higher quota (Service Quotas), or end something else; then resume"
+            }
             _ => return None,
         };
         Some(hint.to_owned())
@@ -252,7 +256,9 @@ impl fmt::Display for Failure {
 
 impl From<Failure> for ProviderError {
     fn from(failure: Failure) -> Self {
-        let Failure { operation, region, .. } = &failure;
+        let Failure {
+            operation, region, ..
+        } = &failure;
         let doing = match failure.stage {
             Stage::NoCredentials => format!("there are no AWS credentials to call {operation} with"),
             Stage::NotSent => format!("{operation} could not be sent to EC2"),
@@ -275,7 +281,9 @@ fn lacks_credentials(error: &(dyn Error + 'static)) -> bool {
 
 /// The innermost cause, which says what the connection or the parser saw.
 fn innermost(error: &(dyn Error + 'static)) -> String {
-    causes(error).last().map_or_else(|| error.to_string(), ToString::to_string)
+    causes(error)
+        .last()
+        .map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
@@ -320,9 +328,16 @@ mod tests {
             (502, "", ErrorClass::Ambiguous),
             (429, "", ErrorClass::Transient),
         ] {
-            assert_eq!(refused(Effect::Write, status, code).class(), class, "{status} {code}");
+            assert_eq!(
+                refused(Effect::Write, status, code).class(),
+                class,
+                "{status} {code}"
+            );
         }
-        assert_eq!(refused(Effect::Read, 500, "InternalError").class(), ErrorClass::Transient);
+        assert_eq!(
+            refused(Effect::Read, 500, "InternalError").class(),
+            ErrorClass::Transient
+        );
     }
 
     #[test]

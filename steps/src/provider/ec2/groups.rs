@@ -66,7 +66,10 @@ pub(super) async fn look(api: &Api, spec: &ClusterSpec, owner: &Owner) -> Result
 impl Found {
     /// The ids of those that exist.
     pub(super) fn ids(&self) -> Vec<&str> {
-        self.by_role.values().filter_map(SecurityGroup::group_id).collect()
+        self.by_role
+            .values()
+            .filter_map(SecurityGroup::group_id)
+            .collect()
     }
 
     /// What each of them lacks of its rules; none where one of them is missing.
@@ -97,8 +100,9 @@ impl Found {
     /// The roles whose group is not the run's own, by its tag.
     pub(super) fn foreign(&self, owner: &Owner) -> Vec<Role> {
         let run = owner.run.to_string();
-        let is_foreign =
-            |(role, group): (&Role, &SecurityGroup)| (tags::value(group.tags(), tags::RUN) != Some(&*run)).then_some(*role);
+        let is_foreign = |(role, group): (&Role, &SecurityGroup)| {
+            (tags::value(group.tags(), tags::RUN) != Some(&*run)).then_some(*role)
+        };
         self.by_role.iter().filter_map(is_foreign).collect()
     }
 
@@ -124,7 +128,8 @@ impl Found {
                 name(&spec.cluster, *role)
             ));
         }
-        let id = |(role, group): (&Role, &SecurityGroup)| (*role, group.group_id().unwrap_or_default().to_owned());
+        let id =
+            |(role, group): (&Role, &SecurityGroup)| (*role, group.group_id().unwrap_or_default().to_owned());
         Groups {
             by_role: self.by_role.iter().map(id).collect(),
             rules: said,
@@ -193,7 +198,10 @@ pub(super) async fn complete(
             .tag_specifications(tags.on(ResourceType::SecurityGroupRule));
         match api.write("AuthorizeSecurityGroupIngress", call.send()).await {
             Ok(added) if foreign.contains(&role) => {
-                let ids = added.security_group_rules().iter().filter_map(|rule| rule.security_group_rule_id());
+                let ids = added
+                    .security_group_rules()
+                    .iter()
+                    .filter_map(|rule| rule.security_group_rule_id());
                 made.extend(ids.map(|id| Resource {
                     kind: RULE.into(),
                     id: id.to_owned(),

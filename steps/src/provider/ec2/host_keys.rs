@@ -42,11 +42,15 @@ pub(super) fn public(folder: &Path, name: &str, generation: &str) -> Result<Host
     let path = path(folder, name, generation);
     let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     let made = read(&text).map_err(|error| format!("{}: {error}", path.display()))?;
-    made.public.parse().map_err(|error| format!("{}: {error}", path.display()))
+    made.public
+        .parse()
+        .map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn path(folder: &Path, name: &str, generation: &str) -> PathBuf {
-    folder.join("host_keys").join(format!("{name}-g{generation}_ed25519"))
+    folder
+        .join("host_keys")
+        .join(format!("{name}-g{generation}_ed25519"))
 }
 
 fn read(text: &str) -> Result<Made, ssh_key::Error> {
@@ -59,7 +63,10 @@ fn read(text: &str) -> Result<Made, ssh_key::Error> {
 
 fn write(path: &Path, text: &str) -> std::io::Result<()> {
     if let Some(folder) = path.parent() {
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
     }
     write_new(path, text.as_bytes())
 }
@@ -74,11 +81,23 @@ mod tests {
     fn a_machines_key_is_made_once_and_is_private() {
         let folder = tempfile::tempdir().unwrap();
         let made = make(folder.path(), "demo-slave-1", "1").unwrap();
-        assert_eq!(make(folder.path(), "demo-slave-1", "1").unwrap().public, made.public);
-        assert_ne!(make(folder.path(), "demo-slave-1", "2").unwrap().public, made.public);
-        assert_eq!(public(folder.path(), "demo-slave-1", "1").unwrap(), made.public.parse().unwrap());
+        assert_eq!(
+            make(folder.path(), "demo-slave-1", "1").unwrap().public,
+            made.public
+        );
+        assert_ne!(
+            make(folder.path(), "demo-slave-1", "2").unwrap().public,
+            made.public
+        );
+        assert_eq!(
+            public(folder.path(), "demo-slave-1", "1").unwrap(),
+            made.public.parse().unwrap()
+        );
         let path = path(folder.path(), "demo-slave-1", "1");
-        assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            std::fs::metadata(path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         assert!(public(folder.path(), "demo-slave-2", "1").is_err());
     }
 }

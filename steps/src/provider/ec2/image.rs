@@ -1,102 +1,49 @@
 //! Images: named by id, or the newest of a system; and whether the types of machines can run them.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
-use aws_sdk_ec2::types::{Image as Ami, ImageState, InstanceType, InstanceTypeInfo, EphemeralNvmeSupport, PlatformValues};
+use aws_sdk_ec2::types::{EphemeralNvmeSupport, Image as Ami, ImageState, InstanceType, InstanceTypeInfo};
 
 use super::api::Api;
 use super::network::refused;
 use super::tags::filter;
 use crate::cluster::{ClusterSpec, LATEST, MachineType, Role};
 use crate::provider::{Image, ProviderError};
+use crate::software::{System, UnknownSystem};
 
 /// Who logs in to an image of which nobody knows its own user: cloud-init makes that user, with the cluster's key.
-pub const OWN_USER: &str = "mesosflow";
+pub(super) const OWN_USER: &str = "mesosflow";
 
-/// A system whose publisher and naming are known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Family {
-    /// Debian 12, bookworm.
-    Debian12,
-    /// Ubuntu 22.04, jammy.
-    Ubuntu2204,
-    /// Ubuntu 24.04, noble.
-    Ubuntu2404,
-    /// Amazon Linux 2023.
-    AmazonLinux2023,
-}
-
-/// No system is called so.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("is {0:?}, of which no images are known")]
-pub struct UnknownFamily(String);
-
-impl Family {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Debian12, Self::Ubuntu2204, Self::Ubuntu2404, Self::AmazonLinux2023];
-
-    /// The word for it in the config.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Debian12 => "debian12",
-            Self::Ubuntu2204 => "ubuntu22.04",
-            Self::Ubuntu2404 => "ubuntu24.04",
-            Self::AmazonLinux2023 => "al2023",
-        }
-    }
-
-    /// The account that publishes its images (Debian's wiki, "Cloud/AmazonEC2Image"; Ubuntu's and Amazon's documentation).
-    pub const fn owner(self) -> &'static str {
-        match self {
-            Self::Debian12 => "136693071363",
-            Self::Ubuntu2204 | Self::Ubuntu2404 => "099720109477",
-            Self::AmazonLinux2023 => "137112412989",
-        }
-    }
-
-    /// How its images are called, for an architecture in EC2's word. `*` stands for anything.
-    pub fn name_pattern(self, architecture: &str) -> String {
-        let debian_word = match architecture {
-            "x86_64" => "amd64",
-            other => other,
-        };
-        match self {
-            Self::Debian12 => format!("debian-12-{debian_word}-*"),
-            Self::Ubuntu2204 => format!("ubuntu/images/hvm-ssd*/ubuntu-jammy-22.04-{debian_word}-server-*"),
-            Self::Ubuntu2404 => format!("ubuntu/images/hvm-ssd*/ubuntu-noble-24.04-{debian_word}-server-*"),
-            Self::AmazonLinux2023 => format!("al2023-ami-2023.*-{architecture}"),
-        }
-    }
-
-    /// The user that its images make.
-    pub const fn login_user(self) -> &'static str {
-        match self {
-            Self::Debian12 => "admin",
-            Self::Ubuntu2204 | Self::Ubuntu2404 => "ubuntu",
-            Self::AmazonLinux2023 => "ec2-user",
-        }
+/// The account that publishes a system's images (Debian's wiki, "Cloud/AmazonEC2Image"; Ubuntu's and Amazon's
+/// documentation).
+const fn publisher(system: System) -> &'static str {
+    match system {
+        System::Debian12 => "136693071363",
+        System::Ubuntu2204 | System::Ubuntu2404 => "099720109477",
+        System::AmazonLinux2023 => "137112412989",
     }
 }
 
-impl fmt::Display for Family {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+/// How a system's images are called, for an architecture in EC2's word. `*` stands for anything.
+fn name_pattern(system: System, architecture: &str) -> String {
+    let debian_word = match architecture {
+        "x86_64" => "amd64",
+        other => other,
+    };
+    match system {
+        System::Debian12 => format!("debian-12-{debian_word}-*"),
+        System::Ubuntu2204 => format!("ubuntu/images/hvm-ssd*/ubuntu-jammy-22.04-{debian_word}-server-*"),
+        System::Ubuntu2404 => format!("ubuntu/images/hvm-ssd*/ubuntu-noble-24.04-{debian_word}-server-*"),
+        System::AmazonLinux2023 => format!("al2023-ami-2023.*-{architecture}"),
     }
 }
 
-impl FromStr for Family {
-    type Err = UnknownFamily;
-
-    fn from_str(text: &str) -> Result<Self, UnknownFamily> {
-        match text.to_ascii_lowercase().as_str() {
-            "debian12" | "debian-12" | "bookworm" => Ok(Self::Debian12),
-            "ubuntu22.04" | "ubuntu-22.04" | "jammy" => Ok(Self::Ubuntu2204),
-            "ubuntu24.04" | "ubuntu-24.04" | "noble" => Ok(Self::Ubuntu2404),
-            "al2023" | "amazon-linux-2023" | "amazonlinux2023" => Ok(Self::AmazonLinux2023),
-            _ => Err(UnknownFamily(text.to_owned())),
-        }
+/// The user that a system's images make.
+const fn login_user(system: System) -> &'static str {
+    match system {
+        System::Debian12 => "admin",
+        System::Ubuntu2204 | System::Ubuntu2404 => "ubuntu",
+        System::AmazonLinux2023 => "ec2-user",
     }
 }
 
@@ -104,13 +51,17 @@ impl FromStr for Family {
 pub(super) async fn find(api: &Api, spec: &ClusterSpec) -> Result<Option<Image>, ProviderError> {
     let types = machine_types(api, spec).await?;
     let (ami, user) = if spec.ec2.ami == LATEST {
-        let family: Family = spec.os.parse().map_err(|unknown: UnknownFamily| {
-            refused("`latest` needs a known system".into(), format!("`os` {unknown}"), "name an image with --ami")
+        let system: System = spec.os.parse().map_err(|unknown: UnknownSystem| {
+            refused(
+                "`latest` needs a known system".into(),
+                unknown.to_string(),
+                "name an image with --ami",
+            )
         })?;
-        let Some(ami) = newest(api, family, &common_architecture(&types)?).await? else {
+        let Some(ami) = newest(api, system, &common_architecture(&types)?).await? else {
             return Ok(None);
         };
-        (ami, family.login_user().to_owned())
+        (ami, login_user(system).to_owned())
     } else {
         let Some(ami) = named(api, &spec.ec2.ami).await? else {
             return Ok(None);
@@ -186,19 +137,30 @@ fn machine_type(info: &InstanceTypeInfo) -> MachineType {
             .instance_type()
             .map_or_else(String::new, |name| name.as_str().to_owned()),
         ephemeral_disks: usize::try_from(count).unwrap_or_default(),
-        nvme: matches!(nvme, Some(EphemeralNvmeSupport::Required | EphemeralNvmeSupport::Supported)),
+        nvme: matches!(
+            nvme,
+            Some(EphemeralNvmeSupport::Required | EphemeralNvmeSupport::Supported)
+        ),
     }
 }
 
 fn architectures(info: &InstanceTypeInfo) -> Vec<&str> {
-    let supported = info.processor_info().map_or(&[][..], |processor| processor.supported_architectures());
-    supported.iter().map(|architecture| architecture.as_str()).collect()
+    let supported = info
+        .processor_info()
+        .map_or(&[][..], |processor| processor.supported_architectures());
+    supported
+        .iter()
+        .map(|architecture| architecture.as_str())
+        .collect()
 }
 
 /// The architecture that one image can have for all of the types.
 fn common_architecture(types: &BTreeMap<Role, InstanceTypeInfo>) -> Result<String, ProviderError> {
     for architecture in ["x86_64", "arm64"] {
-        if types.values().all(|info| architectures(info).contains(&architecture)) {
+        if types
+            .values()
+            .all(|info| architectures(info).contains(&architecture))
+        {
             return Ok(architecture.to_owned());
         }
     }
@@ -214,12 +176,12 @@ fn common_architecture(types: &BTreeMap<Role, InstanceTypeInfo>) -> Result<Strin
 }
 
 /// The newest image of a system; by name where two are of the same moment.
-async fn newest(api: &Api, family: Family, architecture: &str) -> Result<Option<Ami>, ProviderError> {
+async fn newest(api: &Api, system: System, architecture: &str) -> Result<Option<Ami>, ProviderError> {
     let call = api
         .reads()
         .describe_images()
-        .owners(family.owner())
-        .filters(filter("name", &[&family.name_pattern(architecture)]))
+        .owners(publisher(system))
+        .filters(filter("name", &[&name_pattern(system, architecture)]))
         .filters(filter("architecture", &[architecture]))
         .filters(filter("state", &["available"]));
     let found = api.read("DescribeImages", call.send()).await?;
@@ -241,7 +203,8 @@ async fn named(api: &Api, id: &str) -> Result<Option<Ami>, ProviderError> {
 }
 
 fn architecture(ami: &Ami) -> &str {
-    ami.architecture().map_or("", |architecture| architecture.as_str())
+    ami.architecture()
+        .map_or("", |architecture| architecture.as_str())
 }
 
 /// The user that an image's publisher is known to make, or one of mesosflow's own.
@@ -249,17 +212,18 @@ fn user_of(ami: &Ami) -> String {
     let owner = ami.owner_id().unwrap_or_default();
     let name = ami.name().unwrap_or_default();
     let is_named = |word: &str| name.to_ascii_lowercase().starts_with(word);
-    Family::ALL
+    let is_its = |system: &System| {
+        let named = match system {
+            System::Debian12 => is_named("debian-"),
+            System::Ubuntu2204 | System::Ubuntu2404 => is_named("ubuntu/images/"),
+            System::AmazonLinux2023 => is_named("al2023-ami-") || is_named("amzn2-ami-"),
+        };
+        owner == publisher(*system) && named
+    };
+    System::ALL
         .into_iter()
-        .find(|family| {
-            let system = match family {
-                Family::Debian12 => is_named("debian-"),
-                Family::Ubuntu2204 | Family::Ubuntu2404 => is_named("ubuntu/images/"),
-                Family::AmazonLinux2023 => is_named("al2023-ami-") || is_named("amzn2-ami-"),
-            };
-            owner == family.owner() && system
-        })
-        .map_or(OWN_USER, Family::login_user)
+        .find(is_its)
+        .map_or(OWN_USER, login_user)
         .to_owned()
 }
 
@@ -270,8 +234,13 @@ fn usable(ami: &Ami, types: &BTreeMap<Role, InstanceTypeInfo>) -> Result<(), Pro
         let state = ami.state().map_or("", |state| state.as_str());
         return wrong(format!("it is {state}"), "name another image with --ami");
     }
-    if ami.platform().is_some_and(|platform| *platform == PlatformValues::Windows) {
-        return wrong("it is a Windows image".into(), "name an image of a Linux system with cloud-init");
+    // The API says `windows`, its own description of itself `Windows`.
+    let platform = ami.platform().map_or("", |platform| platform.as_str());
+    if platform.eq_ignore_ascii_case("windows") {
+        return wrong(
+            "it is a Windows image".into(),
+            "name an image of a Linux system with cloud-init",
+        );
     }
     for (role, info) in types {
         if !architectures(info).contains(&architecture(ami)) {
@@ -291,38 +260,59 @@ fn usable(ami: &Ami, types: &BTreeMap<Role, InstanceTypeInfo>) -> Result<(), Pro
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_ec2::types::{ArchitectureValues, ArchitectureType, DiskInfo, InstanceStorageInfo, ProcessorInfo};
+    use aws_sdk_ec2::types::{
+        ArchitectureType, ArchitectureValues, DiskInfo, InstanceStorageInfo, ProcessorInfo,
+    };
 
     use super::*;
 
     fn info(name: &str, architectures: &[&str], disks: i32, nvme: EphemeralNvmeSupport) -> InstanceTypeInfo {
-        let supported = architectures.iter().map(|word| ArchitectureType::from(*word)).collect();
-        let processor = ProcessorInfo::builder().set_supported_architectures(Some(supported)).build();
+        let supported = architectures
+            .iter()
+            .map(|word| ArchitectureType::from(*word))
+            .collect();
+        let processor = ProcessorInfo::builder()
+            .set_supported_architectures(Some(supported))
+            .build();
         let mut info = InstanceTypeInfo::builder()
             .instance_type(InstanceType::from(name))
             .processor_info(processor);
         if disks > 0 {
             let disk = DiskInfo::builder().count(disks).build();
-            info = info.instance_storage_info(InstanceStorageInfo::builder().disks(disk).nvme_support(nvme).build());
+            info = info.instance_storage_info(
+                InstanceStorageInfo::builder()
+                    .disks(disk)
+                    .nvme_support(nvme)
+                    .build(),
+            );
         }
         info.build()
     }
 
     #[test]
-    fn each_system_reads_back_and_has_its_own_images() {
-        for family in Family::ALL {
-            assert_eq!(family.as_str().parse(), Ok(family));
-        }
-        assert!("windows".parse::<Family>().is_err());
-        assert_eq!(Family::Debian12.name_pattern("x86_64"), "debian-12-amd64-*");
-        assert_eq!(Family::AmazonLinux2023.name_pattern("arm64"), "al2023-ami-2023.*-arm64");
+    fn each_system_has_its_own_images() {
+        assert_eq!(name_pattern(System::Debian12, "x86_64"), "debian-12-amd64-*");
+        assert_eq!(
+            name_pattern(System::AmazonLinux2023, "arm64"),
+            "al2023-ami-2023.*-arm64"
+        );
     }
 
     #[test]
     fn disks_are_counted_and_known_by_their_kind() {
-        let nitro = machine_type(&info("m5d.4xlarge", &["x86_64"], 2, EphemeralNvmeSupport::Required));
+        let nitro = machine_type(&info(
+            "m5d.4xlarge",
+            &["x86_64"],
+            2,
+            EphemeralNvmeSupport::Required,
+        ));
         assert_eq!((nitro.ephemeral_disks, nitro.nvme), (2, true));
-        let xen = machine_type(&info("m3.2xlarge", &["x86_64"], 2, EphemeralNvmeSupport::Unsupported));
+        let xen = machine_type(&info(
+            "m3.2xlarge",
+            &["x86_64"],
+            2,
+            EphemeralNvmeSupport::Unsupported,
+        ));
         assert_eq!((xen.ephemeral_disks, xen.nvme), (2, false));
         let without = machine_type(&info("m5.large", &["x86_64"], 0, EphemeralNvmeSupport::Required));
         assert_eq!((without.ephemeral_disks, without.nvme), (0, false));
@@ -336,21 +326,43 @@ mod tests {
             .architecture(ArchitectureValues::Arm64)
             .build();
         let types = BTreeMap::from([
-            (Role::Master, info("m6g.large", &["arm64"], 0, EphemeralNvmeSupport::Required)),
-            (Role::Slave, info("m5.large", &["x86_64"], 0, EphemeralNvmeSupport::Required)),
+            (
+                Role::Master,
+                info("m6g.large", &["arm64"], 0, EphemeralNvmeSupport::Required),
+            ),
+            (
+                Role::Slave,
+                info("m5.large", &["x86_64"], 0, EphemeralNvmeSupport::Required),
+            ),
         ]);
         let error = usable(&ami, &types).unwrap_err();
-        assert_eq!(error.source.to_string(), "it is for arm64, and m5.large (slave) runs x86_64");
+        assert_eq!(
+            error.source.to_string(),
+            "it is for arm64, and m5.large (slave) runs x86_64"
+        );
         let error = common_architecture(&types).unwrap_err();
-        assert!(error.source.to_string().contains("master: arm64"), "{}", error.source);
+        assert!(
+            error.source.to_string().contains("master: arm64"),
+            "{}",
+            error.source
+        );
     }
 
     #[test]
     fn the_user_of_an_image_is_its_publishers_or_mesosflows_own() {
         let ami = |owner: &str, name: &str| user_of(&Ami::builder().owner_id(owner).name(name).build());
         assert_eq!(ami("136693071363", "debian-12-amd64-20250101-1"), "admin");
-        assert_eq!(ami("099720109477", "ubuntu/images/hvm-ssd/ubuntu-jammy-22.04-amd64-server-1"), "ubuntu");
-        assert_eq!(ami("137112412989", "al2023-ami-2023.1-kernel-6.1-x86_64"), "ec2-user");
+        assert_eq!(
+            ami(
+                "099720109477",
+                "ubuntu/images/hvm-ssd/ubuntu-jammy-22.04-amd64-server-1"
+            ),
+            "ubuntu"
+        );
+        assert_eq!(
+            ami("137112412989", "al2023-ami-2023.1-kernel-6.1-x86_64"),
+            "ec2-user"
+        );
         assert_eq!(ami("123456789012", "debian-12-amd64-mine"), OWN_USER);
     }
 }

@@ -125,7 +125,9 @@ impl Seen {
     /// The volume that was attached for the persistent HDFS.
     pub(super) fn volume(&self) -> Option<String> {
         let mappings = self.found.block_device_mappings();
-        let mapping = mappings.iter().find(|mapping| mapping.device_name() == Some(VOLUME_DEVICE))?;
+        let mapping = mappings
+            .iter()
+            .find(|mapping| mapping.device_name() == Some(VOLUME_DEVICE))?;
         Some(mapping.ebs()?.volume_id()?.to_owned())
     }
 
@@ -192,10 +194,15 @@ pub(super) struct Held<'s> {
 
 /// Sorts out what a place holds. Of several machines of one generation, which a lost answer can leave, the first counts.
 pub(super) fn held<'s>(all: &'s [Seen], slot: &Slot) -> Held<'s> {
-    let mut alive: Vec<_> = all.iter().filter(|seen| seen.is_alive() && seen.is_in_place(slot)).collect();
+    let mut alive: Vec<_> = all
+        .iter()
+        .filter(|seen| seen.is_alive() && seen.is_in_place(slot))
+        .collect();
     alive.sort_by(|a, b| {
         let ((a_time, a_id), (b_time, b_id)) = (a.launched(), b.launched());
-        let times = a_time.map(|time| time.as_nanos()).cmp(&b_time.map(|time| time.as_nanos()));
+        let times = a_time
+            .map(|time| time.as_nanos())
+            .cmp(&b_time.map(|time| time.as_nanos()));
         times.then(a_id.cmp(b_id))
     });
     let current = alive.iter().find(|seen| seen.is_in(slot)).copied();

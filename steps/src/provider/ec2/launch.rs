@@ -1,7 +1,7 @@
 //! Launching: one machine for one place, under a client token that makes EC2 itself refuse a second one.
 
-use aws_sdk_ec2::error::SdkError;
 use aws_sdk_ec2::config::http::HttpResponse;
+use aws_sdk_ec2::error::SdkError;
 use aws_sdk_ec2::operation::run_instances::{RunInstancesError, RunInstancesOutput};
 use aws_sdk_ec2::types::{
     BlockDeviceMapping, EbsBlockDevice, HttpTokensState, IamInstanceProfileSpecification,
@@ -75,7 +75,12 @@ pub(super) async fn launch(
                 return Err(error);
             }
         };
-        let machine = launched.instances.unwrap_or_default().into_iter().next().map(Seen::new);
+        let machine = launched
+            .instances
+            .unwrap_or_default()
+            .into_iter()
+            .next()
+            .map(Seen::new);
         match machine {
             // Under this token there was a machine, and EC2 still remembers how it ended.
             Some(seen) if !seen.is_alive() => {}
@@ -83,7 +88,11 @@ pub(super) async fn launch(
             None => {
                 return Err(ProviderError {
                     class: ErrorClass::Ambiguous,
-                    ..refused("EC2 launched nothing".into(), "its answer names no machine".into(), "look again")
+                    ..refused(
+                        "EC2 launched nothing".into(),
+                        "its answer names no machine".into(),
+                        "look again",
+                    )
                 });
             }
         }
@@ -104,7 +113,11 @@ fn call(
     user_data: &str,
 ) -> impl Future<Output = Result<RunInstancesOutput, SdkError<RunInstancesError, HttpResponse>>> + use<> {
     let tags = Tags::of_slot(&launch.slot, &spec.tags);
-    let mut kinds = vec![ResourceType::Instance, ResourceType::Volume, ResourceType::NetworkInterface];
+    let mut kinds = vec![
+        ResourceType::Instance,
+        ResourceType::Volume,
+        ResourceType::NetworkInterface,
+    ];
     if order.spot_price.is_some() {
         kinds.push(ResourceType::SpotInstancesRequest);
     }
@@ -156,7 +169,12 @@ fn disks(spec: &Ec2Spec, order: &Order) -> Vec<BlockDeviceMapping> {
         let disk = EbsBlockDevice::builder()
             .delete_on_termination(true)
             .set_volume_size(order.root_gb.map(gigabytes));
-        mappings.push(BlockDeviceMapping::builder().device_name(root).ebs(disk.build()).build());
+        mappings.push(
+            BlockDeviceMapping::builder()
+                .device_name(root)
+                .ebs(disk.build())
+                .build(),
+        );
     }
     if order.volume_gb > 0 {
         let disk = EbsBlockDevice::builder()
@@ -164,14 +182,24 @@ fn disks(spec: &Ec2Spec, order: &Order) -> Vec<BlockDeviceMapping> {
             .volume_size(gigabytes(order.volume_gb))
             .volume_type(VolumeType::from(spec.volume.kind.as_str()))
             .encrypted(spec.volume.encrypted);
-        mappings.push(BlockDeviceMapping::builder().device_name(VOLUME_DEVICE).ebs(disk.build()).build());
+        mappings.push(
+            BlockDeviceMapping::builder()
+                .device_name(VOLUME_DEVICE)
+                .ebs(disk.build())
+                .build(),
+        );
     }
-    mappings.extend(ephemeral_names().take(order.mapped_disks).enumerate().map(|(number, name)| {
-        BlockDeviceMapping::builder()
-            .device_name(name)
-            .virtual_name(format!("ephemeral{number}"))
-            .build()
-    }));
+    mappings.extend(
+        ephemeral_names()
+            .take(order.mapped_disks)
+            .enumerate()
+            .map(|(number, name)| {
+                BlockDeviceMapping::builder()
+                    .device_name(name)
+                    .virtual_name(format!("ephemeral{number}"))
+                    .build()
+            }),
+    );
     mappings
 }
 
@@ -215,7 +243,10 @@ mod tests {
         ];
         let once: std::collections::BTreeSet<_> = all.iter().collect();
         assert_eq!(once.len(), all.len(), "{all:?}");
-        assert!(all.iter().all(|token| token.len() <= TOKEN_LENGTH && token.is_ascii()));
+        assert!(
+            all.iter()
+                .all(|token| token.len() <= TOKEN_LENGTH && token.is_ascii())
+        );
     }
 
     #[test]
@@ -234,7 +265,10 @@ mod tests {
             capacity_limit_s: 60,
         };
         let mappings = disks(&spec, &order);
-        let names: Vec<_> = mappings.iter().filter_map(|mapping| mapping.device_name()).collect();
+        let names: Vec<_> = mappings
+            .iter()
+            .filter_map(|mapping| mapping.device_name())
+            .collect();
         assert_eq!(names, ["/dev/xvda", "/dev/sdv", "/dev/sdb", "/dev/sdc"]);
         for disk in mappings.iter().filter_map(|mapping| mapping.ebs()) {
             assert_eq!(disk.delete_on_termination(), Some(true));

@@ -3,11 +3,11 @@
 //! Everything that it makes carries the tags of [`tags`] in the very call that makes it, so that a machine which nobody
 //! was told of, because the answer was lost or the controller was killed, is found and never paid for unseen.
 
-pub mod api;
-pub mod failure;
-pub mod image;
+mod api;
+mod failure;
+mod image;
 pub mod rules;
-pub mod user_data;
+mod user_data;
 
 mod console;
 mod delete;

@@ -34,7 +34,11 @@ pub(super) async fn find(api: &Api, spec: &ClusterSpec) -> Result<Network, Provi
     }
     let types = types(spec);
     let zones = zones_offering(api, &types).await?;
-    subnets.retain(|subnet| subnet.availability_zone().is_some_and(|zone| zones.contains(zone)));
+    subnets.retain(|subnet| {
+        subnet
+            .availability_zone()
+            .is_some_and(|zone| zones.contains(zone))
+    });
     // In the default VPC each zone has one subnet that is meant for whoever names none.
     subnets.sort_by_key(|subnet| {
         let zone = subnet.availability_zone().unwrap_or_default().to_owned();
@@ -97,7 +101,10 @@ async fn named(api: &Api, ec2: &Ec2Spec, id: &str) -> Result<Network, ProviderEr
 }
 
 async fn default_vpc(api: &Api) -> Result<String, ProviderError> {
-    let call = api.reads().describe_vpcs().filters(filter("is-default", &["true"]));
+    let call = api
+        .reads()
+        .describe_vpcs()
+        .filters(filter("is-default", &["true"]));
     let found = api.read("DescribeVpcs", call.send()).await?;
     let vpc = found.vpcs().first().and_then(|vpc| vpc.vpc_id());
     vpc.map(str::to_owned).ok_or_else(|| {

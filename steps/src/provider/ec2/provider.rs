@@ -1,11 +1,15 @@
 //! The provider itself: each act of the trait, in terms of the rooms beside it.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use mesosflow_workflow::{ErrorClass, Resource, RunId};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::api::Api;
 use super::failure::Failure;
@@ -18,6 +22,10 @@ use crate::cluster::{ClusterSpec, HostKeySource, Instance, ProviderKind, Role};
 use crate::provider::{
     Answer, Condition, Groups, HostKeys, Image, Launch, Machine, Owner, Provider, ProviderError, Slot, Tagged,
 };
+use crate::remote::HostKey;
+
+/// How often a console is read that does not show a host key yet: cloud-init prints it once, and reading is rationed.
+const CONSOLE_EVERY: Duration = Duration::from_secs(5);
 
 /// Instances of Amazon EC2.
 pub struct Ec2Provider {
@@ -26,6 +34,8 @@ pub struct Ec2Provider {
     /// The run's folder, where host keys are kept that were made here.
     folder: Option<PathBuf>,
     sight: Sight,
+    /// What each machine's console showed last, and when that was.
+    consoles: Mutex<HashMap<String, (Vec<HostKey>, Instant)>>,
 }
 
 impl Ec2Provider {
@@ -39,6 +49,7 @@ impl Ec2Provider {
             spec: spec.clone(),
             folder: folder.map(Path::to_owned),
             sight: Sight::default(),
+            consoles: Mutex::default(),
         })
     }
 
@@ -63,7 +74,10 @@ impl Ec2Provider {
 
     /// Machines alive in these groups, or under the cluster's tag, that are not the run's.
     async fn strangers_in(&self, owner: &Owner, groups: &[&str]) -> Result<Vec<String>, Failure> {
-        let alive = tags::filter("instance-state-name", &["pending", "running", "stopping", "stopped"]);
+        let alive = tags::filter(
+            "instance-state-name",
+            &["pending", "running", "stopping", "stopped"],
+        );
         let cluster = tags::filter(&format!("tag:{}", tags::CLUSTER), &[&owner.cluster]);
         let mut filters = vec![cluster];
         if !groups.is_empty() {
@@ -82,8 +96,11 @@ impl Ec2Provider {
                 .items()
                 .send()
                 .try_collect();
-            let found: Vec<aws_sdk_ec2::types::Reservation> = self.api.read("DescribeInstances", pages).await?;
-            let instances = found.into_iter().flat_map(|found| found.instances.unwrap_or_default());
+            let found: Vec<aws_sdk_ec2::types::Reservation> =
+                self.api.read("DescribeInstances", pages).await?;
+            let instances = found
+                .into_iter()
+                .flat_map(|found| found.instances.unwrap_or_default());
             for seen in instances.map(super::instances::Seen::new) {
                 if seen.tag(tags::RUN) != run {
                     strangers.push(format!("{} ({})", seen.name(), seen.id()));
@@ -99,12 +116,17 @@ impl Ec2Provider {
         let name = launch.slot.node_name();
         let generation = launch.slot.generation.to_string();
         let unusable = |what: String| {
-            refused(format!("{name} cannot be given its user data"), what, "correct `user_data` under `[ec2]`")
+            refused(
+                format!("{name} cannot be given its user data"),
+                what,
+                "correct `user_data` under `[ec2]`",
+            )
         };
         let further = match &self.spec.ec2.user_data {
             None => None,
             Some(path) => Some(
-                std::fs::read_to_string(path).map_err(|error| unusable(format!("{}: {error}", path.display())))?,
+                std::fs::read_to_string(path)
+                    .map_err(|error| unusable(format!("{}: {error}", path.display())))?,
             ),
         };
         let host_key = match self.spec.ec2.host_keys {
@@ -115,11 +137,13 @@ impl Ec2Provider {
             HostKeySource::Console | HostKeySource::AcceptNew => None,
         };
         let data = UserData {
-            login_user: launch.order.as_ref().map(|order| order.login_user.clone()).unwrap_or_default(),
+            login_user: launch
+                .order
+                .as_ref()
+                .map(|order| order.login_user.clone())
+                .unwrap_or_default(),
             authorized_keys: vec![launch.authorized_key.clone()],
             host_key,
-            packages: Vec::new(),
-            commands: Vec::new(),
             further,
         };
         data.encoded().map_err(|error| unusable(error.to_string()))
@@ -145,12 +169,14 @@ impl Provider for Ec2Provider {
         let occupied = self.occupied(owner, &found).await?;
         groups::complete(&self.api, &self.spec, owner, &found, &occupied, made).await?;
         let found = groups::look(&self.api, &self.spec, owner).await?;
-        found.complete(&self.spec, &occupied).ok_or_else(|| ProviderError {
-            doing: format!("the groups of {} are not all there yet", owner.cluster),
-            class: ErrorClass::Transient,
-            hint: None,
-            source: Answer("EC2 does not show everything that was made a moment ago".into()),
-        })
+        found
+            .complete(&self.spec, &occupied)
+            .ok_or_else(|| ProviderError {
+                doing: format!("the groups of {} are not all there yet", owner.cluster),
+                class: ErrorClass::Transient,
+                hint: None,
+                source: Answer("EC2 does not show everything that was made a moment ago".into()),
+            })
     }
 
     async fn strangers(&self, owner: &Owner) -> Result<Vec<String>, ProviderError> {
@@ -175,7 +201,9 @@ impl Provider for Ec2Provider {
 
     async fn find(&self, slot: &Slot) -> Result<Option<Machine>, ProviderError> {
         let all = self.sight.look(&self.api).await?;
-        let current = held(&all, slot).current.filter(|seen| seen.is_pending() || seen.is_running());
+        let current = held(&all, slot)
+            .current
+            .filter(|seen| seen.is_pending() || seen.is_running());
         Ok(current.and_then(|seen| seen.machine(slot)))
     }
 
@@ -184,7 +212,10 @@ impl Provider for Ec2Provider {
         let user_data = self.user_data(launch)?;
         let all = self.sight.look(&self.api).await?;
         let held = held(&all, slot);
-        if let Some(stopped) = held.current.filter(|seen| !seen.is_pending() && !seen.is_running()) {
+        if let Some(stopped) = held
+            .current
+            .filter(|seen| !seen.is_pending() && !seen.is_running())
+        {
             return Err(ProviderError {
                 class: ErrorClass::Operator,
                 ..refused(
@@ -209,7 +240,10 @@ impl Provider for Ec2Provider {
     async fn outdated(&self, slot: &Slot) -> Result<Vec<Resource>, ProviderError> {
         let all = self.sight.look(&self.api).await?;
         let outdated = held(&all, slot).outdated;
-        Ok(outdated.into_iter().flat_map(super::instances::Seen::resources).collect())
+        Ok(outdated
+            .into_iter()
+            .flat_map(super::instances::Seen::resources)
+            .collect())
     }
 
     async fn condition(&self, instance: &Instance) -> Result<Condition, ProviderError> {
@@ -237,11 +271,17 @@ impl Provider for Ec2Provider {
                     return Ok(HostKeys::NotYet("EC2 does not show it yet".into()));
                 };
                 let key = host_keys::public(self.folder()?, &instance.name, seen.tag(tags::GENERATION))
-                    .map_err(|what| refused(format!("the host key of {} is lost", instance.name), what, "replay from launch-slaves"))?;
+                    .map_err(|what| {
+                        refused(
+                            format!("the host key of {} is lost", instance.name),
+                            what,
+                            "replay from launch-slaves",
+                        )
+                    })?;
                 Ok(HostKeys::Known(vec![key], Some(HostKeySource::UserData)))
             }
             HostKeySource::Console => {
-                let keys = console::host_keys(&self.console(&instance.id).await?);
+                let keys = self.on_console(&instance.id).await?;
                 Ok(match keys.is_empty() {
                     true => HostKeys::NotYet("its console does not show a host key yet".into()),
                     false => HostKeys::Known(keys, Some(HostKeySource::Console)),
@@ -289,7 +329,10 @@ impl Ec2Provider {
         let mut add = |kind: &str, id: Option<&str>, tags: &[aws_sdk_ec2::types::Tag], name: Option<&str>| {
             let text = |key| tags::value(tags, key).unwrap_or_default().to_owned();
             let id = id.unwrap_or_default().to_owned();
-            let name = name.or_else(|| tags::value(tags, tags::NAME)).unwrap_or(&id).to_owned();
+            let name = name
+                .or_else(|| tags::value(tags, tags::NAME))
+                .unwrap_or(&id)
+                .to_owned();
             let resource = Resource {
                 kind: kind.to_owned(),
                 id,
@@ -298,7 +341,12 @@ impl Ec2Provider {
             all.push((resource, text(tags::CLUSTER), text(tags::RUN)));
         };
         for request in delete::spot_requests(&self.api, tag()).await? {
-            add(super::instances::SPOT_REQUEST, request.spot_instance_request_id(), request.tags(), None);
+            add(
+                super::instances::SPOT_REQUEST,
+                request.spot_instance_request_id(),
+                request.tags(),
+                None,
+            );
         }
         let run = run.map(|run| run.to_string());
         for seen in self.sight.look(&self.api).await?.iter() {
@@ -323,6 +371,21 @@ impl Ec2Provider {
         Ok(all)
     }
 
+    /// The host keys that the machine's console shows. A console that shows none is asked again only after a while.
+    async fn on_console(&self, id: &str) -> Result<Vec<HostKey>, ProviderError> {
+        let mut read = self.consoles.lock().await.get(id).cloned();
+        let is_old = |(keys, at): &(Vec<HostKey>, Instant)| keys.is_empty() && at.elapsed() >= CONSOLE_EVERY;
+        if read.as_ref().is_none_or(is_old) {
+            let keys = console::host_keys(&self.console(id).await?);
+            read = Some((keys, Instant::now()));
+            self.consoles
+                .lock()
+                .await
+                .extend(read.clone().map(|read| (id.to_owned(), read)));
+        }
+        Ok(read.map(|(keys, _)| keys).unwrap_or_default())
+    }
+
     /// What the machine's console shows: the newest of it where the machine can tell, else what was kept at its last boot.
     async fn console(&self, id: &str) -> Result<String, ProviderError> {
         let call = |latest: Option<bool>| {
@@ -337,7 +400,9 @@ impl Ec2Provider {
             shown => shown,
         };
         let text = shown?.output.unwrap_or_default();
-        let bytes = BASE64.decode(text.split_whitespace().collect::<String>()).unwrap_or_default();
+        let bytes = BASE64
+            .decode(text.split_whitespace().collect::<String>())
+            .unwrap_or_default();
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 }

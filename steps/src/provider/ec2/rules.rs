@@ -131,8 +131,14 @@ fn peers(permission: &IpPermission) -> Vec<Peer> {
         .user_id_group_pairs()
         .iter()
         .map(|pair| Peer::Group(text(pair.group_id().or_else(|| pair.group_name()))));
-    let v4 = permission.ip_ranges().iter().map(|range| Peer::Cidr(text(range.cidr_ip())));
-    let v6 = permission.ipv6_ranges().iter().map(|range| Peer::Cidr(text(range.cidr_ipv6())));
+    let v4 = permission
+        .ip_ranges()
+        .iter()
+        .map(|range| Peer::Cidr(text(range.cidr_ip())));
+    let v6 = permission
+        .ipv6_ranges()
+        .iter()
+        .map(|range| Peer::Cidr(text(range.cidr_ipv6())));
     let lists = permission
         .prefix_list_ids()
         .iter()
@@ -145,7 +151,10 @@ mod tests {
     use super::*;
 
     fn admins() -> Vec<IpNet> {
-        vec!["203.0.113.7/24".parse().unwrap(), "2001:db8::/48".parse().unwrap()]
+        vec![
+            "203.0.113.7/24".parse().unwrap(),
+            "2001:db8::/48".parse().unwrap(),
+        ]
     }
 
     #[test]
@@ -159,11 +168,18 @@ mod tests {
     fn nothing_is_open_but_ssh_and_web_interfaces_to_administrators() {
         for role in [Role::Master, Role::Slave, Role::Zookeeper] {
             let rules = wanted(role, &["sg-1"], &admins());
-            let outside: Vec<_> = rules.iter().filter(|rule| matches!(rule.peer, Peer::Cidr(_))).collect();
+            let outside: Vec<_> = rules
+                .iter()
+                .filter(|rule| matches!(rule.peer, Peer::Cidr(_)))
+                .collect();
             assert_eq!(outside.len(), 2 * (1 + ui_ports(role).len()));
             for rule in outside {
                 assert_eq!(rule.protocol, "tcp");
-                assert!(["203.0.113.0/24", "2001:db8::/48"].iter().any(|cidr| rule.peer == Peer::Cidr((*cidr).into())));
+                assert!(
+                    ["203.0.113.0/24", "2001:db8::/48"]
+                        .iter()
+                        .any(|cidr| rule.peer == Peer::Cidr((*cidr).into()))
+                );
             }
         }
         assert_eq!(wanted(Role::Zookeeper, &[], &[]), []);

@@ -7,30 +7,26 @@ use serde_json::{Value, json};
 use super::image::OWN_USER;
 
 /// The most that EC2 takes, bytes before they are encoded (EC2 user guide, "Instance user data").
-pub const LIMIT: usize = 16 * 1024;
+pub(super) const LIMIT: usize = 16 * 1024;
 /// Between the parts of several; it occurs in none of them, since none may hold this line.
 const BOUNDARY: &str = "==mesosflow-user-data==";
 
 /// What a machine is told on its first boot.
 #[derive(Debug, Clone, Default)]
-pub struct UserData {
+pub(super) struct UserData {
     /// Who logs in.
-    pub login_user: String,
+    pub(super) login_user: String,
     /// With which keys, as `authorized_keys` lines.
-    pub authorized_keys: Vec<String>,
+    pub(super) authorized_keys: Vec<String>,
     /// The host key that it is to have: private (OpenSSH) and public.
-    pub host_key: Option<(String, String)>,
-    /// Packages of its own system.
-    pub packages: Vec<String>,
-    /// Commands of a shell, after the packages.
-    pub commands: Vec<String>,
+    pub(super) host_key: Option<(String, String)>,
     /// What the user adds.
-    pub further: Option<String>,
+    pub(super) further: Option<String>,
 }
 
 /// The user data cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum UserDataError {
+pub(super) enum UserDataError {
     /// It begins with nothing that cloud-init knows.
     #[error("it begins neither with #cloud-config nor with #!")]
     Unknown,
@@ -47,7 +43,7 @@ impl UserData {
     ///
     /// # Errors
     /// What the user adds is of no known kind, or too large.
-    pub fn encoded(&self) -> Result<String, UserDataError> {
+    pub(super) fn encoded(&self) -> Result<String, UserDataError> {
         let text = self.text()?;
         if text.len() > LIMIT {
             return Err(UserDataError::TooLarge(text.len()));
@@ -59,7 +55,7 @@ impl UserData {
     ///
     /// # Errors
     /// What the user adds is of no known kind.
-    pub fn text(&self) -> Result<String, UserDataError> {
+    pub(super) fn text(&self) -> Result<String, UserDataError> {
         let own = format!("#cloud-config\n{}\n", self.config());
         let Some(further) = &self.further else {
             return Ok(own);
@@ -111,13 +107,6 @@ impl UserData {
         if let Some((private, public)) = &self.host_key {
             config["ssh_keys"] = json!({"ed25519_private": private, "ed25519_public": public});
         }
-        if !self.packages.is_empty() {
-            config["package_update"] = json!(true);
-            config["packages"] = json!(self.packages);
-        }
-        if !self.commands.is_empty() {
-            config["runcmd"] = json!(self.commands);
-        }
         config
     }
 }
@@ -141,7 +130,10 @@ mod tests {
 
     #[test]
     fn the_images_own_user_gets_the_key_and_an_unknown_one_is_made() {
-        assert_eq!(config(&data())["ssh_authorized_keys"], json!(["ssh-ed25519 AAAA mesosflow"]));
+        assert_eq!(
+            config(&data())["ssh_authorized_keys"],
+            json!(["ssh-ed25519 AAAA mesosflow"])
+        );
         let own = config(&UserData {
             login_user: OWN_USER.into(),
             ..data()
@@ -162,7 +154,10 @@ mod tests {
 
     #[test]
     fn what_the_user_adds_stands_beside_it() {
-        for (further, kind) in [("#!/bin/sh\ntrue\n", "x-shellscript"), ("#cloud-config\na: 1\n", "cloud-config")] {
+        for (further, kind) in [
+            ("#!/bin/sh\ntrue\n", "x-shellscript"),
+            ("#cloud-config\na: 1\n", "cloud-config"),
+        ] {
             let with = UserData {
                 further: Some(further.into()),
                 ..data()
@@ -172,9 +167,22 @@ mod tests {
             assert!(text.contains(further) && text.contains(kind) && text.contains("ssh_authorized_keys"));
             assert_eq!(text.matches(&format!("--{BOUNDARY}\n")).count(), 2);
         }
-        let refused = |further: &str| UserData { further: Some(further.into()), ..data() }.encoded().unwrap_err();
+        let refused = |further: &str| {
+            UserData {
+                further: Some(further.into()),
+                ..data()
+            }
+            .encoded()
+            .unwrap_err()
+        };
         assert_eq!(refused("echo"), UserDataError::Unknown);
-        assert_eq!(refused(&format!("#!/bin/sh\n{BOUNDARY}")), UserDataError::Boundary);
-        assert!(matches!(refused(&format!("#!{}", "x".repeat(LIMIT))), UserDataError::TooLarge(_)));
+        assert_eq!(
+            refused(&format!("#!/bin/sh\n{BOUNDARY}")),
+            UserDataError::Boundary
+        );
+        assert!(matches!(
+            refused(&format!("#!{}", "x".repeat(LIMIT))),
+            UserDataError::TooLarge(_)
+        ));
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::provider::Owner;
 use crate::remote::quote::{self, QuoteError};
 use crate::remote::{Command, RemoteError, Session};
+use crate::software::{INSTALLED, System};
 
 /// The file that says which cluster and run a host belongs to.
 pub const MARK_PATH: &str = "/etc/mesosflow/owner";
@@ -22,14 +23,15 @@ if [ -n "$line" ] && grep --quiet --line-regexp --fixed-strings -e "$line" "$hom
   echo key
 fi"#;
 
-/// What a host lacks, a line each; section 2 cannot do without.
-const LACKS: &str = r#"[ -d /run/systemd/system ] || echo 'systemd, running'
-for program in awk find findmnt flock java rsync sed sha256sum ssh; do
-  command -v "$program" >/dev/null || echo "$program"
-done
-for kind in ephemeral persistent; do
-  [ -x "/root/$kind-hdfs/bin/hdfs" ] || echo "/root/$kind-hdfs/bin/hdfs"
-done"#;
+/// The host's system, then what it lacks, a line each: of what must be there from the first login on, and of what is
+/// installed where the system is a known one.
+const LACKS: &str = r#"( . /etc/os-release; echo "${ID:-}${VERSION_ID:-}" ) 2>/dev/null || echo unknown
+[ -d /run/systemd/system ] || echo 'base systemd'
+for program in $base; do command -v "$program" >/dev/null || echo "base $program"; done
+for program in $installed; do command -v "$program" >/dev/null || echo "installed $program"; done"#;
+
+/// What the scripts of the first steps call.
+const BASE: &str = "awk find findmnt sed sha256sum ssh";
 
 /// The mark appears whole, and only where there is none: of two clusters that want a host at the same time, one gets it.
 const ADMIT: &str = r#"umask 077
@@ -158,10 +160,25 @@ pub(super) async fn look(session: &Session, line: &str) -> Result<Marks, RemoteE
     ))
 }
 
-/// What a host lacks that the set-up cannot do without.
+/// What a host lacks that the set-up cannot do without, and does not install by itself on its system.
 pub(super) async fn lacks(session: &Session) -> Result<Vec<String>, RemoteError> {
-    let said = run(session, "look what it has", LACKS, &[]).await?;
-    Ok(said.lines().map(str::to_owned).collect())
+    let installed = INSTALLED.join(" ");
+    let variables = [("base", BASE), ("installed", installed.as_str())];
+    let said = run(session, "look what it has", LACKS, &variables).await?;
+    Ok(parse_lacks(&said))
+}
+
+fn parse_lacks(said: &str) -> Vec<String> {
+    let mut lines = said.lines();
+    let is_known = lines
+        .next()
+        .is_some_and(|system| system.parse::<System>().is_ok());
+    let lacks = lines.filter_map(|line| match line.split_once(' ')? {
+        ("base", what) => Some(what),
+        ("installed", what) if !is_known => Some(what),
+        _ => None,
+    });
+    lacks.map(str::to_owned).collect()
 }
 
 /// Marks a host as its owner's and, if `line` is given, lets that key in. Says whose it is already, if another's.
@@ -353,6 +370,21 @@ mod tests {
         found.sort();
         known.sort();
         assert_eq!(found, known);
+    }
+
+    #[test]
+    fn what_is_installed_on_a_known_system_is_missed_on_an_unknown_one() {
+        let lacks = "base ssh\ninstalled java\ninstalled mkfs.xfs\n";
+        assert_eq!(parse_lacks(&format!("debian12\n{lacks}")), ["ssh"]);
+        assert_eq!(
+            parse_lacks(&format!("gentoo\n{lacks}")),
+            ["ssh", "java", "mkfs.xfs"]
+        );
+        assert_eq!(
+            parse_lacks(&format!("unknown\n{lacks}")),
+            ["ssh", "java", "mkfs.xfs"]
+        );
+        assert!(parse_lacks("debian12\n").is_empty());
     }
 
     #[test]

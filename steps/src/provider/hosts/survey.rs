@@ -26,7 +26,7 @@ impl HostsProvider {
                 [] => Ok(()),
                 lacks => Err(Trouble::new(
                     format!("lacks {}", lacks.join(", ")),
-                    "install it: docs/nodes.md says what a node is made of, and steps/image makes one",
+                    "install it there: mesosflow does that itself only on debian12, ubuntu22.04, ubuntu24.04 and al2023",
                 )),
             }
         })

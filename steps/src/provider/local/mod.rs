@@ -352,7 +352,10 @@ impl Provider for LocalProvider {
             .ids(&["network", "ls", "--format", "{{.Name}}"], &ours)
             .await?;
         let mut tagged = Vec::new();
-        for (kind, noun, names) in [(INSTANCE, "container", containers), (NETWORK, "network", networks)] {
+        for (kind, noun, names) in [
+            (INSTANCE, "container", containers),
+            (NETWORK, "network", networks),
+        ] {
             for name in names {
                 // Gone since it was listed: then it is nobody's.
                 let Some(found) = self.engine.inspect(noun, &name).await? else {

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Read by bin/spark-submit and its like.
-export JAVA_HOME={{ java_home }}
+# Where the system puts its Java elsewhere, the one in the path is taken.
+if [ -x "{{ java_home }}/bin/java" ]; then export JAVA_HOME="{{ java_home }}"; fi
 export MESOS_NATIVE_JAVA_LIBRARY=/root/mesos/lib/libmesos.so
 export LD_LIBRARY_PATH=/root/mesos/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 export HADOOP_CONF_DIR=/root/ephemeral-hdfs/conf

@@ -1,0 +1,171 @@
+//! `/opt/mesosflow` and the links to it: looked for, laid out on the first master, copied to the others.
+
+use std::time::Duration;
+
+use mesosflow_workflow::EffectKey;
+use serde::Serialize;
+
+use super::{packages, recipe};
+use crate::act::ActError;
+use crate::cluster::Node;
+use crate::hub;
+use crate::remote::{JobLimits, TreeOptions};
+use crate::world::{Script, World};
+
+/// How long the first master may take: 220 MB, at a tenth of a megabyte a second at worst, which the download itself
+/// watches; then ten seconds of unpacking.
+pub(crate) const LAY_OUT_LIMIT: Duration = Duration::from_secs(2400);
+/// Linking waits for the disk to have it all.
+const LINK_LIMIT: Duration = Duration::from_secs(180);
+
+/// What `layout.sh` says where the archive could not be had: another time it may.
+const NOT_DOWNLOADED: i32 = 75;
+
+/// Where the script waits on the first master, and the archive while it is needed.
+const FOLDER: &str = "/var/lib/mesosflow/software";
+/// What is copied. The mark beside them is not: each node makes its own, when the copy is whole.
+pub(super) const COPIED: [&str; 4] = [
+    "/opt/mesosflow/hadoop-2.7.3",
+    "/opt/mesosflow/spark-2.4.8",
+    "/opt/mesosflow/zookeeper",
+    "/opt/mesosflow/layout",
+];
+
+/// Java is not part of the layout, and nothing of it works without.
+const READY: &str = r#"[ "$(cat /opt/mesosflow/software 2>/dev/null)" = "$digest" ] || exit 1
+command -v java >/dev/null || exit 1
+bash /opt/mesosflow/layout/layout.sh check / || exit 1"#;
+/// A replay may come while an earlier try is still at it.
+const LAY_OUT: &str = r#"exec 8>"$folder/lock"
+flock 8
+archive=$folder/archive.tar.gz
+bash "$folder/layout/layout.sh" fetch "$archive" ${url:+"$url"}
+bash "$folder/layout/layout.sh" unpack / "$archive"
+bash "$folder/layout/layout.sh" link /
+rm -f "$archive""#;
+const FORGET_MARK: &str = "rm -f /opt/mesosflow/software";
+const LINK: &str = "bash /opt/mesosflow/layout/layout.sh link /";
+
+/// Hadoop, Spark and ZooKeeper on one node.
+///
+/// Its node and the first master are no input of their own: they are those of the step that it belongs to.
+#[derive(Debug, Clone, Serialize)]
+pub struct Software {
+    #[serde(skip)]
+    node: Node,
+    #[serde(skip)]
+    hub: Option<Node>,
+    /// Another place of the archive than PyPI.
+    #[serde(rename = "archive_url", skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+}
+
+impl Software {
+    /// The software of the first master, which downloads it.
+    pub const fn first(node: Node) -> Self {
+        Self {
+            node,
+            hub: None,
+            url: None,
+        }
+    }
+
+    /// The software of another node, which gets it from `hub`.
+    pub const fn from_hub(hub: Node, node: Node) -> Self {
+        Self {
+            node,
+            hub: Some(hub),
+            url: None,
+        }
+    }
+
+    /// Takes the archive from another place than PyPI. It has to be the same one: its SHA-256 is checked.
+    #[must_use]
+    pub fn archive_url(mut self, url: Option<String>) -> Self {
+        self.url = url;
+        self
+    }
+
+    /// Whether the node has this very layout, by the mark and by a look at the files.
+    ///
+    /// # Errors
+    /// The node cannot be reached.
+    pub async fn is_ready(&self, world: &World) -> Result<bool, ActError> {
+        let look = Script::new("look for Hadoop, Spark and ZooKeeper", READY).var("digest", recipe::digest());
+        Ok(world.ask(&self.node, look).await?)
+    }
+
+    /// Gives the node what it lacks. On the first master that is a durable job under `key`.
+    ///
+    /// # Errors
+    /// The node cannot be reached, a program of its system is missing, or the archive cannot be had.
+    pub async fn make(&self, world: &World, key: &EffectKey) -> Result<(), ActError> {
+        if self.is_ready(world).await? {
+            return Ok(());
+        }
+        packages::require(world, &self.node, packages::NEEDED).await?;
+        match &self.hub {
+            None => self.lay_out(world, key).await,
+            Some(hub) => self.copy(world, hub).await,
+        }
+    }
+
+    /// Refuses unless the node has it.
+    ///
+    /// # Errors
+    /// It has not.
+    pub async fn verify(&self, world: &World) -> Result<(), ActError> {
+        if self.is_ready(world).await? {
+            return Ok(());
+        }
+        Err(ActError::not_yet(format!(
+            "{} lacks a part of Hadoop, Spark or ZooKeeper after its set-up",
+            self.node.name
+        )))
+    }
+
+    async fn lay_out(&self, world: &World, key: &EffectKey) -> Result<(), ActError> {
+        let unwritable = |source| ActError::Local {
+            doing: "cannot write the layout of the software to a temporary folder".into(),
+            source,
+        };
+        let folder = tempfile::tempdir().map_err(unwritable)?;
+        recipe::write_to(folder.path()).map_err(unwritable)?;
+        let options = TreeOptions {
+            delete: true,
+            ..TreeOptions::default()
+        };
+        world
+            .session(&self.node)
+            .upload_tree(folder.path(), &format!("{FOLDER}/layout"), options)
+            .await?;
+        let script = Script::new("put Hadoop, Spark and ZooKeeper in place", LAY_OUT)
+            .var("folder", FOLDER)
+            .var("url", self.url.as_deref().unwrap_or_default());
+        let limits = JobLimits {
+            deadline: LAY_OUT_LIMIT,
+            silence: LAY_OUT_LIMIT,
+        };
+        match world.job(&self.node, key, script, limits).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.exit_status() == Some(NOT_DOWNLOADED) => {
+                Err(ActError::not_yet(error.to_string()).hinted(format!(
+                    "see that {} reaches the address of the archive, or name another one that has it",
+                    self.node.name
+                )))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn copy(&self, world: &World, hub: &Node) -> Result<(), ActError> {
+        let forget = Script::new("forget that the software was whole", FORGET_MARK);
+        world.run(&self.node, forget).await?;
+        for folder in COPIED {
+            hub::copy(world, hub, &self.node, folder).await?;
+        }
+        let link = Script::new("link Hadoop, Spark and ZooKeeper", LINK);
+        world.run(&self.node, link.within(LINK_LIMIT)).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,331 @@
+//! The layout script in a container of the node image, whose own layout is what it has to give again.
+//!
+//! The archive is packed anew from what the image has, so that nothing is downloaded and nothing outside is needed.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use super::layout::COPIED;
+use super::*;
+use crate::cluster::{LocalSpec, Node};
+use crate::disks::DiskPlan;
+use crate::node_setup::NodeSetup;
+use crate::provider::local::engine::Engine;
+use crate::provider::local::image::image_name;
+use crate::setup::{SetupMaster, SetupNode};
+use crate::zookeeper::mode_script;
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/image/software/layout.sh");
+
+/// The image's software as the archive that it came from, under a digest of its own, with what an archive has beside.
+const PACK: &str = r#"set -eu
+mkdir -p /work/pyspark-2.4.8/deps
+cp -a /opt/mesosflow/spark-2.4.8/jars /opt/mesosflow/spark-2.4.8/bin /work/pyspark-2.4.8/deps
+touch /work/pyspark-2.4.8/deps/jars/kubernetes-client-4.6.1.jar /work/pyspark-2.4.8/deps/bin/pyspark.cmd
+mkdir /work/served
+tar -C /work -cf - pyspark-2.4.8 | gzip -1 > /work/served/archive.tar.gz
+rm -r /work/pyspark-2.4.8
+cp -R /opt/mesosflow/layout /work/layout
+sha=$(sha256sum /work/served/archive.tar.gz | cut -d ' ' -f 1)
+sed -i "s/^ARCHIVE_SHA256=.*/ARCHIVE_SHA256=$sha/" /work/layout/archive.env"#;
+
+/// A server that goes on where it was asked to and notes where that was; it ends with the container.
+const SERVE: &str = r#"import http.server, re
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = open('/work/served' + self.path, 'rb').read()
+        found = re.match(r'bytes=(\d+)-', self.headers.get('Range') or '')
+        start = int(found.group(1)) if found else 0
+        open('/work/starts', 'a').write(f'{start}\n')
+        self.send_response(206 if found else 200)
+        self.send_header('Content-Length', str(len(body) - start))
+        if found:
+            self.send_header('Content-Range', f'bytes {start}-{len(body) - 1}/{len(body)}')
+        self.end_headers()
+        self.wfile.write(body[start:])
+server = http.server.HTTPServer(('127.0.0.1', 8000), Handler)
+open('/work/serving', 'w').close()
+server.serve_forever()"#;
+
+/// Paths, modes, links and sizes below a layout, without what the image alone has or what holds a digest.
+const LIST: &str = r"find opt/mesosflow root/ephemeral-hdfs root/persistent-hdfs root/spark \
+  ! -name hdfs.jsa ! -path opt/mesosflow/software ! -name archive.env ! -path '*/conf/*' ! -path opt/mesosflow/zookeeper/classpath \
+  \( -type d -printf '%p/ %m\n' -o -printf '%p %m %s %l\n' \) | LC_ALL=C sort";
+
+struct Machine {
+    engine: Vec<String>,
+    name: String,
+}
+
+impl Machine {
+    async fn start() -> Self {
+        let engine = Engine::find(&LocalSpec::default()).await.unwrap();
+        let name = format!("mesosflow-software-{}", std::process::id());
+        let line = engine.command_line().into_iter().map(str::to_owned).collect();
+        let machine = Self { engine: line, name };
+        let mut args = vec!["run", "--detach", "--rm", "--name", &machine.name];
+        let limits = engine.run_args().iter().map(String::as_str);
+        args.extend(limits.filter(|arg| arg.starts_with("--ulimit")));
+        // It ends by itself should this process not come to remove it.
+        let image = image_name();
+        args.extend([image.as_str(), "sleep", "600"]);
+        machine
+            .call(&args)
+            .expect("the node image is built by `make image`");
+        machine
+    }
+
+    fn call(&self, args: &[&str]) -> Result<String, String> {
+        let output = Command::new(&self.engine[0])
+            .args(&self.engine[1..])
+            .args(args)
+            .output()
+            .unwrap();
+        let (out, err) = (
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
+        match output.status.success() {
+            true => Ok(out.trim().to_owned()),
+            false => Err(format!("{}: {out}{err}", output.status)),
+        }
+    }
+
+    fn sh(&self, script: &str) -> Result<String, String> {
+        self.call(&["exec", &self.name, "bash", "-c", script])
+    }
+
+    fn layout(&self, arguments: &str) -> Result<String, String> {
+        self.sh(&format!("bash /work/layout/layout.sh {arguments}"))
+    }
+
+    /// Starts what stays, and comes back at once.
+    fn start_program(&self, script: &str) {
+        self.call(&["exec", "--detach", &self.name, "bash", "-c", script])
+            .unwrap();
+    }
+
+    /// Asks until it is so; what it said then.
+    fn until(&self, limit: Duration, script: &str) -> String {
+        let begun = Instant::now();
+        loop {
+            match self.sh(script) {
+                Ok(said) => return said,
+                Err(why) => assert!(begun.elapsed() < limit, "{script}: {why}"),
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let _ = self.call(&["rm", "--force", "--volumes", "--time", "0", &self.name]);
+    }
+}
+
+fn node(index: u16) -> Node {
+    let node = serde_json::json!({
+        "id": "x", "name": format!("demo-zookeeper-{index}"), "role": "zookeeper", "index": index,
+        "private_ip": format!("127.0.0.{index}"), "user": "root", "port": 22,
+        "host_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGjOH5fDqWHuvjT0ZDvVUKo4Q0cdT0wOv0Fjfz0OXbGK",
+    });
+    serde_json::from_value(node).unwrap()
+}
+
+fn setup() -> NodeSetup {
+    NodeSetup {
+        node: node(1),
+        disks: DiskPlan::default(),
+        swap_mb: 0,
+    }
+}
+
+#[test]
+fn the_layout_is_named_as_its_own_script_does() {
+    let output = Command::new("bash").args([SCRIPT, "--digest"]).output().unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), digest());
+}
+
+#[test]
+fn what_is_copied_is_what_the_script_lays_out() {
+    let script = std::fs::read_to_string(SCRIPT).unwrap();
+    for folder in COPIED {
+        let (_, name) = folder.rsplit_once('/').unwrap();
+        let says = |text: &str| script.contains(text);
+        assert!(
+            says(&format!("={folder}\n")) || says(&format!("$stage/opt/mesosflow/{name}\"\n")),
+            "{folder}"
+        );
+    }
+}
+
+/// Recorded runs have inputs without it.
+#[test]
+fn the_software_is_no_further_input_unless_its_archive_is_another_one() {
+    let as_before = serde_json::to_string(&setup()).unwrap();
+    assert_eq!(
+        serde_json::to_string(&SetupMaster::new(setup())).unwrap(),
+        as_before
+    );
+    assert_eq!(
+        serde_json::to_string(&SetupNode::new(&node(2), setup())).unwrap(),
+        as_before
+    );
+    let other = SetupMaster::new(setup()).archive_url(Some("http://mirror/x".into()));
+    let input = serde_json::to_value(other).unwrap();
+    assert_eq!(input["archive_url"], "http://mirror/x");
+}
+
+#[tokio::test]
+async fn a_bare_machine_gets_what_the_image_has_and_a_zookeeper_without_its_package() {
+    let machine = Machine::start().await;
+    assert_eq!(machine.sh("cat /opt/mesosflow/software").unwrap(), digest());
+    assert!(machine.sh("bash /opt/mesosflow/layout/layout.sh check /").is_ok());
+    machine.sh(PACK).unwrap();
+    a_download_is_gone_on_with_and_checked(&machine);
+    the_layout_is_that_of_the_image(&machine);
+    the_archives_zookeeper_forms_a_quorum(&machine);
+}
+
+fn a_download_is_gone_on_with_and_checked(machine: &Machine) {
+    machine
+        .sh(&format!("cat > /work/serve.py <<'END'\n{SERVE}\nEND"))
+        .unwrap();
+    machine.start_program("exec python3 /work/serve.py 2>/dev/null");
+    machine.until(Duration::from_secs(30), "[ -e /work/serving ]");
+    let fetch = "fetch /work/archive http://127.0.0.1:8000/archive.tar.gz";
+    let same = "cmp /work/archive /work/served/archive.tar.gz && [ ! -e /work/archive.part ]";
+
+    // Broken off in the middle: the rest is asked for.
+    machine
+        .sh("head -c 1000000 /work/served/archive.tar.gz > /work/archive.part")
+        .unwrap();
+    machine.layout(fetch).unwrap();
+    machine.sh(same).unwrap();
+    assert_eq!(machine.sh("cat /work/starts").unwrap(), "1000000");
+    // It is there: nothing is asked for.
+    machine.layout(fetch).unwrap();
+    assert_eq!(machine.sh("cat /work/starts").unwrap(), "1000000");
+
+    // The first part is of another file: noticed by the digest, and begun anew.
+    machine
+        .sh("rm /work/archive /work/starts; head -c 1000000 /dev/urandom > /work/archive.part")
+        .unwrap();
+    machine.layout(fetch).unwrap();
+    machine.sh(same).unwrap();
+    assert_eq!(machine.sh("cat /work/starts").unwrap(), "1000000\n0");
+
+    // A file that was changed is not used.
+    machine.sh("echo >> /work/archive").unwrap();
+    let refused = machine.layout("unpack /work/root /work/archive").unwrap_err();
+    assert!(refused.contains("is not pyspark 2.4.8"), "{refused}");
+    machine.sh("[ ! -e /work/root/opt/mesosflow ]").unwrap();
+}
+
+fn the_layout_is_that_of_the_image(machine: &Machine) {
+    let archive = "/work/served/archive.tar.gz";
+    // What a killed try left is in nobody's way, and is no layout.
+    machine
+        .sh("mkdir -p /work/root/opt/mesosflow.new/opt /work/root/opt/mesosflow/zookeeper")
+        .unwrap();
+    machine.layout("check /work/root").unwrap_err();
+    machine.layout(&format!("unpack /work/root {archive}")).unwrap();
+    machine.layout("check /work/root").unwrap_err();
+    machine.layout("link /work/root").unwrap();
+    machine.layout("check /work/root").unwrap();
+    let list = |root: &str| machine.sh(&format!("cd {root} && {LIST}")).unwrap();
+    assert_eq!(list("/work/root"), list("/"));
+    machine
+        .sh("cmp /opt/mesosflow/hadoop-2.7.3/classpath /work/root/opt/mesosflow/hadoop-2.7.3/classpath")
+        .unwrap();
+    assert_eq!(machine.sh("ls -A /work/root/opt").unwrap(), "mesosflow");
+
+    // Once more over itself; and without a jar, or for another layout, it is not there.
+    machine.layout(&format!("unpack /work/root {archive}")).unwrap();
+    machine.layout("link /work/root").unwrap();
+    machine.layout("check /work/root").unwrap();
+    machine
+        .sh("rm /work/root/opt/mesosflow/spark-2.4.8/jars/jetty-6*.jar")
+        .unwrap();
+    machine.layout("check /work/root").unwrap_err();
+    machine
+        .sh("bash /opt/mesosflow/layout/layout.sh check /work/root")
+        .unwrap_err();
+}
+
+fn the_archives_zookeeper_forms_a_quorum(machine: &Machine) {
+    let packaged = machine.sh("cat /opt/mesosflow/zookeeper/classpath").unwrap();
+    assert!(
+        packaged.starts_with("/usr/share/java/zookeeper-3.8."),
+        "{packaged}"
+    );
+    // As on a system that has no such package: the launcher reads the class path that was found there.
+    let classpath = machine
+        .sh("cat /work/root/opt/mesosflow/zookeeper/classpath")
+        .unwrap();
+    assert!(
+        classpath.starts_with("/opt/mesosflow/spark-2.4.8/jars/zookeeper-3.4.6.jar:"),
+        "{classpath}"
+    );
+    machine
+        .sh("cp /work/root/opt/mesosflow/zookeeper/classpath /opt/mesosflow/zookeeper/classpath")
+        .unwrap();
+
+    let deployed = include_str!("../../deploy/root/mesos-ec2/zookeeper/zoo.cfg");
+    let log4j = include_str!("../../deploy/root/mesos-ec2/zookeeper/log4j.properties");
+    let servers = [node(1), node(2), node(3)];
+    let variables = serde_json::json!({
+        "cluster": "demo",
+        "zookeepers": servers.each_ref().map(|node| serde_json::json!({"id": node.index, "private_ip": node.private_ip})),
+    });
+    let mut tera = tera::Tera::new();
+    tera.add_raw_template("zoo.cfg", deployed).unwrap();
+    let config = tera
+        .render("zoo.cfg", &tera::Context::from_serialize(&variables).unwrap())
+        .unwrap();
+    for server in &servers {
+        let (id, address) = (server.index, server.private_ip);
+        // All on one machine: each its own address and folder.
+        let config = config.replace(
+            "dataDir=/var/lib/mesosflow-zookeeper",
+            &format!("dataDir=/work/zk{id}/data"),
+        );
+        let script = format!(
+            "set -eu; mkdir -p /work/zk{id}/data; cd /work/zk{id}; echo {id} > data/myid\n\
+             cat > zoo.cfg <<'END'\n{config}\nclientPortAddress={address}\nEND\n\
+             cat > log4j.properties <<'END'\n{log4j}\nEND"
+        );
+        machine.sh(&script).unwrap();
+        // As the unit starts it; Debian's path of Java is not there on every system, and `java` is taken then.
+        machine.start_program(&format!(
+            "JAVA_HOME=/usr/lib/jvm/nosuch ZOOKEEPER_HEAP_MB=128 \
+             ZOOKEEPER_OPTS=-Dzookeeper.fastleader.maxNotificationInterval=1000 \
+             exec /opt/mesosflow/zookeeper/bin/zookeeper-server /work/zk{id}/zoo.cfg > /work/zk{id}/log 2>&1"
+        ));
+    }
+    let mut modes: Vec<_> = servers
+        .iter()
+        .map(|server| machine.until(Duration::from_secs(60), &mode_script(server).text().unwrap()))
+        .collect();
+    modes.sort();
+    assert_eq!(modes, ["follower", "follower", "leader"]);
+    let version = "exec 3<>/dev/tcp/127.0.0.1/2181 && printf srvr >&3 && head -n 1 <&3";
+    assert!(machine.sh(version).unwrap().contains("version: 3.4.6"));
+
+    // A newer client, as Mesos and everybody else has one: that of Debian's package.
+    let client = |server: u16, words: &str| {
+        let main = "org.apache.zookeeper.ZooKeeperMain -waitforconnection";
+        machine.sh(&format!(
+            "java -cp '{packaged}:/work/zk1' {main} -server 127.0.0.{server}:2181 {words} 2>&1"
+        ))
+    };
+    client(1, "create /mesos text").unwrap();
+    let read = client(3, "get /mesos").unwrap();
+    assert!(read.lines().any(|line| line == "text"), "{read}");
+}

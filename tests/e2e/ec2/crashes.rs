@@ -1,0 +1,167 @@
+//! `kill -9` while things are made that cost money: after every commit of section 1, and between each call and the commit of
+//! its outcome. A resume completes what there is; nothing exists twice, nothing that the journal does not know.
+
+use mesosflow_tests::{Point, RUN_LIMIT, Reached, Seen, Watch};
+
+use super::stage::Stage;
+
+/// A kill after the first event, after the second, … until one that comes too late.
+#[test]
+fn a_run_that_is_killed_after_any_commit_is_completed() {
+    let mut stage = Stage::new();
+    let mut kills = 0;
+    for seq in 1.. {
+        stage.next();
+        let mut live = stage.start(&[]);
+        let run = live.run();
+        let waits = Point::item_started("await-nodes");
+        let due = |seen: &Seen| seen.seq >= seq || seen.is(waits);
+        let reached = Watch::new(stage.bench.journal(), &run, 0).until(&mut live, RUN_LIMIT, due);
+        live.kill();
+        let Reached::Point(seen) = reached else {
+            panic!("the run ended by itself")
+        };
+        if seen.is(waits) {
+            stage.destroy(&run);
+            break;
+        }
+        kills += 1;
+        println!("killed at event {} ({})", seen.seq, seen.kind);
+        // Every third one is given up at once: what was half-made goes as well as what was complete.
+        if seq % 3 == 0 {
+            stage.destroy(&run);
+            continue;
+        }
+        stage.resume_until_machines(&run);
+        stage.assert_as_planned(&run);
+        stage.bench.history(&run).assert_nothing_done_twice();
+        stage.destroy(&run);
+    }
+    assert!(kills >= 12, "killed only {kills} times");
+    let alive = stage.cloud.world().alive_instances();
+    assert!(alive.is_empty(), "machines are left: {alive:?}");
+}
+
+/// The call has had its effect, and the answer never reaches the program.
+#[test]
+fn a_run_that_is_killed_between_a_call_and_its_answer_is_completed() {
+    let mut stage = Stage::new();
+    for action in [
+        "CreateSecurityGroup",
+        "AuthorizeSecurityGroupIngress",
+        "RunInstances",
+    ] {
+        for is_given_up in [false, true] {
+            stage.next();
+            let held = stage.cloud.hold(action);
+            let mut live = stage.start(&[]);
+            let run = live.run();
+            held.wait_reached(RUN_LIMIT);
+            live.kill();
+            held.release();
+            stage.cloud.heal();
+            if is_given_up {
+                stage.destroy(&run);
+                continue;
+            }
+            stage.resume_until_machines(&run);
+            stage.assert_as_planned(&run);
+            stage.destroy(&run);
+        }
+    }
+}
+
+/// While everything is deleted: in the middle of it, and again.
+#[test]
+fn a_destroy_that_is_killed_is_done_again_to_the_end() {
+    let mut stage = Stage::new();
+    for action in ["TerminateInstances", "DeleteSecurityGroup"] {
+        stage.next();
+        let live = stage.start(&[]);
+        let run = stage.until_machines(live, 0);
+        let held = stage.cloud.hold(action);
+        let live = stage.bench.start(&["destroy", &run, "--yes"]);
+        held.wait_reached(RUN_LIMIT);
+        live.kill();
+        held.release();
+        stage.cloud.heal();
+        stage.destroy(&run);
+        // And once more: there is nothing left to do, which is no error.
+        stage.destroy(&run);
+    }
+}
+
+/// A machine that was launched, and terminated by somebody before the journal knew of it, is replaced under a new token.
+#[test]
+fn a_token_whose_machine_was_terminated_is_not_the_end_of_its_place() {
+    let mut stage = Stage::new();
+    let held = stage
+        .cloud
+        .hold_if("RunInstances", |fault| fault.only_if("mesosflow:role", "slave"));
+    let mut live = stage.start(&[]);
+    let run = live.run();
+    held.wait_reached(RUN_LIMIT);
+    live.kill();
+    held.release();
+    stage.cloud.heal();
+    let machines = stage.machines(&run);
+    let first = machines
+        .iter()
+        .find(|machine| machine.tag("mesosflow:role") == "slave")
+        .unwrap();
+    stage.cloud.world().terminate(&first.id);
+
+    stage.resume_until_machines(&run);
+    stage.assert_as_planned(&run);
+    let calls = stage.cloud.calls("RunInstances");
+    let tokens = calls
+        .iter()
+        .filter(|call| call.tag("mesosflow:role") == Some("slave"));
+    let tokens: Vec<_> = tokens.map(|call| call.value("ClientToken").unwrap()).collect();
+    let [spent, next] = tokens[..] else {
+        panic!("not two launches of the slave: {tokens:?}")
+    };
+    assert_eq!(format!("{spent}-2"), next);
+    assert!(stage.machines(&run).iter().all(|machine| machine.id != first.id));
+    stage.destroy(&run);
+}
+
+/// A replay of the launch never gets yesterday's machines back, and leaves none of them; killed in between, too.
+#[test]
+fn a_replayed_launch_replaces_every_machine() {
+    let mut stage = Stage::new();
+    let live = stage.start(&["--ebs-vol-size", "20", "--spot-price", "0.05"]);
+    let run = stage.until_machines(live, 0);
+    let old = stage.machines(&run);
+
+    // Without its end, a run is not replayed from behind the step that has none.
+    let after = stage.bench.history(&run).events().len() as u64;
+    let replay = ["replay", &run, "--from", "launch-slaves", "--yes"];
+    let mut live = stage.bench.start(&replay);
+    let point = Point::item_started("launch-masters");
+    Watch::new(stage.bench.journal(), &run, after).point(&mut live, RUN_LIMIT, point);
+    live.kill();
+    stage.resume_until_machines(&run);
+
+    assert_eq!(stage.bench.status(&run).generation(), 2);
+    stage.assert_as_planned(&run);
+    let new = stage.machines(&run);
+    for machine in &new {
+        assert!(
+            old.iter().all(|old| old.id != machine.id),
+            "{machine:?} is an old one"
+        );
+        assert_eq!(machine.tag("mesosflow:generation"), "2");
+        assert_eq!(
+            machine.is_spot,
+            machine.tag("mesosflow:role") == "slave",
+            "{machine:?}"
+        );
+        assert!(
+            machine.volumes.iter().any(|(device, _)| device == "/dev/sdv"),
+            "{machine:?}"
+        );
+    }
+    stage.destroy(&run);
+    assert_eq!(stage.cloud.world().volumes(), []);
+}

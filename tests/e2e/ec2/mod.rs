@@ -1,0 +1,8 @@
+//! The EC2 provider, against moto's API: without machines behind it where only the account matters, and with real ones.
+
+mod account;
+mod cluster;
+mod crashes;
+mod errors;
+mod places;
+mod stage;

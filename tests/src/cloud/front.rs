@@ -1,0 +1,217 @@
+//! The front: takes the calls in moto's place, writes them down, does to them what the faults say, and hands them on.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+
+use super::call::Call;
+use super::fault::{Faults, What};
+use super::line::{Line, Lines};
+
+/// More than any call of EC2 has.
+const BODY_LIMIT: usize = 1 << 20;
+
+/// The console of the machine behind an instance, if there is one.
+pub(super) type Consoles = dyn Fn(&str) -> Option<Vec<u8>> + Send + Sync;
+
+/// What the front knows.
+pub(super) struct Front {
+    moto: String,
+    client: Client<HttpConnector, Full<Bytes>>,
+    calls: Mutex<Vec<Call>>,
+    faults: Mutex<Faults>,
+    consoles: Mutex<Option<Arc<Consoles>>>,
+}
+
+impl fmt::Debug for Front {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Front")
+            .field("moto", &self.moto)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a panicking test leaves behind is still good.
+fn locked<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Front {
+    /// A front before moto at that address.
+    pub(super) fn new(moto: String) -> Arc<Self> {
+        Arc::new(Self {
+            moto,
+            client: Client::builder(TokioExecutor::new()).build_http(),
+            calls: Mutex::default(),
+            faults: Mutex::default(),
+            consoles: Mutex::default(),
+        })
+    }
+
+    /// Answers what comes over these lines, for as long as the runtime lives.
+    pub(super) async fn serve(self: Arc<Self>, lines: Lines) {
+        let router = Router::new().fallback(answer).with_state(self);
+        let service = router.into_make_service_with_connect_info::<Line>();
+        // It only ends with the runtime.
+        let _ended = axum::serve(lines, service).await;
+    }
+
+    /// Every call so far.
+    pub(super) fn calls(&self) -> Vec<Call> {
+        locked(&self.calls).clone()
+    }
+
+    /// The faults from now on.
+    pub(super) fn faults(&self) -> MutexGuard<'_, Faults> {
+        locked(&self.faults)
+    }
+
+    /// From now on, consoles are those of machines.
+    pub(super) fn show(&self, consoles: Arc<Consoles>) {
+        *locked(&self.consoles) = Some(consoles);
+    }
+
+    /// Has the call done, whether or not anybody waits for the answer.
+    async fn forward(self: Arc<Self>, request: Request<Full<Bytes>>, call: Call) -> Response {
+        let done = tokio::spawn(async move {
+            let answer = match self.client.request(request).await {
+                Ok(answer) => answer,
+                Err(error) => return gateway(&error.to_string()),
+            };
+            let (parts, body) = answer.into_parts();
+            let body = match body.collect().await {
+                Ok(body) => body.to_bytes(),
+                Err(error) => return gateway(&error.to_string()),
+            };
+            let body = self.with_console(&call, body).await;
+            respond(parts.status, body)
+        });
+        done.await.unwrap_or_else(|error| gateway(&error.to_string()))
+    }
+
+    async fn with_console(&self, call: &Call, body: Bytes) -> Bytes {
+        let consoles = locked(&self.consoles).clone();
+        let (Some(consoles), Some(id), "GetConsoleOutput") =
+            (consoles, call.value("InstanceId"), call.action.as_str())
+        else {
+            return body;
+        };
+        let id = id.to_owned();
+        let console = tokio::task::spawn_blocking(move || consoles(&id)).await;
+        let Some(console) = console.ok().flatten() else {
+            return body;
+        };
+        let text = String::from_utf8_lossy(&body).into_owned();
+        let (Some((head, _)), Some((_, tail))) = (text.split_once("<output>"), text.split_once("</output>"))
+        else {
+            return body;
+        };
+        Bytes::from(format!(
+            "{head}<output>{}</output>{tail}",
+            STANDARD.encode(console)
+        ))
+    }
+}
+
+async fn answer(
+    State(front): State<Arc<Front>>,
+    ConnectInfo(line): ConnectInfo<Line>,
+    request: Request,
+) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let Ok(body) = axum::body::to_bytes(body, BODY_LIMIT).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
+    let call = Call::parse(&body);
+    let what = front.faults().of(&call);
+    locked(&front.calls).push(call.clone());
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    parts.uri = match format!("{}{path}", front.moto).parse() {
+        Ok(uri) => uri,
+        Err(_) => return StatusCode::BAD_REQUEST.into_response(),
+    };
+    // Moto takes the region out of the signature, and the rest of the headers as they are.
+    parts.headers.remove(header::HOST);
+    let forward = || {
+        front
+            .clone()
+            .forward(Request::from_parts(parts, Full::new(body)), call)
+    };
+    match what {
+        None => forward().await,
+        Some(What::Refuse {
+            status,
+            code,
+            message,
+        }) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+            respond(status, refusal(code, message).into())
+        }
+        Some(What::DropBefore) => {
+            line.cut();
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Some(What::DropAfter) => {
+            let done = forward().await;
+            line.cut();
+            done
+        }
+        Some(What::ServerErrorAfter) => {
+            forward().await;
+            let message = "An internal error has occurred";
+            respond(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                refusal("InternalError", message).into(),
+            )
+        }
+        Some(What::DelayAnswer(pause)) => {
+            let done = forward().await;
+            tokio::time::sleep(pause).await;
+            done
+        }
+        Some(What::Hold(gate)) => {
+            let done = forward().await;
+            gate.pass().await;
+            done
+        }
+        Some(What::Rewrite(rewrite)) => {
+            let (parts, body) = forward().await.into_parts();
+            let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+            let text = rewrite(&String::from_utf8_lossy(&body));
+            respond(parts.status, text.into())
+        }
+    }
+}
+
+fn respond(status: StatusCode, body: Bytes) -> Response {
+    let kind = (header::CONTENT_TYPE, "text/xml;charset=UTF-8");
+    (status, [kind], Body::from(body)).into_response()
+}
+
+/// What moto did not answer at all is no error of EC2's: nothing of a test may take it for one.
+fn gateway(error: &str) -> Response {
+    (
+        StatusCode::BAD_GATEWAY,
+        format!("the stand-in for AWS did not answer: {error}"),
+    )
+        .into_response()
+}
+
+/// EC2's way to refuse.
+fn refusal(code: &str, message: &str) -> String {
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message>\
+         </Error></Errors><RequestID>7b1c9f7e-5d3c-4a7e-9f43-0c1d2e3f4a5b</RequestID></Response>"
+    )
+}

@@ -1,0 +1,230 @@
+//! The cloud of a scenario, put together.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+use super::archive::Archive;
+use super::call::Call;
+use super::fault::{Fault, What, Which};
+use super::front::Front;
+use super::gate::{Gate, Held};
+use super::line::Lines;
+use super::machines::Machines;
+use super::world::{Subnet, World};
+use crate::bench::Bench;
+use crate::moto::Moto;
+use crate::nodes::Node;
+use crate::wait::until;
+
+/// How long a machine may take to come to exist, or to go.
+const MACHINE_LIMIT: Duration = Duration::from_secs(60);
+
+/// EC2, for one scenario. It has to be dropped before the bench: declare it after.
+#[derive(Debug)]
+pub struct Cloud {
+    // In this order they end: nobody looks after machines any more when moto is gone.
+    machines: Option<Machines>,
+    front: Arc<Front>,
+    port: u16,
+    world: World,
+    runtime: Option<Runtime>,
+    _moto: Moto,
+}
+
+impl Cloud {
+    /// A cloud whose instances are moto's: words, and nothing behind them. From now on the bench's programs have an account.
+    ///
+    /// # Panics
+    /// Moto does not start.
+    pub fn start(bench: &mut Bench) -> Self {
+        bench.enter_cloud();
+        let moto = Moto::start(bench);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0)));
+        let listener = listener.expect("a free port");
+        let port = listener.local_addr().expect("its port").port();
+        let front = Front::new(moto.address());
+        runtime.spawn(front.clone().serve(Lines(listener)));
+        let world = World::new(&moto.address(), runtime.handle().clone());
+        Self {
+            machines: None,
+            front,
+            port,
+            world,
+            runtime: Some(runtime),
+            _moto: moto,
+        }
+    }
+
+    /// A cloud with a real machine behind each instance that is launched in [`Cloud::subnet`].
+    ///
+    /// # Panics
+    /// Moto does not start, the images are not built, or the engine makes no network.
+    pub fn with_nodes(bench: &mut Bench) -> Self {
+        let mut cloud = Self::start(bench);
+        let machines = Machines::start(bench, &cloud.world);
+        cloud.front.show(machines.consoles());
+        cloud.machines = Some(machines);
+        cloud
+    }
+
+    /// Where programs find it: for `--endpoint-url`.
+    pub fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// The cloud as it is, past all faults and unseen in [`Cloud::calls`].
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// The network in which instances get machines.
+    ///
+    /// # Panics
+    /// This cloud has no machines.
+    #[track_caller]
+    pub fn subnet(&self) -> &Subnet {
+        self.machines().subnet()
+    }
+
+    /// Serves the archive with Hadoop and Spark to the machines.
+    ///
+    /// # Panics
+    /// This cloud has no machines, or the archive is not in the cache.
+    #[track_caller]
+    pub fn serve_archive(&self, bench: &mut Bench) -> Archive {
+        Archive::serve(bench, &self.subnet().cidr)
+    }
+
+    /// The label of the machines' containers and their network, for [`crate::Engine::containers`].
+    ///
+    /// # Panics
+    /// This cloud has no machines.
+    #[track_caller]
+    pub fn label(&self) -> &str {
+        self.machines().label()
+    }
+
+    /// Calls of an action so far, in order.
+    pub fn calls(&self, action: &str) -> Vec<Call> {
+        let mut calls = self.front.calls();
+        calls.retain(|call| call.action == action);
+        calls
+    }
+
+    /// All calls so far, in order.
+    pub fn all_calls(&self) -> Vec<Call> {
+        self.front.calls()
+    }
+
+    /// From now on, does this harm.
+    pub fn fault(&self, fault: Fault) {
+        self.front.faults().add(fault);
+    }
+
+    /// From now on, does no harm.
+    pub fn heal(&self) {
+        self.front.faults().clear();
+    }
+
+    /// Holds the next call of an action when it has had its effect, before it is answered.
+    pub fn hold(&self, action: &'static str) -> Held {
+        self.hold_if(action, |fault| fault)
+    }
+
+    /// The same for the next call that also matches: `cloud.hold_if("RunInstances", |f| f.only_if("mesosflow:role", "master"))`.
+    pub fn hold_if(&self, action: &'static str, only: impl FnOnce(Fault) -> Fault) -> Held {
+        let gate = Gate::new();
+        self.fault(only(Fault::new(
+            action,
+            Which::First(1),
+            What::Hold(gate.clone()),
+        )));
+        Held { gate, action }
+    }
+
+    /// The machine behind an instance, once it exists.
+    ///
+    /// # Panics
+    /// It does not come to exist.
+    #[track_caller]
+    pub fn node(&self, bench: &Bench, id: &str) -> Node {
+        let machines = self.machines();
+        let give_up = Instant::now() + MACHINE_LIMIT;
+        until("a machine behind the instance", 2 * MACHINE_LIMIT, || {
+            if machines.has(id) {
+                return Some(());
+            }
+            let trouble = machines.trouble(id).unwrap_or_default();
+            assert!(
+                Instant::now() < give_up,
+                "instance {id} has no machine: {trouble}"
+            );
+            None
+        });
+        let instance = self.world.instance(id);
+        let role = instance.tag("mesosflow:role");
+        Node::new(
+            bench.engine().clone(),
+            instance.tag("Name"),
+            id,
+            role,
+            &instance.private_ip,
+        )
+    }
+
+    /// Waits until nothing of a machine is left.
+    ///
+    /// # Panics
+    /// It stays.
+    #[track_caller]
+    pub fn wait_gone(&self, id: &str) {
+        let machines = self.machines();
+        until("an end of the machine", MACHINE_LIMIT, || {
+            (!machines.has(id)).then_some(())
+        });
+    }
+
+    /// A machine loses its power; the cloud takes it for a running one.
+    ///
+    /// # Panics
+    /// It has none.
+    #[track_caller]
+    pub fn power_off(&self, bench: &Bench, id: &str) {
+        bench.engine().run(&["kill", id]).ok();
+    }
+
+    /// It gets its power back.
+    ///
+    /// # Panics
+    /// It does not start.
+    #[track_caller]
+    pub fn power_on(&self, bench: &Bench, id: &str) {
+        bench.engine().run(&["start", id]).ok();
+    }
+
+    #[track_caller]
+    fn machines(&self) -> &Machines {
+        match &self.machines {
+            Some(machines) => machines,
+            None => panic!("this cloud has no machines: Cloud::with_nodes"),
+        }
+    }
+}
+
+impl Drop for Cloud {
+    fn drop(&mut self) {
+        self.machines = None;
+        if let Some(runtime) = self.runtime.take() {
+            // Calls that are held are not waited for.
+            runtime.shutdown_background();
+        }
+    }
+}

@@ -54,6 +54,8 @@ pub(crate) fn configure(
     let Parsed {
         mut spec,
         mut source_given,
+        masters_given,
+        slaves_given,
     } = match named {
         Some(path) => file::read(&around.cwd.join(path), path)?,
         None if around.cwd.join(DEFAULT_FILE).exists() => {
@@ -70,13 +72,19 @@ pub(crate) fn configure(
     } else {
         default_mesos(&mut spec, around)
     };
-    count_hosts(&mut spec, flags);
+    count_hosts(&mut spec, [masters_given, slaves_given], flags)?;
     let mut warnings = spec
         .validate()
         .map_err(|wrong| CliError::usage(wrong.to_string()).hint(wrong.hint))?;
     if spec.provider != ProviderKind::Ec2 && flags.ec2.is_given() {
         warnings.push(format!(
             "flags of the EC2 provider are of no use to provider `{}`: add --provider ec2",
+            spec.provider
+        ));
+    }
+    if spec.provider != ProviderKind::Hosts && !spec.hosts.nodes.is_empty() {
+        warnings.push(format!(
+            "the listed hosts are of no use to provider `{}`: add `provider = \"hosts\"`, or --provider hosts",
             spec.provider
         ));
     }
@@ -122,18 +130,33 @@ fn overlay(spec: &mut ClusterSpec, flags: &SpecArgs, cwd: &Path) -> bool {
     true
 }
 
-/// A list of hosts says itself how many there are, unless a flag contradicts it.
-fn count_hosts(spec: &mut ClusterSpec, flags: &SpecArgs) {
+/// A list of hosts says itself how many there are. `given` tells whether the file says so too, of masters and of slaves.
+fn count_hosts(spec: &mut ClusterSpec, given: [bool; 2], flags: &SpecArgs) -> Result<(), CliError> {
     if spec.provider != ProviderKind::Hosts {
-        return;
+        return Ok(());
     }
-    let of = |role| {
-        let count = spec.hosts.nodes.iter().filter(|host| host.role == role).count();
-        u16::try_from(count).unwrap_or(u16::MAX)
-    };
-    let (masters, slaves) = (of(Role::Master), of(Role::Slave));
-    spec.masters = flags.masters.unwrap_or(masters);
-    spec.slaves = flags.slaves.unwrap_or(slaves);
+    let counts = [
+        (Role::Master, "masters", flags.masters, &mut spec.masters),
+        (Role::Slave, "slaves", flags.slaves, &mut spec.slaves),
+    ];
+    for ((role, name, flag, count), given) in counts.into_iter().zip(given) {
+        let listed = spec.hosts.nodes.iter().filter(|host| host.role == role).count();
+        let listed = u16::try_from(listed).unwrap_or(u16::MAX);
+        if (flag.is_some() || given) && *count != listed {
+            let said = match flag {
+                Some(flag) => format!("`--{name} {flag}`"),
+                None => format!("`{name} = {count}`"),
+            };
+            return Err(CliError::usage(format!(
+                "{said} contradicts `hosts.nodes`, which lists {listed} of role {role}"
+            ))
+            .hint(format!(
+                "leave `{name}` out: the list says how many there are; or change the list"
+            )));
+        }
+        *count = listed;
+    }
+    Ok(())
 }
 
 /// Takes the source from the place that the file gives.

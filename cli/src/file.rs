@@ -1,7 +1,7 @@
 //! `mesosflow.toml`: read, and refused with the line, the key and the nearest known key.
 
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
@@ -18,6 +18,10 @@ pub(crate) struct Parsed {
     pub(crate) spec: ClusterSpec,
     /// Whether it says where Mesos comes from.
     pub(crate) source_given: bool,
+    /// Whether it says how many masters there are.
+    pub(crate) masters_given: bool,
+    /// Whether it says how many slaves there are.
+    pub(crate) slaves_given: bool,
 }
 
 /// Reads the file at `path`, which the user knows as `name`. Its relative paths start at its folder.
@@ -37,8 +41,20 @@ pub(crate) fn read(path: &Path, name: &Path) -> Result<Parsed, CliError> {
         false => engine,
     });
     spec.ec2.user_data = spec.ec2.user_data.take().map(|path| folder.join(path));
-    spec.hosts.identity_file = spec.hosts.identity_file.take().map(|path| folder.join(path));
+    spec.hosts.identity_file = spec
+        .hosts
+        .identity_file
+        .take()
+        .map(|path| folder.join(from_home(path)));
     Ok(parsed)
+}
+
+/// A key is where everybody's is: `~/.ssh`. Other paths stay as they are.
+fn from_home(path: PathBuf) -> PathBuf {
+    match (path.strip_prefix("~"), etcetera::home_dir()) {
+        (Ok(below), Ok(home)) => home.join(below),
+        _ => path,
+    }
 }
 
 fn parse(text: &str, name: &Path) -> Result<Parsed, CliError> {
@@ -55,17 +71,15 @@ fn parse(text: &str, name: &Path) -> Result<Parsed, CliError> {
         return Err(error);
     }
     let spec = toml::from_str::<ClusterSpec>(text).map_err(|error| {
-        let path = error
-            .span()
-            .map(|span| path_at(table.get_ref(), &span))
-            .unwrap_or_default();
-        let key = if path.is_empty() {
-            String::new()
-        } else {
-            format!("`{}`: ", path.join("."))
+        let found = error.span().and_then(|span| value_at(table.get_ref(), &span));
+        let key = match &found {
+            Some((path, _)) => format!("`{}`: ", path.join(".")),
+            None => String::new(),
         };
         let mut refused = wrong(error.span(), format!("{key}{}", in_words(error.message())));
-        refused.hints.extend(hint_for_value(table.get_ref(), &path));
+        refused
+            .hints
+            .extend(found.and_then(|(path, value)| hint_for_value(value, &path)));
         refused
     })?;
     let mesos = table
@@ -75,6 +89,8 @@ fn parse(text: &str, name: &Path) -> Result<Parsed, CliError> {
     Ok(Parsed {
         spec,
         source_given: mesos.is_some_and(|mesos| mesos.contains_key("source")),
+        masters_given: table.get_ref().contains_key("masters"),
+        slaves_given: table.get_ref().contains_key("slaves"),
     })
 }
 
@@ -88,29 +104,39 @@ fn unknown_key(table: &DeTable<'_>, path: &[&str]) -> Option<(Range<usize>, Stri
         let inner = [path, &[key.get_ref()]].concat();
         if !fields.contains(&key.get_ref().as_ref()) {
             found.push((key.span(), inner.join(".")));
-        } else if let Some(table) = value.get_ref().as_table() {
-            found.extend(unknown_key(table, &inner));
+        } else {
+            for table in tables(value.get_ref()) {
+                found.extend(unknown_key(table, &inner));
+            }
         }
     }
     found.into_iter().min_by_key(|(span, _)| span.start)
 }
 
-/// The key whose value stands at `span`.
-fn path_at(table: &DeTable<'_>, span: &Range<usize>) -> Vec<String> {
-    for (key, value) in table {
-        let within = value.span();
-        let name = key.get_ref().to_string();
-        if let Some(inner) = value.get_ref().as_table() {
-            let path = path_at(inner, span);
-            if !path.is_empty() {
-                return [vec![name], path].concat();
-            }
-        }
-        if within.start <= span.start && span.end <= within.end {
-            return vec![name];
-        }
+/// The tables in a value: itself, or the items of a list.
+fn tables<'v, 'i>(value: &'v DeValue<'i>) -> Vec<&'v DeTable<'i>> {
+    match value {
+        DeValue::Table(table) => vec![table],
+        DeValue::Array(items) => items
+            .iter()
+            .filter_map(|item| item.get_ref().as_table())
+            .collect(),
+        _ => Vec::new(),
     }
-    Vec::new()
+}
+
+/// The innermost value that `span` lies in, with the key that it stands at.
+fn value_at<'v, 'i>(table: &'v DeTable<'i>, span: &Range<usize>) -> Option<(Vec<String>, &'v DeValue<'i>)> {
+    table.iter().find_map(|(key, value)| {
+        let name = key.get_ref().to_string();
+        let within = tables(value.get_ref())
+            .into_iter()
+            .find_map(|inner| value_at(inner, span))
+            .map(|(path, value)| ([vec![name.clone()], path].concat(), value));
+        let at = value.span();
+        let itself = || (at.start <= span.start && span.end <= at.end).then(|| (vec![name], value.get_ref()));
+        within.or_else(itself)
+    })
 }
 
 fn hint_for_key(path: &str) -> String {
@@ -118,9 +144,10 @@ fn hint_for_key(path: &str) -> String {
     let leaf = path.rsplit('.').next().unwrap_or(path);
     // The right name in the wrong table is nearer than any misspelling.
     let moved = keys.iter().find(|key| key.rsplit('.').next() == Some(leaf));
+    let tables = keys.iter().filter_map(|key| Some(key.rsplit_once('.')?.0));
     if let Some(near) = moved
         .map(String::as_str)
-        .or_else(|| nearest(path, keys.iter().map(String::as_str)))
+        .or_else(|| nearest(path, keys.iter().map(String::as_str).chain(tables)))
     {
         return format!("did you mean `{near}`?");
     }
@@ -136,17 +163,12 @@ fn hint_for_key(path: &str) -> String {
     }
 }
 
-fn hint_for_value(table: &DeTable<'_>, path: &[String]) -> Option<String> {
+fn hint_for_value(value: &DeValue<'_>, path: &[String]) -> Option<String> {
     let names: Vec<&str> = path.iter().map(String::as_str).collect();
     let Shape::Choice(words) = shape::at::<ClusterSpec>(&names) else {
         return None;
     };
-    let (last, tables) = names.split_last()?;
-    let mut table = table;
-    for name in tables {
-        table = table.get(*name)?.get_ref().as_table()?;
-    }
-    let near = match table.get(*last)?.get_ref() {
+    let near = match value {
         DeValue::String(given) => nearest(given, words.iter().copied()),
         _ => None,
     };
@@ -174,6 +196,7 @@ fn in_words(message: &str) -> String {
         .replace("expected u16", "expected a number from 0 to 65535")
         .replace("expected u32", "expected a number from 0 to 4294967295")
         .replace("expected path string", "expected a path")
+        .replace("expected a sequence", "expected a list")
 }
 
 #[cfg(test)]
@@ -200,7 +223,7 @@ mod tests {
         error: cannot use `mesosflow.toml`, line 1: unknown key `source`
           hint: did you mean `mesos.source`?
         ");
-        insta::assert_snapshot!(refused("[ec3]\nzone = 1\n"));
+        insta::assert_snapshot!(refused("[quux]\nzone = 1\n"));
         assert!(
             refused("z = 1\n[mesos]\nsorce = 1\n").contains("line 1: unknown key `z`"),
             "the first one counts"
@@ -216,6 +239,60 @@ mod tests {
         ");
         insta::assert_snapshot!(refused("masters = -1\n"));
         insta::assert_snapshot!(refused("mesos = 3\n"));
+    }
+
+    const KEY: &str =
+        "host_key = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGt9TsmTDRxb/zJtI6PBkEdS9jkdI9IQQcRmUp1dnz1Q'";
+
+    /// A list of one host, the last line of which is `line`.
+    fn host(line: &str) -> String {
+        format!(
+            "[hosts]\nidentity_file = 'k'\n\n[[hosts.nodes]]\nrole = 'master'\naddress = '192.0.2.1'\n{line}\n"
+        )
+    }
+
+    #[test]
+    fn a_key_of_a_listed_host_is_refused_like_any_other() {
+        insta::assert_snapshot!(refused(&host("adress = '192.0.2.1'")), @r"
+        error: cannot use `mesosflow.toml`, line 7: unknown key `hosts.nodes.adress`
+          hint: did you mean `hosts.nodes.address`?
+        ");
+        insta::assert_snapshot!(refused(&host("[[hosts.nodes]]\nname = 'b'\nkey = 'x'")), @r"
+        error: cannot use `mesosflow.toml`, line 9: unknown key `hosts.nodes.key`
+          hint: did you mean `hosts.nodes.host_key`?
+        ");
+        insta::assert_snapshot!(refused("[[hosts.node]]\nrole = 'master'\n"), @r"
+        error: cannot use `mesosflow.toml`, line 1: unknown key `hosts.node`
+          hint: did you mean `hosts.nodes`?
+        ");
+        insta::assert_snapshot!(refused("hosts.nodes = [{ roll = 'master' }]\n"), @r"
+        error: cannot use `mesosflow.toml`, line 1: unknown key `hosts.nodes.roll`
+          hint: did you mean `hosts.nodes.role`?
+        ");
+    }
+
+    #[test]
+    fn a_value_of_a_listed_host_is_refused_with_its_line_and_key() {
+        insta::assert_snapshot!(refused(&host("host_key = 'ssh-ed25519 AAAA'")), @r"error: cannot use `mesosflow.toml`, line 7: `hosts.nodes.host_key`: not an OpenSSH public key line: Base64 encoding error: invalid Base64 length");
+        insta::assert_snapshot!(refused(&host("port = 70000")), @r"error: cannot use `mesosflow.toml`, line 7: `hosts.nodes.port`: invalid value: integer `70000`, expected a number from 0 to 65535");
+        insta::assert_snapshot!(refused(&host(&format!("{KEY}\n[[hosts.nodes]]\nrole = 'salve'"))), @r"
+        error: cannot use `mesosflow.toml`, line 9: `hosts.nodes.role`: unknown variant `salve`, expected one of `master`, `slave`, `zookeeper`
+          hint: did you mean `slave`?
+        ");
+        insta::assert_snapshot!(refused(&host(&format!("{KEY}\n[[hosts.nodes]]\naddress = 'rack1'"))), @r"error: cannot use `mesosflow.toml`, line 9: `hosts.nodes.address`: invalid IP address syntax");
+        insta::assert_snapshot!(refused(&host("")), @r"error: cannot use `mesosflow.toml`, line 4: `hosts.nodes`: missing field `host_key`");
+        insta::assert_snapshot!(refused("hosts.nodes = 3\n"), @r"error: cannot use `mesosflow.toml`, line 1: `hosts.nodes`: invalid type: integer `3`, expected a list");
+    }
+
+    #[test]
+    fn a_key_is_looked_for_from_the_home_folder_where_it_is_written_so() {
+        let home = etcetera::home_dir().unwrap();
+        assert_eq!(
+            from_home("~/.ssh/id_ed25519".into()),
+            home.join(".ssh/id_ed25519")
+        );
+        assert_eq!(from_home("keys/~/x".into()), Path::new("keys/~/x"));
+        assert_eq!(from_home("~other/x".into()), Path::new("~other/x"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::fmt;
 
 use serde::de::value::BorrowedStrDeserializer;
-use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
 /// What stands at a path within a type.
@@ -15,7 +15,7 @@ pub(crate) enum Shape {
     Table(&'static [&'static str]),
     /// An enum with these variants.
     Choice(&'static [&'static str]),
-    /// A plain value, or a list.
+    /// A plain value, or a list of such. A list of anything else has the shape of its items.
     Value,
     /// Nothing.
     Absent,
@@ -110,8 +110,12 @@ impl<'de> Deserializer<'de> for Looker<'de> {
         self.note(Shape::Choice(variants))
     }
 
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stop> {
+        visitor.visit_seq(Items(self))
+    }
+
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct tuple
         tuple_struct map identifier ignored_any
     }
 }
@@ -134,6 +138,17 @@ impl<'de> MapAccess<'de> for One<'de> {
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Stop> {
         seed.deserialize(self.value)
+    }
+}
+
+/// A list, whose first item is looked at.
+struct Items<'a>(Looker<'a>);
+
+impl<'de> SeqAccess<'de> for Items<'de> {
+    type Error = Stop;
+
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Stop> {
+        seed.deserialize(self.0).map(Some)
     }
 }
 
@@ -170,12 +185,21 @@ mod tests {
         );
         assert_eq!(at::<ClusterSpec>(&["masters"]), Shape::Value);
         assert_eq!(at::<ClusterSpec>(&["mastres"]), Shape::Absent);
+        assert_eq!(at::<ClusterSpec>(&["mesos", "packages"]), Shape::Value);
+        assert!(
+            matches!(at::<ClusterSpec>(&["hosts", "nodes"]), Shape::Table(fields) if fields.contains(&"host_key"))
+        );
+        assert_eq!(
+            at::<ClusterSpec>(&["hosts", "nodes", "role"]),
+            Shape::Choice(&["master", "slave", "zookeeper"])
+        );
         let keys = keys::<ClusterSpec>();
         for key in [
             "cluster",
             "mesos.source",
             "shared_volume.fallback",
             "local.engine_args",
+            "hosts.nodes.address",
         ] {
             assert!(keys.iter().any(|k| k == key), "{key} is missing in {keys:?}");
         }

@@ -72,6 +72,17 @@ pub(crate) async fn precheck(spec: &ClusterSpec) -> Result<(), CliError> {
         .map_err(|error| unusable(spec.provider, &error))
 }
 
+/// Whether the machines that are there can be used for a new cluster, and belong to no other.
+pub(crate) async fn survey(spec: &ClusterSpec) -> Result<(), CliError> {
+    mesosflow_steps::survey(spec).await.map_err(|error| {
+        CliError::usage(format!(
+            "cluster `{}` cannot be built on these machines",
+            spec.cluster
+        ))
+        .because_of_report(&ErrorReport::of(&error))
+    })
+}
+
 /// The spec that was frozen into a run.
 pub(crate) fn frozen_spec(state: &RunState) -> Result<ClusterSpec, CliError> {
     serde_json::from_value(state.spec.clone()).map_err(|error| {

@@ -26,6 +26,9 @@ use crate::world::World;
 /// Why steps about ZooKeeper are skipped.
 pub const ONE_MASTER: &str = "one master needs no ZooKeeper";
 
+/// How long a listed host may take to answer and to install what it lacks, seconds.
+const HOST_LIMIT_S: u32 = 600;
+
 /// Brings the cluster up, step by step as the catalogue says; independent branches run side by side.
 ///
 /// # Errors
@@ -171,7 +174,7 @@ async fn listed(flow: &Flow<World>, spec: &ClusterSpec) -> Result<Inventory, Hal
             port: (host.port != 22).then_some(host.port),
             through: None,
             completes: true,
-            boot_limit_s: None,
+            boot_limit_s: Some(HOST_LIMIT_S),
             instance,
         };
         (ItemKey::from(step.instance.name.as_str()), step)

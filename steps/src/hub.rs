@@ -41,7 +41,7 @@ find . -type l -printf '%p %l\n' | LC_ALL=C sort; } | sha256sum | cut -d ' ' -f 
 /// `sudo` on the far side where the login is not root's.
 const COPY: &str = r#"if [ "$user" = root ]; then remote=rsync; else remote='sudo -n rsync'; fi
 rsync --archive --checksum --delete --mkpath --timeout=60 --rsync-path="$remote" \
-  -e "ssh -F $config" -- "$folder/" "$user@$address:$folder/""#;
+  -e "ssh -F $config -p $port" -- "$folder/" "$user@$address:$folder/""#;
 
 /// Limit of one copy between nodes: a Mesos build of half a gigabyte at 2 MB/s.
 const COPY_LIMIT: Duration = Duration::from_secs(300);
@@ -67,6 +67,7 @@ pub async fn copy(world: &World, hub: &Node, node: &Node, folder: &str) -> Resul
     let script = Script::new(&title, COPY)
         .var("config", SSH_CONFIG_PATH)
         .var("user", &node.user)
+        .var("port", node.port)
         .var("address", node.private_ip)
         .var("folder", folder)
         .within(COPY_LIMIT);

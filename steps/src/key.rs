@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use ssh_key::{Algorithm, LineEnding, PrivateKey};
 
+/// The private key's file in the run's folder.
+const FILE: &str = "cluster_ed25519";
+
 /// An ed25519 key pair in the run's folder.
 #[derive(Debug, Clone)]
 pub struct ClusterKey {
@@ -44,7 +47,7 @@ impl ClusterKey {
     /// # Errors
     /// The folder cannot be written, or the file in it is no key.
     pub fn open(folder: &Path, comment: &str) -> Result<Self, KeyError> {
-        let path = folder.join("cluster_ed25519");
+        let path = folder.join(FILE);
         let damaged = |source| KeyError::Damaged {
             path: path.clone(),
             source,
@@ -74,6 +77,22 @@ impl ClusterKey {
         let key = PrivateKey::from_openssh(&text).map_err(damaged)?;
         let public = key.public_key().to_openssh().map_err(damaged)?;
         Ok(Self { path, public })
+    }
+
+    /// Reads the key of the run whose folder this is.
+    ///
+    /// # Errors
+    /// There is none, or the file is no key.
+    pub fn read(folder: &Path) -> Result<Self, KeyError> {
+        let path = folder.join(FILE);
+        match std::fs::metadata(&path) {
+            Ok(_) => Self::open(folder, ""),
+            Err(source) => Err(KeyError::File {
+                doing: "read",
+                path,
+                source,
+            }),
+        }
     }
 
     /// The private key's file.

@@ -33,4 +33,4 @@ pub use plan::{Plan, PlannedResource, PlannedStep, plan};
 pub use provider::{ProviderError, Tagged};
 pub use setup::{Report, Ui};
 pub use view::{nodes, report};
-pub use world::{World, WorldError, open_provider, precheck, settle};
+pub use world::{World, WorldError, open_provider, precheck, settle, survey};

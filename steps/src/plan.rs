@@ -5,10 +5,10 @@ use serde::Serialize;
 use mesosflow_workflow::StepId;
 
 use crate::catalogue::{MAKING_STEPS, ZOOKEEPER_STEPS, catalogue};
-use crate::cluster::{ClusterSpec, ProviderKind, Role};
+use crate::cluster::{ClusterSpec, HostSpec, Instance, ProviderKind, Role};
 use crate::deploy::ONE_MASTER;
 use crate::provider::ec2;
-use crate::provider::hosts::LISTED;
+use crate::provider::hosts::{self, LISTED};
 
 /// A deploy that was not done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -93,7 +93,13 @@ fn creates(spec: &ClusterSpec) -> Vec<PlannedResource> {
                 )
             })
             .into(),
-        ProviderKind::Hosts => return Vec::new(),
+        ProviderKind::Hosts => {
+            let left = |(instance, host): (Instance, &HostSpec)| {
+                let detail = format!("the cluster's key for {}@{}, and a mark", host.user, host.address);
+                made("authorized-key", instance.name, detail)
+            };
+            return hosts::instances(spec).into_iter().map(left).collect();
+        }
     };
     let roles = [
         (Role::Slave, spec.slaves),

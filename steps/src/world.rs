@@ -62,7 +62,7 @@ pub async fn open_provider(
     Ok(match spec.provider {
         ProviderKind::Local => Box::new(LocalProvider::open(&spec.local).await?),
         ProviderKind::Ec2 => Box::new(Ec2Provider::open(spec, folder).await?),
-        ProviderKind::Hosts => Box::new(HostsProvider::open(spec)?),
+        ProviderKind::Hosts => Box::new(HostsProvider::open(spec, folder)?),
     })
 }
 
@@ -74,6 +74,17 @@ pub async fn settle(spec: ClusterSpec) -> Result<ClusterSpec, ProviderError> {
     match spec.provider {
         ProviderKind::Ec2 => ec2::settle(spec).await,
         ProviderKind::Local | ProviderKind::Hosts => Ok(spec),
+    }
+}
+
+/// Looks at the machines that are there before a run is created: a new cluster needs every one of them.
+///
+/// # Errors
+/// Some cannot be used, or belong to another cluster; says which, and what to do.
+pub async fn survey(spec: &ClusterSpec) -> Result<(), ProviderError> {
+    match spec.provider {
+        ProviderKind::Hosts => HostsProvider::open(spec, None)?.survey().await,
+        ProviderKind::Local | ProviderKind::Ec2 => Ok(()),
     }
 }
 

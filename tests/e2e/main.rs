@@ -16,6 +16,7 @@ mod demo_cluster;
 mod ec2;
 mod engine_failures;
 mod harness;
+mod hosts;
 mod journal_failures;
 mod launch_crash;
 mod long_build;

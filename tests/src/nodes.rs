@@ -64,6 +64,15 @@ impl Nodes {
         }
     }
 
+    /// Finds the containers of nodes whose ids are something else.
+    pub(crate) fn enter_by(&mut self, container: impl Fn(&str) -> Option<String>) {
+        for node in &mut self.all {
+            if let Some(found) = container(&node.container) {
+                node.container = found;
+            }
+        }
+    }
+
     /// All of them.
     pub fn all(&self) -> &[Node] {
         &self.all

@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::nearest::nearest;
 use crate::runs::{self, Found};
 use crate::signals::stop_on_signals;
-use crate::wiring::{self, ClusterSpec, Journal};
+use crate::wiring::{self, ClusterSpec, Journal, ProviderKind};
 use crate::{render::progress::Progress, session};
 
 #[derive(Serialize)]
@@ -113,8 +113,20 @@ async fn meant(app: &App, journal: &Journal, args: &DestroyArgs) -> Result<RunRo
     }
 }
 
+/// Machines of the user's own are given back, not deleted.
+fn is_lent(found: &Found) -> bool {
+    found.row.provider == ProviderKind::Hosts.as_str()
+}
+
 /// What would be lost.
 fn loss(found: &Found) -> String {
+    if is_lent(found) {
+        return format!(
+            "cluster `{}` of run `{}` is stopped, and its key and its mark are taken off the hosts; \
+             the machines stay, with what is on their disks",
+            found.row.cluster, found.row.run
+        );
+    }
     let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
     for resource in &found.state.resources {
         *kinds.entry(&resource.kind).or_default() += 1;
@@ -142,6 +154,17 @@ fn tell(app: &App, found: &Found, deleted: Vec<Resource>) -> Result<(), CliError
             cluster: &found.row.cluster,
             deleted,
         });
+    }
+    if is_lent(found) {
+        let (cluster, count) = (&found.row.cluster, deleted.len());
+        let gone = match count {
+            0 => format!("nothing of cluster `{cluster}` (run {run}) is left"),
+            1 => format!("cluster `{cluster}` (run {run}) is stopped, and its key is off 1 host"),
+            _ => format!("cluster `{cluster}` (run {run}) is stopped, and its key is off {count} hosts"),
+        };
+        return app
+            .ui
+            .line(&format!("{gone}; the machines stay, with what is on their disks"));
     }
     app.ui.line(&match deleted.len() {
         0 => format!("nothing is left of cluster `{}` (run {run})", found.row.cluster),

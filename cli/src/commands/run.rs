@@ -31,6 +31,7 @@ pub(crate) async fn run(app: &App, args: &RunArgs) -> Result<(), CliError> {
     }
     let spec = wiring::settle(spec).await?;
     wiring::precheck(&spec).await?;
+    wiring::survey(&spec).await?;
     agree(app, &spec, args.spec.yes)?;
     let journal = app.journal()?;
     let (run, progress) = create(app, journal, &spec).await?;

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod chosen_run;
+mod hosts;
 mod journals;
 mod logs;
 mod plan;

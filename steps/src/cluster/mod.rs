@@ -2,6 +2,7 @@
 
 mod ec2;
 mod hosts;
+mod identity;
 mod nodes;
 mod spec;
 mod validate;

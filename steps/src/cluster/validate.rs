@@ -32,7 +32,7 @@ impl ClusterSpec {
                 hint: hint.to_owned(),
             })
         };
-        if let Err(problem) = check_host_label(&self.cluster) {
+        if let Err(problem) = check_host_label(&self.cluster, MAX_CLUSTER_NAME) {
             return wrong(
                 "cluster",
                 problem,
@@ -204,14 +204,14 @@ impl MesosSpec {
     }
 }
 
-/// RFC 1123 host name label, in lower case, short enough for a node's suffix.
-fn check_host_label(name: &str) -> Result<(), String> {
+/// RFC 1123 host name label, in lower case, of at most `longest` characters.
+pub(super) fn check_host_label(name: &str, longest: usize) -> Result<(), String> {
     if name.is_empty() {
         return Err("is empty".into());
     }
-    if name.len() > MAX_CLUSTER_NAME {
+    if name.len() > longest {
         return Err(format!(
-            "is {} characters long, more than {MAX_CLUSTER_NAME}",
+            "is {} characters long, more than {longest}",
             name.chars().count()
         ));
     }

@@ -227,8 +227,8 @@ pub trait Provider: Send + Sync + 'static {
     /// The host keys of a machine, by a way that does not go through the network to it.
     async fn host_keys(&self, instance: &Instance) -> Result<HostKeys, ProviderError>;
 
-    /// Lets the cluster's own key in where the machine was not made with it; what that added, if anything.
-    async fn admit(&self, _node: &Node, _authorized_key: &str) -> Result<Option<Resource>, ProviderError> {
+    /// Lets the cluster's own key in where the machine was not made with it; what stands for that, if anything does.
+    async fn admit(&self, _owner: &Owner, _node: &Node) -> Result<Option<Resource>, ProviderError> {
         Ok(None)
     }
 

@@ -98,7 +98,7 @@ impl AwaitNode {
             _ => None,
         };
         let node = self.node(cx, instance, via).await?;
-        let admitted = cx.world().provider().admit(&node, cx.world().key().public());
+        let admitted = cx.world().provider().admit(cx.world().owner(), &node);
         if let Some(resource) = admitted.await? {
             let recorded = cx.created(resource).await;
             recorded.map_err(|lost| Look::Never(lost.into()))?;

@@ -21,7 +21,8 @@ printf '%s\n' "$lines" >> "$file"
 rm -f "$file.new"
 chmod 600 "$file""#;
 const PINNED: &str = r#"[ "$(grep --count --fixed-strings --line-regexp --file=- "$file" 2>/dev/null)" = "$count" ] || exit 1"#;
-const PROVE: &str = r#"for host in $hosts; do ssh -F "$config" -l "$user" -- "$host" true </dev/null; done"#;
+const PROVE: &str =
+    r#"for host in $hosts; do ssh -F "$config" -p "$port" -l "$user" -- "$host" true </dev/null; done"#;
 
 /// The host key of a node, for the first master.
 #[derive(Debug, Clone, Serialize)]
@@ -89,6 +90,7 @@ impl Approval {
         let proof = self
             .script(&title, PROVE)
             .var("config", SSH_CONFIG_PATH)
+            .var("port", self.node.port)
             .var("user", &self.node.user);
         cx.world().run(&self.hub, proof).await.map_err(between_nodes)?;
         Ok(())

@@ -80,14 +80,20 @@ impl NfsMount {
             });
         }
         match self.fallback {
-            MountFallback::Sshfs => Ok(Way {
-                kind: "fuse.sshfs",
-                source: format!("{}@{}:/mnt/nfs", hub.user, hub.private_ip),
-                options: format!(
-                    "ro,allow_other,reconnect,ServerAliveInterval=15,BatchMode=yes,StrictHostKeyChecking=yes,\
-                     IdentityFile={KEY_PATH},UserKnownHostsFile={KNOWN_HOSTS_PATH},_netdev,nofail"
-                ),
-            }),
+            MountFallback::Sshfs => {
+                let port = match hub.port {
+                    22 => String::new(),
+                    port => format!("port={port},"),
+                };
+                Ok(Way {
+                    kind: "fuse.sshfs",
+                    source: format!("{}@{}:/mnt/nfs", hub.user, hub.private_ip),
+                    options: format!(
+                        "ro,allow_other,{port}reconnect,ServerAliveInterval=15,BatchMode=yes,StrictHostKeyChecking=yes,\
+                         IdentityFile={KEY_PATH},UserKnownHostsFile={KNOWN_HOSTS_PATH},_netdev,nofail"
+                    ),
+                })
+            }
             MountFallback::None => Err(ActError::Unmet {
                 what: format!("the kernel of {} has no NFS client", self.node.name),
                 class: ErrorClass::Permanent,

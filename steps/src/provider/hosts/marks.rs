@@ -1,0 +1,402 @@
+//! What is left on a host, as scripts: the mark that says whose it is, and the line of the cluster's key.
+//!
+//! The mark comes before the line and goes before it, so that a host whose door the key opens either has the mark or is
+//! being given back. Each script looks first and can be repeated after having been cut off anywhere.
+
+use std::time::Duration;
+
+use crate::provider::Owner;
+use crate::remote::quote::{self, QuoteError};
+use crate::remote::{Command, RemoteError, Session};
+use crate::software::{INSTALLED, System};
+
+/// The file that says which cluster and run a host belongs to.
+pub const MARK_PATH: &str = "/etc/mesosflow/owner";
+
+/// Stopping daemons takes as long as their own limits let it.
+const LEAVE_LIMIT: Duration = Duration::from_secs(180);
+
+/// What a host has: a line `owner …`, a line `key`.
+const LOOK: &str = r#"home=$(getent passwd "$user" | cut -d : -f 6)
+if [ -e "$mark" ]; then echo "owner $(sed '/^#/d' "$mark")"; fi
+if [ -n "$line" ] && grep --quiet --line-regexp --fixed-strings -e "$line" "$home/.ssh/authorized_keys" 2>/dev/null; then
+  echo key
+fi"#;
+
+/// The host's system, then what it lacks, a line each: of what must be there from the first login on, and of what is
+/// installed where the system is a known one.
+const LACKS: &str = r#"( . /etc/os-release; echo "${ID:-}${VERSION_ID:-}" ) 2>/dev/null || echo unknown
+[ -d /run/systemd/system ] || echo 'base systemd'
+for program in $base; do command -v "$program" >/dev/null || echo "base $program"; done
+for program in $installed; do command -v "$program" >/dev/null || echo "installed $program"; done"#;
+
+/// What the scripts of the first steps call.
+const BASE: &str = "awk find findmnt sed sha256sum ssh";
+
+/// The mark appears whole, and only where there is none: of two clusters that want a host at the same time, one gets it.
+const ADMIT: &str = r#"umask 077
+mkdir -p -m 755 /etc/mesosflow
+printf '# This machine belongs to a cluster of mesosflow (cluster, run). `mesosflow destroy` removes this file.\n%s\n' "$owner" > "$mark.$$"
+chmod 644 "$mark.$$"
+ln "$mark.$$" "$mark" 2>/dev/null || true
+rm -f "$mark.$$"
+held=$(sed '/^#/d' "$mark")
+[ "$held" = "$owner" ] || { echo "owner $held"; exit 0; }
+[ "$add" = yes ] || exit 0
+home=$(getent passwd "$user" | cut -d : -f 6)
+[ -d "$home" ] || { echo "$user has no home folder" >&2; exit 1; }
+own=$user:$(id -g "$user")
+folder=$home/.ssh file=$home/.ssh/authorized_keys
+if ! [ -d "$folder" ]; then mkdir "$folder"; chown "$own" "$folder"; fi
+if ! [ -e "$file" ]; then : > "$file"; chown "$own" "$file"; fi
+if ! grep --quiet --line-regexp --fixed-strings -e "$line" "$file"; then
+  # A last line without an end would swallow this one.
+  lead=; [ -z "$(tail -c 1 "$file")" ] || lead='
+'
+  printf '%s%s\n' "$lead" "$line" >> "$file"
+fi
+if command -v restorecon >/dev/null; then restorecon -R "$folder" || true; fi"#;
+
+/// The daemons end first and the key goes last: whoever repeats this can still log in. A file with the user's keys is
+/// replaced as a whole, with its owner and mode. A host that has another owner by now keeps its mark and its daemons.
+const LEAVE: &str = r#"if [ -e "$mark" ] && [ "$(sed '/^#/d' "$mark")" = "$owner" ]; then
+  for unit in $units; do
+    if [ -e "/etc/systemd/system/$unit" ]; then systemctl disable --quiet --now "$unit"; fi
+  done
+  if findmnt --noheadings --types nfs4,fuse.sshfs --mountpoint /mnt/nfs >/dev/null; then
+    umount --lazy /mnt/nfs
+  fi
+  # What is mounted there would come back with the next boot, and its server is gone.
+  if grep --quiet --extended-regexp '^[^#[:space:]]+ /mnt/nfs (nfs4|fuse\.sshfs) ' /etc/fstab 2>/dev/null; then
+    cp --archive /etc/fstab /etc/fstab.mesosflow
+    awk '!($1 !~ /^#/ && $2 == "/mnt/nfs" && ($3 == "nfs4" || $3 == "fuse.sshfs"))' /etc/fstab > /etc/fstab.mesosflow
+    mv /etc/fstab.mesosflow /etc/fstab
+    systemctl daemon-reload
+  fi
+  rm -f "$mark"
+fi
+home=$(getent passwd "$user" | cut -d : -f 6)
+file=$(readlink -f "$home/.ssh/authorized_keys") || exit 0
+if grep --quiet --line-regexp --fixed-strings -e "$line" "$file" 2>/dev/null; then
+  cp --archive -- "$file" "$file.mesosflow"
+  grep --invert-match --line-regexp --fixed-strings -e "$line" "$file" > "$file.mesosflow" || [ $? = 1 ]
+  mv -- "$file.mesosflow" "$file"
+fi"#;
+
+/// The daemons of every role.
+const UNITS: [&str; 9] = [
+    "mesos-slave.service",
+    "mesos-master.service",
+    "ephemeral-hdfs-datanode.service",
+    "persistent-hdfs-datanode.service",
+    "persistent-hdfs-secondarynamenode.service",
+    "ephemeral-hdfs-namenode.service",
+    "persistent-hdfs-namenode.service",
+    "mesosflow-zookeeper.service",
+    "mesosflow-nfs-ganesha.service",
+];
+
+/// What was found on a host.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Marks {
+    /// Whose it is, as its mark says.
+    pub(super) owner: Option<Held>,
+    /// Whether the line of the cluster's key is there.
+    pub(super) has_key: bool,
+}
+
+/// Whose a host is, as its mark says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Held {
+    /// The cluster.
+    pub(super) cluster: String,
+    /// The run.
+    pub(super) run: String,
+}
+
+impl Held {
+    /// The mark of an owner.
+    pub(super) fn by(owner: &Owner) -> Self {
+        Self {
+            cluster: owner.cluster.clone(),
+            run: owner.run.to_string(),
+        }
+    }
+
+    fn line(&self) -> String {
+        format!("{} {}", self.cluster, self.run)
+    }
+}
+
+impl std::fmt::Display for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "cluster `{}` (run {})", self.cluster, self.run)
+    }
+}
+
+impl Marks {
+    fn parse(text: &str) -> Self {
+        let mut marks = Self::default();
+        for line in text.lines() {
+            if let Some(owner) = line.strip_prefix("owner ") {
+                let (cluster, run) = owner.split_once(' ').unwrap_or((owner, "unknown"));
+                marks.owner = Some(Held {
+                    cluster: cluster.to_owned(),
+                    run: run.to_owned(),
+                });
+            }
+            marks.has_key |= line == "key";
+        }
+        marks
+    }
+}
+
+/// Looks whose a host is, and for the line of a key.
+pub(super) async fn look(session: &Session, line: &str) -> Result<Marks, RemoteError> {
+    let user = session.target().user.as_str();
+    let variables = [("mark", MARK_PATH), ("user", user), ("line", line)];
+    Ok(Marks::parse(
+        &run(session, "look whose it is", LOOK, &variables).await?,
+    ))
+}
+
+/// What a host lacks that the set-up cannot do without, and does not install by itself on its system.
+pub(super) async fn lacks(session: &Session) -> Result<Vec<String>, RemoteError> {
+    let installed = INSTALLED.join(" ");
+    let variables = [("base", BASE), ("installed", installed.as_str())];
+    let said = run(session, "look what it has", LACKS, &variables).await?;
+    Ok(parse_lacks(&said))
+}
+
+fn parse_lacks(said: &str) -> Vec<String> {
+    let mut lines = said.lines();
+    let is_known = lines
+        .next()
+        .is_some_and(|system| system.parse::<System>().is_ok());
+    let lacks = lines.filter_map(|line| match line.split_once(' ')? {
+        ("base", what) => Some(what),
+        ("installed", what) if !is_known => Some(what),
+        _ => None,
+    });
+    lacks.map(str::to_owned).collect()
+}
+
+/// Marks a host as its owner's and, if `line` is given, lets that key in. Says whose it is already, if another's.
+pub(super) async fn admit(
+    session: &Session,
+    owner: &Owner,
+    line: Option<&str>,
+) -> Result<Option<Held>, RemoteError> {
+    let mark = Held::by(owner).line();
+    let variables = [
+        ("mark", MARK_PATH),
+        ("owner", &mark),
+        ("user", &session.target().user),
+        ("add", if line.is_some() { "yes" } else { "no" }),
+        ("line", line.unwrap_or_default()),
+    ];
+    let said = run(session, "let the cluster's key in", ADMIT, &variables).await?;
+    Ok(Marks::parse(&said).owner)
+}
+
+/// Stops what the owner's cluster runs there, and takes its mark and its key away.
+pub(super) async fn leave(session: &Session, owner: &Owner, line: &str) -> Result<(), RemoteError> {
+    let variables = [
+        ("mark", MARK_PATH),
+        ("owner", &Held::by(owner).line()),
+        ("user", &session.target().user),
+        ("units", &UNITS.join(" ")),
+        ("line", line),
+    ];
+    run(session, "take the cluster's key away", LEAVE, &variables).await?;
+    Ok(())
+}
+
+async fn run(
+    session: &Session,
+    title: &str,
+    body: &str,
+    variables: &[(&str, &str)],
+) -> Result<String, RemoteError> {
+    let script = script(body, variables).map_err(|error| RemoteError::Unsendable {
+        node: session.node().to_owned(),
+        title: title.to_owned(),
+        reason: error.to_string(),
+    })?;
+    let command = Command::new(title, script)
+        .deadline(LEAVE_LIMIT)
+        .silence(LEAVE_LIMIT);
+    Ok(session.run(command).await?.stdout_str())
+}
+
+fn script(body: &str, variables: &[(&str, &str)]) -> Result<String, QuoteError> {
+    Ok(format!("set -eu\n{}", quote::with_variables(variables, body)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::Path;
+
+    use mesosflow_workflow::RunId;
+
+    use super::*;
+
+    const LINE: &str = "ssh-ed25519 AAAAnew mesosflow demo";
+
+    /// Runs a script with `home` as the home folder of whoever runs the tests, and a mark in it.
+    fn on(home: &Path, body: &str, owner: &str, add: &str) -> String {
+        let mark = home.join("owner").display().to_string();
+        let user = String::from_utf8(
+            std::process::Command::new("id")
+                .arg("-un")
+                .output()
+                .unwrap()
+                .stdout,
+        )
+        .unwrap();
+        let variables = [
+            ("mark", mark.as_str()),
+            ("owner", owner),
+            ("user", user.trim()),
+            ("line", LINE),
+            ("add", add),
+            ("units", "mesosflow-no-such.service"),
+        ];
+        // The user database says where home is, and nothing of the machine itself is to be touched.
+        let stand_in = format!("getent() {{ echo 'x:x:0:0::{}:/bin/sh'; }}\n", home.display());
+        let body = body
+            .replace("mkdir -p -m 755 /etc/mesosflow", ":")
+            .replace("/etc/fstab", &home.join("fstab").display().to_string());
+        let script = script(&format!("{stand_in}{body}"), &variables).unwrap();
+        let output = std::process::Command::new("sh")
+            .args(["-c", &script])
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn mode(path: &Path) -> u32 {
+        path.metadata().unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn a_key_is_let_in_once_and_only_that_line_goes_again() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join(".ssh/authorized_keys");
+        std::fs::create_dir(home.path().join(".ssh")).unwrap();
+        // The user's last line has no end.
+        let theirs = format!("ssh-ed25519 AAAAtheirs me\n# {LINE}\n{LINE} 2");
+        std::fs::write(&file, &theirs).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
+        for _ in 0..2 {
+            assert_eq!(on(home.path(), ADMIT, "demo 1", "yes"), "");
+            assert_eq!(
+                std::fs::read_to_string(&file).unwrap(),
+                format!("{theirs}\n{LINE}\n")
+            );
+        }
+        let found = Marks::parse(&on(home.path(), LOOK, "", ""));
+        assert!(found.has_key);
+        assert_eq!(found.owner.unwrap().to_string(), "cluster `demo` (run 1)");
+        for _ in 0..2 {
+            on(home.path(), LEAVE, "demo 1", "");
+            assert_eq!(std::fs::read_to_string(&file).unwrap(), format!("{theirs}\n"));
+            assert_eq!(mode(&file), 0o640);
+        }
+        assert_eq!(Marks::parse(&on(home.path(), LOOK, "", "")), Marks::default());
+    }
+
+    #[test]
+    fn a_home_without_keys_gets_them_with_the_modes_that_sshd_wants() {
+        let home = tempfile::tempdir().unwrap();
+        on(home.path(), ADMIT, "demo 1", "yes");
+        assert_eq!(mode(&home.path().join(".ssh")), 0o700);
+        assert_eq!(mode(&home.path().join(".ssh/authorized_keys")), 0o600);
+        assert_eq!(mode(&home.path().join("owner")), 0o644);
+        on(home.path(), LEAVE, "demo 1", "");
+        let left = std::fs::read_to_string(home.path().join(".ssh/authorized_keys")).unwrap();
+        assert_eq!(left, "");
+    }
+
+    #[test]
+    fn a_door_that_is_open_already_gets_no_line() {
+        let home = tempfile::tempdir().unwrap();
+        on(home.path(), ADMIT, "demo 1", "no");
+        assert!(!home.path().join(".ssh").exists());
+        assert!(home.path().join("owner").exists());
+    }
+
+    #[test]
+    fn a_host_of_another_cluster_gets_neither_mark_nor_key_and_keeps_its_own() {
+        let home = tempfile::tempdir().unwrap();
+        on(home.path(), ADMIT, "first 1", "no");
+        let said = on(home.path(), ADMIT, "second 2", "yes");
+        assert_eq!(Marks::parse(&said).owner.unwrap().cluster, "first");
+        assert!(!home.path().join(".ssh").exists());
+        on(home.path(), LEAVE, "second 2", "");
+        assert!(home.path().join("owner").exists());
+    }
+
+    #[test]
+    fn the_mount_of_the_shared_volume_leaves_the_table_of_mounts_and_nothing_else_does() {
+        let home = tempfile::tempdir().unwrap();
+        let others = "UUID=1 / ext4 defaults 0 1\n# 10.0.0.1:/ /mnt/nfs nfs4 old 0 0\n";
+        let table = format!("{others}10.0.0.1:/mnt/nfs /mnt/nfs nfs4 nofail 0 0\n");
+        std::fs::write(home.path().join("fstab"), table).unwrap();
+        on(home.path(), ADMIT, "demo 1", "no");
+        // Without systemd the reload fails, and says so by stopping there: then the mark stays, and a second try ends it.
+        let body = LEAVE.replace("systemctl daemon-reload", ":");
+        on(home.path(), &body, "demo 1", "");
+        assert_eq!(
+            std::fs::read_to_string(home.path().join("fstab")).unwrap(),
+            others
+        );
+    }
+
+    #[test]
+    fn every_unit_of_the_deployed_tree_is_stopped() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/root/mesos-ec2/units");
+        let mut found: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        let mut known = UNITS.map(str::to_owned).to_vec();
+        found.sort();
+        known.sort();
+        assert_eq!(found, known);
+    }
+
+    #[test]
+    fn what_is_installed_on_a_known_system_is_missed_on_an_unknown_one() {
+        let lacks = "base ssh\ninstalled java\ninstalled mkfs.xfs\n";
+        assert_eq!(parse_lacks(&format!("debian12\n{lacks}")), ["ssh"]);
+        assert_eq!(
+            parse_lacks(&format!("gentoo\n{lacks}")),
+            ["ssh", "java", "mkfs.xfs"]
+        );
+        assert_eq!(
+            parse_lacks(&format!("unknown\n{lacks}")),
+            ["ssh", "java", "mkfs.xfs"]
+        );
+        assert!(parse_lacks("debian12\n").is_empty());
+    }
+
+    #[test]
+    fn an_owner_is_read_as_it_was_written() {
+        let owner = Owner {
+            cluster: "demo".into(),
+            run: RunId::generate(),
+        };
+        let held = Held::by(&owner);
+        assert_eq!(
+            Marks::parse(&format!("owner {}\n", held.line())).owner,
+            Some(held)
+        );
+    }
+}

@@ -1,0 +1,79 @@
+//! Every host looked at before a run is created, all at once, and everything that is wrong told together.
+
+use futures_util::stream::{self, StreamExt as _};
+
+use super::login::{Host, Trouble, together};
+use super::marks::{self, Held, MARK_PATH};
+use super::provider::HostsProvider;
+use crate::provider::ProviderError;
+
+/// How many hosts are talked to at the same time.
+const AT_ONCE: usize = 16;
+
+impl HostsProvider {
+    /// Sees that every host answers with its pinned key, lets the user in as root, has what the set-up needs, and belongs
+    /// to no cluster. Changes nothing.
+    ///
+    /// # Errors
+    /// Which hosts are not so, why, and what to do about each.
+    pub async fn survey(&self) -> Result<(), ProviderError> {
+        self.on_each(|host| async move {
+            let entry = self.logins().enter(host).await?;
+            if let Some(held) = marks::look(&entry.session, "").await?.owner {
+                return Err(taken(&held));
+            }
+            match marks::lacks(&entry.session).await?.as_slice() {
+                [] => Ok(()),
+                lacks => Err(Trouble::new(
+                    format!("lacks {}", lacks.join(", ")),
+                    "install it there: mesosflow does that itself only on debian12, ubuntu22.04, ubuntu24.04 and al2023",
+                )),
+            }
+        })
+        .await
+        .map(drop)
+    }
+
+    /// Does the same with every host, a number of them at once.
+    ///
+    /// # Errors
+    /// What it gave for all those that it failed for.
+    pub(super) async fn on_each<'h, T, F>(
+        &'h self,
+        act: impl Fn(&'h Host) -> F,
+    ) -> Result<Vec<T>, ProviderError>
+    where
+        F: Future<Output = Result<T, Trouble>>,
+    {
+        let act = &act;
+        let doing: Vec<_> = self
+            .hosts()
+            .iter()
+            .map(|host| async move { (host, act(host).await) })
+            .collect();
+        let ended: Vec<_> = stream::iter(doing).buffered(AT_ONCE).collect().await;
+        let all = ended.len();
+        let (mut done, mut troubles) = (Vec::new(), Vec::new());
+        for (host, result) in ended {
+            match result {
+                Ok(given) => done.push(given),
+                Err(trouble) => troubles.push((host, trouble)),
+            }
+        }
+        if troubles.is_empty() {
+            Ok(done)
+        } else {
+            Err(together(troubles, all))
+        }
+    }
+}
+
+/// A host of another cluster.
+pub(super) fn taken(held: &Held) -> Trouble {
+    Trouble::new(
+        format!("belongs to {held}"),
+        format!(
+            "`mesosflow destroy` that cluster first; if nobody has its journal any more, remove {MARK_PATH} there"
+        ),
+    )
+}

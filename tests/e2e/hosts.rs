@@ -1,0 +1,206 @@
+//! Machines of one's own: what is wrong with them is told before anything is touched; the cluster's key is let in beside
+//! the user's, which goes nowhere; nobody else builds on them; and they are given back as they were entered.
+
+use mesosflow_tests::{Bench, Host, Machines, Point, RUN_LIMIT, Watch, assert_healthy};
+
+const MARK: &str = "/etc/mesosflow/owner";
+const SKIPPED: [&str; 5] = [
+    "security-groups",
+    "image-metadata",
+    "launch-slaves",
+    "launch-masters",
+    "launch-zookeepers",
+];
+
+#[test]
+fn hosts_of_ones_own_are_entered_built_on_and_given_back() {
+    let mut bench = Bench::new();
+    let cluster = bench.cluster();
+    let mut machines = Machines::new(&bench, &cluster);
+    machines.start("root", 22);
+    machines.start("admin", 2022);
+
+    refused_before_anything_is_touched(&mut bench, &cluster, &machines);
+    let run = killed_while_the_key_is_let_in(&mut bench, &cluster, &machines);
+    bench.start(&["resume", &run]).finish(RUN_LIMIT).ended(0);
+    built(&bench, &run, &machines);
+    assert_healthy(&machines.nodes(&bench, &run));
+    belongs_to_one_cluster(&mut bench, &cluster, &run, &machines);
+    replayed(&mut bench, &run, &machines);
+    given_back(&mut bench, &run, &machines);
+}
+
+/// The configuration of a cluster with a master and a slave, with these ports and the host key of the slave.
+fn configure(bench: &Bench, cluster: &str, machines: &Machines, port: u16, slaves_key: &str) {
+    let [master, slave] = &machines.hosts[..] else {
+        panic!("{machines:?}")
+    };
+    let text = format!(
+        "cluster = '{cluster}'\nprovider = 'hosts'\nshared_volume.fallback = 'sshfs'\n\n\
+         [hosts]\nidentity_file = '~/id_ed25519'\n\n\
+         [[hosts.nodes]]\nname = 'rack1-a'\nrole = 'master'\naddress = '{}'\nport = {port}\nhost_key = '{}'\n\n\
+         [[hosts.nodes]]\nrole = 'slave'\naddress = '{}'\nport = {}\nuser = '{}'\nhost_key = '{slaves_key}'\n",
+        master.ip, master.host_key, slave.ip, slave.port, slave.user,
+    );
+    bench.write("mesosflow.toml", &text);
+}
+
+/// Every host that cannot be used is named at once, with its own reason.
+fn refused_before_anything_is_touched(bench: &mut Bench, cluster: &str, machines: &Machines) {
+    let [master, slave] = &machines.hosts[..] else {
+        panic!("{machines:?}")
+    };
+    configure(bench, cluster, machines, 2222, &master.host_key);
+    bench.say(&["run"]).ended(2).complains(&[
+        "2 of 2 hosts cannot be used",
+        "rack1-a",
+        &format!("connecting to rack1-a (root@{}:2222)", master.ip),
+        &format!("{cluster}-slave-1"),
+        "presented host key",
+    ]);
+    // And one who may log in, and may not become root.
+    slave.ask("mv /etc/sudoers.d/admin /root/sudoers");
+    configure(bench, cluster, machines, 22, &slave.host_key);
+    bench
+        .say(&["run"])
+        .ended(2)
+        .complains(&["1 of 2 hosts cannot be used", "NOPASSWD"]);
+    slave.ask("mv /root/sudoers /etc/sudoers.d/admin");
+
+    assert!(!bench.journal().exists(), "a refused run has left a journal");
+    for host in &machines.hosts {
+        assert_eq!(host.authorized_keys(), [machines.public_key()]);
+        assert_ne!(host.run(&format!("test -e {MARK}")).code, 0);
+    }
+}
+
+fn killed_while_the_key_is_let_in(bench: &mut Bench, cluster: &str, machines: &Machines) -> String {
+    configure(bench, cluster, machines, 22, &machines.hosts[1].host_key);
+    let mut live = bench.start(&["run"]);
+    let run = live.run();
+    let mut watch = Watch::new(bench.journal(), &run, 0);
+    watch.point(&mut live, RUN_LIMIT, Point::item_succeeded("await-nodes"));
+    live.kill();
+    run
+}
+
+fn built(bench: &Bench, run: &str, machines: &Machines) {
+    let status = bench.status(run);
+    status.all_done();
+    for step in SKIPPED {
+        assert_eq!(status.step(step)["state"], "skipped");
+        assert!(
+            status.step(step)["reason"]
+                .as_str()
+                .unwrap()
+                .contains("listed in the configuration")
+        );
+    }
+    for step in ["approve-zookeepers", "zookeeper-start"] {
+        assert!(
+            status.step(step)["reason"]
+                .as_str()
+                .unwrap()
+                .contains("one master")
+        );
+    }
+    let history = bench.history(run);
+    history.assert_nothing_done_twice();
+    let created = history
+        .events()
+        .iter()
+        .filter(|event| event["kind"] == "resource_created");
+    assert_eq!(created.count(), 2, "one key for each host");
+
+    let nodes = status.nodes();
+    let [master, slave] = &machines.hosts[..] else {
+        panic!("{machines:?}")
+    };
+    assert_eq!(
+        (&nodes[0]["name"], &nodes[0]["role"]),
+        (&"rack1-a".into(), &"master".into())
+    );
+    assert_eq!(nodes[0]["private_ip"], master.ip.as_str());
+    assert_eq!(nodes[1]["instance_id"], slave.ip.as_str());
+
+    // The body of the user's private key, which is on no machine; that of the cluster is on all of them.
+    let secret = std::fs::read_to_string(machines.key()).unwrap();
+    let secret = secret.lines().nth(2).unwrap();
+    for host in &machines.hosts {
+        let keys = host.authorized_keys();
+        assert_eq!((keys.len(), &keys[0]), (2, &machines.public_key()));
+        assert!(keys[1].ends_with(run), "{keys:?}");
+        assert!(host.ask(&format!("cat {MARK}")).ends_with(run));
+        let found = host.run(&format!(
+            "grep -rlF -- '{secret}' /root /home /etc /tmp /var /mnt /opt"
+        ));
+        assert_eq!(found.out, "", "the user's private key is on {}", host.container);
+        let owner = format!("stat -c %U:%a ~{}/.ssh/authorized_keys", host.user);
+        assert_eq!(host.ask(&owner), format!("{}:600", host.user));
+    }
+}
+
+fn belongs_to_one_cluster(bench: &mut Bench, cluster: &str, run: &str, machines: &Machines) {
+    let before: Vec<_> = machines.hosts.iter().map(Host::authorized_keys).collect();
+    let second = bench.cluster();
+    let said = bench.say(&["run", "--cluster", &second]).ended(2);
+    said.complains(&[
+        "2 of 2 hosts cannot be used",
+        "rack1-a",
+        &format!("cluster `{cluster}` (run {run})"),
+    ]);
+    let after: Vec<_> = machines.hosts.iter().map(Host::authorized_keys).collect();
+    assert_eq!(before, after);
+}
+
+/// Skipped steps are skipped again, and destroy nothing that somebody would have to be asked about. A host that another
+/// cluster has taken meanwhile is not touched.
+fn replayed(bench: &mut Bench, run: &str, machines: &Machines) {
+    let slave = &machines.hosts[1];
+    slave.ask(&format!("mv {MARK} /root/owner && echo 'other 01jd3k' > {MARK}"));
+    let replay = ["replay", run, "--from", "security-groups", "--to", "await-nodes"];
+    let said = bench.say(&replay).ended(1);
+    said.complains(&["sanity-check", "slave-1", "cluster `other` (run 01jd3k)"]);
+    slave.ask(&format!("mv /root/owner {MARK}"));
+
+    bench.say(&replay).ended(0);
+    let status = bench.status(run);
+    assert_eq!(status.generation(), 3);
+    assert_eq!(status.step("launch-slaves")["state"], "skipped");
+    for host in &machines.hosts {
+        assert_eq!(host.authorized_keys().len(), 2);
+    }
+}
+
+fn given_back(bench: &mut Bench, run: &str, machines: &Machines) {
+    // A host that is away keeps nobody from giving back the others, and is named.
+    let [master, slave] = &machines.hosts[..] else {
+        panic!("{machines:?}")
+    };
+    slave.ask("systemctl stop ssh.socket ssh 2>/dev/null; systemctl stop ssh");
+    bench
+        .say(&["destroy", run, "--yes"])
+        .ended(1)
+        .complains(&["cannot give", "slave-1"]);
+    assert_eq!(master.authorized_keys(), [machines.public_key()]);
+    slave.ask("systemctl start ssh");
+
+    let said = bench.say(&["destroy", run, "--yes"]).ended(0);
+    assert!(said.out.contains("the machines stay"), "{}", said.out);
+    for host in &machines.hosts {
+        assert_eq!(host.authorized_keys(), [machines.public_key()]);
+        assert_ne!(host.run(&format!("test -e {MARK}")).code, 0);
+        assert_ne!(
+            host.run("pgrep -f '[m]esos-(master|agent)|[N]ameNode|[D]ataNode|[g]anesha.nfsd'")
+                .code,
+            0
+        );
+        assert_ne!(host.run("mountpoint --quiet /mnt/nfs").code, 0);
+        assert!(
+            machines.opens(host),
+            "the user's key does not open {} any more",
+            host.container
+        );
+    }
+    bench.say(&["destroy", run, "--yes"]).ended(0);
+}

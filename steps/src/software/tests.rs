@@ -19,24 +19,24 @@ const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/image/software/layout
 
 /// The image's software as the archive that it came from, under a digest of its own, with what an archive has beside.
 const PACK: &str = r#"set -eu
-mkdir -p /work/pyspark-2.4.8/deps
-cp -a /opt/mesosflow/spark-2.4.8/jars /opt/mesosflow/spark-2.4.8/bin /work/pyspark-2.4.8/deps
-touch /work/pyspark-2.4.8/deps/jars/kubernetes-client-4.6.1.jar /work/pyspark-2.4.8/deps/bin/pyspark.cmd
-mkdir /work/served
-tar -C /work -cf - pyspark-2.4.8 | gzip -1 > /work/served/archive.tar.gz
-rm -r /work/pyspark-2.4.8
-cp -R /opt/mesosflow/layout /work/layout
-sha=$(sha256sum /work/served/archive.tar.gz | cut -d ' ' -f 1)
-sed -i "s/^ARCHIVE_SHA256=.*/ARCHIVE_SHA256=$sha/" /work/layout/archive.env"#;
+mkdir -p /scratch/pyspark-2.4.8/deps
+cp -a /opt/mesosflow/spark-2.4.8/jars /opt/mesosflow/spark-2.4.8/bin /scratch/pyspark-2.4.8/deps
+touch /scratch/pyspark-2.4.8/deps/jars/kubernetes-client-4.6.1.jar /scratch/pyspark-2.4.8/deps/bin/pyspark.cmd
+mkdir /scratch/served
+tar -C /scratch -cf - pyspark-2.4.8 | gzip -1 > /scratch/served/archive.tar.gz
+rm -r /scratch/pyspark-2.4.8
+cp -R /opt/mesosflow/layout /scratch/layout
+sha=$(sha256sum /scratch/served/archive.tar.gz | cut -d ' ' -f 1)
+sed -i "s/^ARCHIVE_SHA256=.*/ARCHIVE_SHA256=$sha/" /scratch/layout/archive.env"#;
 
 /// A server that goes on where it was asked to and notes where that was; it ends with the container.
 const SERVE: &str = r#"import http.server, re
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        body = open('/work/served' + self.path, 'rb').read()
+        body = open('/scratch/served' + self.path, 'rb').read()
         found = re.match(r'bytes=(\d+)-', self.headers.get('Range') or '')
         start = int(found.group(1)) if found else 0
-        open('/work/starts', 'a').write(f'{start}\n')
+        open('/scratch/starts', 'a').write(f'{start}\n')
         self.send_response(206 if found else 200)
         self.send_header('Content-Length', str(len(body) - start))
         if found:
@@ -44,7 +44,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body[start:])
 server = http.server.HTTPServer(('127.0.0.1', 8000), Handler)
-open('/work/serving', 'w').close()
+open('/scratch/serving', 'w').close()
 server.serve_forever()"#;
 
 /// Paths, modes, links and sizes below a layout, without what the image alone has or what holds a digest.
@@ -96,7 +96,7 @@ impl Machine {
     }
 
     fn layout(&self, arguments: &str) -> Result<String, String> {
-        self.sh(&format!("bash /work/layout/layout.sh {arguments}"))
+        self.sh(&format!("bash /scratch/layout/layout.sh {arguments}"))
     }
 
     /// Starts what stays, and comes back at once.
@@ -195,67 +195,67 @@ async fn a_bare_machine_gets_what_the_image_has_and_a_zookeeper_without_its_pack
 
 fn a_download_is_gone_on_with_and_checked(machine: &Machine) {
     machine
-        .sh(&format!("cat > /work/serve.py <<'END'\n{SERVE}\nEND"))
+        .sh(&format!("cat > /scratch/serve.py <<'END'\n{SERVE}\nEND"))
         .unwrap();
-    machine.start_program("exec python3 /work/serve.py 2>/dev/null");
-    machine.until(Duration::from_secs(30), "[ -e /work/serving ]");
-    let fetch = "fetch /work/archive http://127.0.0.1:8000/archive.tar.gz";
-    let same = "cmp /work/archive /work/served/archive.tar.gz && [ ! -e /work/archive.part ]";
+    machine.start_program("exec python3 /scratch/serve.py 2>/dev/null");
+    machine.until(Duration::from_secs(30), "[ -e /scratch/serving ]");
+    let fetch = "fetch /scratch/archive http://127.0.0.1:8000/archive.tar.gz";
+    let same = "cmp /scratch/archive /scratch/served/archive.tar.gz && [ ! -e /scratch/archive.part ]";
 
     // Broken off in the middle: the rest is asked for.
     machine
-        .sh("head -c 1000000 /work/served/archive.tar.gz > /work/archive.part")
+        .sh("head -c 1000000 /scratch/served/archive.tar.gz > /scratch/archive.part")
         .unwrap();
     machine.layout(fetch).unwrap();
     machine.sh(same).unwrap();
-    assert_eq!(machine.sh("cat /work/starts").unwrap(), "1000000");
+    assert_eq!(machine.sh("cat /scratch/starts").unwrap(), "1000000");
     // It is there: nothing is asked for.
     machine.layout(fetch).unwrap();
-    assert_eq!(machine.sh("cat /work/starts").unwrap(), "1000000");
+    assert_eq!(machine.sh("cat /scratch/starts").unwrap(), "1000000");
 
     // The first part is of another file: noticed by the digest, and begun anew.
     machine
-        .sh("rm /work/archive /work/starts; head -c 1000000 /dev/urandom > /work/archive.part")
+        .sh("rm /scratch/archive /scratch/starts; head -c 1000000 /dev/urandom > /scratch/archive.part")
         .unwrap();
     machine.layout(fetch).unwrap();
     machine.sh(same).unwrap();
-    assert_eq!(machine.sh("cat /work/starts").unwrap(), "1000000\n0");
+    assert_eq!(machine.sh("cat /scratch/starts").unwrap(), "1000000\n0");
 
     // A file that was changed is not used.
-    machine.sh("echo >> /work/archive").unwrap();
-    let refused = machine.layout("unpack /work/root /work/archive").unwrap_err();
+    machine.sh("echo >> /scratch/archive").unwrap();
+    let refused = machine.layout("unpack /scratch/root /scratch/archive").unwrap_err();
     assert!(refused.contains("is not pyspark 2.4.8"), "{refused}");
-    machine.sh("[ ! -e /work/root/opt/mesosflow ]").unwrap();
+    machine.sh("[ ! -e /scratch/root/opt/mesosflow ]").unwrap();
 }
 
 fn the_layout_is_that_of_the_image(machine: &Machine) {
-    let archive = "/work/served/archive.tar.gz";
+    let archive = "/scratch/served/archive.tar.gz";
     // What a killed try left is in nobody's way, and is no layout.
     machine
-        .sh("mkdir -p /work/root/opt/mesosflow.new/opt /work/root/opt/mesosflow/zookeeper")
+        .sh("mkdir -p /scratch/root/opt/mesosflow.new/opt /scratch/root/opt/mesosflow/zookeeper")
         .unwrap();
-    machine.layout("check /work/root").unwrap_err();
-    machine.layout(&format!("unpack /work/root {archive}")).unwrap();
-    machine.layout("check /work/root").unwrap_err();
-    machine.layout("link /work/root").unwrap();
-    machine.layout("check /work/root").unwrap();
+    machine.layout("check /scratch/root").unwrap_err();
+    machine.layout(&format!("unpack /scratch/root {archive}")).unwrap();
+    machine.layout("check /scratch/root").unwrap_err();
+    machine.layout("link /scratch/root").unwrap();
+    machine.layout("check /scratch/root").unwrap();
     let list = |root: &str| machine.sh(&format!("cd {root} && {LIST}")).unwrap();
-    assert_eq!(list("/work/root"), list("/"));
+    assert_eq!(list("/scratch/root"), list("/"));
     machine
-        .sh("cmp /opt/mesosflow/hadoop-2.7.3/classpath /work/root/opt/mesosflow/hadoop-2.7.3/classpath")
+        .sh("cmp /opt/mesosflow/hadoop-2.7.3/classpath /scratch/root/opt/mesosflow/hadoop-2.7.3/classpath")
         .unwrap();
-    assert_eq!(machine.sh("ls -A /work/root/opt").unwrap(), "mesosflow");
+    assert_eq!(machine.sh("ls -A /scratch/root/opt").unwrap(), "mesosflow");
 
     // Once more over itself; and without a jar, or for another layout, it is not there.
-    machine.layout(&format!("unpack /work/root {archive}")).unwrap();
-    machine.layout("link /work/root").unwrap();
-    machine.layout("check /work/root").unwrap();
+    machine.layout(&format!("unpack /scratch/root {archive}")).unwrap();
+    machine.layout("link /scratch/root").unwrap();
+    machine.layout("check /scratch/root").unwrap();
     machine
-        .sh("rm /work/root/opt/mesosflow/spark-2.4.8/jars/jetty-6*.jar")
+        .sh("rm /scratch/root/opt/mesosflow/spark-2.4.8/jars/jetty-6*.jar")
         .unwrap();
-    machine.layout("check /work/root").unwrap_err();
+    machine.layout("check /scratch/root").unwrap_err();
     machine
-        .sh("bash /opt/mesosflow/layout/layout.sh check /work/root")
+        .sh("bash /opt/mesosflow/layout/layout.sh check /scratch/root")
         .unwrap_err();
 }
 
@@ -267,14 +267,14 @@ fn the_archives_zookeeper_forms_a_quorum(machine: &Machine) {
     );
     // As on a system that has no such package: the launcher reads the class path that was found there.
     let classpath = machine
-        .sh("cat /work/root/opt/mesosflow/zookeeper/classpath")
+        .sh("cat /scratch/root/opt/mesosflow/zookeeper/classpath")
         .unwrap();
     assert!(
         classpath.starts_with("/opt/mesosflow/spark-2.4.8/jars/zookeeper-3.4.6.jar:"),
         "{classpath}"
     );
     machine
-        .sh("cp /work/root/opt/mesosflow/zookeeper/classpath /opt/mesosflow/zookeeper/classpath")
+        .sh("cp /scratch/root/opt/mesosflow/zookeeper/classpath /opt/mesosflow/zookeeper/classpath")
         .unwrap();
 
     let deployed = include_str!("../../deploy/root/mesos-ec2/zookeeper/zoo.cfg");
@@ -294,10 +294,10 @@ fn the_archives_zookeeper_forms_a_quorum(machine: &Machine) {
         // All on one machine: each its own address and folder.
         let config = config.replace(
             "dataDir=/var/lib/mesosflow-zookeeper",
-            &format!("dataDir=/work/zk{id}/data"),
+            &format!("dataDir=/scratch/zk{id}/data"),
         );
         let script = format!(
-            "set -eu; mkdir -p /work/zk{id}/data; cd /work/zk{id}; echo {id} > data/myid\n\
+            "set -eu; mkdir -p /scratch/zk{id}/data; cd /scratch/zk{id}; echo {id} > data/myid\n\
              cat > zoo.cfg <<'END'\n{config}\nclientPortAddress={address}\nEND\n\
              cat > log4j.properties <<'END'\n{log4j}\nEND"
         );
@@ -306,7 +306,7 @@ fn the_archives_zookeeper_forms_a_quorum(machine: &Machine) {
         machine.start_program(&format!(
             "JAVA_HOME=/usr/lib/jvm/nosuch ZOOKEEPER_HEAP_MB=128 \
              ZOOKEEPER_OPTS=-Dzookeeper.fastleader.maxNotificationInterval=1000 \
-             exec /opt/mesosflow/zookeeper/bin/zookeeper-server /work/zk{id}/zoo.cfg > /work/zk{id}/log 2>&1"
+             exec /opt/mesosflow/zookeeper/bin/zookeeper-server /scratch/zk{id}/zoo.cfg > /scratch/zk{id}/log 2>&1"
         ));
     }
     let mut modes: Vec<_> = servers
@@ -322,7 +322,7 @@ fn the_archives_zookeeper_forms_a_quorum(machine: &Machine) {
     let client = |server: u16, words: &str| {
         let main = "org.apache.zookeeper.ZooKeeperMain -waitforconnection";
         machine.sh(&format!(
-            "java -cp '{packaged}:/work/zk1' {main} -server 127.0.0.{server}:2181 {words} 2>&1"
+            "java -cp '{packaged}:/scratch/zk1' {main} -server 127.0.0.{server}:2181 {words} 2>&1"
         ))
     };
     client(1, "create /mesos text").unwrap();

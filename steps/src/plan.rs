@@ -122,10 +122,14 @@ fn creates(spec: &ClusterSpec) -> Vec<PlannedResource> {
 fn machine(spec: &ClusterSpec, role: Role) -> String {
     match spec.provider {
         ProviderKind::Ec2 => {
-            let kind = spec.ec2.type_of(role);
+            let (kind, root) = (spec.ec2.type_of(role), spec.ec2.root_volume_gb);
+            let root = root.map_or_else(
+                || "of the image's size".to_owned(),
+                |size| format!("of {size} GiB"),
+            );
             match spec.ec2.spot_price_of(role) {
-                Some(price) => format!("{kind}, spot, at most {price} USD an hour"),
-                None => format!("{kind}, on demand"),
+                Some(price) => format!("{kind}, spot, at most {price} USD an hour, root disk {root}"),
+                None => format!("{kind}, on demand, root disk {root}"),
             }
         }
         ProviderKind::Local | ProviderKind::Hosts => "a container of this machine's engine".to_owned(),

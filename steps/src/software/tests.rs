@@ -223,7 +223,9 @@ fn a_download_is_gone_on_with_and_checked(machine: &Machine) {
 
     // A file that was changed is not used.
     machine.sh("echo >> /scratch/archive").unwrap();
-    let refused = machine.layout("unpack /scratch/root /scratch/archive").unwrap_err();
+    let refused = machine
+        .layout("unpack /scratch/root /scratch/archive")
+        .unwrap_err();
     assert!(refused.contains("is not pyspark 2.4.8"), "{refused}");
     machine.sh("[ ! -e /scratch/root/opt/mesosflow ]").unwrap();
 }
@@ -235,7 +237,9 @@ fn the_layout_is_that_of_the_image(machine: &Machine) {
         .sh("mkdir -p /scratch/root/opt/mesosflow.new/opt /scratch/root/opt/mesosflow/zookeeper")
         .unwrap();
     machine.layout("check /scratch/root").unwrap_err();
-    machine.layout(&format!("unpack /scratch/root {archive}")).unwrap();
+    machine
+        .layout(&format!("unpack /scratch/root {archive}"))
+        .unwrap();
     machine.layout("check /scratch/root").unwrap_err();
     machine.layout("link /scratch/root").unwrap();
     machine.layout("check /scratch/root").unwrap();
@@ -247,7 +251,9 @@ fn the_layout_is_that_of_the_image(machine: &Machine) {
     assert_eq!(machine.sh("ls -A /scratch/root/opt").unwrap(), "mesosflow");
 
     // Once more over itself; and without a jar, or for another layout, it is not there.
-    machine.layout(&format!("unpack /scratch/root {archive}")).unwrap();
+    machine
+        .layout(&format!("unpack /scratch/root {archive}"))
+        .unwrap();
     machine.layout("link /scratch/root").unwrap();
     machine.layout("check /scratch/root").unwrap();
     machine

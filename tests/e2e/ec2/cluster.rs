@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use mesosflow_tests::{AMI_STOCK, Bench, Cloud, RUN_LIMIT, Reached, Watch, assert_healthy};
+use mesosflow_tests::{AMI_STOCK, Bench, Cloud, Point, RUN_LIMIT, Reached, Watch, assert_healthy};
 
 use super::stage::Stage;
 use crate::random::Random;
@@ -120,14 +120,27 @@ fn a_stock_image_becomes_a_cluster() {
     end(stage, &run);
 }
 
-/// A host key that is not the console's is not talked to; taking an unseen one is a choice that the run records.
+/// Taking an unseen host key is a choice that the run records; a key pair and user data of the user's own come beside what
+/// mesosflow hands over, not instead of it.
 #[test]
-fn a_key_is_taken_unseen_only_by_choice() {
+fn what_the_user_adds_stands_beside_and_a_key_is_taken_unseen_only_by_choice() {
     let mut stage = stage(1, 1);
     let subnet = stage.cloud.subnet().id.clone();
-    let mut live = stage.start(&["--subnet", &subnet, "--accept-new-host-keys"]);
+    let public = key_pair(&stage, "the-users");
+    let script = stage
+        .bench
+        .write("own.sh", "#!/bin/sh\necho 'by the user' > /etc/added\n");
+    let script = script.display().to_string();
+    let further = [
+        "--subnet",
+        &subnet,
+        "--accept-new-host-keys",
+        "--key-pair",
+        "the-users",
+    ];
+    let mut live = stage.start(&[&further[..], &["--user-data", &script]].concat());
     let run = live.run();
-    let point = mesosflow_tests::Point::succeeded("await-nodes");
+    let point = Point::succeeded("await-nodes");
     Watch::new(stage.bench.journal(), &run, 0).point(&mut live, RUN_LIMIT, point);
     live.kill();
     let history = stage.bench.history(&run);
@@ -136,7 +149,32 @@ fn a_key_is_taken_unseen_only_by_choice() {
         .filter(|event| event["step"] == "await-nodes" && !event["item"].is_null());
     assert!(nodes.all(|event| event["output"]["host_key_source"] == "accept-new"));
     assert!(stage.cloud.calls("GetConsoleOutput").is_empty());
+    for machine in stage.machines(&run) {
+        let node = stage.cloud.node(&stage.bench, &machine.id);
+        assert_eq!(node.ask("cat /etc/added"), "by the user");
+        let authorized = node.ask("cat /home/admin/.ssh/authorized_keys");
+        assert!(authorized.contains(&public), "{authorized}");
+        assert_eq!(authorized.matches("ssh-ed25519 ").count(), 2, "{authorized}");
+    }
     end(stage, &run);
+}
+
+/// A key pair of the account; its public half.
+fn key_pair(stage: &Stage, name: &str) -> String {
+    let path = stage.bench.path("key-pair");
+    let made = std::process::Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+        .arg(&path)
+        .status();
+    assert!(made.unwrap().success());
+    let public = std::fs::read_to_string(path.with_extension("pub")).unwrap();
+    let call = stage.cloud.world().client().import_key_pair().key_name(name);
+    let material = aws_sdk_ec2::primitives::Blob::new(public.as_bytes());
+    stage
+        .cloud
+        .world()
+        .wait(call.public_key_material(material).send());
+    public.split_whitespace().nth(1).unwrap().to_owned()
 }
 
 /// The cluster works, and is what was planned.

@@ -138,6 +138,19 @@ fn ephemeral_disks_of_old_types_are_mapped() {
     stage.destroy(&run);
 }
 
+/// A profile goes with every machine; moto knows of none, and says so.
+#[test]
+fn an_unknown_iam_profile_is_refused_in_the_apis_words() {
+    let mut stage = Stage::new();
+    let said = stage.run(&["--iam-profile", "nodes"]).ended(1);
+    let run = said.run();
+    said.complains(&["RunInstances", "resume"]);
+    for call in stage.cloud.calls("RunInstances") {
+        assert_eq!(call.value("IamInstanceProfile.Name"), Some("nodes"));
+    }
+    stage.destroy(&run);
+}
+
 /// What a step recorded as its outcome.
 fn output(stage: &Stage, run: &str, step: &str) -> serde_json::Value {
     let history = stage.bench.history(run);

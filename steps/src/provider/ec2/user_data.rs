@@ -88,7 +88,7 @@ impl UserData {
             // Names and disks are given by steps, and have to outlive a reboot.
             "preserve_hostname": true,
             "manage_etc_hosts": false,
-            "mounts": [["ephemeral0", null]],
+            "mounts": [["ephemeral0"]],
         });
         if self.login_user == OWN_USER {
             config["users"] = json!(["default", {

@@ -2,7 +2,6 @@
 //! consoles show, gone with their instances; and nothing is left of a test that is killed.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -17,8 +16,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use mesosflow_tests::{AMI_FULL, AMI_STOCK, Bench, Cloud, Instance, Node, RUN_LIMIT, until};
 
-/// Set for the process that is killed.
-const VICTIM: &str = "MESOSFLOW_TEST_CLOUD_VICTIM";
+use crate::victim::Victim;
+
 const NAME: &str = "cloud_harness::a_test_that_is_killed_leaves_no_cloud_behind";
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
@@ -232,22 +231,12 @@ fn loops(folder: &Path) -> Vec<String> {
 
 #[test]
 fn a_test_that_is_killed_leaves_no_cloud_behind() {
-    if std::env::var_os(VICTIM).is_some() {
+    if Victim::is_this() {
         return be_killed();
     }
-    let mut victim = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", NAME, "--nocapture"])
-        .env(VICTIM, "1")
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(victim.stdout.take().unwrap())
-        .lines()
-        .map_while(Result::ok);
-    let told = lines.find_map(|line| line.strip_prefix("victim: ").map(str::to_owned));
-    let told = told.expect("the victim has a cloud");
-    let [label, folder] = told.split(' ').collect::<Vec<_>>()[..] else {
-        panic!("{told}")
+    let victim = Victim::start(NAME);
+    let [label, folder] = &victim.told.clone()[..] else {
+        panic!("{:?}", victim.told)
     };
     let bench = Bench::new();
     assert_eq!(
@@ -257,8 +246,7 @@ fn a_test_that_is_killed_leaves_no_cloud_behind() {
     );
     assert_eq!(loops(Path::new(folder)).len(), 2, "the victim has no disks");
     assert_eq!(programs(folder), 1, "the victim has no moto");
-    victim.kill().unwrap();
-    victim.wait().unwrap();
+    victim.kill();
 
     until("an end of all that was the victim's", RUN_LIMIT, || {
         let is_gone = bench.engine().containers(label).is_empty()
@@ -287,6 +275,6 @@ fn be_killed() {
     let cloud = Cloud::with_nodes(&mut bench);
     let instance = launch(&cloud, &bench, "victim", AMI_STOCK);
     cloud.node(&bench, &instance.id);
-    println!("victim: {} {}", cloud.label(), bench.path("").display());
+    Victim::tell(&[&cloud.label(), &bench.path("").display()]);
     std::thread::park_timeout(RUN_LIMIT);
 }

@@ -24,3 +24,4 @@ mod overlay;
 mod random;
 mod replay;
 mod stop_and_refusals;
+mod victim;

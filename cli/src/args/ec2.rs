@@ -36,7 +36,7 @@ pub(crate) struct Ec2Args {
     #[arg(long, short, value_name = "NAME")]
     pub(crate) zone: Option<String>,
     /// From where SSH and the web interfaces may be reached; may be given several times. There is no default
-    #[arg(long, value_name = "CIDR", value_delimiter = ',')]
+    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = cidr)]
     pub(crate) admin_cidr: Vec<IpNet>,
     /// The image: its id, or `latest` for the newest of the system that --os names
     #[arg(long, value_name = "ID")]
@@ -86,6 +86,14 @@ pub(crate) struct Ec2Args {
     /// Take whatever host key a machine shows first: somebody in between could show another
     #[arg(long)]
     pub(crate) accept_new_host_keys: bool,
+}
+
+/// A range of addresses; a plain address is a range of one.
+fn cidr(text: &str) -> Result<IpNet, String> {
+    let address = || text.parse::<std::net::IpAddr>().map(IpNet::from);
+    text.parse()
+        .or_else(|_| address())
+        .map_err(|_| "write a range such as 203.0.113.0/24, or an address such as 203.0.113.7".to_owned())
 }
 
 impl PlaceArgs {
@@ -152,5 +160,20 @@ pub(crate) fn set<T: Clone>(to: &mut T, flag: Option<&T>) {
 pub(crate) fn set_option<T: Clone>(to: &mut Option<T>, flag: Option<&T>) {
     if flag.is_some() {
         *to = flag.cloned();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_range_of_one() {
+        assert_eq!(cidr("203.0.113.7").unwrap().to_string(), "203.0.113.7/32");
+        assert_eq!(cidr("2001:db8::1").unwrap().to_string(), "2001:db8::1/128");
+        assert_eq!(cidr("10.0.0.0/8").unwrap().to_string(), "10.0.0.0/8");
+        for text in ["", "everywhere", "10.0.0.0/33", "10.0.0"] {
+            assert!(cidr(text).is_err(), "{text:?}");
+        }
     }
 }

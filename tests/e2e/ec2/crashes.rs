@@ -1,7 +1,7 @@
 //! `kill -9` while things are made that cost money: after every commit of section 1, and between each call and the commit of
 //! its outcome. A resume completes what there is; nothing exists twice, nothing that the journal does not know.
 
-use mesosflow_tests::{Point, RUN_LIMIT, Reached, Seen, Watch};
+use mesosflow_tests::{Fault, Point, RUN_LIMIT, Reached, Seen, Watch, What, Which, until};
 
 use super::stage::Stage;
 
@@ -89,6 +89,44 @@ fn a_destroy_that_is_killed_is_done_again_to_the_end() {
         // And once more: there is nothing left to do, which is no error.
         stage.destroy(&run);
     }
+}
+
+/// Each of the two ways in which a launch is found again is enough by itself: the tags, where a stand-in for EC2 knows no
+/// tokens; the token, where EC2 does not show yet what it has just launched.
+#[test]
+fn a_launch_whose_answer_is_lost_is_found_by_its_tags_alone_and_by_its_token_alone() {
+    let mut stage = Stage::new();
+    let lost = || Fault::new("RunInstances", Which::First(1), What::DropAfter);
+    let blind = What::Rewrite(|answer| match answer.split_once("<reservationSet>") {
+        Some((before, _)) => format!("{before}<reservationSet/></DescribeInstancesResponse>"),
+        None => answer.to_owned(),
+    });
+    stage.cloud.fault(lost());
+    stage
+        .cloud
+        .fault(Fault::new("DescribeInstances", Which::All, blind));
+    let mut live = stage.start(&[]);
+    let run = live.run();
+    until("a second call for the same place", RUN_LIMIT, || {
+        let calls = stage.cloud.calls("RunInstances");
+        let token = calls.first()?.value("ClientToken")?.to_owned();
+        let again = calls
+            .iter()
+            .filter(|call| call.value("ClientToken") == Some(&token));
+        (again.count() > 1).then_some(())
+    });
+    stage.cloud.heal();
+    stage.until_machines(live, 0);
+    stage.assert_as_planned(&run);
+    stage.destroy(&run);
+
+    stage.next();
+    stage.cloud.ignore_tokens();
+    stage.cloud.fault(lost());
+    let live = stage.start(&[]);
+    let run = stage.until_machines(live, 0);
+    stage.assert_as_planned(&run);
+    stage.destroy(&run);
 }
 
 /// A machine that was launched, and terminated by somebody before the journal knew of it, is replaced under a new token.

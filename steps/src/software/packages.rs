@@ -9,7 +9,7 @@ use crate::world::{Script, World};
 
 /// What [`Software`](super::Software) and the daemons cannot do without.
 pub(super) const NEEDED: &[&str] = &["rsync", "java", "curl", "tar", "gzip"];
-/// What tells a first boot that got its packages from one that did not.
+/// What tells a machine that has its packages from one of a stock image.
 pub(crate) const INSTALLED: &[&str] = &[
     "rsync",
     "java",

@@ -9,6 +9,9 @@ use tokio::task::JoinSet;
 
 use super::sshd::{Sshd, eventually, is_alive};
 
+/// A limit that a command on a busy machine does not pass before it has begun.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 #[tokio::test]
 async fn fifty_commands_share_one_handshake() {
     let server = Sshd::start();
@@ -180,13 +183,13 @@ async fn a_command_past_its_deadline_is_killed_and_the_session_goes_on() {
     let session = server.session().await;
     let pid_file = server.text("pid");
     let script = format!("echo $$ >{pid_file}; echo starting >&2; while :; do echo tick; sleep 0.01; done");
-    let command = Command::new("endless", script).deadline(Duration::from_millis(700));
+    let command = Command::new("endless", script).deadline(PATIENCE);
     let started = Instant::now();
     let error = session.run(command).await.unwrap_err();
-    assert!(started.elapsed() < Duration::from_secs(30));
+    assert!(started.elapsed() < Duration::from_secs(60));
     assert_eq!(
         error.to_string(),
-        "`endless` on node-1 was not done after 0.7s:\n    starting"
+        "`endless` on node-1 was not done after 5s:\n    starting"
     );
     assert_eq!(error.class(), ErrorClass::Ambiguous);
     gone(&pid_file).await;
@@ -206,7 +209,7 @@ async fn a_silent_command_is_killed_and_a_talking_one_is_not() {
     let server = Sshd::start();
     let session = server.session().await;
     let pid_file = server.text("pid");
-    let limit = Duration::from_millis(800);
+    let limit = PATIENCE;
     let script = format!("echo $$ >{pid_file}; sleep 1000");
     let error = session
         .run(Command::new("mute", script).silence(limit))
@@ -215,7 +218,7 @@ async fn a_silent_command_is_killed_and_a_talking_one_is_not() {
     assert!(matches!(error, RemoteError::Silence { .. }), "{error}");
     assert_eq!(error.class(), ErrorClass::Ambiguous);
     gone(&pid_file).await;
-    let talking = "for n in 1 2 3 4 5 6; do sleep 0.3; echo $n; done";
+    let talking = "for n in 1 2 3 4 5 6; do sleep 1; echo $n; done";
     session
         .run(Command::new("talking", talking).silence(limit))
         .await

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ec2Spec, HostsSpec};
+use super::{Ec2Spec, HostsSpec, Role};
 
 /// Everything that defines a cluster; frozen into the journal when its run starts.
 ///
@@ -282,6 +282,15 @@ impl ClusterSpec {
     /// ZooKeeper servers: three with more than one master, otherwise none (notes 1.4).
     pub const fn zookeepers(&self) -> u16 {
         if self.masters > 1 { 3 } else { 0 }
+    }
+
+    /// The roles that the cluster has machines of.
+    pub fn roles(&self) -> Vec<Role> {
+        let mut roles = vec![Role::Master, Role::Slave];
+        if self.zookeepers() > 0 {
+            roles.push(Role::Zookeeper);
+        }
+        roles
     }
 
     /// How many masters make the majority that Mesos' registry needs.

@@ -28,20 +28,17 @@ pub struct ImageMetadata {
 impl ImageMetadata {
     /// The step for a spec.
     pub fn new(spec: &ClusterSpec) -> Self {
-        let types = |role| (role, spec.ec2.type_of(role).to_owned());
         match spec.provider {
             ProviderKind::Ec2 => {
-                let mut machine_types = BTreeMap::from([types(Role::Master), types(Role::Slave)]);
-                if spec.zookeepers() > 0 {
-                    machine_types.extend([types(Role::Zookeeper)]);
-                }
+                let types = spec.roles().into_iter();
+                let machine_types = types.map(|role| (role, spec.ec2.type_of(role).to_owned()));
                 let asked = match spec.ec2.ami.as_str() {
                     LATEST => format!("{LATEST} {}", spec.os),
                     named => named.to_owned(),
                 };
                 Self {
                     asked: Some(asked),
-                    machine_types,
+                    machine_types: machine_types.collect(),
                 }
             }
             ProviderKind::Local | ProviderKind::Hosts => Self {

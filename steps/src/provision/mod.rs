@@ -2,6 +2,7 @@
 
 mod await_nodes;
 mod copy_ssh_key;
+mod groups;
 mod image_metadata;
 mod launch;
 mod launch_masters;

@@ -7,6 +7,7 @@
 use mesosflow_workflow::{Probe, Step, StepCx, StepId};
 use serde::Serialize;
 
+use super::groups;
 use crate::act::ActError;
 use crate::world::World;
 
@@ -24,13 +25,7 @@ impl SanityCheck {
         if provider.find_groups(owner).await?.is_some() {
             return Ok(());
         }
-        let mut made = Vec::new();
-        let completed = provider.ensure_groups(owner, &mut made).await;
-        for resource in made {
-            cx.created(resource).await?;
-        }
-        completed?;
-        Ok(())
+        groups::ensure(cx).await.map(drop)
     }
 }
 

@@ -7,6 +7,7 @@
 use mesosflow_workflow::{Probe, Step, StepCx, StepId};
 use serde::Serialize;
 
+use super::groups;
 use crate::act::ActError;
 use crate::provider::Groups;
 use crate::world::World;
@@ -41,13 +42,7 @@ impl Step for SecurityGroups {
         for left in provider.owned(owner).await? {
             cx.created(left).await?;
         }
-        let mut made = Vec::new();
-        let groups = provider.ensure_groups(owner, &mut made).await;
-        // What was made before it failed exists, too.
-        for resource in made {
-            cx.created(resource).await?;
-        }
-        let groups = groups?;
+        let groups = groups::ensure(cx).await?;
         for rule in &groups.foreign {
             tracing::warn!(target: "mesosflow::progress", "left as it is, and not mesosflow's: {rule}");
         }

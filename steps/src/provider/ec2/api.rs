@@ -86,8 +86,7 @@ impl Api {
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        call.await
-            .map_err(|error| Failure::of(operation, &self.region, Effect::Read, &error))
+        self.outcome(operation, Effect::Read, call.await)
     }
 
     /// Awaits a call that changes something.
@@ -99,14 +98,25 @@ impl Api {
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        let result = call
-            .await
-            .map_err(|error| Failure::of(operation, &self.region, Effect::Write, &error));
+        let result = self.outcome(operation, Effect::Write, call.await);
         match &result {
             Ok(_) => tracing::info!(operation, region = self.region, "called"),
             Err(failure) => tracing::info!(operation, region = self.region, %failure, "call failed"),
         }
         result
+    }
+
+    /// A failed call, classified.
+    fn outcome<T, E>(
+        &self,
+        operation: &'static str,
+        effect: Effect,
+        result: Result<T, SdkError<E, HttpResponse>>,
+    ) -> Result<T, Failure>
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        result.map_err(|error| Failure::of(operation, &self.region, effect, &error))
     }
 }
 

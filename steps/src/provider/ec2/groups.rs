@@ -42,7 +42,10 @@ pub(super) struct Found {
 
 /// Looks for the groups in the VPC that the spec means.
 pub(super) async fn look(api: &Api, spec: &ClusterSpec, owner: &Owner) -> Result<Found, ProviderError> {
-    let network = network::find(api, spec).await?;
+    look_in(api, owner, network::find(api, spec).await?).await
+}
+
+async fn look_in(api: &Api, owner: &Owner, network: Network) -> Result<Found, ProviderError> {
     let names = ROLES.map(|role| name(&owner.cluster, role));
     let pages = api
         .reads()
@@ -64,6 +67,11 @@ pub(super) async fn look(api: &Api, spec: &ClusterSpec, owner: &Owner) -> Result
 }
 
 impl Found {
+    /// The same look once more.
+    pub(super) async fn again(self, api: &Api, owner: &Owner) -> Result<Self, ProviderError> {
+        look_in(api, owner, self.network).await
+    }
+
     /// The ids of those that exist.
     pub(super) fn ids(&self) -> Vec<&str> {
         self.by_role

@@ -105,12 +105,8 @@ async fn machine_types(
         .send()
         .try_collect();
     let infos = api.read("DescribeInstanceTypes", pages).await?;
-    let mut roles = vec![Role::Master, Role::Slave];
-    if spec.zookeepers() > 0 {
-        roles.push(Role::Zookeeper);
-    }
     let mut found = BTreeMap::new();
-    for role in roles {
+    for role in spec.roles() {
         let name = spec.ec2.type_of(role);
         let info = infos
             .iter()

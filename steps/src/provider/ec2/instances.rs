@@ -106,8 +106,9 @@ impl Seen {
         self.found.client_token().unwrap_or_default()
     }
 
-    fn launched(&self) -> (Option<DateTime>, &str) {
-        (self.found.launch_time().copied(), self.id())
+    /// When it was launched; its id orders what came at once.
+    fn launched(&self) -> (Option<i128>, &str) {
+        (self.found.launch_time().map(DateTime::as_nanos), self.id())
     }
 
     /// Whether it stands in that place of the run, in whichever generation.
@@ -198,13 +199,7 @@ pub(super) fn held<'s>(all: &'s [Seen], slot: &Slot) -> Held<'s> {
         .iter()
         .filter(|seen| seen.is_alive() && seen.is_in_place(slot))
         .collect();
-    alive.sort_by(|a, b| {
-        let ((a_time, a_id), (b_time, b_id)) = (a.launched(), b.launched());
-        let times = a_time
-            .map(|time| time.as_nanos())
-            .cmp(&b_time.map(|time| time.as_nanos()));
-        times.then(a_id.cmp(b_id))
-    });
+    alive.sort_by(|a, b| a.launched().cmp(&b.launched()));
     let current = alive.iter().find(|seen| seen.is_in(slot)).copied();
     let outdated = alive
         .into_iter()

@@ -8,7 +8,7 @@ use mesosflow_workflow::ErrorClass;
 use super::api::Api;
 use super::failure::Failure;
 use super::tags::filter;
-use crate::cluster::{ClusterSpec, Ec2Spec, Role};
+use crate::cluster::{ClusterSpec, Ec2Spec};
 use crate::provider::{Answer, ProviderError};
 
 /// Where the machines go.
@@ -64,11 +64,8 @@ pub(super) async fn find(api: &Api, spec: &ClusterSpec) -> Result<Network, Provi
 
 /// Every instance type that the cluster needs.
 pub(super) fn types(spec: &ClusterSpec) -> Vec<String> {
-    let mut roles = vec![Role::Master, Role::Slave];
-    if spec.zookeepers() > 0 {
-        roles.push(Role::Zookeeper);
-    }
-    let types: BTreeSet<_> = roles
+    let types: BTreeSet<_> = spec
+        .roles()
         .into_iter()
         .map(|role| spec.ec2.type_of(role).to_owned())
         .collect();

@@ -165,10 +165,10 @@ impl Provider for Ec2Provider {
     async fn ensure_groups(&self, owner: &Owner, made: &mut Vec<Resource>) -> Result<Groups, ProviderError> {
         let found = groups::look(&self.api, &self.spec, owner).await?;
         groups::make(&self.api, &self.spec, owner, &found, made).await?;
-        let found = groups::look(&self.api, &self.spec, owner).await?;
+        let found = found.again(&self.api, owner).await?;
         let occupied = self.occupied(owner, &found).await?;
         groups::complete(&self.api, &self.spec, owner, &found, &occupied, made).await?;
-        let found = groups::look(&self.api, &self.spec, owner).await?;
+        let found = found.again(&self.api, owner).await?;
         found
             .complete(&self.spec, &occupied)
             .ok_or_else(|| ProviderError {

@@ -322,7 +322,7 @@ impl<W: Send + Sync + 'static> Flow<W> {
                     attempt: started,
                     input: input.value.clone(),
                     input_digest: input.digest.clone(),
-                    effect_key: EffectKey::derive(state.run, state.generation, step, item),
+                    effect_key: EffectKey::derive(state.run, state.generation, step, item, 0),
                 }
             })
             .await?;
@@ -427,7 +427,7 @@ impl<W: Send + Sync + 'static> Flow<W> {
             step: S::ID,
             item: item.cloned(),
             attempt,
-            effect_key: EffectKey::derive(state.run, state.generation, &S::ID, item),
+            effect_key: EffectKey::derive(state.run, state.generation, &S::ID, item, 0),
             named_by_replay: state.is_named_by_replay(&S::ID),
         });
         let work = async {

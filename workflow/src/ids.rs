@@ -6,49 +6,123 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A run: a ULID in lower case, so that ids sort by creation and a prefix is easy to type.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RunId(ulid::Ulid);
-
-impl RunId {
-    /// A new id from the time now and 80 random bits.
-    pub fn generate() -> Self {
-        Self(ulid::Ulid::new())
-    }
-}
-
-impl fmt::Display for RunId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0.to_string().to_ascii_lowercase())
-    }
-}
-
-/// The text is not a run id (26 characters of Crockford's base 32).
+/// The text is not an id (26 characters of Crockford's base 32).
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is not a run id")]
-pub struct InvalidRunId(String);
+#[error("`{text}` is not the id of a {of}")]
+pub struct InvalidId {
+    text: String,
+    of: &'static str,
+}
 
-impl FromStr for RunId {
-    type Err = InvalidRunId;
+macro_rules! ulid {
+    ($(#[$doc:meta])* $name:ident($of:literal)) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(ulid::Ulid);
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        ulid::Ulid::from_string(&text.to_ascii_uppercase())
-            .map(Self)
-            .map_err(|_| InvalidRunId(text.to_owned()))
+        impl $name {
+            /// A new id from the time now and 80 random bits.
+            pub fn generate() -> Self {
+                Self(ulid::Ulid::new())
+            }
+
+            /// The id as a number: time above, chance below.
+            pub const fn as_u128(self) -> u128 {
+                self.0.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0.to_string().to_ascii_lowercase())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                ulid::Ulid::from_string(&text.to_ascii_uppercase())
+                    .map(Self)
+                    .map_err(|_| InvalidId { text: text.to_owned(), of: $of })
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = Cow::<str>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+ulid! {
+    /// A run: a ULID in lower case, so that ids sort by creation and a prefix is easy to type.
+    RunId("run")
+}
+ulid! {
+    /// A cluster, whatever becomes of its name: a ULID in lower case. It outlives the runs that make and change it.
+    ClusterId("cluster")
+}
+
+impl ClusterId {
+    /// The cluster of a run of event format 1, which had one of its own and gave it no id: the run's.
+    pub const fn of_run(run: RunId) -> Self {
+        Self(run.0)
     }
 }
 
-impl Serialize for RunId {
+/// What tells two take-overs of the same epoch apart, which only a copied journal can bring about: 64 random bits, written
+/// as 16 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Nonce(u64);
+
+impl Nonce {
+    /// A new one.
+    pub fn generate() -> Self {
+        // The low bits of a ULID are random.
+        Self(ulid::Ulid::new().0 as u64)
+    }
+}
+
+impl fmt::Display for Nonce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl Serialize for Nonce {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-impl<'de> Deserialize<'de> for RunId {
+impl<'de> Deserialize<'de> for Nonce {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Cow::<str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        u64::from_str_radix(&text, 16)
+            .map(Self)
+            .map_err(serde::de::Error::custom)
     }
+}
+
+/// What every act of a run on a node carries, so that the node can refuse who may no longer act: the cluster, the epoch of
+/// the take-over, and what tells it from another one of that epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FencingToken {
+    /// Whose nodes they are.
+    pub cluster: ClusterId,
+    /// The take-over under which is acted.
+    pub epoch: Epoch,
+    /// That take-over and no other of its number.
+    pub nonce: Nonce,
 }
 
 /// A step of the catalogue, in kebab-case (`hdfs-format`).
@@ -151,7 +225,7 @@ counter! {
     Generation(u32)
 }
 counter! {
-    /// How often a run has been taken over by a process; every append must carry the newest.
+    /// How often a process has begun or taken over any run of a cluster; every append must carry the newest.
     Epoch(u64)
 }
 counter! {
@@ -159,8 +233,8 @@ counter! {
     Attempt(u32)
 }
 
-/// What names an external effect (an EC2 client token, a remote job): the same over retries and crashes of one
-/// generation, another one after a replay.
+/// What names an external effect (an EC2 client token, a remote job): the same over retries and crashes, another one after
+/// a replay and once what it had made is known to be gone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct EffectKey(String);
@@ -168,11 +242,23 @@ pub struct EffectKey(String);
 impl EffectKey {
     /// Derives the key from what it belongs to. Characters: lower-case letters, digits, `-`, `.` and `_` as far as
     /// the step's and item's names keep to them.
-    pub fn derive(run: RunId, generation: Generation, step: &StepId, item: Option<&ItemKey>) -> Self {
-        Self(match item {
-            Some(item) => format!("{run}-g{generation}-{step}-{item}"),
-            None => format!("{run}-g{generation}-{step}"),
-        })
+    ///
+    /// `round` counts how often the outcome became stale within the generation; the first, 0, is not written.
+    pub fn derive(
+        run: RunId,
+        generation: Generation,
+        step: &StepId,
+        item: Option<&ItemKey>,
+        round: u32,
+    ) -> Self {
+        let mut key = format!("{run}-g{generation}-{step}");
+        if let Some(item) = item {
+            key.push_str(&format!("-{item}"));
+        }
+        if round > 0 {
+            key.push_str(&format!(".{round}"));
+        }
+        Self(key)
     }
 
     /// The key as text.
@@ -207,12 +293,24 @@ mod tests {
         let run = RunId::generate();
         let step = StepId::from_static("launch-slaves");
         let item = ItemKey::from("demo-slave-1");
-        let first = EffectKey::derive(run, Generation::FIRST, &step, Some(&item));
+        let key =
+            |generation, item, round| EffectKey::derive(run, Generation(generation), &step, item, round);
+        let first = key(1, Some(&item), 0);
+        assert_eq!(first.as_str(), format!("{run}-g1-launch-slaves-demo-slave-1"));
+        assert_eq!(first, key(1, Some(&item), 0));
+        assert_ne!(first, key(2, Some(&item), 0));
+        assert_ne!(first, key(1, Some(&item), 1));
+        assert_ne!(first, key(1, None, 0));
+    }
+
+    #[test]
+    fn a_nonce_is_16_digits_and_reads_back() {
+        let nonce = Nonce(0xfe);
+        assert_eq!(serde_json::to_value(nonce).unwrap(), "00000000000000fe");
         assert_eq!(
-            first,
-            EffectKey::derive(run, Generation::FIRST, &step, Some(&item))
+            serde_json::from_value::<Nonce>("00000000000000fe".into()).unwrap(),
+            nonce
         );
-        assert_ne!(first, EffectKey::derive(run, Generation(2), &step, Some(&item)));
-        assert_ne!(first, EffectKey::derive(run, Generation::FIRST, &step, None));
+        assert_ne!(Nonce::generate(), Nonce::generate());
     }
 }

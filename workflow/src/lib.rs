@@ -30,7 +30,9 @@ pub use error::{ErrorClass, ErrorReport, StepError};
 pub use event::{EVENT_FORMAT, Event, How, Purpose, Recorded, Resource};
 pub use flow::{Flow, Settings};
 pub use halt::{Halt, Settle};
-pub use ids::{Attempt, EffectKey, Epoch, Generation, ItemKey, RunId, Seq, StepId};
+pub use ids::{
+    Attempt, ClusterId, EffectKey, Epoch, FencingToken, Generation, ItemKey, Nonce, RunId, Seq, StepId,
+};
 pub use memory::MemoryStore;
 pub use progress::{Progress, Status};
 pub use record::{Observer, RecordError, Recorder};

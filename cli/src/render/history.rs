@@ -23,7 +23,7 @@ pub(crate) fn history() -> Vec<Recorded> {
         attempt: Attempt(attempt),
         input,
         input_digest: "d".into(),
-        effect_key: EffectKey::derive(run(), Generation::FIRST, &step(id), None),
+        effect_key: EffectKey::derive(run(), Generation::FIRST, &step(id), None, 0),
     };
     let done = |id, item: Option<&str>, attempt, how| Event::StepSucceeded {
         step: step(id),

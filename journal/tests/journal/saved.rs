@@ -225,7 +225,7 @@ impl Story {
             attempt: Attempt(attempt),
             input: json!({"count": 1}),
             input_digest: "c3ab8ff13720e8ad9047dd39466b3c8974e592c2fa383d4a3960714caef0c4f2".to_owned(),
-            effect_key: EffectKey::derive(self.run, self.generation, step, item),
+            effect_key: EffectKey::derive(self.run, self.generation, step, item, 0),
         });
     }
 

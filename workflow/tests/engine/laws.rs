@@ -29,7 +29,7 @@ pub(crate) fn assert_lawful(rig: &Rig) {
                     !succeeded.contains(&place),
                     "{place:?} was started after its success"
                 );
-                let expected = EffectKey::derive(rig.id, recorded.generation, step, item.as_ref());
+                let expected = EffectKey::derive(rig.id, recorded.generation, step, item.as_ref(), 0);
                 assert_eq!(*effect_key, expected);
             }
             Event::StepSucceeded { .. } => {

@@ -105,7 +105,7 @@ impl Story {
         *self.last_attempt(at) += 1;
         let attempt = *self.last_attempt(at);
         let (step, item) = place(at);
-        let effect_key = EffectKey::derive(self.run, self.generation, &step, item.as_ref());
+        let effect_key = EffectKey::derive(self.run, self.generation, &step, item.as_ref(), 0);
         self.then(Event::StepStarted {
             step,
             item,

@@ -224,7 +224,7 @@ mod tests {
     fn effect(item: &str, generation: u32) -> EffectKey {
         let run = "01jd3k00000000000000000abc".parse().unwrap();
         let step = StepId::from_static("launch-slaves");
-        EffectKey::derive(run, Generation(generation), &step, Some(&ItemKey::from(item)))
+        EffectKey::derive(run, Generation(generation), &step, Some(&ItemKey::from(item)), 0)
     }
 
     #[test]

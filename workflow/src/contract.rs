@@ -15,11 +15,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::event::{EVENT_FORMAT, Event, Recorded};
-use crate::ids::{Epoch, Generation, Seq};
-use crate::store::{Lease, Store, StoreError};
+use crate::ids::{ClusterId, Epoch, Generation, Seq};
+use crate::store::{Lease, Snapshot, Store, StoreError};
+use crate::summary::PhaseKind;
 
 use sample::{event, every_kind, in_epoch, kinds};
-pub use sample::{first, next};
+pub use sample::{first, first_of, next};
 
 /// Makes a `#[tokio::test]` of every function of the suite. The argument is a function that makes a new, empty storage
 /// and returns a function that opens a handle on it:
@@ -37,7 +38,8 @@ macro_rules! store_contract {
             every_kind_of_event_round_trips
             an_unknown_run_is_refused
             a_run_begins_with_run_started
-            a_cluster_belongs_to_one_run_until_it_is_retired
+            a_name_belongs_to_one_cluster_until_it_is_retired
+            the_runs_of_a_cluster_share_its_epochs_and_its_lease
             runs_are_listed_oldest_first
             a_second_adoption_is_refused_while_a_lease_lives
             each_adoption_has_a_new_epoch
@@ -50,6 +52,10 @@ macro_rules! store_contract {
             a_refused_append_fails_alone
             simultaneous_appends_are_all_kept
             what_is_acknowledged_is_seen_by_another_handle
+            a_history_is_read_in_pages
+            the_list_says_how_each_run_stands
+            a_snapshot_is_kept_until_the_next
+            an_adoption_can_be_told_of_a_higher_epoch
         }
     };
     (@tests $make_store:expr; $($name:ident)+) => {
@@ -101,9 +107,9 @@ pub async fn an_unknown_run_is_refused<S: Store>(open: impl Fn() -> S) {
     let store = open();
     let begin = first("demo");
     let run = begin.run;
-    let forged = Lease::new(run, Epoch::FIRST, Box::new(()));
+    let forged = Lease::new(run, ClusterId::of_run(run), Epoch::FIRST, Box::new(()));
     assert!(matches!(store.load(run).await, Err(StoreError::UnknownRun { run: r }) if r == run));
-    assert!(matches!(store.adopt(run).await, Err(StoreError::UnknownRun { run: r }) if r == run));
+    assert!(matches!(store.adopt(run, Epoch(0)).await, Err(StoreError::UnknownRun { run: r }) if r == run));
     assert!(matches!(
         store.append(&forged, vec![begin.clone()]).await,
         Err(StoreError::UnknownRun { .. })
@@ -132,10 +138,6 @@ pub async fn a_run_begins_with_run_started<S: Store>(open: impl Fn() -> S) {
         store.create(event(&begin, 1, Event::RunSucceeded)).await,
         Err(StoreError::Unusable { .. })
     ));
-    assert!(matches!(
-        store.create(in_epoch(&begin, Epoch(2))).await,
-        Err(StoreError::Fenced { .. })
-    ));
     assert!(store.runs().await.unwrap().is_empty());
     assert!(
         !store.is_held(begin.run).await.unwrap(),
@@ -158,8 +160,8 @@ pub async fn a_run_begins_with_run_started<S: Store>(open: impl Fn() -> S) {
     assert_eq!(store.load(begin.run).await.unwrap().len(), 1);
 }
 
-/// A second run for a cluster is refused until the first one is retired; other providers have other clusters.
-pub async fn a_cluster_belongs_to_one_run_until_it_is_retired<S: Store>(open: impl Fn() -> S) {
+/// A second cluster of a name is refused until the first one is retired; other providers have other clusters.
+pub async fn a_name_belongs_to_one_cluster_until_it_is_retired<S: Store>(open: impl Fn() -> S) {
     let store = open();
     let begin = first("demo");
     let lease = store.create(begin.clone()).await.unwrap();
@@ -210,6 +212,46 @@ pub async fn a_cluster_belongs_to_one_run_until_it_is_retired<S: Store>(open: im
     drop(lease_of_rival);
 }
 
+/// Another run of a cluster that exists takes the next epoch, and is refused while any run of the cluster is driven.
+pub async fn the_runs_of_a_cluster_share_its_epochs_and_its_lease<S: Store>(open: impl Fn() -> S) {
+    let (store, other) = (open(), open());
+    let begin = first("demo");
+    let lease = store.create(begin.clone()).await.unwrap();
+    let second = first_of("demo", lease.cluster());
+    assert!(matches!(
+        other.create(second.clone()).await,
+        Err(StoreError::Held { .. })
+    ));
+    assert!(
+        !other
+            .runs()
+            .await
+            .unwrap()
+            .iter()
+            .any(|row| row.run == second.run)
+    );
+    drop(lease);
+    let lease = other.create(second.clone()).await.unwrap();
+    assert_eq!(lease.epoch(), Epoch(2));
+    assert_eq!(other.load(second.run).await.unwrap()[0].epoch, Epoch(2));
+    assert!(store.is_held(begin.run).await.unwrap());
+    assert!(matches!(
+        store.adopt(begin.run, Epoch(0)).await,
+        Err(StoreError::Held { .. })
+    ));
+    drop(lease);
+    let first_again = store.adopt(begin.run, Epoch(0)).await.unwrap();
+    assert_eq!(first_again.epoch(), Epoch(3));
+    store
+        .append(&first_again, vec![in_epoch(&next(&begin, 2), Epoch(3))])
+        .await
+        .unwrap();
+    let rows = store.runs().await.unwrap();
+    assert!(rows.iter().all(|row| row.cluster_id == first_again.cluster()));
+    store.retire(&first_again).await.unwrap();
+    assert!(store.runs().await.unwrap().iter().all(|row| !row.owns_cluster));
+}
+
 /// The list has every run with what its first event says, the oldest first.
 pub async fn runs_are_listed_oldest_first<S: Store>(open: impl Fn() -> S) {
     let store = open();
@@ -246,20 +288,20 @@ pub async fn a_second_adoption_is_refused_while_a_lease_lives<S: Store>(open: im
     for handle in [&store, &other] {
         assert!(handle.is_held(begin.run).await.unwrap());
         assert!(
-            matches!(handle.adopt(begin.run).await, Err(StoreError::Held { run, .. }) if run == begin.run)
+            matches!(handle.adopt(begin.run, Epoch(0)).await, Err(StoreError::Held { run, .. }) if run == begin.run)
         );
     }
     drop(created);
     assert!(!other.is_held(begin.run).await.unwrap());
-    let adopted = other.adopt(begin.run).await.unwrap();
+    let adopted = other.adopt(begin.run, Epoch(0)).await.unwrap();
     assert!(store.is_held(begin.run).await.unwrap());
     assert!(matches!(
-        store.adopt(begin.run).await,
+        store.adopt(begin.run, Epoch(0)).await,
         Err(StoreError::Held { .. })
     ));
     drop(adopted);
     assert!(!store.is_held(begin.run).await.unwrap());
-    store.adopt(begin.run).await.unwrap();
+    store.adopt(begin.run, Epoch(0)).await.unwrap();
 }
 
 /// Epochs go up by one with each adoption, and a refused one takes none.
@@ -268,9 +310,9 @@ pub async fn each_adoption_has_a_new_epoch<S: Store>(open: impl Fn() -> S) {
     let begin = first("demo");
     drop(store.create(begin.clone()).await.unwrap());
     for epoch in 2..5 {
-        let lease = store.adopt(begin.run).await.unwrap();
+        let lease = store.adopt(begin.run, Epoch(0)).await.unwrap();
         assert_eq!(lease.epoch(), Epoch(epoch));
-        assert!(store.adopt(begin.run).await.is_err());
+        assert!(store.adopt(begin.run, Epoch(0)).await.is_err());
         let adopted = in_epoch(&next(&begin, epoch), lease.epoch());
         store.append(&lease, vec![adopted]).await.unwrap();
     }
@@ -281,8 +323,8 @@ pub async fn an_old_lease_is_fenced<S: Store>(open: impl Fn() -> S) {
     let (store, other) = (open(), open());
     let begin = first("demo");
     drop(store.create(begin.clone()).await.unwrap());
-    let lease = other.adopt(begin.run).await.unwrap();
-    let stale = Lease::new(begin.run, Epoch::FIRST, Box::new(()));
+    let lease = other.adopt(begin.run, Epoch(0)).await.unwrap();
+    let stale = Lease::new(begin.run, lease.cluster(), Epoch::FIRST, Box::new(()));
     match store.append(&stale, vec![next(&begin, 2)]).await {
         Err(StoreError::Fenced { run, epoch, newest }) => {
             assert_eq!((run, epoch, newest), (begin.run, Epoch(1), Epoch(2)));
@@ -415,7 +457,7 @@ pub async fn a_refused_append_fails_alone<S: Store>(open: impl Fn() -> S) {
     let store = open();
     let begin = first("demo");
     let lease = store.create(begin.clone()).await.unwrap();
-    let stale = Lease::new(begin.run, Epoch(7), Box::new(()));
+    let stale = Lease::new(begin.run, lease.cluster(), Epoch(7), Box::new(()));
     let appends = vec![
         store.append(&lease, vec![next(&begin, 2)]),
         store.append(&lease, vec![next(&begin, 2)]),
@@ -482,4 +524,86 @@ pub async fn what_is_acknowledged_is_seen_by_another_handle<S: Store>(open: impl
     }
     writer.retire(&lease).await.unwrap();
     assert!(!reader.runs().await.unwrap()[0].owns_cluster);
+}
+
+/// Pages follow one another without gap or overlap, and end with an empty one.
+pub async fn a_history_is_read_in_pages<S: Store>(open: impl Fn() -> S) {
+    let store = open();
+    let begin = first("demo");
+    let lease = store.create(begin.clone()).await.unwrap();
+    store
+        .append(&lease, (2..=10).map(|seq| next(&begin, seq)).collect())
+        .await
+        .unwrap();
+    let mut pages = Vec::new();
+    let mut after = Seq(0);
+    loop {
+        let page = store.read(begin.run, after, 4).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = last.seq;
+        pages.push(page);
+    }
+    assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [4, 4, 2]);
+    assert_eq!(pages.concat(), store.load(begin.run).await.unwrap());
+    let unknown = first("other").run;
+    assert!(matches!(
+        store.read(unknown, Seq(0), 4).await,
+        Err(StoreError::UnknownRun { .. })
+    ));
+}
+
+/// A run's line in the list follows its events, whichever handle looks.
+pub async fn the_list_says_how_each_run_stands<S: Store>(open: impl Fn() -> S) {
+    let (store, other) = (open(), open());
+    let begin = first("demo");
+    let lease = store.create(begin.clone()).await.unwrap();
+    let summary = async || other.runs().await.unwrap().remove(0).summary;
+    assert_eq!(
+        (summary().await.phase, summary().await.seq),
+        (PhaseKind::Running, Seq(1))
+    );
+    let open_steps = Event::RunPartial {
+        open: vec!["hdfs-format".into()],
+    };
+    for (seq, kind, phase) in [
+        (2, Event::RunSucceeded, PhaseKind::Succeeded),
+        (3, open_steps, PhaseKind::Partial),
+    ] {
+        let recorded = event(&begin, seq, kind);
+        store.append(&lease, vec![recorded.clone()]).await.unwrap();
+        let now = summary().await;
+        assert_eq!(
+            (now.phase, now.seq, now.finished_at),
+            (phase, Seq(seq), Some(recorded.at))
+        );
+    }
+}
+
+/// A snapshot comes back as it was kept, and the next one takes its place.
+pub async fn a_snapshot_is_kept_until_the_next<S: Store>(open: impl Fn() -> S) {
+    let (store, other) = (open(), open());
+    let begin = first("demo");
+    let lease = store.create(begin.clone()).await.unwrap();
+    assert_eq!(store.snapshot(begin.run).await.unwrap(), None);
+    for seq in [1, 2] {
+        let snapshot = Snapshot {
+            seq: Seq(seq),
+            format: 7,
+            state: vec![0, 255, u8::try_from(seq).unwrap()],
+        };
+        store.keep(&lease, snapshot.clone()).await.unwrap();
+        assert_eq!(other.snapshot(begin.run).await.unwrap(), Some(snapshot));
+        store.append(&lease, vec![next(&begin, seq + 1)]).await.unwrap();
+    }
+}
+
+/// An adoption's epoch is above the store's own and above the one that it is told of.
+pub async fn an_adoption_can_be_told_of_a_higher_epoch<S: Store>(open: impl Fn() -> S) {
+    let store = open();
+    let begin = first("demo");
+    drop(store.create(begin.clone()).await.unwrap());
+    for (above, epoch) in [(7, 8), (3, 9), (0, 10)] {
+        let lease = store.adopt(begin.run, Epoch(above)).await.unwrap();
+        assert_eq!(lease.epoch(), Epoch(epoch));
+    }
 }

@@ -6,10 +6,15 @@ use serde_json::Value;
 
 use crate::catalogue::CatalogueEntry;
 use crate::error::ErrorReport;
-use crate::ids::{Attempt, EffectKey, Epoch, Generation, ItemKey, RunId, Seq, StepId};
+use crate::ids::{Attempt, ClusterId, EffectKey, Epoch, Generation, ItemKey, Nonce, RunId, Seq, StepId};
 
 /// The newest event format that this build reads and writes. A journal with a newer one is refused, not guessed at.
-pub const EVENT_FORMAT: u16 = 1;
+///
+/// Format 1 had neither clusters nor effects in doubt: its runs are shown and destroyed, and not resumed.
+pub const EVENT_FORMAT: u16 = 2;
+
+/// The oldest format in which a run may have begun that this build drives on.
+pub const OLDEST_DRIVEN: u16 = 2;
 
 /// An event as it stands in the journal: what happened, and where in which history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,8 +42,14 @@ pub struct Recorded {
 pub enum Event {
     /// The run exists: its spec is frozen here, later flags do not change it.
     RunStarted {
+        /// The workflow that it is a run of (`deploy`, the only one of format 1).
+        #[serde(default = "deploy")]
+        workflow: String,
         /// The cluster's name.
         cluster: String,
+        /// The cluster, whatever becomes of its name; none in format 1.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cluster_id: Option<ClusterId>,
         /// The provider's name (`local`, `ec2`, `hosts`).
         provider: String,
         /// The whole spec.
@@ -47,6 +58,9 @@ pub enum Event {
         tool_version: String,
         /// The steps, in the order that replay follows.
         catalogue: Vec<CatalogueEntry>,
+        /// What tells this beginning from another one of its epoch; none in format 1.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        nonce: Option<Nonce>,
     },
     /// A process took the run over; the event's epoch is the new one.
     RunAdopted {
@@ -56,6 +70,9 @@ pub enum Event {
         pid: u32,
         /// The machine it runs on.
         host: String,
+        /// What tells this take-over from another one of its epoch; none in format 1.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        nonce: Option<Nonce>,
     },
     /// A step, or an item of it, is about to act. Committed before the world is touched.
     StepStarted {
@@ -109,6 +126,29 @@ pub enum Event {
         /// Why, for `status`.
         reason: String,
     },
+    /// An outcome no longer counts: what it had made is gone or was replaced, or what it was made from has changed. With an
+    /// item it concerns that one alone, and its step is open again for it.
+    StepStale {
+        /// The step.
+        step: StepId,
+        /// The item, where it concerns one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        item: Option<ItemKey>,
+        /// Why, for `status`.
+        reason: String,
+    },
+    /// An effect in doubt, of an attempt whose end nobody saw, is in doubt no more.
+    EffectSettled {
+        /// The step whose effect it was.
+        step: StepId,
+        /// The item, in a fan-out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        item: Option<ItemKey>,
+        /// Its name.
+        effect_key: EffectKey,
+        /// What became of it.
+        settled: Settled,
+    },
     /// Something exists that has to be deleted one day.
     ResourceCreated {
         /// The step that made it.
@@ -135,6 +175,22 @@ pub enum Event {
         #[serde(default)]
         only: bool,
     },
+    /// Another version of the program drives the run from here on, with another catalogue.
+    CatalogueChanged {
+        /// The version.
+        tool_version: String,
+        /// The steps as they are from now on, in the order that replay follows.
+        catalogue: Vec<CatalogueEntry>,
+        /// Steps that were not there before: they will run.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        added: Vec<StepId>,
+        /// Steps that are no more; what they did stays in the history.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        dropped: Vec<StepId>,
+        /// Steps that have another name now.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        renamed: Vec<Renamed>,
+    },
     /// The run stopped in good order before its end and can be resumed.
     RunInterrupted {
         /// Why, and what to do.
@@ -148,8 +204,39 @@ pub enum Event {
         /// Why.
         error: ErrorReport,
     },
-    /// Every step of this generation has its outcome.
+    /// Every step of the catalogue has a valid outcome. (In format 1: every step that the generation had to run.)
     RunSucceeded,
+    /// A replay came to its end, and steps outside of it have no valid outcome.
+    RunPartial {
+        /// Those steps, in catalogue order.
+        open: Vec<StepId>,
+    },
+}
+
+/// The workflow of runs that name none.
+fn deploy() -> String {
+    "deploy".to_owned()
+}
+
+/// A step that got another name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renamed {
+    /// What it was called.
+    pub from: StepId,
+    /// What it is called now.
+    pub to: StepId,
+}
+
+/// What became of an effect in doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Settled {
+    /// Nothing of it was left.
+    Gone,
+    /// It was still going on, and was waited for to its end.
+    Awaited,
+    /// It was still going on, was ended, and seen gone.
+    Ended,
 }
 
 /// What a process takes a run over for.
@@ -196,12 +283,16 @@ impl Event {
             Self::StepSucceeded { .. } => "step_succeeded",
             Self::StepFailed { .. } => "step_failed",
             Self::StepSkipped { .. } => "step_skipped",
+            Self::StepStale { .. } => "step_stale",
+            Self::EffectSettled { .. } => "effect_settled",
             Self::ResourceCreated { .. } => "resource_created",
             Self::ResourceDeleted { .. } => "resource_deleted",
             Self::ReplayRequested { .. } => "replay_requested",
+            Self::CatalogueChanged { .. } => "catalogue_changed",
             Self::RunInterrupted { .. } => "run_interrupted",
             Self::RunFailed { .. } => "run_failed",
             Self::RunSucceeded => "run_succeeded",
+            Self::RunPartial { .. } => "run_partial",
         }
     }
 
@@ -212,6 +303,8 @@ impl Event {
             | Self::StepSucceeded { step, .. }
             | Self::StepFailed { step, .. }
             | Self::StepSkipped { step, .. }
+            | Self::StepStale { step, .. }
+            | Self::EffectSettled { step, .. }
             | Self::ResourceCreated { step, .. } => Some(step),
             Self::RunFailed { step, .. } => step.as_ref(),
             _ => None,
@@ -224,6 +317,8 @@ impl Event {
             Self::StepStarted { item, .. }
             | Self::StepSucceeded { item, .. }
             | Self::StepFailed { item, .. }
+            | Self::StepStale { item, .. }
+            | Self::EffectSettled { item, .. }
             | Self::ResourceCreated { item, .. } => item.as_ref(),
             _ => None,
         }
@@ -258,7 +353,7 @@ mod tests {
             json,
             serde_json::json!({
                 "run": "01jd3k00000000000000000000", "seq": 7, "at": "1970-01-01T00:00:00Z", "epoch": 1,
-                "generation": 1, "format": 1, "kind": "resource_created", "step": "launch-slaves",
+                "generation": 1, "format": 2, "kind": "resource_created", "step": "launch-slaves",
                 "item": "demo-slave-1",
                 "resource": {"resource_kind": "instance", "id": "abc", "name": "demo-slave-1"},
             })

@@ -23,11 +23,12 @@ pub mod state;
 pub mod step;
 pub mod stop;
 pub mod store;
+pub mod summary;
 
 pub use catalogue::CatalogueEntry;
 pub use clock::{BoxFuture, Clock, SimulatedClock, SystemClock};
 pub use error::{ErrorClass, ErrorReport, StepError};
-pub use event::{EVENT_FORMAT, Event, How, Purpose, Recorded, Resource};
+pub use event::{EVENT_FORMAT, Event, How, OLDEST_DRIVEN, Purpose, Recorded, Renamed, Resource, Settled};
 pub use flow::{Flow, Settings};
 pub use halt::{Halt, Settle};
 pub use ids::{
@@ -41,4 +42,5 @@ pub use run::{Adopter, NewRun, Outcome, Run, RunError};
 pub use state::{Phase, Replay, ReplayRefused, RunState, StepState};
 pub use step::{Limits, Probe, Step, StepCx};
 pub use stop::Stop;
-pub use store::{Lease, RunRow, Store, StoreError};
+pub use store::{Lease, RunRow, Salvaged, Snapshot, Store, StoreError};
+pub use summary::{PhaseKind, RunSummary};

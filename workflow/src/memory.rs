@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::clock::BoxFuture;
 use crate::event::Recorded;
-use crate::ids::{Epoch, RunId, Seq};
-use crate::store::{Lease, RunRow, Store, StoreError, check_batch, check_first};
+use crate::ids::{ClusterId, Epoch, RunId, Seq};
+use crate::store::{Lease, RunRow, Salvaged, Snapshot, Store, StoreError, check_batch, check_first};
 
 /// Histories in memory. Clones are handles on the same histories, as processes are on one journal.
 ///
@@ -21,6 +21,7 @@ pub struct MemoryStore {
 
 #[derive(Debug, Default)]
 struct Inner {
+    clusters: BTreeMap<ClusterId, Cluster>,
     runs: BTreeMap<RunId, Run>,
     recorded: usize,
     limit: Option<Limit>,
@@ -28,12 +29,20 @@ struct Inner {
 }
 
 #[derive(Debug)]
-struct Run {
-    row: RunRow,
+struct Cluster {
+    name: String,
+    provider: String,
     epoch: Epoch,
-    events: Vec<Recorded>,
+    is_gone: bool,
     /// The living lease, by a number of its own: a freed one must not release its successor's when it is dropped.
     held_by: Option<u64>,
+}
+
+#[derive(Debug)]
+struct Run {
+    row: RunRow,
+    events: Vec<Recorded>,
+    snapshot: Option<Snapshot>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -45,16 +54,16 @@ struct Limit {
 /// What a lease holds.
 struct Hold {
     inner: Arc<Mutex<Inner>>,
-    run: RunId,
+    cluster: ClusterId,
     number: u64,
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        if let Some(run) = lock(&self.inner).runs.get_mut(&self.run)
-            && run.held_by == Some(self.number)
+        if let Some(cluster) = lock(&self.inner).clusters.get_mut(&self.cluster)
+            && cluster.held_by == Some(self.number)
         {
-            run.held_by = None;
+            cluster.held_by = None;
         }
     }
 }
@@ -96,8 +105,9 @@ impl MemoryStore {
     /// Frees `run` as the death of its process would, whoever holds its lease. That lease can append until the run is
     /// adopted, and never after.
     pub fn free(&self, run: RunId) {
-        if let Some(run) = lock(&self.inner).runs.get_mut(&run) {
-            run.held_by = None;
+        let mut inner = lock(&self.inner);
+        if let Ok(cluster) = inner.cluster_of(run) {
+            cluster.held_by = None;
         }
     }
 
@@ -115,19 +125,23 @@ impl MemoryStore {
             .unwrap_or_default()
     }
 
-    fn lease(&self, inner: &mut Inner, run: RunId) -> Result<Lease, StoreError> {
+    fn lease(&self, inner: &mut Inner, run: RunId, above: Epoch) -> Result<Lease, StoreError> {
         let number = inner.next_hold;
         inner.next_hold += 1;
-        let entry = inner.run(run)?;
-        entry.held_by = Some(number);
+        let id = inner.run(run)?.row.cluster_id;
+        let cluster = inner.cluster_of(run)?;
+        cluster.held_by = Some(number);
+        cluster.epoch = cluster.epoch.max(above).next();
         let hold = Hold {
             inner: Arc::clone(&self.inner),
-            run,
+            cluster: id,
             number,
         };
+        let epoch = cluster.epoch;
         Ok(Lease::new(
             run,
-            entry.epoch,
+            id,
+            epoch,
             Box::new(hold) as Box<dyn Any + Send + Sync>,
         ))
     }
@@ -144,47 +158,53 @@ impl MemoryStore {
                 expected: existing.next_seq(),
             });
         }
-        let owner = inner.runs.values().find(|other| {
-            other.row.owns_cluster && other.row.cluster == row.cluster && other.row.provider == row.provider
+        let id = row.cluster_id;
+        let rival = inner.clusters.iter().find(|(other, cluster)| {
+            **other != id
+                && !cluster.is_gone
+                && cluster.name == row.cluster
+                && cluster.provider == row.provider
         });
-        if let Some(owner) = owner {
+        if let Some((rival, _)) = rival {
+            let owner = inner.runs.values().find(|other| other.row.cluster_id == *rival);
             return Err(StoreError::ClusterExists {
                 cluster: row.cluster,
-                run: owner.row.run,
+                run: owner.map_or(run, |owner| owner.row.run),
             });
         }
+        let cluster = inner.clusters.entry(id).or_insert_with(|| Cluster {
+            name: row.cluster.clone(),
+            provider: row.provider.clone(),
+            epoch: Epoch(0),
+            is_gone: false,
+            held_by: None,
+        });
+        cluster.refuse_held(run)?;
+        let mut recorded = Recorded::clone(first);
+        recorded.epoch = cluster.epoch.next();
         let entry = Run {
             row,
-            epoch: Epoch::FIRST,
-            events: vec![Recorded::clone(first)],
-            held_by: None,
+            events: vec![recorded],
+            snapshot: None,
         };
         inner.runs.insert(run, entry);
         inner.count(1)?;
-        self.lease(&mut inner, run)
+        self.lease(&mut inner, run, Epoch(0))
     }
 
-    fn adopt_now(&self, run: RunId) -> Result<Lease, StoreError> {
+    fn adopt_now(&self, run: RunId, above: Epoch) -> Result<Lease, StoreError> {
         let mut inner = lock(&self.inner);
-        let entry = inner.run(run)?;
-        if entry.held_by.is_some() {
-            return Err(StoreError::Held {
-                run,
-                holder: Some("another engine of this process".to_owned()),
-            });
-        }
+        inner.cluster_of(run)?.refuse_held(run)?;
         inner.alive("adopt a run")?;
-        let entry = inner.run(run)?;
-        entry.epoch = entry.epoch.next();
-        self.lease(&mut inner, run)
+        self.lease(&mut inner, run, above)
     }
 
     fn append_now(&self, run: RunId, epoch: Epoch, events: &[Arc<Recorded>]) -> Result<(), StoreError> {
         check_batch(run, epoch, events)?;
         let mut inner = lock(&self.inner);
         inner.alive("append")?;
+        inner.cluster_of(run)?.fence(run, epoch)?;
         let entry = inner.run(run)?;
-        entry.fence(epoch)?;
         let expected = entry.next_seq();
         if let Some(first) = events.first()
             && first.seq != expected
@@ -195,18 +215,27 @@ impl MemoryStore {
                 expected,
             });
         }
-        entry
-            .events
-            .extend(events.iter().map(|event| Recorded::clone(event)));
+        for event in events {
+            entry.row.summary.apply(event);
+            entry.events.push(Recorded::clone(event));
+        }
         inner.count(events.len())
+    }
+
+    fn keep_now(&self, run: RunId, epoch: Epoch, snapshot: Snapshot) -> Result<(), StoreError> {
+        let mut inner = lock(&self.inner);
+        inner.alive("keep a snapshot")?;
+        inner.cluster_of(run)?.fence(run, epoch)?;
+        inner.run(run)?.snapshot = Some(snapshot);
+        Ok(())
     }
 
     fn retire_now(&self, run: RunId, epoch: Epoch) -> Result<(), StoreError> {
         let mut inner = lock(&self.inner);
         inner.alive("retire a run")?;
-        let entry = inner.run(run)?;
-        entry.fence(epoch)?;
-        entry.row.owns_cluster = false;
+        let cluster = inner.cluster_of(run)?;
+        cluster.fence(run, epoch)?;
+        cluster.is_gone = true;
         Ok(())
     }
 }
@@ -214,6 +243,11 @@ impl MemoryStore {
 impl Inner {
     fn run(&mut self, run: RunId) -> Result<&mut Run, StoreError> {
         self.runs.get_mut(&run).ok_or(StoreError::UnknownRun { run })
+    }
+
+    fn cluster_of(&mut self, run: RunId) -> Result<&mut Cluster, StoreError> {
+        let id = self.run(run)?.row.cluster_id;
+        self.clusters.get_mut(&id).ok_or(StoreError::UnknownRun { run })
     }
 
     /// Whether the limit still allows a write.
@@ -240,13 +274,25 @@ impl Run {
     fn next_seq(&self) -> Seq {
         self.events.last().map_or(Seq::FIRST, |last| last.seq.next())
     }
+}
 
-    fn fence(&self, epoch: Epoch) -> Result<(), StoreError> {
+impl Cluster {
+    fn refuse_held(&self, run: RunId) -> Result<(), StoreError> {
+        if self.held_by.is_none() {
+            return Ok(());
+        }
+        Err(StoreError::Held {
+            run,
+            holder: Some("another engine of this process".to_owned()),
+        })
+    }
+
+    fn fence(&self, run: RunId, epoch: Epoch) -> Result<(), StoreError> {
         if epoch == self.epoch {
             return Ok(());
         }
         Err(StoreError::Fenced {
-            run: self.row.run,
+            run,
             epoch,
             newest: self.epoch,
         })
@@ -265,8 +311,8 @@ impl Store for MemoryStore {
         Box::pin(async move { self.create_now(&first) })
     }
 
-    fn adopt(&self, run: RunId) -> BoxFuture<'_, Result<Lease, StoreError>> {
-        Box::pin(async move { self.adopt_now(run) })
+    fn adopt(&self, run: RunId, above: Epoch) -> BoxFuture<'_, Result<Lease, StoreError>> {
+        Box::pin(async move { self.adopt_now(run, above) })
     }
 
     fn append(
@@ -279,17 +325,50 @@ impl Store for MemoryStore {
         Box::pin(std::future::ready(outcome))
     }
 
+    fn read(&self, run: RunId, after: Seq, limit: usize) -> BoxFuture<'_, Result<Vec<Recorded>, StoreError>> {
+        Box::pin(async move {
+            let mut inner = lock(&self.inner);
+            let events = inner.run(run)?.events.iter();
+            Ok(events
+                .filter(|event| event.seq > after)
+                .take(limit)
+                .cloned()
+                .collect())
+        })
+    }
+
     fn load(&self, run: RunId) -> BoxFuture<'_, Result<Vec<Recorded>, StoreError>> {
         Box::pin(async move { Ok(lock(&self.inner).run(run)?.events.clone()) })
     }
 
+    fn salvage(&self, run: RunId) -> BoxFuture<'_, Result<Salvaged, StoreError>> {
+        Box::pin(async move {
+            Ok(Salvaged {
+                events: lock(&self.inner).run(run)?.events.clone(),
+                damage: None,
+            })
+        })
+    }
+
+    fn keep(&self, lease: &Lease, snapshot: Snapshot) -> BoxFuture<'static, Result<(), StoreError>> {
+        let outcome = self.keep_now(lease.run(), lease.epoch(), snapshot);
+        Box::pin(std::future::ready(outcome))
+    }
+
+    fn snapshot(&self, run: RunId) -> BoxFuture<'_, Result<Option<Snapshot>, StoreError>> {
+        Box::pin(async move { Ok(lock(&self.inner).run(run)?.snapshot.clone()) })
+    }
+
     fn runs(&self) -> BoxFuture<'_, Result<Vec<RunRow>, StoreError>> {
         Box::pin(async move {
-            let mut rows: Vec<RunRow> = lock(&self.inner)
-                .runs
-                .values()
-                .map(|run| run.row.clone())
-                .collect();
+            let inner = lock(&self.inner);
+            let mut rows: Vec<RunRow> = inner.runs.values().map(|run| run.row.clone()).collect();
+            for row in &mut rows {
+                row.owns_cluster = inner
+                    .clusters
+                    .get(&row.cluster_id)
+                    .is_some_and(|cluster| !cluster.is_gone);
+            }
             rows.sort_by_key(|row| (row.created_at, row.run));
             Ok(rows)
         })
@@ -297,10 +376,10 @@ impl Store for MemoryStore {
 
     fn is_held(&self, run: RunId) -> BoxFuture<'_, Result<bool, StoreError>> {
         Box::pin(async move {
-            Ok(lock(&self.inner)
-                .runs
-                .get(&run)
-                .is_some_and(|run| run.held_by.is_some()))
+            let mut inner = lock(&self.inner);
+            Ok(inner
+                .cluster_of(run)
+                .is_ok_and(|cluster| cluster.held_by.is_some()))
         })
     }
 
@@ -353,7 +432,7 @@ mod tests {
         let begin = first("demo");
         let dead = store.create(begin.clone()).await.unwrap();
         store.free(begin.run);
-        let alive = store.adopt(begin.run).await.unwrap();
+        let alive = store.adopt(begin.run, Epoch(0)).await.unwrap();
         assert!(matches!(
             store.append(&dead, vec![next(&begin, 2)]).await,
             Err(StoreError::Fenced { newest: Epoch(2), .. })

@@ -11,7 +11,7 @@ use crate::error::{ErrorClass, ErrorReport};
 use crate::event::{EVENT_FORMAT, Event, Purpose, Recorded, Resource};
 use crate::flow::{Flow, Settings};
 use crate::halt::Halt;
-use crate::ids::{Epoch, Generation, RunId, Seq, StepId};
+use crate::ids::{ClusterId, Epoch, FencingToken, Generation, Nonce, RunId, Seq, StepId};
 use crate::record::{Observer, RecordError, Recorder};
 use crate::state::{IllegalTransition, Replay, RunState};
 use crate::stop::Stop;
@@ -20,8 +20,12 @@ use crate::store::{Store, StoreError};
 /// What a new run is made of.
 #[derive(Debug, Clone)]
 pub struct NewRun {
-    /// The cluster's name, which it will own.
+    /// The workflow that it is a run of.
+    pub workflow: String,
+    /// The cluster's name.
     pub cluster: String,
+    /// The cluster: a new id, or that of one which exists.
+    pub cluster_id: ClusterId,
     /// The provider's name.
     pub provider: String,
     /// The spec, frozen here.
@@ -41,6 +45,9 @@ pub struct Adopter {
     pub pid: u32,
     /// The machine.
     pub host: String,
+    /// The highest epoch of the cluster that is known from elsewhere (its nodes), `Epoch(0)` where none is: a restored older
+    /// journal takes over above it.
+    pub above: Epoch,
 }
 
 /// A run cannot be created or taken over.
@@ -89,6 +96,7 @@ pub enum Outcome {
 pub struct Run {
     recorder: Arc<Recorder>,
     clock: Arc<dyn Clock>,
+    nonce: Nonce,
 }
 
 /// The state of a run by its history.
@@ -112,13 +120,16 @@ impl Run {
         observer: Observer,
     ) -> Result<Self, RunError> {
         let NewRun {
+            workflow,
             cluster,
+            cluster_id,
             provider,
             spec,
             tool_version,
             catalogue,
         } = new;
-        let first = Recorded {
+        let nonce = Nonce::generate();
+        let mut first = Recorded {
             run,
             seq: Seq::FIRST,
             at: clock.now(),
@@ -126,19 +137,26 @@ impl Run {
             generation: Generation::FIRST,
             format: EVENT_FORMAT,
             event: Event::RunStarted {
+                workflow,
                 cluster,
+                cluster_id: Some(cluster_id),
                 provider,
                 spec,
                 tool_version,
                 catalogue,
+                nonce: Some(nonce),
             },
         };
+        let lease = store.create(Arc::new(first.clone())).await?;
+        first.epoch = lease.epoch();
         let state = RunState::begin(&first)?;
-        let first = Arc::new(first);
-        let lease = store.create(first.clone()).await?;
         observer(&first);
         let recorder = Recorder::new(store, lease, clock.clone(), state, observer);
-        Ok(Self { recorder, clock })
+        Ok(Self {
+            recorder,
+            clock,
+            nonce,
+        })
     }
 
     /// Takes a run over, under a new epoch.
@@ -152,17 +170,40 @@ impl Run {
         adopter: Adopter,
         observer: Observer,
     ) -> Result<Self, RunError> {
-        let lease = store.adopt(run).await?;
+        let lease = store.adopt(run, adopter.above).await?;
         let state = load(&*store, run).await?;
         let recorder = Recorder::new(store, lease, clock.clone(), state, observer);
-        let Adopter { purpose, pid, host } = adopter;
-        recorder.record(Event::RunAdopted { purpose, pid, host }).await?;
-        Ok(Self { recorder, clock })
+        let Adopter {
+            purpose, pid, host, ..
+        } = adopter;
+        let nonce = Nonce::generate();
+        let adopted = Event::RunAdopted {
+            purpose,
+            pid,
+            host,
+            nonce: Some(nonce),
+        };
+        recorder.record(adopted).await?;
+        Ok(Self {
+            recorder,
+            clock,
+            nonce,
+        })
     }
 
     /// The run's id.
     pub fn id(&self) -> RunId {
         self.recorder.lease().run()
+    }
+
+    /// What every act of this process on the cluster's nodes has to carry.
+    pub fn token(&self) -> FencingToken {
+        let lease = self.recorder.lease();
+        FencingToken {
+            cluster: lease.cluster(),
+            epoch: lease.epoch(),
+            nonce: self.nonce,
+        }
     }
 
     /// The state now.

@@ -12,6 +12,9 @@ use crate::event::{EVENT_FORMAT, Event, Purpose, Recorded, Resource};
 use crate::ids::{Epoch, Generation, ItemKey, RunId, Seq, StepId};
 use crate::progress::{Progress, Status};
 
+/// The form of the snapshots that this build writes and reads; raised whenever [`RunState`] changes its shape.
+pub const SNAPSHOT_FORMAT: u32 = 1;
+
 /// Where a run stands, as far as its history tells. Whether a `Running` one is alive is for the store's lock to say.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Phase {
@@ -158,6 +161,7 @@ impl RunState {
             spec,
             tool_version,
             catalogue,
+            ..
         } = &first.event
         else {
             return Err(illegal("a history begins with run_started"));
@@ -354,6 +358,10 @@ impl RunState {
                 self.must_run()?;
                 self.end(Phase::Failed(error.clone()), *at);
             }
+            Event::StepStale { .. }
+            | Event::EffectSettled { .. }
+            | Event::CatalogueChanged { .. }
+            | Event::RunPartial { .. } => {}
             Event::RunSucceeded => {
                 self.must_run()?;
                 if let Some(open) = self.steps.iter().find(|s| self.lacks_outcome(s)) {

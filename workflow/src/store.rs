@@ -7,21 +7,24 @@ use jiff::Timestamp;
 
 use crate::clock::BoxFuture;
 use crate::event::{EVENT_FORMAT, Event, Recorded};
-use crate::ids::{Epoch, RunId, Seq};
+use crate::ids::{ClusterId, Epoch, RunId, Seq};
+use crate::summary::RunSummary;
 
-/// The right to write to one run's history: an epoch, and a guard that frees the run when it is dropped (an OS lock
-/// that dies with the process, in the journal).
+/// The right to write to one run's history: an epoch of its cluster, and a guard that frees the cluster when it is dropped
+/// (an OS lock that dies with the process, in the journal).
 pub struct Lease {
     run: RunId,
+    cluster: ClusterId,
     epoch: Epoch,
     _guard: Box<dyn Any + Send + Sync>,
 }
 
 impl Lease {
-    /// A lease on `run` in `epoch` which holds `guard` for as long as it lives. Stores make it, nobody else.
-    pub fn new(run: RunId, epoch: Epoch, guard: Box<dyn Any + Send + Sync>) -> Self {
+    /// A lease on `run` of `cluster` in `epoch` which holds `guard` for as long as it lives. Stores make it, nobody else.
+    pub fn new(run: RunId, cluster: ClusterId, epoch: Epoch, guard: Box<dyn Any + Send + Sync>) -> Self {
         Self {
             run,
+            cluster,
             epoch,
             _guard: guard,
         }
@@ -32,7 +35,12 @@ impl Lease {
         self.run
     }
 
-    /// The epoch under which this lease may append.
+    /// The run's cluster.
+    pub const fn cluster(&self) -> ClusterId {
+        self.cluster
+    }
+
+    /// The epoch of the cluster under which this lease may append.
     pub const fn epoch(&self) -> Epoch {
         self.epoch
     }
@@ -42,6 +50,7 @@ impl std::fmt::Debug for Lease {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Lease")
             .field("run", &self.run)
+            .field("cluster", &self.cluster)
             .field("epoch", &self.epoch)
             .finish_non_exhaustive()
     }
@@ -52,14 +61,43 @@ impl std::fmt::Debug for Lease {
 pub struct RunRow {
     /// The run.
     pub run: RunId,
+    /// The workflow it is a run of.
+    pub workflow: String,
     /// Its cluster's name.
     pub cluster: String,
+    /// Its cluster.
+    pub cluster_id: ClusterId,
     /// Its provider's name.
     pub provider: String,
+    /// The event format in which it began.
+    pub format: u16,
     /// When it was created, UTC.
     pub created_at: Timestamp,
-    /// Whether it still owns its cluster's name: from its creation until [`Store::retire`].
+    /// Whether its cluster still has its name: from its creation until [`Store::retire`].
     pub owns_cluster: bool,
+    /// What its last events say.
+    pub summary: RunSummary,
+}
+
+/// A run's state as it was after one of its events, kept so that a long history need not be folded from its beginning. It
+/// is a convenience: the history says the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The last event that it has taken into account.
+    pub seq: Seq,
+    /// The form of `state`; another one than [`crate::state::SNAPSHOT_FORMAT`] is of no use to this build.
+    pub format: u32,
+    /// The state, in a form that only the engine reads.
+    pub state: Vec<u8>,
+}
+
+/// What can be read of a damaged history.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Salvaged {
+    /// The events from the first to the last one before the damage.
+    pub events: Vec<Recorded>,
+    /// What is damaged, and where; none where nothing is.
+    pub damage: Option<String>,
 }
 
 /// Why a store refused or failed.
@@ -87,8 +125,10 @@ pub enum StoreError {
         /// The run that owns it.
         run: RunId,
     },
-    /// The lease is not the newest: another process took the run over since.
-    #[error("run `{run}` was taken over by another process (epoch {newest}, this one has {epoch})")]
+    /// The lease is not the newest: another process took the cluster over since.
+    #[error(
+        "the cluster of run `{run}` was taken over by another process (epoch {newest}, this one has {epoch})"
+    )]
     Fenced {
         /// The run.
         run: RunId,
@@ -115,9 +155,17 @@ pub enum StoreError {
         /// The newest that this program knows.
         supported: u64,
     },
-    /// The journal is damaged.
+    /// The journal is damaged in its structure.
     #[error("the journal is damaged: {0}")]
     Corrupt(String),
+    /// One run's history is damaged; the others are not.
+    #[error("the history of run `{run}` is damaged: {what}")]
+    DamagedRun {
+        /// The run.
+        run: RunId,
+        /// What is wrong, and where.
+        what: String,
+    },
     /// The journal cannot be read or written (full disk, permissions, not a database).
     #[error("{doing}")]
     Unusable {
@@ -134,30 +182,46 @@ pub enum StoreError {
 /// What every store guarantees (the suite in [`crate::contract`] checks it):
 /// - an append is acknowledged only once it is durable, all of it or nothing;
 /// - the events of a run are numbered from 1 without gaps, an existing number is never overwritten;
-/// - only the lease with the newest epoch can append, and there is at most one living lease a run;
+/// - each cluster has one counter of epochs, raised in the transaction that creates or adopts any run of it; only the lease
+///   with the newest epoch can append, and there is at most one living lease a cluster;
 /// - appends take effect in the order of the calls.
 pub trait Store: Send + Sync + 'static {
-    /// Creates a run with its first event, which must be a `RunStarted` with sequence number 1 and epoch 1, and leases
-    /// it. Refused with [`StoreError::ClusterExists`] where a run of the same provider owns the cluster's name.
+    /// Creates a run with its first event, which must be a `RunStarted` with sequence number 1, and leases it. The event is
+    /// recorded under the next epoch of its cluster, whatever it says; the lease tells it. The cluster is made with its first
+    /// run. Refused with [`StoreError::ClusterExists`] where another cluster of the same provider has the name, and with
+    /// [`StoreError::Held`] while a lease on a run of the same cluster lives.
     fn create(&self, first: Arc<Recorded>) -> BoxFuture<'_, Result<Lease, StoreError>>;
 
-    /// Leases an existing run under a new epoch; refused at once with [`StoreError::Held`] while a lease lives.
-    fn adopt(&self, run: RunId) -> BoxFuture<'_, Result<Lease, StoreError>>;
+    /// Leases an existing run under a new epoch of its cluster, higher than `above` too (`Epoch(0)` where nothing is known
+    /// of one that this store does not have); refused at once with [`StoreError::Held`] while a lease lives.
+    fn adopt(&self, run: RunId, above: Epoch) -> BoxFuture<'_, Result<Lease, StoreError>>;
 
     /// Appends events in one transaction. The order is fixed by the call, not by the first poll of the future.
     fn append(&self, lease: &Lease, events: Vec<Arc<Recorded>>)
     -> BoxFuture<'static, Result<(), StoreError>>;
 
+    /// At most `limit` events of a run's history that come after number `after`, in order; from the beginning after `Seq(0)`.
+    fn read(&self, run: RunId, after: Seq, limit: usize) -> BoxFuture<'_, Result<Vec<Recorded>, StoreError>>;
+
     /// The whole history of a run, in order.
     fn load(&self, run: RunId) -> BoxFuture<'_, Result<Vec<Recorded>, StoreError>>;
+
+    /// What can be read of a run's history, be it damaged.
+    fn salvage(&self, run: RunId) -> BoxFuture<'_, Result<Salvaged, StoreError>>;
+
+    /// Keeps a snapshot of a run, in place of an older one. It may be lost without harm.
+    fn keep(&self, lease: &Lease, snapshot: Snapshot) -> BoxFuture<'static, Result<(), StoreError>>;
+
+    /// The newest snapshot of a run that is whole, if there is one.
+    fn snapshot(&self, run: RunId) -> BoxFuture<'_, Result<Option<Snapshot>, StoreError>>;
 
     /// Every run, oldest first.
     fn runs(&self) -> BoxFuture<'_, Result<Vec<RunRow>, StoreError>>;
 
-    /// Whether a living lease holds the run.
+    /// Whether a living lease holds the run's cluster.
     fn is_held(&self, run: RunId) -> BoxFuture<'_, Result<bool, StoreError>>;
 
-    /// Gives the cluster's name back: what the run created is gone. Repeating it is fine.
+    /// Gives the cluster's name back: what its runs created is gone. Repeating it is fine.
     fn retire(&self, lease: &Lease) -> BoxFuture<'static, Result<(), StoreError>>;
 }
 
@@ -211,7 +275,7 @@ pub fn check_batch(run: RunId, epoch: Epoch, events: &[Arc<Recorded>]) -> Result
 /// [`StoreError::OutOfSequence`] where its number is not 1; [`StoreError::Unusable`] where it is no
 /// [`Event::RunStarted`]; and what [`check_batch`] refuses.
 pub fn check_first(first: &Arc<Recorded>) -> Result<RunRow, StoreError> {
-    check_batch(first.run, Epoch::FIRST, std::slice::from_ref(first))?;
+    check_batch(first.run, first.epoch, std::slice::from_ref(first))?;
     if first.seq != Seq::FIRST {
         return Err(StoreError::OutOfSequence {
             run: first.run,
@@ -220,7 +284,11 @@ pub fn check_first(first: &Arc<Recorded>) -> Result<RunRow, StoreError> {
         });
     }
     let Event::RunStarted {
-        cluster, provider, ..
+        workflow,
+        cluster,
+        cluster_id,
+        provider,
+        ..
     } = &first.event
     else {
         return Err(StoreError::Unusable {
@@ -234,9 +302,13 @@ pub fn check_first(first: &Arc<Recorded>) -> Result<RunRow, StoreError> {
     };
     Ok(RunRow {
         run: first.run,
+        workflow: workflow.clone(),
         cluster: cluster.clone(),
+        cluster_id: cluster_id.unwrap_or(ClusterId::of_run(first.run)),
         provider: provider.clone(),
+        format: first.format,
         created_at: first.at,
         owns_cluster: true,
+        summary: RunSummary::begin(first),
     })
 }

@@ -9,11 +9,16 @@ use serde_json::json;
 
 use crate::catalogue::CatalogueEntry;
 use crate::error::{ErrorClass, ErrorReport};
-use crate::event::{EVENT_FORMAT, Event, How, Purpose, Recorded, Resource};
-use crate::ids::{Attempt, EffectKey, Epoch, Generation, RunId, Seq, StepId};
+use crate::event::{EVENT_FORMAT, Event, How, Purpose, Recorded, Renamed, Resource, Settled};
+use crate::ids::{Attempt, ClusterId, EffectKey, Epoch, Generation, Nonce, RunId, Seq, StepId};
 
-/// A `RunStarted` of a new run for `cluster` at the provider `local`.
+/// A `RunStarted` of a new run for a new cluster called `cluster` at the provider `local`.
 pub fn first(cluster: &str) -> Arc<Recorded> {
+    first_of(cluster, ClusterId::generate())
+}
+
+/// The same for a cluster that may exist.
+pub fn first_of(cluster: &str, id: ClusterId) -> Arc<Recorded> {
     Arc::new(Recorded {
         run: RunId::generate(),
         seq: Seq::FIRST,
@@ -22,7 +27,9 @@ pub fn first(cluster: &str) -> Arc<Recorded> {
         generation: Generation::FIRST,
         format: EVENT_FORMAT,
         event: Event::RunStarted {
+            workflow: "deploy".to_owned(),
             cluster: cluster.to_owned(),
+            cluster_id: Some(id),
             provider: "local".to_owned(),
             spec: json!({"masters": 1, "slaves": 2, "name": "naïve \"quoted\" \u{1F980}"}),
             tool_version: "0.1.0".to_owned(),
@@ -30,6 +37,7 @@ pub fn first(cluster: &str) -> Arc<Recorded> {
                 CatalogueEntry::new("launch-slaves".into(), "1.4", "launch the slaves").over("nodes"),
                 CatalogueEntry::new("hdfs-format".into(), "2.17", "format HDFS").destructive(),
             ],
+            nonce: Some(Nonce::generate()),
         },
     })
 }
@@ -86,6 +94,7 @@ pub(super) fn every_kind(first: &Recorded) -> Vec<Event> {
             purpose: Purpose::Destroy,
             pid: 4242,
             host: "host".to_owned(),
+            nonce: Some(Nonce::generate()),
         },
         Event::StepStarted {
             step: step.clone(),
@@ -93,7 +102,7 @@ pub(super) fn every_kind(first: &Recorded) -> Vec<Event> {
             attempt: Attempt::FIRST,
             input: input.clone(),
             input_digest: "00ff".to_owned(),
-            effect_key: EffectKey::derive(first.run, Generation::FIRST, &step, None),
+            effect_key: EffectKey::derive(first.run, Generation::FIRST, &step, None, 0),
         },
         Event::StepStarted {
             step: step.clone(),
@@ -101,7 +110,13 @@ pub(super) fn every_kind(first: &Recorded) -> Vec<Event> {
             attempt: Attempt(2),
             input,
             input_digest: "00ff".to_owned(),
-            effect_key: EffectKey::derive(first.run, Generation::FIRST, &step, Some(&"demo-slave-1".into())),
+            effect_key: EffectKey::derive(
+                first.run,
+                Generation::FIRST,
+                &step,
+                Some(&"demo-slave-1".into()),
+                1,
+            ),
         },
         succeeded(1),
         Event::StepSucceeded {
@@ -129,6 +144,36 @@ pub(super) fn every_kind(first: &Recorded) -> Vec<Event> {
             step: step.clone(),
             reason: "one master needs no ZooKeeper".to_owned(),
         },
+        Event::StepStale {
+            step: step.clone(),
+            item: None,
+            reason: "another input".to_owned(),
+        },
+        Event::StepStale {
+            step: step.clone(),
+            item: Some("demo-slave-1".into()),
+            reason: "its machine was replaced".to_owned(),
+        },
+        Event::EffectSettled {
+            step: step.clone(),
+            item: None,
+            effect_key: EffectKey::derive(first.run, Generation::FIRST, &step, None, 0),
+            settled: Settled::Ended,
+        },
+        Event::CatalogueChanged {
+            tool_version: "0.2.0".to_owned(),
+            catalogue: vec![CatalogueEntry::new(
+                "launch-slaves".into(),
+                "1.4",
+                "launch the slaves",
+            )],
+            added: vec!["launch-slaves".into()],
+            dropped: vec!["hdfs-format".into()],
+            renamed: vec![Renamed {
+                from: "hdfs".into(),
+                to: "hdfs-start".into(),
+            }],
+        },
         Event::ResourceCreated {
             step: step.clone(),
             item: Some("demo-slave-1".into()),
@@ -155,6 +200,9 @@ pub(super) fn every_kind(first: &Recorded) -> Vec<Event> {
             error: report,
         },
         Event::RunSucceeded,
+        Event::RunPartial {
+            open: vec!["hdfs-format".into()],
+        },
     ]
 }
 
@@ -167,11 +215,15 @@ pub(super) const fn kinds(event: &Event) -> usize {
         | Event::StepSucceeded { .. }
         | Event::StepFailed { .. }
         | Event::StepSkipped { .. }
+        | Event::StepStale { .. }
+        | Event::EffectSettled { .. }
+        | Event::CatalogueChanged { .. }
         | Event::ResourceCreated { .. }
         | Event::ResourceDeleted { .. }
         | Event::ReplayRequested { .. }
         | Event::RunInterrupted { .. }
         | Event::RunFailed { .. }
-        | Event::RunSucceeded => 12,
+        | Event::RunSucceeded
+        | Event::RunPartial { .. } => 16,
     }
 }

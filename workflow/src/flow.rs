@@ -1,4 +1,7 @@
-//! The flow context: what `deploy` awaits its steps through.
+//! The flow context: what a workflow awaits its steps through.
+//!
+//! A workflow's function is driven in two ways. Either its steps act and their outcomes are recorded, or nothing acts and the
+//! history is only held against what this program would do (`preflight`).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -6,18 +9,19 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use serde_json::Value;
-use tracing::Instrument as _;
 
 use crate::clock::Clock;
 use crate::error::{ErrorClass, ErrorReport};
 use crate::event::{Event, How};
 use crate::halt::{Halt, summary};
-use crate::ids::{Attempt, EffectKey, ItemKey, StepId};
-use crate::payload::{Input, Items, decode, with_json};
-use crate::progress::{Progress, Status};
+use crate::ids::{ItemKey, StepId};
+use crate::payload::{Input, decode};
+use crate::preflight::Sight;
+use crate::progress::Status;
 use crate::record::Recorder;
-use crate::state::RunState;
-use crate::step::{Probe, Step, StepCx};
+use crate::standing::{Accepted, Standing};
+use crate::state::{Pass, RunState};
+use crate::step::Step;
 use crate::stop::Stop;
 
 /// Bounds of a whole flow.
@@ -27,7 +31,7 @@ pub struct Settings {
     pub fan_out: usize,
     /// How long running steps may go on after a request to stop.
     pub grace: Duration,
-    /// Whether a recorded outcome counts although this program computes another input for its step.
+    /// Whether to go on although the history does not fit what this program would do; see [`Accepted`].
     pub accept_drift: bool,
 }
 
@@ -43,20 +47,29 @@ impl Default for Settings {
 
 /// The way of a flow to its steps: each is run, or its recorded outcome returned. Clones share one run.
 pub struct Flow<W> {
-    world: Arc<W>,
-    recorder: Arc<Recorder>,
-    clock: Arc<dyn Clock>,
-    stop: Stop,
-    settings: Settings,
+    pub(crate) world: Arc<W>,
+    pub(crate) hand: Hand,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) stop: Stop,
+    pub(crate) settings: Settings,
     /// Some branch cannot go on: what runs may finish, nothing new starts.
-    halted: Stop,
+    pub(crate) halted: Stop,
+}
+
+/// What a flow does with its steps.
+#[derive(Clone)]
+pub(crate) enum Hand {
+    /// It runs them.
+    Acts(Arc<Recorder>),
+    /// It looks at what the history says of them.
+    Looks(Arc<Sight>),
 }
 
 impl<W> Clone for Flow<W> {
     fn clone(&self) -> Self {
         Self {
             world: self.world.clone(),
-            recorder: self.recorder.clone(),
+            hand: self.hand.clone(),
             clock: self.clock.clone(),
             stop: self.stop.clone(),
             settings: self.settings,
@@ -65,25 +78,25 @@ impl<W> Clone for Flow<W> {
     }
 }
 
-/// What the history says of a step about to be awaited.
-enum Standing {
-    /// It has an outcome: its output.
-    Settled(Value),
-    /// It has to run.
-    Due,
+/// A step or item that is to be awaited, and what the history says of it.
+pub(crate) struct Awaited<'a, S> {
+    step: &'a S,
+    item: Option<&'a ItemKey>,
+    input: Input,
+    standing: Standing,
 }
 
 impl<W: Send + Sync + 'static> Flow<W> {
     pub(crate) fn new(
         world: Arc<W>,
-        recorder: Arc<Recorder>,
+        hand: Hand,
         clock: Arc<dyn Clock>,
         stop: Stop,
         settings: Settings,
     ) -> Self {
         Self {
             world,
-            recorder,
+            hand,
             clock,
             stop,
             settings,
@@ -121,7 +134,7 @@ impl<W: Send + Sync + 'static> Flow<W> {
     /// # Errors
     /// The step has run in this generation, or the journal failed.
     pub async fn skip(&self, step: StepId, reason: &str) -> Result<(), Halt> {
-        self.halting(self.run_skip(step, reason))
+        self.halting(self.run_skip(step, reason).await)
     }
 
     /// Lets nothing new start in other branches once one of them cannot go on. The end of a replay is no such case:
@@ -136,11 +149,89 @@ impl<W: Send + Sync + 'static> Flow<W> {
         result
     }
 
+    /// Looks at the state now.
+    pub(crate) fn inspect<T>(&self, look: impl FnOnce(&RunState) -> T) -> T {
+        match &self.hand {
+            Hand::Acts(recorder) => recorder.inspect(look),
+            Hand::Looks(sight) => look(&sight.state),
+        }
+    }
+
     async fn run_step<S: Step<World = W>>(&self, step: &S) -> Result<S::Output, Halt> {
         let input = Input::of(&S::ID, step)?;
-        match self.standing(&S::ID, None, &input)? {
-            Standing::Settled(output) => decode(&S::ID, output),
-            Standing::Due => self.execute(step, None, input).await,
+        let awaited = self.awaited(step, None, input);
+        match &self.hand {
+            Hand::Acts(recorder) => self.come_to(recorder, awaited).await,
+            Hand::Looks(sight) => sight.see(step, None, &awaited.standing).await,
+        }
+    }
+
+    fn awaited<'a, S: Step<World = W>>(
+        &self,
+        step: &'a S,
+        item: Option<&'a ItemKey>,
+        input: Input,
+    ) -> Awaited<'a, S> {
+        let standing = self.inspect(|state| Standing::of(state, &S::ID, item, &input));
+        let standing = match self.settings.accept_drift {
+            true => standing.accepting(),
+            false => standing,
+        };
+        // An output of another version is no outcome: the step is asked again, and its probe tells what is there.
+        let standing = match standing {
+            Standing::Settled(output) if item.is_some() || !input.is_list => {
+                let runs = self.inspect(|state| state.pass(&S::ID) == Pass::Runs);
+                match decode::<S::Output>(&S::ID, &output) {
+                    None if runs => Standing::Due {
+                        before: None,
+                        reopened: Some("its recorded output is another version's".to_owned()),
+                    },
+                    _ => Standing::Settled(output),
+                }
+            }
+            other => other,
+        };
+        Awaited {
+            step,
+            item,
+            input,
+            standing,
+        }
+    }
+
+    /// The output of a step or item that the flow has come to.
+    async fn come_to<S: Step<World = W>>(
+        &self,
+        recorder: &Arc<Recorder>,
+        awaited: Awaited<'_, S>,
+    ) -> Result<S::Output, Halt> {
+        let Awaited {
+            step,
+            item,
+            input,
+            standing,
+        } = awaited;
+        let id = &S::ID;
+        match standing {
+            Standing::Settled(output) => decode(id, &output).ok_or_else(|| undecodable(id)),
+            Standing::Due { reopened, .. } => {
+                // Nothing is written where nothing may start.
+                self.may_start()?;
+                if let Some(reason) = reopened {
+                    recorder.note(stale(id, item, reason))?;
+                }
+                self.execute(recorder, step, item, input).await
+            }
+            Standing::Outdated { before, is_news } => {
+                if is_news {
+                    let reason = "what it was made from was replaced".to_owned();
+                    recorder.note(stale(id, item, reason))?;
+                }
+                let before = decode(id, &before).ok_or_else(|| undecodable(id))?;
+                Ok(step.forecast(before))
+            }
+            Standing::Ends => Err(Halt::EndOfReplay),
+            Standing::Drifted { drift, .. } => Err(Halt::Drift(drift)),
         }
     }
 
@@ -148,43 +239,97 @@ impl<W: Send + Sync + 'static> Flow<W> {
         &self,
         items: Vec<(ItemKey, S)>,
     ) -> Result<Vec<(ItemKey, S::Output)>, Halt> {
-        let keys: Vec<_> = items.iter().map(|(key, _)| key).collect();
         let mut seen = BTreeSet::new();
-        if let Some(twice) = keys.iter().find(|key| !seen.insert(**key)) {
+        if let Some((twice, _)) = items.iter().find(|(key, _)| !seen.insert(key)) {
             let error = ErrorReport::new(
                 ErrorClass::Permanent,
                 format!("two of its items are named `{twice}`"),
             );
             return Err(Halt::Failed { step: S::ID, error });
         }
-        let keys = Input::of(&S::ID, &Items { items: keys })?;
-        let whole = self.standing(&S::ID, None, &keys)?;
-        // An item that has drifted is found before any other starts.
+        let list = Input::list(&S::ID, items.iter().map(|(key, _)| key).collect())?;
+        let mut all = Vec::with_capacity(items.len());
         for (key, step) in &items {
-            self.standing(&S::ID, Some(key), &Input::of(&S::ID, step)?)?;
+            all.push(self.awaited(step, Some(key), Input::of(&S::ID, step)?));
         }
-        let attempt = match whole {
-            Standing::Settled(_) => None,
-            Standing::Due => {
-                self.may_start()?;
-                Some(self.start(&S::ID, None, &keys).await?)
-            }
+        let whole = self.inspect(|state| Standing::of(state, &S::ID, None, &list));
+        let whole = match self.settings.accept_drift {
+            true => whole.accepting(),
+            false => whole,
         };
-        let results = self.run_items(items).await;
-        let Some(attempt) = attempt else {
-            return results
-                .into_iter()
-                .map(|(key, result)| Ok((key, result?)))
-                .collect();
-        };
+        match &self.hand {
+            Hand::Looks(sight) => sight.see_all(whole, &all).await,
+            Hand::Acts(recorder) => self.come_to_all(recorder, &items, list, whole, all).await,
+        }
+    }
 
+    async fn come_to_all<S: Step<World = W>>(
+        &self,
+        recorder: &Arc<Recorder>,
+        items: &[(ItemKey, S)],
+        list: Input,
+        whole: Standing,
+        all: Vec<Awaited<'_, S>>,
+    ) -> Result<Vec<(ItemKey, S::Output)>, Halt> {
+        // What has drifted is found before any item starts.
+        let drifts = all.iter().map(|awaited| &awaited.standing).chain([&whole]);
+        let drifted = drifts.filter_map(|standing| match standing {
+            Standing::Drifted { drift, .. } => Some(drift),
+            _ => None,
+        });
+        if let Some(drift) = drifted.into_iter().next() {
+            return Err(Halt::Drift(drift.clone()));
+        }
+        let runs = self.inspect(|state| state.pass(&S::ID) == Pass::Runs);
+        let is_due = matches!(whole, Standing::Due { .. })
+            || all
+                .iter()
+                .any(|awaited| matches!(awaited.standing, Standing::Due { .. }));
+        if !(runs && is_due) {
+            if whole == Standing::Ends {
+                return Err(Halt::EndOfReplay);
+            }
+            if let Standing::Outdated { is_news: true, .. } = whole {
+                let reason = "its items were replaced".to_owned();
+                recorder.note(stale(&S::ID, None, reason))?;
+            }
+            let mut outputs = Vec::with_capacity(items.len());
+            for ((key, _), awaited) in items.iter().zip(all) {
+                outputs.push((key.clone(), self.come_to(recorder, awaited).await?));
+            }
+            return Ok(outputs);
+        }
+
+        self.may_start()?;
+        for awaited in &all {
+            if let Standing::Due {
+                reopened: Some(reason),
+                ..
+            } = &awaited.standing
+            {
+                recorder.note(stale(&S::ID, awaited.item, reason.clone()))?;
+            }
+        }
+        let status = |state: &RunState| state.step(&S::ID).map(|step| step.progress.status);
+        match whole {
+            Standing::Due {
+                reopened: Some(reason),
+                ..
+            } => recorder.note(stale(&S::ID, None, reason))?,
+            _ if self.inspect(status) == Some(Status::Succeeded) => {
+                recorder.note(stale(&S::ID, None, "an item of it has to run".to_owned()))?;
+            }
+            _ => {}
+        }
+        let attempt = self.start(recorder, &S::ID, None, &list).await?;
+        let results = self.run_items(items).await;
         let total = results.len();
         let failed: Vec<_> = results
             .iter()
             .filter_map(|(key, r)| Some((key, r.as_ref().err()?)))
             .collect();
         if let Some(error) = summary(&failed, total) {
-            self.fail(&S::ID, None, attempt, error.clone()).await?;
+            self.fail(recorder, &S::ID, None, attempt, error.clone()).await?;
             let worst = results
                 .into_iter()
                 .filter_map(|(_, r)| r.err())
@@ -194,7 +339,7 @@ impl<W: Send + Sync + 'static> Flow<W> {
                 Some(other) => other,
             });
         }
-        self.recorder.note(Event::StepSucceeded {
+        recorder.note(Event::StepSucceeded {
             step: S::ID,
             item: None,
             attempt,
@@ -207,43 +352,15 @@ impl<W: Send + Sync + 'static> Flow<W> {
             .collect()
     }
 
-    fn run_skip(&self, step: StepId, reason: &str) -> Result<(), Halt> {
-        let known = self.recorder.inspect(|state| {
-            let found = state.step(&step)?;
-            let kept = found.progress.status == Status::Stale && found.reason.is_some();
-            Some((
-                found.progress.status,
-                kept,
-                state.is_in_range(&step),
-                state.is_past_range(&step),
-            ))
-        });
-        match known {
-            None => Err(drift(&step, "the run's catalogue does not have it")),
-            Some((.., true)) => Err(Halt::EndOfReplay),
-            Some((Status::Skipped, ..)) => Ok(()),
-            Some((Status::Succeeded, ..)) => Err(drift(&step, "it has run, and this program would skip it")),
-            Some((_, _, true, _)) => {
-                self.may_start()?;
-                Ok(self.recorder.note(Event::StepSkipped {
-                    step,
-                    reason: reason.to_owned(),
-                })?)
-            }
-            Some((_, true, ..)) => Ok(()),
-            Some(_) => Err(drift(&step, "it has run, and this program would skip it")),
-        }
-    }
-
     async fn run_items<S: Step<World = W>>(
         &self,
-        items: Vec<(ItemKey, S)>,
+        items: &[(ItemKey, S)],
     ) -> Vec<(ItemKey, Result<S::Output, Halt>)> {
         // All in this task: an item mostly waits for its node, and waking another thread costs as much as a commit.
-        let mut results: Vec<_> = stream::iter(items.into_iter().enumerate())
+        let mut results: Vec<_> = stream::iter(items.iter().enumerate())
             .map(|(index, (key, step))| async move {
-                let result = self.halting(self.item(&key, &step).await);
-                (index, key, result)
+                let result = self.halting(self.item(key, step).await);
+                (index, key.clone(), result)
             })
             .buffer_unordered(self.settings.fan_out.max(1))
             .collect()
@@ -257,224 +374,78 @@ impl<W: Send + Sync + 'static> Flow<W> {
 
     async fn item<S: Step<World = W>>(&self, key: &ItemKey, step: &S) -> Result<S::Output, Halt> {
         let input = Input::of(&S::ID, step)?;
-        match self.standing(&S::ID, Some(key), &input)? {
-            Standing::Settled(output) => decode(&S::ID, output),
-            Standing::Due => self.execute(step, Some(key), input).await,
+        let awaited = self.awaited(step, Some(key), input);
+        match &self.hand {
+            Hand::Acts(recorder) => self.come_to(recorder, awaited).await,
+            Hand::Looks(sight) => sight.see(step, Some(key), &awaited.standing).await,
         }
     }
 
-    /// Whether a step or an item of it has an outcome, or has to run in this generation.
-    fn standing(&self, step: &StepId, item: Option<&ItemKey>, input: &Input) -> Result<Standing, Halt> {
-        let known = self.recorder.inspect(|state| {
-            let found = state.step(step)?;
-            let (whole, due) = (found.progress.status, state.is_in_range(step));
-            let progress = match item {
-                None => Some(found.progress.clone()),
-                // The items of an earlier generation go with their step.
-                Some(_) if due && whole == Status::Stale => None,
-                Some(item) => found.items.get(item).cloned(),
-            };
-            Some((whole, progress, due, state.is_past_range(step)))
-        });
-        let Some((whole, progress, due, past)) = known else {
-            return Err(drift(step, "the run's catalogue does not have it"));
+    async fn run_skip(&self, step: StepId, reason: &str) -> Result<(), Halt> {
+        let Some((status, pass)) = self.inspect(|state| {
+            let found = state.step(&step)?;
+            Some((found.progress.status, state.pass(&step)))
+        }) else {
+            return Err(Halt::Drift(crate::halt::Drift {
+                step,
+                why: "the run's catalogue does not have it".to_owned(),
+                accepted: None,
+            }));
         };
-        if past {
-            return Err(Halt::EndOfReplay);
-        }
-        match progress {
-            Some(p) if p.status == Status::Succeeded => self.reuse(step, &p, input),
-            Some(p) if p.status == Status::Stale && !due && p.output.is_some() => self.reuse(step, &p, input),
-            Some(p) if p.status == Status::Skipped || (p.status == Status::Stale && !due) => {
-                Err(drift(step, "it was skipped, and this program would run it"))
+        let is_kept = pass != Pass::Runs || status == Status::Skipped;
+        let has_run = !is_kept && !matches!(status, Status::Pending | Status::Stale);
+        let drift = crate::halt::Drift {
+            step: step.clone(),
+            why: "it has run, and this program would skip it".to_owned(),
+            accepted: Some(Accepted::RunsAgain),
+        };
+        let recorder = match &self.hand {
+            _ if pass == Pass::EndsBefore => return Err(Halt::EndOfReplay),
+            Hand::Acts(_) if is_kept => return Ok(()),
+            Hand::Acts(_) if has_run && !self.settings.accept_drift => return Err(Halt::Drift(drift)),
+            Hand::Acts(recorder) => recorder,
+            Hand::Looks(sight) => {
+                let told = has_run && !self.settings.accept_drift;
+                sight.see_skip(&step, told.then_some(drift));
+                return Ok(());
             }
-            None if whole == Status::Succeeded || !due => Err(drift(step, "it has other items than before")),
-            _ => Ok(Standing::Due),
+        };
+        self.may_start()?;
+        if has_run {
+            recorder.note(stale(&step, None, format!("{}; accepted", drift.why)))?;
         }
+        Ok(recorder.note(Event::StepSkipped {
+            step,
+            reason: reason.to_owned(),
+        })?)
     }
 
-    fn reuse(&self, step: &StepId, progress: &Progress, input: &Input) -> Result<Standing, Halt> {
-        if progress.input_digest.as_deref() != Some(&input.digest) {
-            let drift = drift(step, "this program computes another input for it");
-            if !self.settings.accept_drift {
-                return Err(drift);
-            }
-            tracing::warn!(%drift, "accepted");
-        }
-        Ok(Standing::Settled(progress.output.clone().unwrap_or(Value::Null)))
-    }
-
-    fn may_start(&self) -> Result<(), Halt> {
+    pub(crate) fn may_start(&self) -> Result<(), Halt> {
         if self.stop.is_requested() || self.halted.is_requested() {
             return Err(Halt::Stopped);
         }
         Ok(())
     }
+}
 
-    async fn start(&self, step: &StepId, item: Option<&ItemKey>, input: &Input) -> Result<Attempt, Halt> {
-        let mut started = Attempt::FIRST;
-        self.recorder
-            .record_with(|state| {
-                started = Attempt(attempts_so_far(state, step, item) + 1);
-                Event::StepStarted {
-                    step: step.clone(),
-                    item: item.cloned(),
-                    attempt: started,
-                    input: input.value.clone(),
-                    input_digest: input.digest.clone(),
-                    effect_key: EffectKey::derive(state.run, state.generation, step, item, 0),
-                }
-            })
-            .await?;
-        Ok(started)
-    }
-
-    async fn fail(
-        &self,
-        step: &StepId,
-        item: Option<&ItemKey>,
-        attempt: Attempt,
-        error: ErrorReport,
-    ) -> Result<(), Halt> {
-        self.halted.request();
-        let failed = Event::StepFailed {
-            step: step.clone(),
-            item: item.cloned(),
-            attempt,
-            error,
-            retry_in_ms: None,
-        };
-        Ok(self.recorder.record(failed).await?)
-    }
-
-    /// Tries until it succeeds or must not be tried again.
-    async fn execute<S: Step<World = W>>(
-        &self,
-        step: &S,
-        item: Option<&ItemKey>,
-        input: Input,
-    ) -> Result<S::Output, Halt> {
-        let mut delays = step.limits().retry.delays();
-        self.may_start()?;
-        loop {
-            let attempt = self.start(&S::ID, item, &input).await?;
-            let error = match self.attempt(step, item, attempt).await.and_then(with_json) {
-                Ok((output, value, how)) => {
-                    let (id, item) = (S::ID, item.cloned());
-                    self.recorder.note(Event::StepSucceeded {
-                        step: id,
-                        item,
-                        attempt,
-                        output: value,
-                        how,
-                    })?;
-                    return Ok(output);
-                }
-                Err(error) => error,
-            };
-            let may_retry = if error.class.is_retryable() {
-                self.may_start()
-            } else {
-                Ok(())
-            };
-            let again = error.class.is_retryable() && may_retry.is_ok();
-            let Some(delay) = again.then(|| delays.next()).flatten() else {
-                let stopped = self.stop.is_requested();
-                self.fail(&S::ID, item, attempt, error.clone()).await?;
-                may_retry?;
-                return Err(if stopped {
-                    Halt::Stopped
-                } else {
-                    Halt::Failed { step: S::ID, error }
-                });
-            };
-            let retry_in_ms = Some(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
-            let (id, key, reason) = (S::ID, item.cloned(), error.clone());
-            self.recorder
-                .record(Event::StepFailed {
-                    step: id,
-                    item: key,
-                    attempt,
-                    error,
-                    retry_in_ms,
-                })
-                .await?;
-            tokio::select! {
-                () = self.clock.sleep(delay) => {}
-                () = self.stop.requested() => {}
-                () = self.halted.requested() => {}
-            }
-            if let Err(stopped) = self.may_start() {
-                // The announced try will not come: the failure before it was the last.
-                self.fail(&S::ID, item, attempt, reason).await?;
-                return Err(stopped);
-            }
-        }
-    }
-
-    /// One attempt: probe, and if there is something to do, apply and verify, within the deadline.
-    async fn attempt<S: Step<World = W>>(
-        &self,
-        step: &S,
-        item: Option<&ItemKey>,
-        attempt: Attempt,
-    ) -> Result<(S::Output, How), ErrorReport> {
-        let cx = self.recorder.inspect(|state| StepCx {
-            world: self.world.clone(),
-            recorder: self.recorder.clone(),
-            run: state.run,
-            generation: state.generation,
-            step: S::ID,
-            item: item.cloned(),
-            attempt,
-            effect_key: EffectKey::derive(state.run, state.generation, &S::ID, item, 0),
-            named_by_replay: state.is_named_by_replay(&S::ID),
-        });
-        let work = async {
-            if let Probe::Done(output) = step.probe(&cx).await? {
-                return Ok((output, How::Found));
-            }
-            let output = step.apply(&cx).await?;
-            step.verify(&cx, &output).await?;
-            Ok((output, How::Applied))
-        };
-        let span = match item {
-            Some(item) => tracing::info_span!("attempt", step = %S::ID, %item, %attempt),
-            None => tracing::info_span!("attempt", step = %S::ID, %attempt),
-        };
-        let work = work.instrument(span);
-        let deadline = step.limits().deadline;
-        let grace_over = async {
-            self.stop.requested().await;
-            self.clock.sleep(self.settings.grace).await;
-        };
-        tokio::select! {
-            // What ends in its last moment has ended in time.
-            biased;
-            result = work => result.map_err(|error: S::Error| ErrorReport::of(&error)),
-            () = self.clock.sleep(deadline) => Err(ErrorReport::new(
-                ErrorClass::Ambiguous,
-                format!("no end after {} s", deadline.as_secs()),
-            )),
-            () = grace_over => Err(ErrorReport::new(ErrorClass::Ambiguous, "interrupted before its end")),
-        }
+impl<S> Awaited<'_, S> {
+    pub(crate) fn parts(&self) -> (&S, Option<&ItemKey>, &Standing) {
+        (self.step, self.item, &self.standing)
     }
 }
 
-fn drift(step: &StepId, why: &str) -> Halt {
-    Halt::Drift {
+fn stale(step: &StepId, item: Option<&ItemKey>, reason: String) -> Event {
+    Event::StepStale {
         step: step.clone(),
-        why: why.to_owned(),
+        item: item.cloned(),
+        reason,
     }
 }
 
-fn attempts_so_far(state: &RunState, step: &StepId, item: Option<&ItemKey>) -> u32 {
-    let Some(found) = state.step(step) else { return 0 };
-    if found.generation != state.generation || found.progress.status == Status::Stale {
-        return 0;
-    }
-    match item {
-        None => found.progress.attempts,
-        Some(item) => found.items.get(item).map_or(0, |progress| progress.attempts),
-    }
+fn undecodable(step: &StepId) -> Halt {
+    Halt::Drift(crate::halt::Drift {
+        step: step.clone(),
+        why: "its recorded output does not fit this program".to_owned(),
+        accepted: None,
+    })
 }

@@ -3,6 +3,18 @@
 use crate::error::{ErrorClass, ErrorReport};
 use crate::ids::{ItemKey, StepId};
 use crate::record::RecordError;
+use crate::standing::Accepted;
+
+/// A step whose history does not fit what this program would do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drift {
+    /// The step.
+    pub step: StepId,
+    /// In which way.
+    pub why: String,
+    /// What going on all the same would do; none where there is no such way.
+    pub accepted: Option<Accepted>,
+}
 
 /// Why a flow cannot go on; it travels up through `?`.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -14,13 +26,8 @@ pub enum Halt {
     #[error("stopped")]
     Stopped,
     /// The history does not fit what this program would do.
-    #[error("step `{step}` has drifted: {why}")]
-    Drift {
-        /// The first such step.
-        step: StepId,
-        /// In which way.
-        why: String,
-    },
+    #[error("step `{}` has drifted: {}", .0.step, .0.why)]
+    Drift(Drift),
     /// A step failed for good.
     #[error("step `{step}` failed: {}", error.message)]
     Failed {
@@ -40,7 +47,7 @@ impl Halt {
         match self {
             Self::EndOfReplay => 0,
             Self::Stopped => 1,
-            Self::Drift { .. } => 2,
+            Self::Drift(_) => 2,
             // What a person can put right must not hide a failure that cannot.
             Self::Failed { error, .. } if matches!(error.class, ErrorClass::Operator) => 3,
             Self::Failed { .. } => 4,

@@ -235,7 +235,7 @@ counter! {
 
 /// What names an external effect (an EC2 client token, a remote job): the same over retries and crashes, another one after
 /// a replay and once what it had made is known to be gone.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct EffectKey(String);
 

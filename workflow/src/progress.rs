@@ -1,13 +1,15 @@
 //! A step's or item's own progress: what it may become, and what it remembers.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::ErrorReport;
-use crate::ids::{Attempt, EffectKey};
+use crate::ids::{Attempt, EffectKey, Generation, Seq};
 
 /// Where a step or an item stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Never started.
     Pending,
@@ -19,7 +21,7 @@ pub enum Status {
     Failed,
     /// Does not apply to this cluster.
     Skipped,
-    /// Had an outcome before a replay declared it out of date.
+    /// It was begun or had an outcome, which does not count any more.
     Stale,
 }
 
@@ -35,13 +37,20 @@ impl Status {
             Self::Stale => "stale",
         }
     }
+
+    /// Whether it is an outcome that counts.
+    pub const fn is_valid(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Skipped)
+    }
 }
 
 /// A step, or an item of one, in the newest generation that touched it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// Where it stands.
     pub status: Status,
+    /// The generation that last touched it.
+    pub generation: Generation,
     /// Tries in that generation.
     pub attempts: u32,
     /// Start of the first try in that generation.
@@ -54,51 +63,105 @@ pub struct Progress {
     pub input_digest: Option<String>,
     /// The name of its external effect.
     pub effect_key: Option<EffectKey>,
-    /// What it gave.
+    /// The generation that asked for that effect: the newest whose replay named the step among those to run again.
+    pub asked: Generation,
+    /// How often its outcome became stale since.
+    pub round: u32,
+    /// What it gave when it last succeeded, be it out of date.
     pub output: Option<Value>,
+    /// The event that began its last try.
+    pub started: Seq,
+    /// The event by which its output became another than the one before, if it ever did.
+    pub replaced: Option<Seq>,
+    /// Why its outcome does not count any more.
+    pub stale: Option<String>,
+}
+
+/// What a `StepStarted` says.
+pub(crate) struct Start<'a> {
+    pub(crate) at: Timestamp,
+    pub(crate) seq: Seq,
+    pub(crate) generation: Generation,
+    pub(crate) asked: Generation,
+    pub(crate) attempt: Attempt,
+    pub(crate) digest: &'a str,
+    pub(crate) effect: &'a EffectKey,
 }
 
 impl Progress {
-    pub(crate) const fn pending() -> Self {
+    pub(crate) const fn pending(generation: Generation) -> Self {
         Self {
             status: Status::Pending,
+            generation,
             attempts: 0,
             started_at: None,
             finished_at: None,
             error: None,
             input_digest: None,
             effect_key: None,
+            asked: generation,
+            round: 0,
             output: None,
+            started: Seq(0),
+            replaced: None,
+            stale: None,
         }
     }
 
-    pub(crate) fn start(
-        &mut self,
-        at: Timestamp,
-        attempt: Attempt,
-        digest: &str,
-        effect: &EffectKey,
-    ) -> Result<(), String> {
-        match self.status {
-            Status::Succeeded => return Err("it has succeeded already".into()),
-            Status::Skipped => return Err("it was skipped".into()),
-            Status::Pending | Status::Running | Status::Failed | Status::Stale => {}
+    /// The number of the next try in `generation`.
+    pub(crate) const fn next_attempt(&self, generation: Generation) -> Attempt {
+        if self.generation.0 == generation.0 {
+            Attempt(self.attempts + 1)
+        } else {
+            Attempt::FIRST
         }
-        if attempt.0 != self.attempts + 1 {
-            return Err(format!("attempt {attempt} follows attempt {}", self.attempts));
+    }
+
+    /// The round of the next try's effect, where `asked` is the newest generation that asked for it: the same as long as the
+    /// effect may still serve.
+    pub(crate) const fn next_round(&self, asked: Generation) -> u32 {
+        if self.effect_key.is_none() || self.asked.0 != asked.0 {
+            0
+        } else if matches!(self.status, Status::Stale) {
+            self.round + 1
+        } else {
+            self.round
         }
+    }
+
+    pub(crate) fn start(&mut self, start: &Start<'_>) -> Result<(), String> {
+        if self.status.is_valid() {
+            return Err(format!("it has its outcome: {}", self.status.as_str()));
+        }
+        let expected = self.next_attempt(start.generation);
+        if start.attempt != expected {
+            return Err(format!(
+                "attempt {} follows attempt {}",
+                start.attempt,
+                expected.0 - 1
+            ));
+        }
+        let anew = self.generation != start.generation || self.status == Status::Stale;
+        self.round = self.next_round(start.asked);
+        self.asked = start.asked;
         self.status = Status::Running;
-        self.attempts = attempt.0;
-        self.started_at.get_or_insert(at);
+        self.generation = start.generation;
+        self.attempts = start.attempt.0;
+        if anew {
+            self.started_at = None;
+        }
+        self.started_at.get_or_insert(start.at);
         self.finished_at = None;
         self.error = None;
-        self.input_digest = Some(digest.to_owned());
-        self.effect_key = Some(effect.clone());
+        self.stale = None;
+        self.input_digest = Some(start.digest.to_owned());
+        self.effect_key = Some(start.effect.clone());
+        self.started = start.seq;
         Ok(())
     }
 
     /// `first` unless a failure of the same try may have been recorded before.
-    pub(crate) fn finish(&mut self, at: Timestamp, attempt: Attempt, first: bool) -> Result<(), String> {
+    fn finish(&mut self, at: Timestamp, attempt: Attempt, first: bool) -> Result<(), String> {
         if self.status != Status::Running {
             return Err(format!("it is {}, not running", self.status.as_str()));
         }
@@ -115,11 +178,22 @@ impl Progress {
         Ok(())
     }
 
-    pub(crate) fn succeed(&mut self, at: Timestamp, attempt: Attempt, output: &Value) -> Result<(), String> {
+    /// Whether it gave another output than before.
+    pub(crate) fn succeed(
+        &mut self,
+        at: Timestamp,
+        seq: Seq,
+        attempt: Attempt,
+        output: &Value,
+    ) -> Result<bool, String> {
         self.finish(at, attempt, true)?;
         self.status = Status::Succeeded;
+        let replaced = self.output.as_ref().is_some_and(|before| before != output);
+        if replaced {
+            self.replaced = Some(seq);
+        }
         self.output = Some(output.clone());
-        Ok(())
+        Ok(replaced)
     }
 
     /// A last failure may follow an announced try which then does not come.
@@ -134,5 +208,22 @@ impl Progress {
         self.error = Some(error.clone());
         self.status = if again { Status::Running } else { Status::Failed };
         Ok(())
+    }
+
+    pub(crate) fn skip(&mut self, at: Timestamp, generation: Generation) {
+        *self = Self {
+            status: Status::Skipped,
+            finished_at: Some(at),
+            // What it gave when it ran counts no more, and what it left in the world is told by the effects in doubt.
+            ..Self::pending(generation)
+        };
+    }
+
+    /// Says that what it did does not count any more; what never began stays as it is.
+    pub(crate) fn outdate(&mut self, why: &str) {
+        if !matches!(self.status, Status::Pending | Status::Stale) {
+            self.status = Status::Stale;
+            self.stale = Some(why.to_owned());
+        }
     }
 }

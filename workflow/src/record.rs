@@ -17,6 +17,9 @@ use crate::store::{Lease, Store, StoreError};
 /// the step is then probed and found done.
 const NOTE_LINGER: Duration = Duration::from_millis(2);
 
+/// After how many events the state is kept beside the history, so that a reader need not fold all of it.
+const KEEP_EVERY: u64 = 2048;
+
 /// Is told of every event once it is durable, in order. Must neither block nor call the recorder.
 pub type Observer = Arc<dyn Fn(&Recorded) + Send + Sync>;
 
@@ -52,6 +55,8 @@ pub struct Recorder {
 
 struct Book {
     state: RunState,
+    /// The last event that the newest snapshot has.
+    kept: Seq,
     /// Recorded in the state, and not yet handed to the store.
     noted: Vec<Arc<Recorded>>,
     failure: Option<RecordError>,
@@ -73,6 +78,7 @@ impl Recorder {
     ) -> Arc<Self> {
         let in_flight = Mutex::new(VecDeque::new());
         let book = Mutex::new(Book {
+            kept: state.seq,
             state,
             noted: Vec::new(),
             failure: None,
@@ -173,7 +179,16 @@ impl Recorder {
     fn send(&self, book: &mut Book) -> (Seq, BoxFuture<'static, Result<(), StoreError>>) {
         let batch = std::mem::take(&mut book.noted);
         lock(&self.in_flight).extend(batch.iter().cloned());
-        (book.state.seq, self.store.append(&self.lease, batch))
+        let appended = self.store.append(&self.lease, batch);
+        let last = book.state.seq;
+        if last.0 >= book.kept.0 + KEEP_EVERY {
+            book.kept = last;
+            if let Some(snapshot) = book.state.to_snapshot() {
+                // Nobody waits for it: it is queued behind the append, and may be lost.
+                drop(self.store.keep(&self.lease, snapshot));
+            }
+        }
+        (last, appended)
     }
 
     fn enter(&self, book: &mut Book, event: Event) -> Result<(), RecordError> {

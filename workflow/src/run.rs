@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::catalogue::CatalogueEntry;
+use crate::catalogue::{CatalogueChange, CatalogueEntry};
 use crate::clock::Clock;
 use crate::error::{ErrorClass, ErrorReport};
-use crate::event::{EVENT_FORMAT, Event, Purpose, Recorded, Resource};
-use crate::flow::{Flow, Settings};
-use crate::halt::Halt;
+use crate::event::{EVENT_FORMAT, Event, OLDEST_DRIVEN, Purpose, Recorded, Resource};
+use crate::flow::{Flow, Hand, Settings};
+use crate::halt::{Drift, Halt};
 use crate::ids::{ClusterId, Epoch, FencingToken, Generation, Nonce, RunId, Seq, StepId};
+use crate::preflight::preflight;
 use crate::record::{Observer, RecordError, Recorder};
 use crate::state::{IllegalTransition, Replay, RunState};
 use crate::stop::Stop;
@@ -59,6 +60,18 @@ pub enum RunError {
     /// The history cannot be folded.
     #[error("the history of the run cannot be read")]
     History(#[from] IllegalTransition),
+    /// The run began in a format that is shown and destroyed only.
+    #[error(
+        "run `{run}` was begun by mesosflow {tool_version}, in event format {format}, and cannot be driven on"
+    )]
+    OldFormat {
+        /// The run.
+        run: RunId,
+        /// The program that began it.
+        tool_version: String,
+        /// Its format.
+        format: u16,
+    },
     /// An event was refused.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -67,8 +80,13 @@ pub enum RunError {
 /// How driving a run ended. Each but `Lost` is in the journal.
 #[derive(Debug)]
 pub enum Outcome {
-    /// Every step of the generation has its outcome.
+    /// Every step of the catalogue has a valid outcome.
     Succeeded,
+    /// A replay came to its end, and other steps have no valid outcome.
+    Partial {
+        /// Those, in catalogue order.
+        open: Vec<StepId>,
+    },
     /// It cannot go on by itself.
     Failed {
         /// The step that failed.
@@ -82,12 +100,10 @@ pub enum Outcome {
         reason: ErrorReport,
     },
     /// It stopped before doing anything, since the history does not fit this program.
-    Drifted {
+    Drifted(
         /// The first such step.
-        step: StepId,
-        /// In which way.
-        why: String,
-    },
+        Drift,
+    ),
     /// The journal failed in the middle: what happened last may be missing from it.
     Lost(RecordError),
 }
@@ -99,12 +115,30 @@ pub struct Run {
     nonce: Nonce,
 }
 
-/// The state of a run by its history.
+/// How many events are read at a time.
+const PAGE: usize = 4096;
+
+/// The state of a run by its history: from the newest snapshot on, where there is one that this program understands.
 ///
 /// # Errors
 /// The store fails, or the history does not fold.
 pub async fn load(store: &dyn Store, run: RunId) -> Result<RunState, RunError> {
-    Ok(RunState::fold(&store.load(run).await?)?)
+    let kept = store.snapshot(run).await?;
+    let mut state = kept.and_then(|snapshot| RunState::from_snapshot(run, &snapshot));
+    loop {
+        let after = state.as_ref().map_or(Seq(0), |state| state.seq);
+        let page = store.read(run, after, PAGE).await?;
+        let is_last = page.len() < PAGE;
+        for recorded in &page {
+            match &mut state {
+                Some(state) => state.apply(recorded)?,
+                None => state = Some(RunState::begin(recorded)?),
+            }
+        }
+        if is_last {
+            return state.ok_or(RunError::Store(StoreError::UnknownRun { run }));
+        }
+    }
 }
 
 impl Run {
@@ -172,6 +206,14 @@ impl Run {
     ) -> Result<Self, RunError> {
         let lease = store.adopt(run, adopter.above).await?;
         let state = load(&*store, run).await?;
+        if adopter.purpose == Purpose::Deploy && state.format < OLDEST_DRIVEN {
+            let (tool_version, format) = (state.tool_version, state.format);
+            return Err(RunError::OldFormat {
+                run,
+                tool_version,
+                format,
+            });
+        }
         let recorder = Recorder::new(store, lease, clock.clone(), state, observer);
         let Adopter {
             purpose, pid, host, ..
@@ -211,6 +253,37 @@ impl Run {
         self.recorder.state()
     }
 
+    /// Holds the recorded catalogue against this program's, and records what has changed; none where nothing has.
+    ///
+    /// # Errors
+    /// The journal failed.
+    pub async fn reconcile(
+        &self,
+        tool_version: &str,
+        catalogue: &[CatalogueEntry],
+    ) -> Result<Option<CatalogueChange>, RecordError> {
+        let recorded: Vec<_> = self
+            .recorder
+            .inspect(|state| state.steps.iter().map(|step| step.entry.clone()).collect());
+        let Some(change) = CatalogueChange::between(&recorded, catalogue) else {
+            return Ok(None);
+        };
+        let CatalogueChange {
+            added,
+            dropped,
+            renamed,
+        } = change.clone();
+        let event = Event::CatalogueChanged {
+            tool_version: tool_version.to_owned(),
+            catalogue: catalogue.to_vec(),
+            added,
+            dropped,
+            renamed,
+        };
+        self.recorder.record(event).await?;
+        Ok(Some(change))
+    }
+
     /// Begins the next generation.
     ///
     /// # Errors
@@ -246,21 +319,30 @@ impl Run {
         self.recorder.record(Event::RunInterrupted { reason }).await
     }
 
-    /// Drives the run through `body` to an end, and records that end.
+    /// Drives the run through `body` to an end, and records that end. Before anything acts, all of `body` is held against the
+    /// history.
     pub async fn drive<W, F, Fut, T>(&self, world: Arc<W>, settings: Settings, stop: Stop, body: F) -> Outcome
     where
         W: Send + Sync + 'static,
-        F: FnOnce(Flow<W>) -> Fut,
+        F: Fn(Flow<W>) -> Fut,
         Fut: Future<Output = Result<T, Halt>>,
     {
-        let flow = Flow::new(world, self.recorder.clone(), self.clock.clone(), stop, settings);
-        let result = tokio::select! {
-            result = body(flow) => result,
-            never = self.recorder.flush_stragglers() => match never {},
+        let looked = preflight(self.state(), world.clone(), settings, &body);
+        let halt = match looked.drifts.into_iter().next() {
+            Some(drift) => Some(Halt::Drift(drift)),
+            None => {
+                let hand = Hand::Acts(self.recorder.clone());
+                let flow = Flow::new(world, hand, self.clock.clone(), stop, settings);
+                let result = tokio::select! {
+                    result = body(flow) => result,
+                    never = self.recorder.flush_stragglers() => match never {},
+                };
+                result.err()
+            }
         };
-        let (event, outcome) = match result.err() {
+        let (event, outcome) = match halt {
             Some(Halt::Record(lost)) => return Outcome::Lost(lost),
-            halt => conclude(halt),
+            halt => self.recorder.inspect(|state| conclude(state, halt)),
         };
         match self.recorder.record(event).await {
             Ok(()) => outcome,
@@ -270,7 +352,7 @@ impl Run {
 }
 
 /// The event that ends a run, and what its caller is told. A lost journal gets no event.
-fn conclude(halt: Option<Halt>) -> (Event, Outcome) {
+fn conclude(state: &RunState, halt: Option<Halt>) -> (Event, Outcome) {
     let interrupted = |reason: ErrorReport| {
         (
             Event::RunInterrupted {
@@ -280,7 +362,17 @@ fn conclude(halt: Option<Halt>) -> (Event, Outcome) {
         )
     };
     match halt {
-        None | Some(Halt::EndOfReplay | Halt::Record(_)) => (Event::RunSucceeded, Outcome::Succeeded),
+        None | Some(Halt::EndOfReplay | Halt::Record(_)) => {
+            let open: Vec<_> = state.open().map(|step| step.entry.id.clone()).collect();
+            if open.is_empty() || state.replay.is_none() || state.lifted {
+                // Where steps are left that nothing had put off, the event is refused: a defect of the program.
+                return (Event::RunSucceeded, Outcome::Succeeded);
+            }
+            (
+                Event::RunPartial { open: open.clone() },
+                Outcome::Partial { open },
+            )
+        }
         Some(Halt::Failed { step, error }) if error.class == ErrorClass::Operator => {
             let message = format!("step `{step}` needs a person: {}", error.message);
             let (event, reason) = interrupted(ErrorReport { message, ..error });
@@ -297,10 +389,10 @@ fn conclude(halt: Option<Halt>) -> (Event, Outcome) {
             let (event, reason) = interrupted(ErrorReport::new(ErrorClass::Operator, "a stop was requested"));
             (event, Outcome::Interrupted { reason })
         }
-        Some(Halt::Drift { step, why }) => {
-            let message = format!("step `{step}` has drifted: {why}");
+        Some(Halt::Drift(drift)) => {
+            let message = format!("step `{}` has drifted: {}", drift.step, drift.why);
             let (event, _) = interrupted(ErrorReport::new(ErrorClass::Operator, message));
-            (event, Outcome::Drifted { step, why })
+            (event, Outcome::Drifted(drift))
         }
     }
 }

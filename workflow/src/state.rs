@@ -1,27 +1,30 @@
-//! The fold: a pure function from a run's events to its state, and the only place where state changes.
+//! The state of a run: what its history says, and what may follow.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::catalogue::CatalogueEntry;
 use crate::error::ErrorReport;
-use crate::event::{EVENT_FORMAT, Event, Purpose, Recorded, Resource};
-use crate::ids::{Epoch, Generation, ItemKey, RunId, Seq, StepId};
+use crate::event::Resource;
+use crate::ids::{Attempt, ClusterId, EffectKey, Epoch, Generation, ItemKey, RunId, Seq, StepId};
 use crate::progress::{Progress, Status};
+use crate::store::Snapshot;
 
 /// The form of the snapshots that this build writes and reads; raised whenever [`RunState`] changes its shape.
-pub const SNAPSHOT_FORMAT: u32 = 1;
+pub const SNAPSHOT_FORMAT: u32 = 2;
 
 /// Where a run stands, as far as its history tells. Whether a `Running` one is alive is for the store's lock to say.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Phase {
     /// Begun or taken over, and not ended.
     Running,
-    /// Every step of its generation has its outcome.
+    /// Every step of its catalogue has a valid outcome.
     Succeeded,
+    /// A replay came to its end, and steps outside of it have no valid outcome.
+    Partial,
     /// It cannot go on by itself.
     Failed(ErrorReport),
     /// It stopped in good order.
@@ -29,33 +32,60 @@ pub enum Phase {
 }
 
 /// A step of the catalogue and what has become of it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StepState {
     /// What is known of it without running it.
     pub entry: CatalogueEntry,
-    /// The generation that last touched it.
-    pub generation: Generation,
     /// The step as a whole.
     pub progress: Progress,
-    /// Why it was skipped.
-    pub reason: Option<String>,
+    /// Why it was skipped; also while that is out of date.
+    pub skipped: Option<String>,
+    /// The newest generation that asked for it: the first, or that of a replay which named it among those to run again.
+    pub asked: Generation,
     /// Its items, in a fan-out.
     pub items: BTreeMap<ItemKey, Progress>,
 }
 
 impl StepState {
+    pub(crate) fn pending(entry: &CatalogueEntry, generation: Generation) -> Self {
+        Self {
+            entry: entry.clone(),
+            progress: Progress::pending(generation),
+            skipped: None,
+            asked: generation,
+            items: BTreeMap::new(),
+        }
+    }
+
     /// Whether it has an outcome that later steps can build on, be it out of date.
     pub const fn has_outcome(&self) -> bool {
         match self.progress.status {
             Status::Succeeded | Status::Skipped => true,
-            Status::Stale => self.progress.output.is_some() || self.reason.is_some(),
+            Status::Stale => self.progress.output.is_some() || self.skipped.is_some(),
             Status::Pending | Status::Running | Status::Failed => false,
+        }
+    }
+
+    /// Why it was skipped, or why its outcome does not count any more.
+    pub fn reason(&self) -> Option<&str> {
+        match self.progress.status {
+            Status::Stale => self.progress.stale.as_deref(),
+            Status::Skipped => self.skipped.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The step as a whole, or one of its items.
+    pub fn of(&self, item: Option<&ItemKey>) -> Option<&Progress> {
+        match item {
+            None => Some(&self.progress),
+            Some(item) => self.items.get(item),
         }
     }
 }
 
-/// A replay in force: which steps, by their places in the catalogue, the current generation runs again.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A replay: which steps a generation runs again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replay {
     /// The first step to run again.
     pub from: StepId,
@@ -65,18 +95,41 @@ pub struct Replay {
     pub only: bool,
 }
 
+/// A started effect whose outcome nobody has seen: it may have happened, and it may still be going on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Effect {
+    /// The step.
+    pub step: StepId,
+    /// The item, usually a node's name.
+    pub item: Option<ItemKey>,
+    /// The generation of its last try.
+    pub generation: Generation,
+    /// That try.
+    pub attempt: Attempt,
+    /// The digest of the input that it acted on.
+    pub input_digest: String,
+    /// Its name, which is also that of its remote job.
+    pub key: EffectKey,
+}
+
 /// The state of a run.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunState {
     /// The run.
     pub run: RunId,
+    /// The event format in which it began.
+    pub format: u16,
+    /// The workflow that it is a run of.
+    pub workflow: String,
     /// The cluster's name.
     pub cluster: String,
+    /// The cluster.
+    pub cluster_id: ClusterId,
     /// The provider's name.
     pub provider: String,
     /// The frozen spec.
     pub spec: Value,
-    /// The program that started it.
+    /// The program that drives it, by its newest record.
     pub tool_version: String,
     /// Where it stands.
     pub phase: Phase,
@@ -92,12 +145,31 @@ pub struct RunState {
     pub finished_at: Option<Timestamp>,
     /// The replay of the current generation; none in the first.
     pub replay: Option<Replay>,
+    /// Whether that replay's bounds hold no more: it came to its end, and the run was taken over to do what is left.
+    pub lifted: bool,
     /// The steps, in catalogue order.
     pub steps: Vec<StepState>,
+    /// Steps that the catalogue of an earlier version had, and what had become of them.
+    pub dropped: Vec<StepState>,
     /// What exists by this history, in order of creation.
     pub resources: Vec<Resource>,
+    /// Effects in doubt, of all generations, by their names.
+    pub effects: BTreeMap<EffectKey, Effect>,
     /// Whether it was ever taken over to be destroyed: it cannot be resumed since.
     pub destroyed: bool,
+}
+
+/// What the current pass over the catalogue does with a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pass {
+    /// It runs it, if it has no valid outcome.
+    Runs,
+    /// It comes before the first step of the replay: what it gave is kept as it is.
+    Keeps,
+    /// The replay ends before it.
+    EndsBefore,
+    /// The replay is of one earlier step only: this one is looked at, and declared stale if its input has changed.
+    Looks,
 }
 
 /// Why a replay cannot begin.
@@ -127,301 +199,30 @@ pub struct IllegalTransition {
 }
 
 impl RunState {
-    /// Folds a whole history.
-    ///
-    /// # Errors
-    /// The first event that cannot stand where it does; an empty history is refused like a missing `run_started`.
-    pub fn fold<'a>(events: impl IntoIterator<Item = &'a Recorded>) -> Result<Self, IllegalTransition> {
-        let mut events = events.into_iter();
-        let first = events.next().ok_or_else(|| IllegalTransition {
-            seq: Seq::FIRST,
-            kind: "run_started",
-            why: "the history is empty".into(),
-        })?;
-        let mut state = Self::begin(first)?;
-        for recorded in events {
-            state.apply(recorded)?;
-        }
-        Ok(state)
-    }
-
-    /// The state after a history's first event.
-    ///
-    /// # Errors
-    /// The event is not a `run_started` with number 1.
-    pub fn begin(first: &Recorded) -> Result<Self, IllegalTransition> {
-        let illegal = |why: &str| IllegalTransition {
-            seq: first.seq,
-            kind: first.event.kind(),
-            why: why.to_owned(),
-        };
-        let Event::RunStarted {
-            cluster,
-            provider,
-            spec,
-            tool_version,
-            catalogue,
-            ..
-        } = &first.event
-        else {
-            return Err(illegal("a history begins with run_started"));
-        };
-        if first.seq != Seq::FIRST {
-            return Err(illegal("a history begins with number 1"));
-        }
-        let steps = catalogue.iter().map(|entry| StepState {
-            entry: entry.clone(),
-            generation: first.generation,
-            progress: Progress::pending(),
-            reason: None,
-            items: BTreeMap::new(),
-        });
-        Ok(Self {
-            run: first.run,
-            cluster: cluster.clone(),
-            provider: provider.clone(),
-            spec: spec.clone(),
-            tool_version: tool_version.clone(),
-            phase: Phase::Running,
-            generation: first.generation,
-            epoch: first.epoch,
-            seq: first.seq,
-            started_at: first.at,
-            finished_at: None,
-            replay: None,
-            steps: steps.collect(),
-            resources: Vec::new(),
-            destroyed: false,
+    /// The state as a store keeps it.
+    pub(crate) fn to_snapshot(&self) -> Option<Snapshot> {
+        Some(Snapshot {
+            seq: self.seq,
+            format: SNAPSHOT_FORMAT,
+            state: serde_json::to_vec(self).ok()?,
         })
     }
 
-    /// The one transition function: the state after one more event. On an error the state is as it was.
-    ///
-    /// # Errors
-    /// The event cannot follow the history so far.
-    pub fn apply(&mut self, recorded: &Recorded) -> Result<(), IllegalTransition> {
-        self.transition(recorded).map_err(|why| IllegalTransition {
-            seq: recorded.seq,
-            kind: recorded.event.kind(),
-            why,
-        })?;
-        self.seq = recorded.seq;
-        self.epoch = recorded.epoch;
-        self.generation = recorded.generation;
-        Ok(())
+    /// The state that a store kept; none where it is another version's, or of another run.
+    pub(crate) fn from_snapshot(run: RunId, snapshot: &Snapshot) -> Option<Self> {
+        if snapshot.format != SNAPSHOT_FORMAT {
+            return None;
+        }
+        let state: Self = serde_json::from_slice(&snapshot.state).ok()?;
+        (state.run == run && state.seq == snapshot.seq).then_some(state)
     }
 
-    fn transition(&mut self, recorded: &Recorded) -> Result<(), String> {
-        let Recorded {
-            run,
-            seq,
-            at,
-            epoch,
-            generation,
-            format,
-            event,
-        } = recorded;
-        let replaying = matches!(event, Event::ReplayRequested { .. });
-        if *format > EVENT_FORMAT {
-            return Err(format!(
-                "format {format} is newer than {EVENT_FORMAT}, the newest this program reads"
-            ));
-        }
-        if *run != self.run {
-            return Err(format!("it belongs to run {run}"));
-        }
-        if *seq != self.seq.next() {
-            return Err(format!("number {} comes next", self.seq.next()));
-        }
-        if *epoch < self.epoch || (*epoch > self.epoch && !matches!(event, Event::RunAdopted { .. })) {
-            return Err(format!(
-                "epoch {epoch} was not adopted, the newest is {}",
-                self.epoch
-            ));
-        }
-        let expected = if replaying {
-            self.generation.next()
-        } else {
-            self.generation
-        };
-        if *generation != expected {
-            return Err(format!("generation {generation} where {expected} was expected"));
-        }
-        match event {
-            Event::RunStarted { .. } => return Err("the run has started already".into()),
-            Event::RunAdopted { purpose, .. } => {
-                if *epoch == self.epoch {
-                    return Err("an adoption needs a new epoch".into());
-                }
-                match purpose {
-                    Purpose::Deploy if self.destroyed => return Err("the run was destroyed".into()),
-                    Purpose::Deploy => {
-                        self.phase = Phase::Running;
-                        self.finished_at = None;
-                    }
-                    Purpose::Destroy => self.destroyed = true,
-                }
-            }
-            Event::StepStarted {
-                step,
-                item,
-                attempt,
-                input_digest,
-                effect_key,
-                ..
-            } => {
-                self.must_run()?;
-                self.must_be_due(step)?;
-                let state = self.step_mut(step)?;
-                let anew = state.generation != *generation || state.progress.status == Status::Stale;
-                match item {
-                    None if anew => {
-                        let mut progress = Progress::pending();
-                        progress.start(*at, *attempt, input_digest, effect_key)?;
-                        state.generation = *generation;
-                        state.reason = None;
-                        state.progress = progress;
-                        state.items.clear();
-                    }
-                    None => state.progress.start(*at, *attempt, input_digest, effect_key)?,
-                    Some(_) if anew || state.progress.status != Status::Running => {
-                        return Err("its step has not started".into());
-                    }
-                    Some(item) => {
-                        let mut progress = state.items.get(item).cloned().unwrap_or(Progress::pending());
-                        progress.start(*at, *attempt, input_digest, effect_key)?;
-                        state.items.insert(item.clone(), progress);
-                    }
-                }
-            }
-            Event::StepSucceeded {
-                step,
-                item,
-                attempt,
-                output,
-                ..
-            } => {
-                self.must_run()?;
-                self.progress_mut(step, item.as_ref())?
-                    .succeed(*at, *attempt, output)?;
-            }
-            Event::StepFailed {
-                step,
-                item,
-                attempt,
-                error,
-                retry_in_ms,
-            } => {
-                self.must_run()?;
-                self.progress_mut(step, item.as_ref())?
-                    .fail(*at, *attempt, error, retry_in_ms.is_some())?;
-            }
-            Event::StepSkipped { step, reason } => {
-                self.must_run()?;
-                self.must_be_due(step)?;
-                let state = self.step_mut(step)?;
-                if matches!(state.progress.status, Status::Succeeded | Status::Skipped) {
-                    return Err(format!("it has its outcome: {}", state.progress.status.as_str()));
-                }
-                state.generation = *generation;
-                state.reason = Some(reason.clone());
-                state.progress = Progress {
-                    status: Status::Skipped,
-                    finished_at: Some(*at),
-                    ..Progress::pending()
-                };
-                state.items.clear();
-            }
-            Event::ResourceCreated { resource, .. } => {
-                self.must_run()?;
-                if !self.resources.contains(resource) {
-                    self.resources.push(resource.clone());
-                }
-            }
-            Event::ResourceDeleted { resource } => {
-                self.resources
-                    .retain(|r| (&r.kind, &r.id) != (&resource.kind, &resource.id));
-            }
-            Event::ReplayRequested { from, to, only } => {
-                self.must_run()?;
-                self.begin_replay(Replay {
-                    from: from.clone(),
-                    to: to.clone(),
-                    only: *only,
-                })?;
-            }
-            Event::RunInterrupted { reason } => {
-                self.must_run()?;
-                self.end(Phase::Interrupted(reason.clone()), *at);
-            }
-            Event::RunFailed { error, .. } => {
-                self.must_run()?;
-                self.end(Phase::Failed(error.clone()), *at);
-            }
-            Event::StepStale { .. }
-            | Event::EffectSettled { .. }
-            | Event::CatalogueChanged { .. }
-            | Event::RunPartial { .. } => {}
-            Event::RunSucceeded => {
-                self.must_run()?;
-                if let Some(open) = self.steps.iter().find(|s| self.lacks_outcome(s)) {
-                    return Err(format!(
-                        "step {} is {}",
-                        open.entry.id,
-                        open.progress.status.as_str()
-                    ));
-                }
-                self.end(Phase::Succeeded, *at);
-            }
-        }
-        Ok(())
-    }
-
-    fn must_run(&self) -> Result<(), String> {
-        if self.phase == Phase::Running {
-            Ok(())
-        } else {
-            Err("the run has ended".into())
-        }
-    }
-
-    fn must_be_due(&self, step: &StepId) -> Result<(), String> {
-        if self.index(step).is_some() && !self.is_in_range(step) {
-            return Err(format!("the replay in force does not run step {step}"));
-        }
-        Ok(())
-    }
-
-    fn end(&mut self, phase: Phase, at: Timestamp) {
-        self.phase = phase;
-        self.finished_at = Some(at);
-    }
-
-    /// Whether a step that the current generation has to run is without a good outcome.
-    fn lacks_outcome(&self, step: &StepState) -> bool {
-        let done = matches!(step.progress.status, Status::Succeeded | Status::Skipped);
-        !done && self.is_in_range(&step.entry.id)
-    }
-
-    fn begin_replay(&mut self, replay: Replay) -> Result<(), String> {
-        let stale = self
-            .check_replay(&replay)
-            .map_err(|refused| refused.to_string())?;
-        for step in &mut self.steps[stale] {
-            if step.progress.status != Status::Pending {
-                step.progress.status = Status::Stale;
-            }
-        }
-        self.replay = Some(replay);
-        Ok(())
-    }
-
-    /// Whether `replay` can begin here, and the places in the catalogue that it would make stale. To be asked before a
-    /// run is taken over: a replay that is refused afterwards leaves an ended run open.
+    /// Whether `replay` can begin here, and the places in the catalogue of the steps that it runs. To be asked before a run
+    /// is taken over: a replay that is refused afterwards leaves an ended run open.
     ///
     /// # Errors
     /// Why it cannot.
-    pub fn check_replay(&self, replay: &Replay) -> Result<RangeInclusive<usize>, ReplayRefused> {
+    pub fn check_replay(&self, replay: &Replay) -> Result<std::ops::RangeInclusive<usize>, ReplayRefused> {
         let place = |step: &StepId| {
             self.index(step)
                 .ok_or_else(|| ReplayRefused::UnknownStep(step.clone()))
@@ -435,7 +236,7 @@ impl RunState {
         if let Some(open) = self.steps[..from].iter().find(|s| !s.has_outcome()) {
             return Err(ReplayRefused::NoOutcome(open.entry.id.clone()));
         }
-        Ok(from..=if replay.only { from } else { last })
+        Ok(from..=if replay.only { from } else { to })
     }
 
     /// The place of a step in the catalogue, from 0.
@@ -448,22 +249,24 @@ impl RunState {
         self.steps.iter().find(|s| s.entry.id == *step)
     }
 
-    /// Whether the current generation runs this step if it has no valid outcome: every step in the first generation,
-    /// the steps from `from` to `to` (or `from` alone) in a replay.
-    pub fn is_in_range(&self, step: &StepId) -> bool {
-        let Some(Replay { from, .. }) = &self.replay else {
-            return true;
+    /// What the current pass does with a step of the catalogue: it runs every one in the first generation and once a
+    /// replay's bounds hold no more, those from `from` to `to` (or `from` alone) in a replay.
+    pub fn pass(&self, step: &StepId) -> Pass {
+        let Some(Replay { from, to, only }) = self.replay.as_ref().filter(|_| !self.lifted) else {
+            return Pass::Runs;
         };
-        self.index(step) >= self.index(from) && !self.is_past_range(step)
-    }
-
-    /// Whether the current generation ends before this step: what it gave before, if anything, does not matter.
-    pub fn is_past_range(&self, step: &StepId) -> bool {
-        let Some(Replay { from, to, only }) = &self.replay else {
-            return false;
-        };
-        let last = if *only { Some(from) } else { to.as_ref() };
-        last.is_some_and(|last| self.index(step) > self.index(last))
+        let place = self.index(step);
+        let is_past = |last: &StepId| place > self.index(last);
+        if place < self.index(from) {
+            // A step that another version has put there has nothing to keep.
+            let keeps = self.step(step).is_some_and(StepState::has_outcome);
+            return if keeps { Pass::Keeps } else { Pass::Runs };
+        }
+        match to {
+            _ if *only && is_past(from) => Pass::Looks,
+            Some(to) if !*only && is_past(to) => Pass::EndsBefore,
+            _ => Pass::Runs,
+        }
     }
 
     /// Whether the replay in force named this very step as its first.
@@ -471,29 +274,36 @@ impl RunState {
         self.replay.as_ref().is_some_and(|replay| replay.from == *step)
     }
 
-    fn step_mut(&mut self, step: &StepId) -> Result<&mut StepState, String> {
-        self.steps
-            .iter_mut()
-            .find(|s| s.entry.id == *step)
-            .ok_or_else(|| format!("no step {step} in the catalogue"))
+    /// The steps without a valid outcome, in catalogue order: none where the run has done all.
+    pub fn open(&self) -> impl Iterator<Item = &StepState> {
+        self.steps.iter().filter(|step| !step.progress.status.is_valid())
     }
 
-    fn progress_mut(&mut self, step: &StepId, item: Option<&ItemKey>) -> Result<&mut Progress, String> {
-        let generation = self.generation;
-        let state = self.step_mut(step)?;
-        if state.generation != generation {
-            return Err(format!("step {step} has not started in generation {generation}"));
-        }
-        match item {
-            None => Ok(&mut state.progress),
-            Some(_) if state.progress.status != Status::Running => Err(format!(
-                "step {step} is {}, not running",
-                state.progress.status.as_str()
-            )),
-            Some(item) => state
-                .items
-                .get_mut(item)
-                .ok_or_else(|| format!("item {item} has not started")),
-        }
+    /// The number and the effect's name of the next try of a step or item.
+    pub fn next_try(&self, step: &StepId, item: Option<&ItemKey>) -> (Attempt, EffectKey) {
+        let found = self.step(step);
+        let asked = found.map_or(self.generation, |found| found.asked);
+        let progress = found.and_then(|found| found.of(item));
+        let attempt = progress.map_or(Attempt::FIRST, |p| p.next_attempt(self.generation));
+        let round = progress.map_or(0, |p| p.next_round(asked));
+        (attempt, EffectKey::derive(self.run, asked, step, item, round))
+    }
+
+    /// Whether a step or item that was last begun by event `started` may rightly have another input by now: something gave
+    /// another output since. Otherwise another input can only come from another program.
+    pub fn is_superseded(&self, started: Seq) -> bool {
+        self.steps
+            .iter()
+            .flat_map(|step| step.items.values().chain([&step.progress]))
+            .any(|progress| progress.replaced.is_some_and(|replaced| replaced > started))
+    }
+
+    /// The effects in doubt of a step or item, but for the one called `but`.
+    pub fn doubts(&self, step: &StepId, item: Option<&ItemKey>, but: &EffectKey) -> Vec<Effect> {
+        self.effects
+            .values()
+            .filter(|effect| effect.step == *step && effect.item.as_ref() == item && effect.key != *but)
+            .cloned()
+            .collect()
     }
 }

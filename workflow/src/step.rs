@@ -8,10 +8,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::StepError;
-use crate::event::{Event, Resource};
+use crate::event::{Event, Resource, Settled};
 use crate::ids::{Attempt, EffectKey, Generation, ItemKey, RunId, StepId};
 use crate::record::{RecordError, Recorder};
 use crate::retry::Retry;
+use crate::state::Effect;
 
 /// One typed, idempotent step. The struct itself is the input: what is serialised into the journal before anything is
 /// touched, and what drift is measured by.
@@ -47,6 +48,26 @@ pub trait Step: Serialize + Send + Sync + 'static {
         cx: &StepCx<Self::World>,
         output: &Self::Output,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
+    /// Sees to an effect in doubt: an older one of this step (or item), under another name, whose end nobody has seen. Either
+    /// it is awaited, where what it does may serve, or it is ended and seen gone, before anything new is begun. A command needs
+    /// no such care, since none outlives the driver that sent it; a durable job does.
+    ///
+    /// # Errors
+    /// It cannot be found out; then nothing new is begun.
+    fn settle(
+        &self,
+        _cx: &StepCx<Self::World>,
+        _effect: &Effect,
+    ) -> impl Future<Output = Result<Settled, Self::Error>> + Send {
+        std::future::ready(Ok(Settled::Gone))
+    }
+
+    /// What it would give from this input, given what it gave from another, as far as that can be told without acting. By
+    /// it later steps are found that a changed input concerns, before this one has run.
+    fn forecast(&self, before: Self::Output) -> Self::Output {
+        before
+    }
 
     /// How long an attempt may take, and how often to try.
     fn limits(&self) -> Limits {
@@ -94,6 +115,7 @@ pub struct StepCx<W> {
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) run: RunId,
     pub(crate) generation: Generation,
+    pub(crate) round: u32,
     pub(crate) step: StepId,
     pub(crate) item: Option<ItemKey>,
     pub(crate) attempt: Attempt,
@@ -112,9 +134,15 @@ impl<W> StepCx<W> {
         self.run
     }
 
-    /// The generation.
+    /// The generation that asked for this step: the first, or the newest replay that named it among those to run again. A
+    /// step that runs again only because something before it has changed is not asked for anew.
     pub const fn generation(&self) -> Generation {
         self.generation
+    }
+
+    /// Whether it runs because it was asked for, and not because what it had made is gone or was made from something else.
+    pub const fn is_asked(&self) -> bool {
+        self.round == 0
     }
 
     /// Which try in this generation.
@@ -122,7 +150,8 @@ impl<W> StepCx<W> {
         self.attempt
     }
 
-    /// The name of this step's (or item's) external effect: stable over retries and crashes, new after a replay.
+    /// The name of this step's (or item's) external effect: stable over retries and crashes, new after a replay and once the
+    /// outcome was stale.
     pub const fn effect_key(&self) -> &EffectKey {
         &self.effect_key
     }

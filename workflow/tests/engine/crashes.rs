@@ -5,7 +5,7 @@ use std::time::Duration;
 use mesosflow_workflow::{Generation, Outcome, Replay};
 
 use crate::laws::{assert_complete, assert_lawful};
-use crate::rig::{Rig, assert_succeeded, from};
+use crate::rig::{Rig, assert_partial, assert_succeeded, from};
 
 /// How many events an undisturbed run has, and how many of them stand before its last append.
 async fn events_of_a_run() -> (usize, usize) {
@@ -189,7 +189,7 @@ async fn a_crash_in_a_replay_with_an_end_resumes_to_that_end() {
     assert!(matches!(rig.drive(&run).await, Outcome::Lost(_)));
     drop(run);
     rig.store.memory().recover();
-    assert_succeeded(&rig.resume().await);
+    assert_partial(&rig.resume().await, &["start", "share", "health"]);
     let mut started = rig.started_after(before);
     started.dedup();
     assert_eq!(
@@ -204,5 +204,10 @@ async fn a_crash_in_a_replay_with_an_end_resumes_to_that_end() {
             "launch/n5"
         ]
     );
+    // Taken over again, the run goes on with what is left, in the same generation.
+    rig.world.take_deeds();
+    assert_succeeded(&rig.resume().await);
+    assert_eq!(rig.world.applied(), ["health", "share", "start"]);
+    assert_eq!(rig.state().generation, Generation(2));
     assert_lawful(&rig);
 }

@@ -151,20 +151,15 @@ async fn outputs_come_back_in_the_order_of_the_items() {
         } else {
             rig.adopt().await.unwrap()
         };
-        let mut nodes = Vec::new();
-        let (plan, given) = (rig.plan.clone(), &mut nodes);
+        let given = std::sync::Mutex::new(Vec::new());
         let outcome = run
-            .drive(
-                rig.world.clone(),
-                rig.settings,
-                rig.stop.clone(),
-                |flow| async move {
-                    *given = deploy(flow, plan).await?;
-                    Ok(())
-                },
-            )
+            .drive(rig.world.clone(), rig.settings, rig.stop.clone(), |flow| async {
+                *given.lock().unwrap() = deploy(flow, rig.plan.clone()).await?;
+                Ok(())
+            })
             .await;
         assert_succeeded(&outcome);
+        let nodes = given.into_inner().unwrap();
         let nodes: Vec<_> = nodes.into_iter().map(|(key, made)| (key, made.id)).collect();
         let expected: Vec<(ItemKey, String)> = rig
             .plan

@@ -2,7 +2,7 @@
 
 use mesosflow_workflow::state::ReplayRefused;
 use mesosflow_workflow::{
-    Attempt, EVENT_FORMAT, Epoch, Event, Generation, Phase, Replay, RunId, RunState, Seq, Status,
+    Attempt, EVENT_FORMAT, Epoch, Event, Generation, Pass, Phase, Replay, RunId, RunState, Seq, Status,
 };
 use proptest::prelude::*;
 
@@ -144,7 +144,7 @@ fn items_have_progress_of_their_own() {
 fn a_skip_is_an_outcome_with_a_reason() {
     let state = fold(&abc().skips("a"));
     assert_eq!(
-        (state.steps[0].progress.status, state.steps[0].reason.as_deref()),
+        (state.steps[0].progress.status, state.steps[0].reason()),
         (Status::Skipped, Some("not needed"))
     );
     assert!(state.steps[0].has_outcome());
@@ -214,7 +214,11 @@ fn a_replay_makes_its_first_step_and_all_after_it_stale() {
     let state = fold(&story.runs(&["b"]).skips("c").ends_well());
     assert_eq!(statuses(&state), ["succeeded", "succeeded", "skipped"]);
     assert_eq!(
-        state.steps.iter().map(|s| s.generation.0).collect::<Vec<_>>(),
+        state
+            .steps
+            .iter()
+            .map(|s| s.progress.generation.0)
+            .collect::<Vec<_>>(),
         [1, 2, 2]
     );
     assert_eq!(state.steps[1].progress.attempts, 1, "attempts count anew");
@@ -243,12 +247,183 @@ fn a_replay_to_a_step_is_complete_there() {
     assert_eq!(statuses(&state), ["stale", "stale", "stale"]);
     let in_range: Vec<_> = ["a", "b", "c"]
         .iter()
-        .map(|step| state.is_in_range(&(*step).into()))
+        .map(|step| state.pass(&(*step).into()) == Pass::Runs)
         .collect();
     assert_eq!(in_range, [true, true, false]);
-    let state = fold(&story.runs(&["a", "b"]).ends_well());
+    let story = story.runs(&["a", "b"]);
+    assert!(story.clone().ends_well().fold().is_err(), "`c` is out of date");
+    let story = story.ends_with_open(&["c"]);
+    let state = fold(&story);
     assert_eq!(statuses(&state), ["succeeded", "succeeded", "stale"]);
+    assert_eq!(state.phase, Phase::Partial);
+    // Whoever takes it over does what is left.
+    let story = story.adopted();
+    assert_eq!(fold(&story).pass(&"c".into()), Pass::Runs);
+    let state = fold(&story.runs(&["c"]).ends_well());
     assert_eq!(state.phase, Phase::Succeeded);
+    assert_eq!(state.generation, Generation(2));
+}
+
+#[test]
+fn a_partial_end_names_what_is_open_and_nothing_else() {
+    let story = abc()
+        .runs(&["a", "b", "c"])
+        .ends_well()
+        .adopted()
+        .replays("a", Some("b"), false)
+        .runs(&["a"]);
+    for wrong in [&["c"][..], &["b", "c"], &[]] {
+        assert!(story.clone().ends_with_open(wrong).fold().is_err(), "{wrong:?}");
+    }
+    let story = story.runs(&["b"]);
+    for wrong in [&["b", "c"][..], &["a"], &[]] {
+        assert!(story.clone().ends_with_open(wrong).fold().is_err(), "{wrong:?}");
+    }
+    fold(&story.ends_with_open(&["c"]));
+}
+
+#[test]
+fn an_outcome_that_became_stale_is_made_anew_under_another_name() {
+    let story = abc().runs(&["a", "b"]).goes_stale("a");
+    assert_eq!(statuses(&fold(&story)), ["stale", "succeeded", "pending"]);
+    let before = fold(&story).steps[0].progress.effect_key.clone();
+    let state = fold(&story.starts("a"));
+    let progress = &state.steps[0].progress;
+    assert_eq!((progress.attempts, progress.round), (2, 1));
+    assert_ne!(progress.effect_key, before);
+    assert_eq!(
+        progress.output,
+        Some(output_of("a")),
+        "kept until there is another"
+    );
+}
+
+#[test]
+fn an_item_that_became_stale_opens_its_step_and_leaves_the_others() {
+    let story = abc()
+        .starts("a")
+        .runs(&["a/n1", "a/n2"])
+        .succeeds("a")
+        .goes_stale("a/n2");
+    let state = fold(&story);
+    let items = |state: &RunState| {
+        let items = state.steps[0].items.values();
+        items.map(|item| item.status).collect::<Vec<_>>()
+    };
+    assert_eq!(state.steps[0].progress.status, Status::Stale);
+    assert_eq!(items(&state), [Status::Succeeded, Status::Stale]);
+    let state = fold(
+        &story
+            .starts_over("a", &["n1", "n2"])
+            .runs(&["a/n2"])
+            .succeeds("a"),
+    );
+    assert_eq!(items(&state), [Status::Succeeded, Status::Succeeded]);
+}
+
+#[test]
+fn what_was_replaced_makes_all_later_items_of_its_key_stale() {
+    let launches = |output: &str| {
+        let story = abc().but(|first| {
+            if let Event::RunStarted { catalogue, .. } = &mut first.event {
+                catalogue[0] = catalogue[0].clone().over("nodes").replaces();
+                catalogue[1] = catalogue[1].clone().over("nodes");
+            }
+        });
+        let story = story.starts("a").runs(&["a/n1", "a/n2"]).succeeds("a");
+        let story = story
+            .starts("b")
+            .runs(&["b/n1", "b/n2"])
+            .succeeds("b")
+            .runs(&["c"]);
+        let story = story.ends_well().adopted().replays("a", None, true);
+        fold(&story.starts("a").starts("a/n1").gives("a/n1", output))
+    };
+    let again = launches("output of a/n1");
+    assert_eq!(again.steps[1].progress.status, Status::Succeeded);
+    let other = launches("another machine");
+    assert_eq!(other.steps[1].progress.status, Status::Stale);
+    assert_eq!(other.steps[1].items[&"n1".into()].status, Status::Stale);
+    assert_eq!(other.steps[1].items[&"n2".into()].status, Status::Succeeded);
+    assert_eq!(other.steps[2].progress.status, Status::Succeeded);
+    assert!(other.is_superseded(other.steps[2].progress.started));
+    assert!(!again.is_superseded(again.steps[2].progress.started));
+}
+
+#[test]
+fn an_effect_is_in_doubt_from_its_start_to_its_success_over_all_generations() {
+    let names = |state: &RunState| {
+        let effects = state.effects.values();
+        effects
+            .map(|effect| (effect.step.to_string(), effect.generation.0))
+            .collect::<Vec<_>>()
+    };
+    let story = abc().runs(&["a"]).starts("b");
+    assert_eq!(names(&fold(&story)), [("b".to_owned(), 1)]);
+    assert!(fold(&story.clone().succeeds("b")).effects.is_empty());
+    let story = story.adopted().replays("a", None, false).runs(&["a"]).starts("b");
+    assert_eq!(names(&fold(&story)), [("b".to_owned(), 1), ("b".to_owned(), 2)]);
+    let doubt = fold(&story).effects.keys().next().unwrap().clone();
+    let settled = fold(&story.clone().settles("b", doubt.clone()));
+    assert_eq!(names(&settled), [("b".to_owned(), 2)]);
+    assert!(
+        story
+            .settles("b", doubt.clone())
+            .settles("b", doubt)
+            .fold()
+            .is_err()
+    );
+}
+
+#[test]
+fn a_change_of_the_catalogue_keeps_what_is_known_and_asks_for_what_is_new() {
+    let entry = |id: &str| mesosflow_workflow::CatalogueEntry::new(id.into(), "-", id);
+    let story = abc().runs(&["a", "b"]).starts("c").adopted();
+    let changed = Event::CatalogueChanged {
+        tool_version: "0.2.0".into(),
+        catalogue: vec![entry("a"), entry("n"), entry("b2")],
+        added: vec!["n".into()],
+        dropped: vec!["c".into()],
+        renamed: vec![mesosflow_workflow::Renamed {
+            from: "b".into(),
+            to: "b2".into(),
+        }],
+    };
+    let story = story.then(changed);
+    let state = fold(&story);
+    assert_eq!(statuses(&state), ["succeeded", "pending", "succeeded"]);
+    assert_eq!((state.dropped.len(), state.effects.len()), (1, 1));
+    assert_eq!(state.tool_version, "0.2.0");
+    assert!(story.clone().ends_well().fold().is_err(), "`n` has not run");
+    fold(&story.runs(&["n"]).ends_well());
+}
+
+#[test]
+fn a_run_of_the_first_format_folds_and_is_not_driven_on() {
+    let old = |story: Story| {
+        let mut story = story;
+        story.events.iter_mut().for_each(|recorded| recorded.format = 1);
+        story
+    };
+    let story = old(abc()
+        .runs(&["a", "b", "c"])
+        .ends_well()
+        .adopted()
+        .replays("b", None, true)
+        .runs(&["b"])
+        .ends_well());
+    assert_eq!(fold(&story).phase, Phase::Succeeded);
+    assert!(story.clone().adopted().fold().is_err());
+    assert!(fold(&story.adopted_to_be_destroyed()).destroyed);
+    // In that format a replay's end was a success, whatever it had left.
+    let story = old(abc()
+        .runs(&["a", "b", "c"])
+        .ends_well()
+        .adopted()
+        .replays("a", Some("b"), false)
+        .runs(&["a", "b"])
+        .ends_well());
+    assert_eq!(fold(&story).phase, Phase::Succeeded);
 }
 
 #[test]
@@ -261,7 +436,7 @@ fn a_replay_of_one_step_leaves_the_others_as_they_are() {
         .adopted()
         .replays("b", None, true);
     assert_eq!(statuses(&fold(&story)), ["succeeded", "stale", "failed"]);
-    let state = fold(&story.runs(&["b"]).ends_well());
+    let state = fold(&story.runs(&["b"]).ends_with_open(&["c"]));
     assert_eq!(statuses(&state), ["succeeded", "succeeded", "failed"]);
 }
 
@@ -273,19 +448,22 @@ fn a_replay_of_one_step_is_complete_although_a_later_one_was_cut_off() {
         .adopted()
         .replays("b", None, true)
         .runs(&["b"])
-        .ends_well();
+        .ends_with_open(&["c"]);
     assert_eq!(statuses(&fold(&story)), ["succeeded", "succeeded", "running"]);
 }
 
 #[test]
-fn the_items_of_an_earlier_generation_go_when_their_step_starts() {
+fn items_that_are_asked_for_no_more_go_when_their_step_starts() {
     let story = abc()
         .starts("a")
         .runs(&["a/n1"])
         .succeeds("a")
         .interrupted()
         .adopted();
-    let story = story.replays("a", None, false).starts("a").starts("a/n2");
+    let story = story
+        .replays("a", None, false)
+        .starts_over("a", &["n2"])
+        .starts("a/n2");
     let state = fold(&story);
     assert_eq!(
         state.steps[0]
@@ -308,11 +486,7 @@ fn what_may_be_replayed() {
         })
     };
     assert_eq!(replay("a", None, false), Ok(0..=2));
-    assert_eq!(
-        replay("a", Some("b"), false),
-        Ok(0..=2),
-        "what comes after its end is out of date as well"
-    );
+    assert_eq!(replay("a", Some("b"), false), Ok(0..=1));
     assert_eq!(replay("b", None, true), Ok(1..=1));
     assert_eq!(
         replay("c", None, false),
@@ -360,7 +534,7 @@ fn what_cannot_follow_is_refused_and_changes_nothing() {
         ("belongs to run", abc(), |s| {
             s.starts("a").but(|r| r.run = RunId::generate())
         }),
-        ("format 2 is newer", abc(), |s| {
+        ("format 3 is newer", abc(), |s| {
             s.starts("a").but(|r| r.format = EVENT_FORMAT + 1)
         }),
         ("epoch 2 was not adopted", abc(), |s| {
@@ -391,9 +565,11 @@ fn what_cannot_follow_is_refused_and_changes_nothing() {
         ("attempt 3 follows attempt 0", halfway(), |s| {
             s.starts_as("b/n3", 3)
         }),
-        ("succeeded already", abc().runs(&["a"]), |s| s.starts("a")),
-        ("succeeded already", halfway(), |s| s.starts("b/n1")),
-        ("it was skipped", abc().skips("a"), |s| s.starts("a")),
+        ("it has its outcome: succeeded", abc().runs(&["a"]), |s| {
+            s.starts("a")
+        }),
+        ("it has its outcome: succeeded", halfway(), |s| s.starts("b/n1")),
+        ("it has its outcome: skipped", abc().skips("a"), |s| s.starts("a")),
         ("its step has not started", abc(), |s| s.starts("a/n1")),
         ("its step has not started", abc().starts("a").fails("a"), |s| {
             s.starts("a/n1")

@@ -1,8 +1,8 @@
 //! What holds for every run, whatever has happened to it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use mesosflow_workflow::{EffectKey, Event, RunState};
+use mesosflow_workflow::{Event, Phase, RunState};
 
 use crate::rig::{Rig, place_of};
 
@@ -11,33 +11,29 @@ use crate::rig::{Rig, place_of};
 #[track_caller]
 pub(crate) fn assert_lawful(rig: &Rig) {
     let history = rig.history();
-    for end in 1..=history.len() {
-        RunState::fold(&history[..end]).unwrap();
-    }
-
-    let mut succeeded = BTreeSet::new();
-    for recorded in &history {
-        let place = (recorded.generation, place_of(&recorded.event));
-        match &recorded.event {
-            Event::StepStarted {
-                step,
-                item,
-                effect_key,
-                ..
-            } => {
-                assert!(
-                    !succeeded.contains(&place),
-                    "{place:?} was started after its success"
-                );
-                let expected = EffectKey::derive(rig.id, recorded.generation, step, item.as_ref(), 0);
-                assert_eq!(*effect_key, expected);
-            }
-            Event::StepSucceeded { .. } => {
-                assert!(succeeded.insert(place.clone()), "{place:?} succeeded twice")
-            }
-            _ => {}
+    let mut state = RunState::begin(&history[0]).unwrap();
+    for recorded in &history[1..] {
+        if let Event::StepStarted {
+            step,
+            item,
+            effect_key,
+            ..
+        } = &recorded.event
+        {
+            let place = place_of(&recorded.event);
+            let progress = state.step(step).and_then(|found| found.of(item.as_ref()));
+            assert!(
+                progress.is_none_or(|progress| !progress.status.is_valid()),
+                "{place} was started after its success"
+            );
+            assert_eq!(*effect_key, state.next_try(step, item.as_ref()).1);
         }
+        state.apply(recorded).unwrap();
     }
+    assert!(
+        state.phase != Phase::Succeeded || state.open().next().is_none(),
+        "it succeeded with open steps"
+    );
 
     let mut created = Vec::new();
     for recorded in &history {

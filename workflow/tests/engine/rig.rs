@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use mesosflow_workflow::{
-    Adopter, Event, NewRun, Observer, Outcome, Purpose, Recorded, Replay, Run, RunError, RunId, RunState,
-    Settings, SimulatedClock, Stop,
+    Adopter, ClusterId, Epoch, Event, NewRun, Observer, Outcome, Purpose, Recorded, Replay, Run, RunError,
+    RunId, RunState, Settings, SimulatedClock, Stop,
 };
 use serde_json::json;
 
@@ -18,6 +18,7 @@ pub(crate) struct Rig {
     pub(crate) world: Arc<World>,
     pub(crate) clock: SimulatedClock,
     pub(crate) id: RunId,
+    pub(crate) cluster: ClusterId,
     pub(crate) plan: Plan,
     pub(crate) settings: Settings,
     pub(crate) stop: Stop,
@@ -35,6 +36,7 @@ impl Rig {
             store,
             clock: SimulatedClock::starting_at(Timestamp::UNIX_EPOCH),
             id: RunId::generate(),
+            cluster: ClusterId::generate(),
             plan: Plan::default(),
             settings: Settings::default(),
             stop: Stop::default(),
@@ -62,6 +64,8 @@ impl Rig {
 
     pub(crate) async fn create(&self) -> Result<Run, RunError> {
         let new = NewRun {
+            workflow: "deploy".into(),
+            cluster_id: self.cluster,
             cluster: self.plan.cluster.clone(),
             provider: "local".into(),
             spec: json!({"slaves": 5}),
@@ -83,6 +87,7 @@ impl Rig {
             purpose: Purpose::Deploy,
             pid: 1,
             host: "host".into(),
+            above: Epoch(0),
         };
         Run::adopt(
             Arc::new(self.store.clone()),
@@ -97,7 +102,7 @@ impl Rig {
     pub(crate) async fn drive(&self, run: &Run) -> Outcome {
         let plan = self.plan.clone();
         run.drive(self.world.clone(), self.settings, self.stop.clone(), |flow| {
-            deploy(flow, plan)
+            deploy(flow, plan.clone())
         })
         .await
     }
@@ -190,6 +195,8 @@ pub(crate) fn tell(event: &Event) -> String {
             format!("{place} #{attempt} failed ({:?}{next})", error.class)
         }
         Event::StepSkipped { .. } => format!("{place} skipped"),
+        Event::StepStale { .. } => format!("{place} stale"),
+        Event::EffectSettled { settled, .. } => format!("{place} settled ({settled:?})"),
         Event::ResourceCreated { .. } => format!("{place} created"),
         other => other.kind().to_owned(),
     }
@@ -198,4 +205,16 @@ pub(crate) fn tell(event: &Event) -> String {
 #[track_caller]
 pub(crate) fn assert_succeeded(outcome: &Outcome) {
     assert!(matches!(outcome, Outcome::Succeeded), "{outcome:?}");
+}
+
+/// The run ended with these steps open.
+#[track_caller]
+pub(crate) fn assert_partial(outcome: &Outcome, steps: &[&str]) {
+    match outcome {
+        Outcome::Partial { open } => {
+            let open: Vec<_> = open.iter().map(|step| step.as_str()).collect();
+            assert_eq!(open, steps);
+        }
+        other => panic!("{other:?}"),
+    }
 }

@@ -3,11 +3,15 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mesosflow_workflow::{BoxFuture, Epoch, Lease, MemoryStore, Recorded, RunId, RunRow, Store, StoreError};
+use mesosflow_workflow::{
+    BoxFuture, ClusterId, Epoch, Lease, MemoryStore, Recorded, RunId, RunRow, Salvaged, Seq, Snapshot, Store,
+    StoreError,
+};
 use tokio::sync::{mpsc, oneshot};
 
 struct Write {
     run: RunId,
+    cluster: ClusterId,
     epoch: Epoch,
     events: Vec<Arc<Recorded>>,
     acknowledge: oneshot::Sender<Result<(), StoreError>>,
@@ -31,13 +35,14 @@ impl Spy {
         tokio::spawn(async move {
             while let Some(Write {
                 run,
+                cluster,
                 epoch,
                 events,
                 acknowledge,
             }) = writes.recv().await
             {
                 tokio::time::sleep(each).await;
-                let lease = Lease::new(run, epoch, Box::new(()));
+                let lease = Lease::new(run, cluster, epoch, Box::new(()));
                 let _gone = acknowledge.send(memory.append(&lease, events).await);
             }
         });
@@ -64,8 +69,8 @@ impl Store for Spy {
         self.memory.create(first)
     }
 
-    fn adopt(&self, run: RunId) -> BoxFuture<'_, Result<Lease, StoreError>> {
-        self.memory.adopt(run)
+    fn adopt(&self, run: RunId, above: Epoch) -> BoxFuture<'_, Result<Lease, StoreError>> {
+        self.memory.adopt(run, above)
     }
 
     fn append(
@@ -81,6 +86,7 @@ impl Store for Spy {
         writer
             .send(Write {
                 run: lease.run(),
+                cluster: lease.cluster(),
                 epoch: lease.epoch(),
                 events,
                 acknowledge,
@@ -88,6 +94,22 @@ impl Store for Spy {
             .ok()
             .unwrap();
         Box::pin(async move { acknowledged.await.unwrap() })
+    }
+
+    fn read(&self, run: RunId, after: Seq, limit: usize) -> BoxFuture<'_, Result<Vec<Recorded>, StoreError>> {
+        self.memory.read(run, after, limit)
+    }
+
+    fn salvage(&self, run: RunId) -> BoxFuture<'_, Result<Salvaged, StoreError>> {
+        self.memory.salvage(run)
+    }
+
+    fn keep(&self, lease: &Lease, snapshot: Snapshot) -> BoxFuture<'static, Result<(), StoreError>> {
+        self.memory.keep(lease, snapshot)
+    }
+
+    fn snapshot(&self, run: RunId) -> BoxFuture<'_, Result<Option<Snapshot>, StoreError>> {
+        self.memory.snapshot(run)
     }
 
     fn load(&self, run: RunId) -> BoxFuture<'_, Result<Vec<Recorded>, StoreError>> {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use mesosflow_workflow::state::IllegalTransition;
 use mesosflow_workflow::{
-    Attempt, CatalogueEntry, EVENT_FORMAT, EffectKey, Epoch, ErrorClass, ErrorReport, Event, Generation, How,
-    ItemKey, Purpose, Recorded, Resource, RunId, RunState, Seq, StepId,
+    Attempt, CatalogueEntry, ClusterId, EVENT_FORMAT, EffectKey, Epoch, ErrorClass, ErrorReport, Event,
+    Generation, How, ItemKey, Nonce, Purpose, Recorded, Resource, RunId, RunState, Seq, Settled, StepId,
 };
 use serde_json::{Value, json};
 
@@ -34,6 +34,9 @@ pub(crate) fn a_run_of(steps: &[&str]) -> Story {
         attempts: BTreeMap::new(),
     };
     story.then(Event::RunStarted {
+        workflow: "deploy".into(),
+        cluster_id: Some(ClusterId::generate()),
+        nonce: Some(Nonce::generate()),
         cluster: "demo".into(),
         provider: "local".into(),
         spec: json!({"slaves": 2}),
@@ -85,6 +88,7 @@ impl Story {
             purpose: Purpose::Deploy,
             pid: 1,
             host: "host".into(),
+            nonce: Some(Nonce::generate()),
         })
     }
 
@@ -94,6 +98,7 @@ impl Story {
             purpose: Purpose::Destroy,
             pid: 1,
             host: "host".into(),
+            nonce: Some(Nonce::generate()),
         })
     }
 
@@ -105,7 +110,11 @@ impl Story {
         *self.last_attempt(at) += 1;
         let attempt = *self.last_attempt(at);
         let (step, item) = place(at);
-        let effect_key = EffectKey::derive(self.run, self.generation, &step, item.as_ref(), 0);
+        // The right one where the history so far is one.
+        let effect_key = RunState::fold(&self.events).map_or_else(
+            |_| EffectKey::derive(self.run, self.generation, &step, item.as_ref(), 0),
+            |state| state.next_try(&step, item.as_ref()).1,
+        );
         self.then(Event::StepStarted {
             step,
             item,
@@ -114,6 +123,47 @@ impl Story {
             input_digest: format!("digest of {at}"),
             effect_key,
         })
+    }
+
+    /// A fan-out starts with these items.
+    pub(crate) fn starts_over(self, at: &str, items: &[&str]) -> Self {
+        self.starts(at).but(|recorded| {
+            if let Event::StepStarted { input, .. } = &mut recorded.event {
+                *input = json!({"items": items});
+            }
+        })
+    }
+
+    pub(crate) fn goes_stale(self, at: &str) -> Self {
+        let (step, item) = place(at);
+        self.then(Event::StepStale {
+            step,
+            item,
+            reason: "it is gone".into(),
+        })
+    }
+
+    pub(crate) fn gives(self, at: &str, given: &str) -> Self {
+        self.succeeds(at).but(|recorded| {
+            if let Event::StepSucceeded { output, .. } = &mut recorded.event {
+                *output = json!(given);
+            }
+        })
+    }
+
+    pub(crate) fn settles(self, at: &str, effect_key: EffectKey) -> Self {
+        let (step, item) = place(at);
+        self.then(Event::EffectSettled {
+            step,
+            item,
+            effect_key,
+            settled: Settled::Ended,
+        })
+    }
+
+    pub(crate) fn ends_with_open(self, steps: &[&str]) -> Self {
+        let open = steps.iter().map(|step| StepId::from(*step)).collect();
+        self.then(Event::RunPartial { open })
     }
 
     /// Starts as another attempt than the one whose turn it is.

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use mesosflow_workflow::{
-    CatalogueEntry, Flow, Halt, ItemKey, Limits, Probe, Retry, Settle as _, Step, StepCx, StepId,
+    CatalogueEntry, Effect, Flow, Halt, ItemKey, Limits, Probe, Retry, Settle as _, Settled, Step, StepCx,
+    StepId,
 };
 use serde::Serialize;
 
@@ -73,6 +74,11 @@ macro_rules! toy_step {
 
             async fn verify(&self, cx: &StepCx<World>, made: &Made) -> Result<(), Trouble> {
                 cx.world().verify::<Self>(cx, self.item(), made)
+            }
+
+            async fn settle(&self, cx: &StepCx<World>, effect: &Effect) -> Result<Settled, Trouble> {
+                cx.world().settle(effect);
+                Ok(Settled::Ended)
             }
 
             fn limits(&self) -> Limits {

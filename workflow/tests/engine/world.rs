@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mesosflow_workflow::{
-    ErrorClass, Event, Generation, Probe, RecordError, Resource, Step, StepCx, StepError,
+    Effect, ErrorClass, Event, Generation, Probe, RecordError, Resource, Step, StepCx, StepError,
 };
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +84,8 @@ struct Inner {
     /// Effect keys, in the order in which their effects happened.
     effects: Vec<String>,
     deeds: Vec<Deed>,
+    /// Effect keys that were settled, each with the number of effects that had happened by then.
+    settled: Vec<(String, usize)>,
     twists: BTreeMap<String, VecDeque<Twist>>,
     hooks: BTreeMap<String, Hook>,
     verification_fails: BTreeMap<String, ErrorClass>,
@@ -167,6 +169,17 @@ impl World {
             .collect();
         places.sort();
         places
+    }
+
+    pub(crate) fn settle(&self, effect: &Effect) {
+        let mut inner = self.lock();
+        let happened = inner.effects.len();
+        inner.settled.push((effect.key.to_string(), happened));
+    }
+
+    /// Effect keys that were settled, each with the number of effects that had happened by then.
+    pub(crate) fn settled(&self) -> Vec<(String, usize)> {
+        self.lock().settled.clone()
     }
 
     pub(crate) fn effects(&self) -> Vec<String> {
@@ -315,10 +328,7 @@ impl World {
         let started = history.iter().any(|recorded| match &recorded.event {
             Event::StepStarted {
                 attempt, effect_key, ..
-            } => {
-                (*attempt, effect_key) == (cx.attempt(), cx.effect_key())
-                    && recorded.generation == cx.generation()
-            }
+            } => (*attempt, effect_key) == (cx.attempt(), cx.effect_key()),
             _ => false,
         });
         assert!(started, "{place} is applied before the journal knows of it");

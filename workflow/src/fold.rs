@@ -1,0 +1,494 @@
+//! The fold: a pure function from a run's events to its state, and the only place where state changes.
+
+use serde_json::Value;
+
+use crate::catalogue::CatalogueEntry;
+use crate::event::{EVENT_FORMAT, Event, OLDEST_DRIVEN, Purpose, Recorded, Renamed};
+use crate::ids::{ClusterId, Generation, ItemKey, Seq, StepId};
+use crate::progress::{Progress, Start, Status};
+use crate::state::{Effect, IllegalTransition, Phase, Replay, RunState, StepState};
+
+impl RunState {
+    /// Folds a whole history.
+    ///
+    /// # Errors
+    /// The first event that cannot stand where it does; an empty history is refused like a missing `run_started`.
+    pub fn fold<'a>(events: impl IntoIterator<Item = &'a Recorded>) -> Result<Self, IllegalTransition> {
+        let mut events = events.into_iter();
+        let first = events.next().ok_or_else(|| IllegalTransition {
+            seq: Seq::FIRST,
+            kind: "run_started",
+            why: "the history is empty".into(),
+        })?;
+        let mut state = Self::begin(first)?;
+        for recorded in events {
+            state.apply(recorded)?;
+        }
+        Ok(state)
+    }
+
+    /// The state after a history's first event.
+    ///
+    /// # Errors
+    /// The event is not a `run_started` with number 1.
+    pub fn begin(first: &Recorded) -> Result<Self, IllegalTransition> {
+        let illegal = |why: &str| IllegalTransition {
+            seq: first.seq,
+            kind: first.event.kind(),
+            why: why.to_owned(),
+        };
+        let Event::RunStarted {
+            workflow,
+            cluster,
+            cluster_id,
+            provider,
+            spec,
+            tool_version,
+            catalogue,
+            nonce: _,
+        } = &first.event
+        else {
+            return Err(illegal("a history begins with run_started"));
+        };
+        if first.seq != Seq::FIRST {
+            return Err(illegal("a history begins with number 1"));
+        }
+        let steps = catalogue
+            .iter()
+            .map(|entry| StepState::pending(entry, first.generation));
+        Ok(Self {
+            run: first.run,
+            format: first.format,
+            workflow: workflow.clone(),
+            cluster: cluster.clone(),
+            cluster_id: cluster_id.unwrap_or(ClusterId::of_run(first.run)),
+            provider: provider.clone(),
+            spec: spec.clone(),
+            tool_version: tool_version.clone(),
+            phase: Phase::Running,
+            generation: first.generation,
+            epoch: first.epoch,
+            seq: first.seq,
+            started_at: first.at,
+            finished_at: None,
+            replay: None,
+            lifted: false,
+            steps: steps.collect(),
+            dropped: Vec::new(),
+            resources: Vec::new(),
+            effects: std::collections::BTreeMap::new(),
+            destroyed: false,
+        })
+    }
+
+    /// The one transition function: the state after one more event. On an error the state is as it was.
+    ///
+    /// # Errors
+    /// The event cannot follow the history so far.
+    pub fn apply(&mut self, recorded: &Recorded) -> Result<(), IllegalTransition> {
+        self.place(recorded)
+            .and_then(|()| self.transition(recorded))
+            .map_err(|why| IllegalTransition {
+                seq: recorded.seq,
+                kind: recorded.event.kind(),
+                why,
+            })?;
+        self.seq = recorded.seq;
+        self.epoch = recorded.epoch;
+        self.generation = recorded.generation;
+        Ok(())
+    }
+
+    /// Refuses an event that stands in another place than the next.
+    fn place(&self, recorded: &Recorded) -> Result<(), String> {
+        let Recorded {
+            run,
+            seq,
+            epoch,
+            generation,
+            format,
+            event,
+            ..
+        } = recorded;
+        if *format > EVENT_FORMAT {
+            return Err(format!(
+                "format {format} is newer than {EVENT_FORMAT}, the newest this program reads"
+            ));
+        }
+        if *run != self.run {
+            return Err(format!("it belongs to run {run}"));
+        }
+        if *seq != self.seq.next() {
+            return Err(format!("number {} comes next", self.seq.next()));
+        }
+        if *epoch < self.epoch || (*epoch > self.epoch && !matches!(event, Event::RunAdopted { .. })) {
+            return Err(format!(
+                "epoch {epoch} was not adopted, the newest is {}",
+                self.epoch
+            ));
+        }
+        let expected = match event {
+            Event::ReplayRequested { .. } => self.generation.next(),
+            _ => self.generation,
+        };
+        if *generation != expected {
+            return Err(format!("generation {generation} where {expected} was expected"));
+        }
+        Ok(())
+    }
+
+    fn transition(&mut self, recorded: &Recorded) -> Result<(), String> {
+        let (at, seq, generation) = (recorded.at, recorded.seq, recorded.generation);
+        // What is about the whole run may come at any time, everything else only while it is driven.
+        match &recorded.event {
+            Event::RunStarted { .. } => return Err("the run has started already".into()),
+            Event::RunAdopted { purpose, .. } => return self.adopted(recorded, *purpose),
+            Event::ResourceDeleted { resource } => {
+                self.resources
+                    .retain(|r| (&r.kind, &r.id) != (&resource.kind, &resource.id));
+                return Ok(());
+            }
+            _ if self.phase != Phase::Running => return Err("the run has ended".into()),
+            _ => {}
+        }
+        match &recorded.event {
+            Event::RunStarted { .. } | Event::RunAdopted { .. } | Event::ResourceDeleted { .. } => {}
+            Event::StepStarted { .. } => self.started(recorded)?,
+            Event::StepSucceeded {
+                step,
+                item,
+                attempt,
+                output,
+                ..
+            } => {
+                let progress = self.progress_mut(step, item.as_ref())?;
+                let replaced = progress.succeed(at, seq, *attempt, output)?;
+                if let Some(key) = progress.effect_key.clone() {
+                    self.effects.remove(&key);
+                }
+                if let (true, Some(item)) = (replaced, item) {
+                    self.replaced(step, item);
+                }
+            }
+            Event::StepFailed {
+                step,
+                item,
+                attempt,
+                error,
+                retry_in_ms,
+            } => self
+                .progress_mut(step, item.as_ref())?
+                .fail(at, *attempt, error, retry_in_ms.is_some())?,
+            Event::StepSkipped { step, reason } => {
+                self.must_be_due(step)?;
+                let state = self.step_mut(step)?;
+                if state.progress.status.is_valid() {
+                    return Err(format!("it has its outcome: {}", state.progress.status.as_str()));
+                }
+                state.skipped = Some(reason.clone());
+                state.progress.skip(at, generation);
+                state.items.clear();
+            }
+            Event::StepStale { step, item, reason } => self.outdated(step, item.as_ref(), reason)?,
+            Event::EffectSettled { effect_key, .. } => {
+                if self.effects.remove(effect_key).is_none() {
+                    return Err(format!("effect {effect_key} is not in doubt"));
+                }
+            }
+            Event::ResourceCreated { resource, .. } => {
+                if !self.resources.contains(resource) {
+                    self.resources.push(resource.clone());
+                }
+            }
+            Event::ReplayRequested { from, to, only } => self.replay_requested(
+                Replay {
+                    from: from.clone(),
+                    to: to.clone(),
+                    only: *only,
+                },
+                generation,
+            )?,
+            Event::CatalogueChanged {
+                tool_version,
+                catalogue,
+                renamed,
+                ..
+            } => {
+                self.catalogue_changed(catalogue, renamed)?;
+                self.tool_version.clone_from(tool_version);
+            }
+            Event::RunInterrupted { reason } => self.end(Phase::Interrupted(reason.clone()), recorded),
+            Event::RunFailed { error, .. } => self.end(Phase::Failed(error.clone()), recorded),
+            Event::RunSucceeded => {
+                self.must_be_done(recorded.format)?;
+                self.end(Phase::Succeeded, recorded);
+            }
+            Event::RunPartial { open } => {
+                if !open.iter().eq(self.open().map(|step| &step.entry.id)) || open.is_empty() {
+                    return Err("other steps are open than it says".into());
+                }
+                self.must_be_through()?;
+                self.end(Phase::Partial, recorded);
+            }
+        }
+        Ok(())
+    }
+
+    fn adopted(&mut self, recorded: &Recorded, purpose: Purpose) -> Result<(), String> {
+        if recorded.epoch == self.epoch {
+            return Err("an adoption needs a new epoch".into());
+        }
+        match purpose {
+            Purpose::Deploy if self.destroyed => Err("the run was destroyed".into()),
+            Purpose::Deploy if recorded.format >= OLDEST_DRIVEN && self.format < OLDEST_DRIVEN => Err(
+                format!("a run of format {} can be shown and destroyed only", self.format),
+            ),
+            Purpose::Deploy => {
+                // What a replay left undone is what a later driver does.
+                self.lifted |= self.phase == Phase::Partial;
+                self.phase = Phase::Running;
+                self.finished_at = None;
+                Ok(())
+            }
+            Purpose::Destroy => {
+                self.destroyed = true;
+                Ok(())
+            }
+        }
+    }
+
+    fn started(&mut self, recorded: &Recorded) -> Result<(), String> {
+        let Event::StepStarted {
+            step,
+            item,
+            attempt,
+            input,
+            input_digest,
+            effect_key,
+        } = &recorded.event
+        else {
+            return Ok(());
+        };
+        self.must_be_due(step)?;
+        let (_, expected) = self.next_try(step, item.as_ref());
+        if recorded.format >= OLDEST_DRIVEN && *effect_key != expected {
+            return Err(format!("its effect is called {effect_key}, not {expected}"));
+        }
+        let generation = recorded.generation;
+        let state = self.step_mut(step)?;
+        let start = Start {
+            at: recorded.at,
+            seq: recorded.seq,
+            generation,
+            asked: state.asked,
+            attempt: *attempt,
+            digest: input_digest,
+            effect: effect_key,
+        };
+        match item {
+            None => {
+                state.progress.start(&start)?;
+                state.skipped = None;
+                // Items that are asked for no more go; the others keep what they have.
+                if let Some(keys) = listed(input) {
+                    state.items.retain(|key, _| keys.contains(&key.as_str()));
+                }
+            }
+            Some(_)
+                if state.progress.status != Status::Running || state.progress.generation != generation =>
+            {
+                return Err("its step has not started".into());
+            }
+            Some(item) => {
+                let mut progress = state
+                    .items
+                    .get(item)
+                    .cloned()
+                    .unwrap_or_else(|| Progress::pending(generation));
+                progress.start(&start)?;
+                state.items.insert(item.clone(), progress);
+            }
+        }
+        // A fan-out as a whole has no effect of its own.
+        if item.is_some() || state.entry.fans_out_over.is_none() {
+            let effect = Effect {
+                step: step.clone(),
+                item: item.clone(),
+                generation,
+                attempt: *attempt,
+                input_digest: input_digest.clone(),
+                key: effect_key.clone(),
+            };
+            self.effects.insert(effect_key.clone(), effect);
+        }
+        Ok(())
+    }
+
+    /// What an item stands for was replaced: all that later steps did to it was done to something else.
+    fn replaced(&mut self, step: &StepId, item: &ItemKey) {
+        let Some(place) = self.index(step).filter(|at| self.steps[*at].entry.replaces) else {
+            return;
+        };
+        let why = format!("{item} was replaced");
+        for later in &mut self.steps[place + 1..] {
+            if let Some(progress) = later.items.get_mut(item) {
+                progress.outdate(&why);
+                if later.progress.status == Status::Succeeded {
+                    later.progress.outdate(&why);
+                }
+            }
+        }
+    }
+
+    fn outdated(&mut self, step: &StepId, item: Option<&ItemKey>, reason: &str) -> Result<(), String> {
+        let state = self.step_mut(step)?;
+        if let Some(item) = item {
+            let progress = state
+                .items
+                .get_mut(item)
+                .ok_or_else(|| format!("item {item} never began"))?;
+            progress.outdate(reason);
+        }
+        // A step that goes on does so with this item too.
+        if item.is_none() || state.progress.status == Status::Succeeded {
+            state.progress.outdate(reason);
+        }
+        Ok(())
+    }
+
+    fn replay_requested(&mut self, replay: Replay, generation: Generation) -> Result<(), String> {
+        let asked = self
+            .check_replay(&replay)
+            .map_err(|refused| refused.to_string())?;
+        let why = format!("a replay from `{}` was asked for", replay.from);
+        let stale = match replay.only {
+            true => asked.clone(),
+            false => *asked.start()..=self.steps.len() - 1,
+        };
+        for step in &mut self.steps[asked] {
+            step.asked = generation;
+        }
+        for step in &mut self.steps[stale] {
+            step.progress.outdate(&why);
+            step.items.values_mut().for_each(|item| item.outdate(&why));
+        }
+        self.replay = Some(replay);
+        self.lifted = false;
+        Ok(())
+    }
+
+    fn catalogue_changed(&mut self, catalogue: &[CatalogueEntry], renamed: &[Renamed]) -> Result<(), String> {
+        if catalogue.is_empty() {
+            return Err("a run without steps is none".into());
+        }
+        let new_name = |id: &StepId| {
+            let renamed = renamed.iter().find(|renamed| renamed.from == *id);
+            renamed.map_or_else(|| id.clone(), |renamed| renamed.to.clone())
+        };
+        // A replay goes on from the step that stands where its first one was.
+        if let Some(replay) = &self.replay {
+            let follows = |id: &StepId| {
+                let place = self.index(id).unwrap_or_default();
+                let still = |step: &StepState| {
+                    let id = new_name(&step.entry.id);
+                    catalogue.iter().any(|entry| entry.id == id).then_some(id)
+                };
+                self.steps[place..].iter().find_map(still)
+            };
+            let from = follows(&replay.from);
+            let to = replay.to.as_ref().and_then(follows);
+            let only = replay.only;
+            self.replay = from.map(|from| Replay { from, to, only });
+        }
+        let mut before = std::mem::take(&mut self.steps);
+        for step in &mut before {
+            step.entry.id = new_name(&step.entry.id);
+        }
+        for entry in catalogue {
+            let known = before.iter().position(|step| step.entry.id == entry.id);
+            let back = || self.dropped.iter().position(|step| step.entry.id == entry.id);
+            let mut step = match known {
+                Some(place) => before.remove(place),
+                None => match back() {
+                    Some(place) => self.dropped.remove(place),
+                    None => StepState::pending(entry, self.generation),
+                },
+            };
+            step.entry = entry.clone();
+            self.steps.push(step);
+        }
+        self.dropped.extend(before);
+        for effect in self.effects.values_mut() {
+            effect.step = new_name(&effect.step);
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, phase: Phase, recorded: &Recorded) {
+        self.phase = phase;
+        self.finished_at = Some(recorded.at);
+    }
+
+    fn must_be_due(&self, step: &StepId) -> Result<(), String> {
+        use crate::state::Pass;
+        if self.index(step).is_some() && self.pass(step) != Pass::Runs {
+            return Err(format!("the replay in force does not run step {step}"));
+        }
+        Ok(())
+    }
+
+    /// Every step has a valid outcome. In format 1 those that the generation had to run were enough.
+    fn must_be_done(&self, format: u16) -> Result<(), String> {
+        if format < OLDEST_DRIVEN {
+            return self.must_be_through();
+        }
+        self.open().next().map_or(Ok(()), |open| Err(open.is_open()))
+    }
+
+    /// Every step that the current pass had to run has a valid outcome.
+    fn must_be_through(&self) -> Result<(), String> {
+        use crate::state::Pass;
+        let mut open = self.open().filter(|step| self.pass(&step.entry.id) == Pass::Runs);
+        open.next().map_or(Ok(()), |open| Err(open.is_open()))
+    }
+
+    fn step_mut(&mut self, step: &StepId) -> Result<&mut StepState, String> {
+        self.steps
+            .iter_mut()
+            .find(|s| s.entry.id == *step)
+            .ok_or_else(|| format!("no step {step} in the catalogue"))
+    }
+
+    /// The progress of what runs in this generation.
+    fn progress_mut(&mut self, step: &StepId, item: Option<&ItemKey>) -> Result<&mut Progress, String> {
+        let generation = self.generation;
+        let state = self.step_mut(step)?;
+        if state.progress.generation != generation {
+            return Err(format!("step {step} has not started in generation {generation}"));
+        }
+        match item {
+            None => Ok(&mut state.progress),
+            Some(_) if state.progress.status != Status::Running => Err(format!(
+                "step {step} is {}, not running",
+                state.progress.status.as_str()
+            )),
+            Some(item) => state
+                .items
+                .get_mut(item)
+                .filter(|progress| progress.generation == generation)
+                .ok_or_else(|| format!("item {item} has not started")),
+        }
+    }
+}
+
+impl StepState {
+    fn is_open(&self) -> String {
+        format!("step {} is {}", self.entry.id, self.progress.status.as_str())
+    }
+}
+
+/// The items that the input of a fan-out lists.
+fn listed(input: &Value) -> Option<Vec<&str>> {
+    let items = input.get("items")?.as_array()?;
+    Some(items.iter().filter_map(Value::as_str).collect())
+}

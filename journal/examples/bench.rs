@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use mesosflow_journal::SqliteJournal;
 use mesosflow_workflow::{
-    CatalogueEntry, ErrorClass, Flow, Halt, ItemKey, NewRun, Outcome, Probe, Run, RunId, Settings, Step,
+    CatalogueEntry, ClusterId, ErrorClass, Flow, Halt, ItemKey, NewRun, Outcome, Probe, Run, RunId, Settings, Step,
     StepCx, StepError, StepId, Stop, Store, SystemClock,
 };
 use serde::Serialize;
@@ -154,7 +154,9 @@ fn bare_commits(connection: &rusqlite::Connection, turn: usize) -> Result<Durati
 async fn new_run(store: &Arc<dyn Store>) -> Result<Run, Failure> {
     let id = RunId::generate();
     let new = NewRun {
+        workflow: "bench".into(),
         cluster: id.to_string(),
+        cluster_id: ClusterId::of_run(id),
         provider: "none".into(),
         spec: Value::Null,
         tool_version: "bench".into(),

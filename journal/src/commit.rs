@@ -2,73 +2,17 @@
 //!
 //! A refused request fails alone; the answers are given only after the commit.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mesosflow_workflow::{Epoch, RunId, RunRow, Seq, StoreError};
-use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+use mesosflow_workflow::{Epoch, StoreError};
+use rusqlite::{Connection, ErrorCode};
 
-use crate::error::Failure;
-use crate::row::{EventRow, time};
-
-/// Something to write.
-#[derive(Debug)]
-pub(crate) enum Write {
-    /// A new run with its first event.
-    Create {
-        /// The run, as it is listed.
-        row: RunRow,
-        /// Its first event.
-        first: Box<EventRow>,
-    },
-    /// A new epoch of a run.
-    Adopt(RunId),
-    /// Events of a run.
-    Append {
-        /// The run.
-        run: RunId,
-        /// The epoch of the lease.
-        epoch: Epoch,
-        /// The events, numbered without gaps.
-        events: Vec<EventRow>,
-    },
-    /// The end of a run's right to its cluster's name.
-    Retire {
-        /// The run.
-        run: RunId,
-        /// The epoch of the lease.
-        epoch: Epoch,
-    },
-}
-
-impl Write {
-    /// What it does, before "the journal" (`append to`).
-    pub(crate) const fn doing(&self) -> &'static str {
-        match self {
-            Self::Create { .. } => "create a run in",
-            Self::Adopt(_) => "adopt a run in",
-            Self::Append { .. } => "append to",
-            Self::Retire { .. } => "retire a run in",
-        }
-    }
-}
+use crate::act::{Refusal, Transaction, Write};
+use crate::error::{Failure, of_run};
 
 /// The epoch under which it was written, or why it was not.
 pub(crate) type Outcome = Result<Epoch, StoreError>;
-
-/// Why a request was not carried out: by a decision, which concerns it alone, or by SQLite.
-enum Refusal {
-    Decided(StoreError),
-    Failed(rusqlite::Error),
-}
-
-impl From<rusqlite::Error> for Refusal {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Failed(error)
-    }
-}
 
 /// The connection that writes.
 #[derive(Debug)]
@@ -137,26 +81,33 @@ impl Work {
     /// The outcomes of a group within a transaction; `None` where one of them failed halfway and had no savepoint.
     fn all(&self, group: &[&Write], savepoints: bool) -> rusqlite::Result<Option<Vec<Outcome>>> {
         let mut outcomes = Vec::with_capacity(group.len());
-        let mut known = Known::new();
+        let mut transaction = Transaction::on(&self.connection);
         for write in group {
             if savepoints {
                 self.run("SAVEPOINT request")?;
             }
-            let outcome = match self.write(write, &mut known) {
+            let outcome = match transaction.write(write) {
                 Ok(epoch) => Ok(epoch),
                 Err(Refusal::Decided(error)) => Err(error),
                 // On a full disk SQLite gives the whole transaction up by itself.
                 Err(Refusal::Failed(error)) if self.connection.is_autocommit() => return Err(error),
+                // A page of one run's history that cannot be read concerns that run.
                 Err(Refusal::Failed(error))
-                    if error.sqlite_error_code() != Some(ErrorCode::ConstraintViolation) =>
+                    if !matches!(
+                        error.sqlite_error_code(),
+                        Some(ErrorCode::ConstraintViolation | ErrorCode::DatabaseCorrupt)
+                    ) =>
                 {
                     return Err(error);
                 }
                 Err(Refusal::Failed(_)) if !savepoints => return Ok(None),
                 Err(Refusal::Failed(error)) => {
                     self.run("ROLLBACK TO request")?;
-                    known.clear();
-                    Err(Failure::of(write.doing(), &self.path, &error).into())
+                    transaction.forget();
+                    Err(match (write.run(), error.sqlite_error_code()) {
+                        (Some(run), Some(ErrorCode::DatabaseCorrupt)) => of_run(run, &self.path, &error),
+                        _ => Failure::of(write.doing(), &self.path, &error).into(),
+                    })
                 }
             };
             if savepoints {
@@ -186,179 +137,12 @@ impl Work {
         }
         failure
     }
-
-    fn write(&self, write: &Write, known: &mut Known) -> Result<Epoch, Refusal> {
-        match write {
-            Write::Create { row, first } => self.create(row, first),
-            Write::Adopt(run) => {
-                let epoch = self.standing(*run)?.epoch.next();
-                let mut update = self
-                    .connection
-                    .prepare_cached("UPDATE runs SET epoch = ?2 WHERE run = ?1")?;
-                update.execute(params![run.to_string(), integer(epoch.0)])?;
-                known.remove(run);
-                Ok(epoch)
-            }
-            Write::Append { run, epoch, events } => self.append(*run, *epoch, events, known),
-            Write::Retire { run, epoch } => {
-                self.standing(*run)?.fence(*run, *epoch)?;
-                let mut update = self
-                    .connection
-                    .prepare_cached("UPDATE runs SET owns_cluster = 0 WHERE run = ?1")?;
-                update.execute([run.to_string()])?;
-                Ok(*epoch)
-            }
-        }
-    }
-
-    fn create(&self, row: &RunRow, first: &EventRow) -> Result<Epoch, Refusal> {
-        let run = row.run;
-        match self.standing(run) {
-            Err(Refusal::Decided(StoreError::UnknownRun { .. })) => {}
-            Err(other) => return Err(other),
-            Ok(Standing { next, .. }) => {
-                let seq = Seq::FIRST;
-                return Err(Refusal::Decided(StoreError::OutOfSequence {
-                    run,
-                    seq,
-                    expected: next,
-                }));
-            }
-        }
-        let mut select = self.connection.prepare_cached(
-            "SELECT run FROM runs WHERE provider = ?1 AND cluster = ?2 AND owns_cluster = 1",
-        )?;
-        let owner: Option<RunId> = select
-            .query_row([&row.provider, &row.cluster], |row| crate::row::parsed(row, 0))
-            .optional()?;
-        if let Some(owner) = owner {
-            let cluster = row.cluster.clone();
-            return Err(Refusal::Decided(StoreError::ClusterExists {
-                cluster,
-                run: owner,
-            }));
-        }
-        let mut insert = self.connection.prepare_cached(
-            "INSERT INTO runs (run, cluster, provider, created_at, epoch, owns_cluster)
-             VALUES (?1, ?2, ?3, ?4, 1, 1)",
-        )?;
-        let number = insert.insert(params![
-            first.run,
-            row.cluster,
-            row.provider,
-            time(row.created_at)
-        ])?;
-        self.insert(number, first)?;
-        Ok(Epoch::FIRST)
-    }
-
-    fn append(
-        &self,
-        run: RunId,
-        epoch: Epoch,
-        events: &[EventRow],
-        known: &mut Known,
-    ) -> Result<Epoch, Refusal> {
-        let standing = match known.entry(run) {
-            Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => entry.insert(self.standing(run)?),
-        };
-        standing.fence(run, epoch)?;
-        // All of them before the first is written: a refusal has nothing to take back.
-        let next = integer(standing.next.0);
-        if let Some((event, expected)) = events
-            .iter()
-            .zip(next..)
-            .find(|(event, expected)| event.seq != *expected)
-        {
-            let (seq, expected) = (Seq(event.seq.unsigned_abs()), Seq(expected.unsigned_abs()));
-            return Err(Refusal::Decided(StoreError::OutOfSequence { run, seq, expected }));
-        }
-        for event in events {
-            self.insert(standing.number, event)?;
-        }
-        standing.next = Seq(standing.next.0 + events.len() as u64);
-        Ok(epoch)
-    }
-
-    fn insert(&self, number: i64, event: &EventRow) -> rusqlite::Result<()> {
-        let mut insert = self.connection.prepare_cached(
-            "INSERT INTO events
-             (place, run, seq, at, epoch, generation, kind, step, item, attempt, format, body, digest)
-             VALUES ((?1 << 32) + ?3, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-        )?;
-        insert.execute(params![
-            number,
-            event.run,
-            event.seq,
-            event.at,
-            event.epoch,
-            event.generation,
-            event.kind,
-            event.step,
-            event.item,
-            event.attempt,
-            event.format,
-            event.body,
-            event.digest,
-        ])?;
-        Ok(())
-    }
-
-    fn standing(&self, run: RunId) -> Result<Standing, Refusal> {
-        let mut select = self.connection.prepare_cached(
-            "SELECT number, epoch,
-                (SELECT seq FROM events
-                 WHERE place BETWEEN runs.number << 32 AND (runs.number << 32) + 4294967295
-                 ORDER BY place DESC LIMIT 1)
-             FROM runs WHERE run = ?1",
-        )?;
-        let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-        let standing: Option<(i64, i64, i64)> = select.query_row([run.to_string()], row).optional()?;
-        let (number, epoch, last) = standing.ok_or(Refusal::Decided(StoreError::UnknownRun { run }))?;
-        Ok(Standing {
-            number,
-            epoch: Epoch(epoch.unsigned_abs()),
-            next: Seq(last.unsigned_abs()).next(),
-        })
-    }
-}
-
-/// Where the runs of a transaction stand: nobody else writes as long as it lasts.
-type Known = HashMap<RunId, Standing>;
-
-/// Where a run stands.
-struct Standing {
-    /// Its number in this journal.
-    number: i64,
-    /// Its newest epoch.
-    epoch: Epoch,
-    /// The number of its next event.
-    next: Seq,
-}
-
-impl Standing {
-    /// Refuses a lease of another epoch than the newest.
-    const fn fence(&self, run: RunId, epoch: Epoch) -> Result<(), Refusal> {
-        if epoch.0 == self.epoch.0 {
-            return Ok(());
-        }
-        Err(Refusal::Decided(StoreError::Fenced {
-            run,
-            epoch,
-            newest: self.epoch,
-        }))
-    }
-}
-
-/// A counter as SQLite keeps it. None ever gets near 2⁶³.
-fn integer(counter: u64) -> i64 {
-    i64::try_from(counter).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::row::EventRow;
     use mesosflow_workflow::contract::{first, next};
 
     fn work() -> (tempfile::TempDir, Work) {
@@ -379,10 +163,14 @@ mod tests {
             row,
             first: Box::new(EventRow::encode(&begin).unwrap()),
         };
-        let append = |events| Write::Append {
+        let append = |rows: Vec<EventRow>| Write::Append {
             run: begin.run,
             epoch: Epoch::FIRST,
-            events,
+            events: rows
+                .iter()
+                .map(|row| next(&begin, row.seq.unsigned_abs()))
+                .collect(),
+            rows,
         };
         let half = append(vec![
             encode(3),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mesosflow_workflow::StoreError;
+use mesosflow_workflow::{RunId, StoreError};
 use rusqlite::ErrorCode;
 
 /// A failure that can be told to everyone who waited for the same commit.
@@ -69,5 +69,28 @@ pub(crate) fn unusable(
     StoreError::Unusable {
         doing: format!("cannot {doing} the journal `{}`", path.display()),
         source: cause.into(),
+    }
+}
+
+/// The error of someone who found the journal at `path` damaged in what all of its runs need.
+pub(crate) fn corrupt(path: &Path, what: impl std::fmt::Display) -> StoreError {
+    StoreError::Corrupt(format!("`{}`: {what}", path.display()))
+}
+
+/// The error of someone who found the history of `run` damaged.
+pub(crate) fn damaged(run: RunId, what: impl std::fmt::Display) -> StoreError {
+    StoreError::DamagedRun {
+        run,
+        what: what.to_string(),
+    }
+}
+
+/// What `error` means to someone who reads the history of `run` alone: a page or a column of it that cannot be read is
+/// that run's damage.
+pub(crate) fn of_run(run: RunId, path: &Path, error: &rusqlite::Error) -> StoreError {
+    match (error, error.sqlite_error_code()) {
+        (_, Some(ErrorCode::DatabaseCorrupt)) => damaged(run, error),
+        (rusqlite::Error::SqliteFailure(..), _) => sqlite("read", path, error),
+        _ => damaged(run, error),
     }
 }

@@ -1,9 +1,9 @@
-//! The lock on a run: held by one process, and gone with it however it ends.
+//! The lock on a cluster: held by one process, and gone with it however it ends.
 //!
-//! Each run has a file in `<journal>.locks/`. Its lock is the operating system's (`flock`), so a killed process frees
-//! its runs at once and a file that stays behind means nothing. The file's content names the holder, for messages.
+//! Each cluster has a file in `<journal>.locks/`. Its lock is the operating system's (`flock`), so a killed process frees
+//! its clusters at once and a file that stays behind means nothing. The file's content names the holder, for messages.
 //!
-//! Asking whether a run is held takes a *shared* lock for an instant, driving it takes an *exclusive* one. So an
+//! Asking whether a cluster is held takes a *shared* lock for an instant, driving it takes an *exclusive* one. So an
 //! adoption that meets a lock can tell a driver from someone who only asks: a shared lock is refused by the first and
 //! granted beside the second, and only then is it worth another try.
 
@@ -12,7 +12,7 @@ use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use mesosflow_workflow::{RunId, StoreError};
+use mesosflow_workflow::{ClusterId, RunId, StoreError};
 
 use crate::error::unusable;
 use crate::files::{beside, create_folder, open_or_create};
@@ -29,7 +29,7 @@ pub(crate) struct Locks {
     folder: PathBuf,
 }
 
-/// An exclusive lock on a run, until it is dropped.
+/// An exclusive lock on a cluster, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct RunLock {
     file: File,
@@ -38,7 +38,7 @@ pub(crate) struct RunLock {
 }
 
 impl RunLock {
-    /// Frees the lock of a run that did not come to exist, and removes its file if it is new.
+    /// Frees the lock of a cluster that did not come to exist, and removes its file if it is new.
     pub(crate) fn discard(self) {
         if self.is_new
             && let Err(error) = std::fs::remove_file(&self.path)
@@ -66,15 +66,15 @@ impl Locks {
         }
     }
 
-    /// Locks `run` for this process.
+    /// Locks `cluster` for this process, which drives `run` of it.
     ///
     /// # Errors
     ///
     /// [`StoreError::Held`] at once where a driver holds it.
-    pub(crate) fn acquire(&self, run: RunId) -> Result<RunLock, StoreError> {
+    pub(crate) fn acquire(&self, cluster: ClusterId, run: RunId) -> Result<RunLock, StoreError> {
         let fail = |error: io::Error| unusable("lock a run of", &self.journal, error);
         create_folder(&self.folder).map_err(fail)?;
-        let path = self.path(run);
+        let path = self.path(cluster);
         let is_new = !path.exists();
         let mut file = open_or_create(&path).map_err(fail)?;
         let started = Instant::now();
@@ -94,10 +94,10 @@ impl Locks {
         Ok(RunLock { file, path, is_new })
     }
 
-    /// Whether a driver holds `run`, in this process or another.
-    pub(crate) fn is_held(&self, run: RunId) -> Result<bool, StoreError> {
+    /// Whether a driver holds `cluster`, in this process or another.
+    pub(crate) fn is_held(&self, cluster: ClusterId) -> Result<bool, StoreError> {
         let fail = |error: io::Error| unusable("read the locks of", &self.journal, error);
-        let file = match File::open(self.path(run)) {
+        let file = match File::open(self.path(cluster)) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(fail(error)),
@@ -118,8 +118,8 @@ impl Locks {
         act()
     }
 
-    fn path(&self, run: RunId) -> PathBuf {
-        self.folder.join(format!("{run}.lock"))
+    fn path(&self, cluster: ClusterId) -> PathBuf {
+        self.folder.join(format!("{cluster}.lock"))
     }
 }
 
@@ -168,11 +168,11 @@ mod tests {
     fn a_held_run_names_its_holder_and_is_free_once_dropped() {
         let folder = tempfile::tempdir().unwrap();
         let locks = Locks::of(&folder.path().join("journal.sqlite"));
-        let run = RunId::generate();
-        assert!(!locks.is_held(run).unwrap());
-        let lock = locks.acquire(run).unwrap();
-        assert!(locks.is_held(run).unwrap());
-        match locks.acquire(run) {
+        let (cluster, run) = (ClusterId::generate(), RunId::generate());
+        assert!(!locks.is_held(cluster).unwrap());
+        let lock = locks.acquire(cluster, run).unwrap();
+        assert!(locks.is_held(cluster).unwrap());
+        match locks.acquire(cluster, run) {
             Err(StoreError::Held {
                 holder: Some(holder), ..
             }) => {
@@ -184,26 +184,26 @@ mod tests {
             other => panic!("{other:?}"),
         }
         drop(lock);
-        assert!(!locks.is_held(run).unwrap());
-        locks.acquire(run).unwrap();
+        assert!(!locks.is_held(cluster).unwrap());
+        locks.acquire(cluster, run).unwrap();
     }
 
     #[test]
     fn asking_all_the_time_does_not_make_an_adoption_fail() {
         let folder = tempfile::tempdir().unwrap();
         let locks = Locks::of(&folder.path().join("journal.sqlite"));
-        let run = RunId::generate();
-        drop(locks.acquire(run).unwrap());
+        let (cluster, run) = (ClusterId::generate(), RunId::generate());
+        drop(locks.acquire(cluster, run).unwrap());
         let stop = std::sync::atomic::AtomicBool::new(false);
         std::thread::scope(|scope| {
             for _ in 0..2 {
                 scope.spawn(|| {
                     while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-                        locks.is_held(run).unwrap();
+                        locks.is_held(cluster).unwrap();
                     }
                 });
             }
-            let outcomes: Vec<_> = (0..200).map(|_| locks.acquire(run).map(drop)).collect();
+            let outcomes: Vec<_> = (0..200).map(|_| locks.acquire(cluster, run).map(drop)).collect();
             stop.store(true, std::sync::atomic::Ordering::Relaxed);
             assert!(outcomes.iter().all(Result::is_ok));
         });
@@ -213,8 +213,8 @@ mod tests {
     fn the_lock_of_a_run_that_never_came_to_be_leaves_no_file() {
         let folder = tempfile::tempdir().unwrap();
         let locks = Locks::of(&folder.path().join("journal.sqlite"));
-        let run = RunId::generate();
-        locks.acquire(run).unwrap().discard();
-        assert!(!locks.path(run).exists());
+        let (cluster, run) = (ClusterId::generate(), RunId::generate());
+        locks.acquire(cluster, run).unwrap().discard();
+        assert!(!locks.path(cluster).exists());
     }
 }

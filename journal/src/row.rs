@@ -7,16 +7,21 @@ use mesosflow_workflow::{EVENT_FORMAT, Epoch, Event, Generation, Recorded, RunId
 use rusqlite::types::Type;
 use sha2::{Digest, Sha256};
 
+use crate::error::damaged;
+use crate::ledger::integer;
+
 /// The columns of an event, in the order in which [`EventRow::read`] takes them.
 pub(crate) const COLUMNS: &str =
     "run, seq, at, epoch, generation, kind, step, item, attempt, format, body, digest";
 
-/// The condition for the events of the run `?1`.
-pub(crate) const OF_RUN: &str = "place BETWEEN (SELECT number << 32 FROM runs WHERE run = ?1) \
-     AND (SELECT (number << 32) + 4294967295 FROM runs WHERE run = ?1)";
+/// The condition for the events of the run with number `?1`, behind event `?2`.
+pub(crate) const OF_RUN: &str = "place > (?1 << 32) + ?2 AND place <= (?1 << 32) + 4294967295";
+
+/// The largest number that an event can have: a place has 32 bits for it.
+pub(crate) const LAST_SEQ: u64 = 4_294_967_295;
 
 /// A row of the table `events`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct EventRow {
     pub(crate) run: String,
     pub(crate) seq: i64,
@@ -78,12 +83,10 @@ impl EventRow {
         })
     }
 
-    /// The event of this row.
-    pub(crate) fn decode(&self) -> Result<Recorded, StoreError> {
-        self.verify()?;
-        let damaged = |what: &dyn std::fmt::Display| {
-            StoreError::Corrupt(format!("event {} of run `{}`: {what}", self.seq, self.run))
-        };
+    /// The event of this row, which is to belong to `run`.
+    pub(crate) fn decode(&self, run: RunId) -> Result<Recorded, StoreError> {
+        self.verify(run)?;
+        let damaged = |what: &dyn std::fmt::Display| damaged(run, format_args!("event {}: {what}", self.seq));
         let event: Event = serde_json::from_str(&self.body).map_err(|error| damaged(&error))?;
         if event.kind() != self.kind {
             return Err(damaged(&format_args!(
@@ -93,7 +96,7 @@ impl EventRow {
             )));
         }
         Ok(Recorded {
-            run: self.run.parse::<RunId>().map_err(|error| damaged(&error))?,
+            run,
             seq: Seq(u64::try_from(self.seq).map_err(|error| damaged(&error))?),
             at: self.at.parse().map_err(|error| damaged(&error))?,
             epoch: Epoch(u64::try_from(self.epoch).map_err(|error| damaged(&error))?),
@@ -103,53 +106,68 @@ impl EventRow {
         })
     }
 
-    /// Checks that this build knows the event's format, and that every byte is as it was written.
-    pub(crate) fn verify(&self) -> Result<(), StoreError> {
+    /// Checks that every byte is as it was written, for `run`, and that this build knows the event's format.
+    pub(crate) fn verify(&self, run: RunId) -> Result<(), StoreError> {
+        if self.digest != self.compute_digest() || self.run != run.to_string() {
+            return Err(damaged(
+                run,
+                format_args!("event {} is not what was written", self.seq),
+            ));
+        }
         if self.format > EVENT_FORMAT.into() {
             return Err(StoreError::NewerFormat {
                 found: self.format.unsigned_abs(),
                 supported: EVENT_FORMAT.into(),
             });
         }
-        if self.digest != self.compute_digest() {
-            return Err(StoreError::Corrupt(format!(
-                "event {} of run `{}` is not what was written",
-                self.seq, self.run
-            )));
-        }
         Ok(())
+    }
+
+    /// The same row under another epoch.
+    pub(crate) fn at_epoch(&self, epoch: Epoch) -> Self {
+        let mut row = Self {
+            epoch: integer(epoch.0),
+            ..self.clone()
+        };
+        row.digest = row.compute_digest();
+        row
     }
 
     /// SHA-256 over all the other columns, each behind its length. SQLite's own check sees a broken page, not a
     /// changed letter.
     fn compute_digest(&self) -> Vec<u8> {
-        let mut hash = Sha256::new();
-        let mut numbers = [0; 40];
-        let fields = [
-            self.seq,
-            self.epoch,
-            self.generation,
-            self.attempt.unwrap_or(-1),
-            self.format,
-        ];
-        for (place, number) in numbers.chunks_exact_mut(8).zip(fields) {
-            place.copy_from_slice(&number.to_le_bytes());
-        }
-        hash.update(numbers);
-        for text in [
-            Some(&self.run),
-            Some(&self.at),
-            Some(&self.kind),
-            self.step.as_ref(),
-            self.item.as_ref(),
-            Some(&self.body),
-        ] {
-            // A length that no text has stands for a missing one.
-            hash.update(text.map_or(u64::MAX, |text| text.len() as u64).to_le_bytes());
-            hash.update(text.map_or("", String::as_str));
-        }
-        hash.finalize().to_vec()
+        digest(
+            &[
+                self.seq,
+                self.epoch,
+                self.generation,
+                self.attempt.unwrap_or(-1),
+                self.format,
+            ],
+            &[
+                Some(&self.run),
+                Some(&self.at),
+                Some(&self.kind),
+                self.step.as_deref(),
+                self.item.as_deref(),
+                Some(&self.body),
+            ],
+        )
     }
+}
+
+/// SHA-256 over numbers and texts, each text behind its length.
+pub(crate) fn digest(numbers: &[i64], texts: &[Option<&str>]) -> Vec<u8> {
+    let mut hash = Sha256::new();
+    for number in numbers {
+        hash.update(number.to_le_bytes());
+    }
+    for text in texts {
+        // A length that no text has stands for a missing one.
+        hash.update(text.map_or(u64::MAX, |text| text.len() as u64).to_le_bytes());
+        hash.update(text.unwrap_or_default());
+    }
+    hash.finalize().to_vec()
 }
 
 /// A time as text whose order is the order of time: always nine digits after the point.
@@ -185,7 +203,16 @@ mod tests {
     fn a_row_decodes_to_the_event_that_it_was_made_of() {
         let begin = first("demo");
         for recorded in [begin.clone(), next(&begin, 2)] {
-            assert_eq!(EventRow::encode(&recorded).unwrap().decode().unwrap(), *recorded);
+            let row = EventRow::encode(&recorded).unwrap();
+            assert_eq!(row.decode(begin.run).unwrap(), *recorded);
+            let later = row.at_epoch(Epoch(9)).decode(begin.run).unwrap();
+            assert_eq!(
+                later,
+                Recorded {
+                    epoch: Epoch(9),
+                    ..Recorded::clone(&recorded)
+                }
+            );
         }
     }
 
@@ -195,7 +222,7 @@ mod tests {
         let change = |change: fn(&mut EventRow)| {
             let mut row = EventRow::encode(&next(&begin, 2)).unwrap();
             change(&mut row);
-            row.decode()
+            row.decode(begin.run)
         };
         let changes: [fn(&mut EventRow); 9] = [
             |row| row.seq += 1,
@@ -210,13 +237,25 @@ mod tests {
         ];
         for (index, case) in changes.into_iter().enumerate() {
             assert!(
-                matches!(change(case), Err(StoreError::Corrupt(_))),
+                matches!(change(case), Err(StoreError::DamagedRun { .. })),
                 "change {index}"
             );
         }
         assert!(matches!(
             change(|row| row.format = 9),
+            Err(StoreError::DamagedRun { .. })
+        ));
+        assert!(matches!(
+            change(|row| {
+                row.format = 9;
+                row.digest = row.compute_digest();
+            }),
             Err(StoreError::NewerFormat { found: 9, .. })
+        ));
+        let row = EventRow::encode(&next(&begin, 2)).unwrap();
+        assert!(matches!(
+            row.decode(first("other").run),
+            Err(StoreError::DamagedRun { .. })
         ));
     }
 

@@ -1,5 +1,7 @@
 //! The tables, their migrations, and the settings that a connection is read back for.
 
+mod migrate;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,61 +10,13 @@ use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
 use crate::error::{sqlite, unusable};
 use crate::lock::Locks;
+use migrate::MIGRATIONS;
 
 /// `mflw`: marks the file as a journal, for this program and for `file`.
 pub(crate) const APPLICATION_ID: i64 = 0x6d66_6c77;
 
 /// How long a write waits for another process's.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Every migration, oldest first: number n takes a journal of schema n to n + 1. Those that were ever released are
-/// never changed; saved journals of each version are under `fixtures/journals/`.
-const MIGRATIONS: &[&str] = &[V1];
-
-const V1: &str = "
-CREATE TABLE runs (
-    number        INTEGER PRIMARY KEY CHECK (number BETWEEN 1 AND 2147483647),
-    run           TEXT    NOT NULL UNIQUE,
-    cluster       TEXT    NOT NULL,
-    provider      TEXT    NOT NULL,
-    created_at    TEXT    NOT NULL,
-    epoch         INTEGER NOT NULL CHECK (epoch >= 1),
-    owns_cluster  INTEGER NOT NULL CHECK (owns_cluster IN (0, 1))
-) STRICT;
-
-CREATE UNIQUE INDEX runs_by_owned_cluster ON runs (provider, cluster) WHERE owns_cluster = 1;
-
--- place is the run's number * 2^32 + seq: (run, seq) as one integer. Appending to a tree of integers dirties one page
--- where an index on (run, seq) dirties three, and the pages of a commit are what it costs beside the disk's latency.
-CREATE TABLE events (
-    place       INTEGER PRIMARY KEY,
-    run         TEXT    NOT NULL REFERENCES runs (run),
-    seq         INTEGER NOT NULL CHECK (seq BETWEEN 1 AND 4294967295 AND seq = place & 4294967295),
-    at          TEXT    NOT NULL,
-    epoch       INTEGER NOT NULL CHECK (epoch >= 1),
-    generation  INTEGER NOT NULL CHECK (generation >= 1),
-    kind        TEXT    NOT NULL,
-    step        TEXT,
-    item        TEXT,
-    attempt     INTEGER,
-    format      INTEGER NOT NULL CHECK (format >= 1),
-    body        TEXT    NOT NULL,
-    digest      BLOB    NOT NULL
-) STRICT;
-
-CREATE TRIGGER events_are_never_changed BEFORE UPDATE ON events
-BEGIN SELECT RAISE(ABORT, 'events are only ever appended'); END;
-
-CREATE TRIGGER events_are_never_deleted BEFORE DELETE ON events
-BEGIN SELECT RAISE(ABORT, 'events are only ever appended'); END;
-
-CREATE TRIGGER runs_are_never_deleted BEFORE DELETE ON runs
-BEGIN SELECT RAISE(ABORT, 'runs are never deleted'); END;
-
-CREATE TRIGGER runs_only_go_forward BEFORE UPDATE ON runs
-WHEN NEW.number <> OLD.number OR NEW.run <> OLD.run OR NEW.epoch < OLD.epoch
-BEGIN SELECT RAISE(ABORT, 'runs only go forward'); END;
-";
 
 /// The newest schema that this build reads and writes.
 pub(crate) const LATEST: i64 = MIGRATIONS.len() as i64;
@@ -91,7 +45,11 @@ pub(crate) fn connect(path: &Path, access: Access) -> Result<Connection, StoreEr
     }
     .map_err(fail)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(fail)?;
-    connection.set_prepared_statement_cache_capacity(32);
+    // A page is looked at before anything in it is believed.
+    connection
+        .pragma_update(None, "cell_size_check", "on")
+        .map_err(fail)?;
+    connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }
 
@@ -158,7 +116,8 @@ pub(crate) fn prepare_writer(connection: &mut Connection, path: &Path) -> Result
     // Switching the mode of a new file does not wait for another process that does the same: it fails.
     Locks::of(path).alone(|| {
         settings(connection, path)?;
-        migrate(connection, path)
+        migrate(connection, path)?;
+        settings(connection, path)
     })
 }
 
@@ -200,6 +159,10 @@ fn read_back(connection: &Connection, name: &str) -> rusqlite::Result<String> {
 /// Brings the file to the newest schema, each step in a transaction of its own.
 fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     let fail = |error: rusqlite::Error| sqlite("migrate", path, &error);
+    // A table that is made anew is missing for a moment. Within a transaction this cannot be set.
+    connection
+        .pragma_update(None, "foreign_keys", "off")
+        .map_err(fail)?;
     loop {
         let version = identify(connection, path)?;
         let Some(migration) = usize::try_from(version)
@@ -211,7 +174,7 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
         let transaction = connection
             .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
             .map_err(fail)?;
-        transaction.execute_batch(migration).map_err(fail)?;
+        migration(&transaction, path)?;
         transaction
             .pragma_update(None, "application_id", APPLICATION_ID)
             .map_err(fail)?;
@@ -293,7 +256,9 @@ mod tests {
         let (_folder, _path, connection) = journal();
         connection
             .execute_batch(
-                "INSERT INTO runs VALUES (1, 'r', 'c', 'p', 't', 3, 1);
+                "INSERT INTO clusters VALUES (1, 'c', 'p', 'n', 3, 0, 't', x'');
+                 INSERT INTO runs VALUES (1, 'r', 1, 'deploy', 2, 't', 'running', 2, 5, NULL, 0, x'');
+                 INSERT INTO snapshots VALUES (1, 1, 1, x'', x'');
                  INSERT INTO events VALUES (4294967297, 'r', 1, 't', 1, 1, 'k', NULL, NULL, NULL, 1, '', x'');",
             )
             .unwrap();
@@ -305,9 +270,18 @@ mod tests {
             "INSERT INTO events VALUES (8589934593, 's', 1, 't', 1, 1, 'k', NULL, NULL, NULL, 1, '', x'')",
             "INSERT INTO events VALUES (4294967298, 'r', 2, 't', 'x', 1, 'k', NULL, NULL, NULL, 1, '', x'')",
             "DELETE FROM runs",
-            "UPDATE runs SET epoch = 2",
+            "UPDATE runs SET generation = 1",
+            "UPDATE runs SET seq = 4",
             "UPDATE runs SET run = 'q'",
-            "INSERT INTO runs VALUES (2, 's', 'c', 'p', 't', 1, 1)",
+            "INSERT INTO runs VALUES (2, 'r', 1, 'deploy', 2, 't', 'running', 1, 1, NULL, 0, x'')",
+            "INSERT INTO runs VALUES (2, 's', 2, 'deploy', 2, 't', 'running', 1, 1, NULL, 0, x'')",
+            "DELETE FROM clusters",
+            "UPDATE clusters SET epoch = 2",
+            "UPDATE clusters SET name = 'o'",
+            "INSERT INTO clusters VALUES (2, 'd', 'p', 'n', 1, 0, 't', x'')",
+            "INSERT INTO snapshots VALUES (2, 1, 1, x'', x'')",
+            "UPDATE journal SET id = 'other'",
+            "DELETE FROM journal",
         ] {
             assert!(connection.execute_batch(refused).is_err(), "{refused} went in");
         }

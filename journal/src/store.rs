@@ -4,28 +4,36 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mesosflow_workflow::store::{check_batch, check_first};
-use mesosflow_workflow::{BoxFuture, Epoch, Lease, Recorded, RunId, RunRow, Store, StoreError};
-use rusqlite::{Connection, OptionalExtension};
+use mesosflow_workflow::{
+    BoxFuture, Epoch, Lease, Recorded, RunId, RunRow, Salvaged, Seq, Snapshot, Store, StoreError,
+};
+use rusqlite::Connection;
 
-use crate::check::check;
-use crate::commit::Write;
-use crate::error::{sqlite, unusable};
-use crate::files;
+use crate::act::Write;
+use crate::check::{self, Report};
+use crate::error::unusable;
+use crate::list::list;
 use crate::lock::Locks;
-use crate::row::{COLUMNS, EventRow, OF_RUN, parsed};
+use crate::row::EventRow;
 use crate::schema::{self, Access};
+use crate::snapshot::SnapshotRow;
 use crate::writer::Writer;
+use crate::{files, read};
+
+/// How many events are read at a time where all are wanted.
+const PAGE: usize = 512;
 
 /// A journal in one SQLite file, for as many processes as like: each run in it is written by one.
 ///
 /// Writes go through a thread of their own, which commits together what waits together; reads have a connection
 /// of their own and do not wait for writes. Dropping the journal waits until what was submitted is written.
 ///
-/// Futures of [`create`](Store::create), [`adopt`](Store::adopt), [`load`](Store::load), [`runs`](Store::runs) and
-/// [`is_held`](Store::is_held) must be polled within a tokio runtime: they use its threads for blocking work.
+/// Futures of what reads, and of [`create`](Store::create) and [`adopt`](Store::adopt), must be polled within a tokio
+/// runtime: they use its threads for blocking work.
 #[derive(Debug)]
 pub struct SqliteJournal {
     path: PathBuf,
+    id: String,
     reader: Arc<Mutex<Connection>>,
     locks: Locks,
     /// None for a journal that may only be read.
@@ -68,6 +76,21 @@ impl SqliteJournal {
         &self.path
     }
 
+    /// What tells this journal from others, whatever its file is called; a copy has the same.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Verifies the whole journal: SQLite's structure, every row and every snapshot. What is wrong is in the report.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unusable`] where the file cannot be read at all.
+    pub async fn verify(&self) -> Result<Report, StoreError> {
+        self.read(|connection, path| check::verify(connection, path))
+            .await
+    }
+
     fn prepare(path: PathBuf) -> Result<Self, StoreError> {
         let mut connection = schema::connect(&path, Access::Write)?;
         let writable = match schema::identify(&connection, &path) {
@@ -98,7 +121,7 @@ impl SqliteJournal {
     /// A journal whose file is verified and read through `reader`.
     fn reading(
         path: PathBuf,
-        mut reader: Connection,
+        reader: Connection,
         locks: Locks,
         writer: Option<Writer>,
     ) -> Result<Self, StoreError> {
@@ -106,8 +129,9 @@ impl SqliteJournal {
         if schema::identify(&reader, &path)? < schema::LATEST {
             return Err(unusable("migrate", &path, "the file or its folder is read-only"));
         }
-        check(&mut reader, &path)?;
+        check::check(&reader, &path)?;
         Ok(Self {
+            id: read::id(&reader, &path)?,
             path,
             reader: Arc::new(Mutex::new(reader)),
             locks,
@@ -166,15 +190,15 @@ impl Store for SqliteJournal {
     fn create(&self, first: Arc<Recorded>) -> BoxFuture<'_, Result<Lease, StoreError>> {
         Box::pin(async move {
             let row = check_first(&first)?;
-            let run = row.run;
+            let (run, cluster) = (row.run, row.cluster_id);
             let write = Write::Create {
                 row,
                 first: Box::new(EventRow::encode(&first)?),
             };
             let locks = self.locks.clone();
-            let lock = self.blocking(move || locks.acquire(run)).await?;
+            let lock = self.blocking(move || locks.acquire(cluster, run)).await?;
             match self.submit(Ok(write)).await {
-                Ok(epoch) => Ok(Lease::new(run, epoch, Box::new(lock))),
+                Ok(epoch) => Ok(Lease::new(run, cluster, epoch, Box::new(lock))),
                 Err(error) => {
                     lock.discard();
                     Err(error)
@@ -183,14 +207,15 @@ impl Store for SqliteJournal {
         })
     }
 
-    fn adopt(&self, run: RunId) -> BoxFuture<'_, Result<Lease, StoreError>> {
+    fn adopt(&self, run: RunId, above: Epoch) -> BoxFuture<'_, Result<Lease, StoreError>> {
         Box::pin(async move {
-            self.read(move |connection, path| known(connection, path, run))
+            let cluster = self
+                .read(move |connection, path| read::cluster_of(connection, path, run))
                 .await?;
             let locks = self.locks.clone();
-            let lock = self.blocking(move || locks.acquire(run)).await?;
-            let epoch = self.submit(Ok(Write::Adopt(run))).await?;
-            Ok(Lease::new(run, epoch, Box::new(lock)))
+            let lock = self.blocking(move || locks.acquire(cluster, run)).await?;
+            let epoch = self.submit(Ok(Write::Adopt { run, above })).await?;
+            Ok(Lease::new(run, cluster, epoch, Box::new(lock)))
         })
     }
 
@@ -203,41 +228,69 @@ impl Store for SqliteJournal {
         // The caller's thread writes the JSON: the writer's time is everybody's.
         let write = check_batch(run, epoch, &events)
             .and_then(|()| events.iter().map(EventRow::encode).collect())
-            .map(|events| Write::Append { run, epoch, events });
+            .map(|rows| Write::Append {
+                run,
+                epoch,
+                events,
+                rows,
+            });
         let appended = self.submit(write);
         Box::pin(async move { appended.await.map(|_| ()) })
     }
 
+    fn read(&self, run: RunId, after: Seq, limit: usize) -> BoxFuture<'_, Result<Vec<Recorded>, StoreError>> {
+        Box::pin(self.read(move |connection, path| read::page(connection, path, run, after, limit)))
+    }
+
     fn load(&self, run: RunId) -> BoxFuture<'_, Result<Vec<Recorded>, StoreError>> {
-        Box::pin(self.read(move |connection, path| {
-            let fail = |error: rusqlite::Error| sqlite("read", path, &error);
-            let mut select = connection
-                .prepare_cached(&format!(
-                    "SELECT {COLUMNS} FROM events WHERE {OF_RUN} ORDER BY place"
-                ))
-                .map_err(fail)?;
-            let rows = select
-                .query_map([run.to_string()], EventRow::read)
-                .map_err(fail)?;
-            let events = rows
-                .map(|row| row.map_err(fail)?.decode())
-                .collect::<Result<Vec<_>, _>>()?;
-            // A run exists with its first event or not at all.
-            if events.is_empty() {
-                Err(StoreError::UnknownRun { run })
-            } else {
-                Ok(events)
+        Box::pin(async move {
+            let mut events: Vec<Recorded> = Vec::new();
+            // Page by page: a reader that stays keeps the log from being taken over into the file.
+            loop {
+                let after = events.last().map_or(Seq(0), |last| last.seq);
+                let page = Store::read(self, run, after, PAGE).await?;
+                let is_last = page.len() < PAGE;
+                events.extend(page);
+                if is_last {
+                    return Ok(events);
+                }
             }
-        }))
+        })
+    }
+
+    fn salvage(&self, run: RunId) -> BoxFuture<'_, Result<Salvaged, StoreError>> {
+        Box::pin(self.read(move |connection, path| read::salvage(connection, path, run)))
+    }
+
+    fn keep(&self, lease: &Lease, snapshot: Snapshot) -> BoxFuture<'static, Result<(), StoreError>> {
+        let (run, epoch) = (lease.run(), lease.epoch());
+        let kept = self.submit(Ok(Write::Keep {
+            run,
+            epoch,
+            snapshot: SnapshotRow::encode(run, snapshot),
+        }));
+        Box::pin(async move { kept.await.map(|_| ()) })
+    }
+
+    fn snapshot(&self, run: RunId) -> BoxFuture<'_, Result<Option<Snapshot>, StoreError>> {
+        Box::pin(self.read(move |connection, path| read::snapshot(connection, path, run)))
     }
 
     fn runs(&self) -> BoxFuture<'_, Result<Vec<RunRow>, StoreError>> {
-        Box::pin(self.read(|connection, path| list(connection).map_err(|error| sqlite("read", path, &error))))
+        Box::pin(self.read(|connection, path| list(connection, path)))
     }
 
     fn is_held(&self, run: RunId) -> BoxFuture<'_, Result<bool, StoreError>> {
-        let locks = self.locks.clone();
-        Box::pin(self.blocking(move || locks.is_held(run)))
+        Box::pin(async move {
+            let cluster = self
+                .read(move |connection, path| read::lock_of(connection, path, run))
+                .await?;
+            let Some(cluster) = cluster else {
+                return Ok(false);
+            };
+            let locks = self.locks.clone();
+            self.blocking(move || locks.is_held(cluster)).await
+        })
     }
 
     fn retire(&self, lease: &Lease) -> BoxFuture<'static, Result<(), StoreError>> {
@@ -247,28 +300,4 @@ impl Store for SqliteJournal {
         }));
         Box::pin(async move { retired.await.map(|_| ()) })
     }
-}
-
-fn known(connection: &Connection, path: &Path, run: RunId) -> Result<(), StoreError> {
-    connection
-        .prepare_cached("SELECT 1 FROM runs WHERE run = ?1")
-        .and_then(|mut select| select.query_row([run.to_string()], |_| Ok(())).optional())
-        .map_err(|error| sqlite("read", path, &error))?
-        .ok_or(StoreError::UnknownRun { run })
-}
-
-fn list(connection: &Connection) -> rusqlite::Result<Vec<RunRow>> {
-    let mut select = connection.prepare_cached(
-        "SELECT run, cluster, provider, created_at, owns_cluster FROM runs ORDER BY created_at, run",
-    )?;
-    let rows = select.query_map([], |row| {
-        Ok(RunRow {
-            run: parsed(row, 0)?,
-            cluster: row.get(1)?,
-            provider: row.get(2)?,
-            created_at: parsed(row, 3)?,
-            owns_cluster: row.get(4)?,
-        })
-    })?;
-    rows.collect()
 }

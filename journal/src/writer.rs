@@ -19,7 +19,8 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use crate::commit::{Outcome, Work, Write};
+use crate::act::Write;
+use crate::commit::{Outcome, Work};
 use crate::error::unusable;
 use crate::schema::BUSY_TIMEOUT;
 

@@ -29,7 +29,7 @@ async fn every_acknowledged_event_survives_a_kill_and_the_run_is_free_at_once() 
         let started = Instant::now();
         let journal = SqliteJournal::open_existing(&path).unwrap().unwrap();
         assert!(!journal.is_held(run).await.unwrap());
-        let lease = journal.adopt(run).await.unwrap();
+        let lease = journal.adopt(run, Epoch(0)).await.unwrap();
         assert!(
             started.elapsed() < Duration::from_secs(10),
             "{:?}",

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use mesosflow_journal::SqliteJournal;
 use mesosflow_workflow::contract::{first, next};
-use mesosflow_workflow::{RunId, Store, StoreError};
+use mesosflow_workflow::{Epoch, RunId, Store, StoreError};
 
 use crate::child::{self, Process};
 
@@ -95,7 +95,7 @@ async fn a_journal_on_a_read_only_disk_can_be_read_and_only_read() {
     assert_eq!(journal.load(begin.run).await.unwrap().len(), 1);
     assert!(!journal.is_held(begin.run).await.unwrap());
     assert!(matches!(
-        journal.adopt(begin.run).await,
+        journal.adopt(begin.run, Epoch(0)).await,
         Err(StoreError::Unusable { .. })
     ));
     assert!(matches!(

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use mesosflow_journal::SqliteJournal;
 use mesosflow_workflow::contract::{first, next};
-use mesosflow_workflow::{RunId, Store, StoreError};
+use mesosflow_workflow::{Epoch, RunId, Store, StoreError};
 
 use crate::child::{self, Process};
 
@@ -18,7 +18,7 @@ async fn a_run_that_another_process_drives_is_refused_within_a_second_with_its_h
     let journal = SqliteJournal::open(&path).unwrap();
     assert!(journal.is_held(run).await.unwrap());
     let started = Instant::now();
-    let refused = journal.adopt(run).await;
+    let refused = journal.adopt(run, Epoch(0)).await;
     assert!(
         started.elapsed() < Duration::from_secs(10),
         "{:?}",
@@ -38,7 +38,7 @@ async fn a_run_that_another_process_drives_is_refused_within_a_second_with_its_h
         other => panic!("{other:?}"),
     }
     process.kill("run");
-    journal.adopt(run).await.unwrap();
+    journal.adopt(run, Epoch(0)).await.unwrap();
 }
 
 #[tokio::test]
@@ -112,7 +112,7 @@ async fn reading_waits_for_no_writer() {
     let _lease = journal.create(begin.clone()).await.unwrap();
     let other = rusqlite::Connection::open(&path).unwrap();
     other
-        .execute_batch("BEGIN IMMEDIATE; UPDATE runs SET epoch = 9")
+        .execute_batch("BEGIN IMMEDIATE; UPDATE clusters SET epoch = 9")
         .unwrap();
     let started = Instant::now();
     let reader = SqliteJournal::open_existing(&path).unwrap().unwrap();

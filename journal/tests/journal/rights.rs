@@ -6,7 +6,7 @@ use std::path::Path;
 
 use mesosflow_journal::SqliteJournal;
 use mesosflow_workflow::contract::first;
-use mesosflow_workflow::{Store, StoreError};
+use mesosflow_workflow::{Epoch, Store, StoreError};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o7777
@@ -18,8 +18,8 @@ async fn every_file_is_the_owners_alone() {
     let path = folder.path().join("state/mesosflow/journal.sqlite");
     let journal = SqliteJournal::open(&path).unwrap();
     let begin = first("demo");
-    let _lease = journal.create(begin.clone()).await.unwrap();
-    let lock = format!("journal.sqlite.locks/{}.lock", begin.run);
+    let lease = journal.create(begin.clone()).await.unwrap();
+    let lock = format!("journal.sqlite.locks/{}.lock", lease.cluster());
     for file in [
         "journal.sqlite",
         "journal.sqlite-wal",
@@ -72,7 +72,7 @@ async fn two_names_of_a_journal_have_the_same_locks() {
     std::os::unix::fs::symlink(&path, &link).unwrap();
     let linked = SqliteJournal::open(&link).unwrap();
     assert!(matches!(
-        linked.adopt(begin.run).await,
+        linked.adopt(begin.run, Epoch(0)).await,
         Err(StoreError::Held { .. })
     ));
 }

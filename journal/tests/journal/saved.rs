@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use mesosflow_journal::SqliteJournal;
 use mesosflow_workflow::{
-    Attempt, CatalogueEntry, EVENT_FORMAT, EffectKey, Epoch, ErrorClass, ErrorReport, Event, Generation, How,
-    ItemKey, Purpose, Recorded, Resource, RunId, RunState, Seq, StepId, Store,
+    Attempt, CatalogueEntry, ClusterId, EVENT_FORMAT, EffectKey, Epoch, ErrorClass, ErrorReport, Event,
+    Generation, How, ItemKey, Nonce, PhaseKind, Purpose, Recorded, Resource, RunId, RunState, RunSummary,
+    Seq, StepId, Store,
 };
 use serde_json::json;
 
@@ -40,12 +41,26 @@ async fn the_journal_of_schema_1_loads_as_it_was_written_folds_and_goes_on() {
         .collect();
     assert_eq!(owners, [("demo", false), ("lab", true)]);
 
-    let lease = journal.adopt(rows[1].run).await.unwrap();
+    // Each run has become a cluster, and the list says of it what its events say.
+    for row in &rows {
+        assert_eq!(row.cluster_id, ClusterId::of_run(row.run));
+        assert_eq!((row.workflow.as_str(), row.format), ("deploy", 1));
+        let history = journal.load(row.run).await.unwrap();
+        let mut summary = RunSummary::begin(&history[0]);
+        history[1..].iter().for_each(|recorded| summary.apply(recorded));
+        assert_eq!(row.summary, summary);
+    }
+    assert!(rows[0].summary.destroyed && !rows[1].summary.destroyed);
+    assert_eq!(rows[0].summary.phase, PhaseKind::Succeeded);
+    assert_eq!(journal.verify().await.unwrap().findings, []);
+
+    let lease = journal.adopt(rows[1].run, Epoch(0)).await.unwrap();
     assert_eq!(lease.epoch(), Epoch(2));
     let adopted = Event::RunAdopted {
         purpose: Purpose::Deploy,
         pid: 7,
         host: "h".to_owned(),
+        nonce: None,
     };
     let last = loaded.last().unwrap();
     let next = Recorded {
@@ -72,7 +87,7 @@ async fn write_the_newest() {
         for recorded in rest {
             if recorded.epoch > lease.epoch() {
                 drop(lease);
-                lease = journal.adopt(begin.run).await.unwrap();
+                lease = journal.adopt(begin.run, Epoch(0)).await.unwrap();
             }
             journal
                 .append(&lease, vec![Arc::new(recorded.clone())])
@@ -178,7 +193,10 @@ impl Story {
             generation: Generation::FIRST,
         };
         story.add(Event::RunStarted {
+            workflow: "deploy".to_owned(),
             cluster: cluster.to_owned(),
+            cluster_id: Some(ClusterId::of_run(run)),
+            nonce: Some(Nonce::generate()),
             provider: "local".to_owned(),
             spec: json!({"masters": 1, "slaves": 1, "swap_mib": 1024}),
             tool_version: "0.1.0".to_owned(),
@@ -215,6 +233,7 @@ impl Story {
             purpose,
             pid: 4242,
             host: "controller".to_owned(),
+            nonce: Some(Nonce::generate()),
         });
     }
 

@@ -1,0 +1,372 @@
+//! What one request writes within a transaction, and what it is refused for.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+
+use mesosflow_workflow::{Epoch, Recorded, RunId, RunRow, RunSummary, Seq, StoreError};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::error::damaged;
+use crate::ledger::{ClusterRecord, RunRecord, integer};
+use crate::row::{EventRow, parsed};
+use crate::snapshot::SnapshotRow;
+
+/// Something to write.
+#[derive(Debug)]
+pub(crate) enum Write {
+    /// A new run with its first event.
+    Create {
+        /// The run, as it is listed.
+        row: RunRow,
+        /// Its first event, whose epoch is found with the cluster's.
+        first: Box<EventRow>,
+    },
+    /// A new epoch of a run's cluster.
+    Adopt {
+        /// The run.
+        run: RunId,
+        /// An epoch which the new one has to be above.
+        above: Epoch,
+    },
+    /// Events of a run.
+    Append {
+        /// The run.
+        run: RunId,
+        /// The epoch of the lease.
+        epoch: Epoch,
+        /// The events, numbered without gaps.
+        events: Vec<Arc<Recorded>>,
+        /// The same as rows.
+        rows: Vec<EventRow>,
+    },
+    /// A snapshot of a run.
+    Keep {
+        /// The run.
+        run: RunId,
+        /// The epoch of the lease.
+        epoch: Epoch,
+        /// The snapshot.
+        snapshot: SnapshotRow,
+    },
+    /// The end of a cluster's right to its name.
+    Retire {
+        /// A run of it.
+        run: RunId,
+        /// The epoch of the lease.
+        epoch: Epoch,
+    },
+}
+
+impl Write {
+    /// What it does, before "the journal" (`append to`).
+    pub(crate) const fn doing(&self) -> &'static str {
+        match self {
+            Self::Create { .. } => "create a run in",
+            Self::Adopt { .. } => "adopt a run in",
+            Self::Append { .. } => "append to",
+            Self::Keep { .. } => "keep a snapshot in",
+            Self::Retire { .. } => "retire a run in",
+        }
+    }
+
+    /// The run with whose history it goes on; none where it begins one.
+    pub(crate) const fn run(&self) -> Option<RunId> {
+        match self {
+            Self::Create { .. } => None,
+            Self::Adopt { run, .. }
+            | Self::Append { run, .. }
+            | Self::Keep { run, .. }
+            | Self::Retire { run, .. } => Some(*run),
+        }
+    }
+}
+
+/// Why a request was not carried out: by a decision, which concerns it alone, or by SQLite.
+pub(crate) enum Refusal {
+    Decided(StoreError),
+    Failed(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Refusal {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Self::Decided(error)
+    }
+}
+
+/// A transaction under way: where the runs stand that it has to do with. Nobody else writes as long as it lasts.
+pub(crate) struct Transaction<'a> {
+    connection: &'a Connection,
+    known: HashMap<RunId, Standing>,
+}
+
+/// Where a run stands.
+struct Standing {
+    /// Its number in this journal.
+    number: i64,
+    /// Its cluster's newest epoch.
+    epoch: Epoch,
+    /// The number of its next event.
+    next: Seq,
+    /// What its row says.
+    summary: RunSummary,
+}
+
+impl<'a> Transaction<'a> {
+    /// The transaction that has just begun on `connection`.
+    pub(crate) fn on(connection: &'a Connection) -> Self {
+        Self {
+            connection,
+            known: HashMap::new(),
+        }
+    }
+
+    /// Something was taken back: what is known may be wrong.
+    pub(crate) fn forget(&mut self) {
+        self.known.clear();
+    }
+
+    /// Carries `write` out. Returns the epoch under which it did.
+    pub(crate) fn write(&mut self, write: &Write) -> Result<Epoch, Refusal> {
+        match write {
+            Write::Create { row, first } => self.create(row, first),
+            Write::Adopt { run, above } => self.adopt(*run, *above),
+            Write::Append {
+                run,
+                epoch,
+                events,
+                rows,
+            } => self.append(*run, *epoch, events, rows),
+            Write::Keep { run, epoch, snapshot } => self.keep(*run, *epoch, snapshot),
+            Write::Retire { run, epoch } => {
+                self.standing(*run)?.fence(*run, *epoch)?;
+                let mut cluster = self.cluster_of(*run)?;
+                cluster.is_gone = true;
+                cluster.update(self.connection)?;
+                Ok(*epoch)
+            }
+        }
+    }
+
+    fn create(&mut self, row: &RunRow, first: &EventRow) -> Result<Epoch, Refusal> {
+        let run = row.run;
+        match self.standing(run) {
+            Err(Refusal::Decided(StoreError::UnknownRun { .. })) => {}
+            Err(other) => return Err(other),
+            Ok(standing) => {
+                return Err(Refusal::Decided(StoreError::OutOfSequence {
+                    run,
+                    seq: Seq::FIRST,
+                    expected: standing.next,
+                }));
+            }
+        }
+        self.refuse_rival(row)?;
+        let cluster = match ClusterRecord::of(self.connection, row.cluster_id)? {
+            Some(mut cluster) => {
+                if !cluster.is_whole() {
+                    return Err(damaged(run, "its cluster's row is not what was written").into());
+                }
+                cluster.epoch += 1;
+                cluster.update(self.connection)?;
+                cluster
+            }
+            None => {
+                let mut cluster = ClusterRecord::new(row, Epoch::FIRST, false);
+                cluster.insert(self.connection)?;
+                cluster
+            }
+        };
+        let mut record = RunRecord::new(row, cluster.number);
+        record.insert(self.connection)?;
+        let epoch = Epoch(cluster.epoch.unsigned_abs());
+        self.insert(record.number, &first.at_epoch(epoch))?;
+        self.forget();
+        Ok(epoch)
+    }
+
+    /// Refuses a name that another living cluster of the same provider has.
+    fn refuse_rival(&self, row: &RunRow) -> Result<(), Refusal> {
+        let owner: Option<RunId> = self
+            .connection
+            .prepare_cached(
+                "SELECT runs.run FROM clusters JOIN runs ON runs.cluster = clusters.number
+                 WHERE provider = ?1 AND name = ?2 AND is_gone = 0 AND id <> ?3 ORDER BY runs.number LIMIT 1",
+            )?
+            .query_row(
+                params![row.provider, row.cluster, row.cluster_id.to_string()],
+                |row| parsed(row, 0),
+            )
+            .optional()?;
+        match owner {
+            None => Ok(()),
+            Some(run) => Err(Refusal::Decided(StoreError::ClusterExists {
+                cluster: row.cluster.clone(),
+                run,
+            })),
+        }
+    }
+
+    fn adopt(&mut self, run: RunId, above: Epoch) -> Result<Epoch, Refusal> {
+        let mut cluster = self.cluster_of(run)?;
+        // It comes from elsewhere: from what machines are marked with.
+        let above = i64::try_from(above.0)
+            .ok()
+            .filter(|above| *above < i64::MAX)
+            .ok_or_else(|| StoreError::Unusable {
+                doing: format!("cannot adopt run `{run}`"),
+                source: format!("no epoch is above {above}").into(),
+            })?;
+        cluster.epoch = cluster.epoch.max(above) + 1;
+        cluster.update(self.connection)?;
+        self.forget();
+        Ok(Epoch(cluster.epoch.unsigned_abs()))
+    }
+
+    /// The cluster of `run`: decided by, and so refused where it or the run's row is not what was written.
+    fn cluster_of(&self, run: RunId) -> Result<ClusterRecord, Refusal> {
+        let record = RunRecord::of(self.connection, run)?.ok_or(StoreError::UnknownRun { run })?;
+        if !record.is_whole() {
+            return Err(damaged(run, "its row in the list of runs is not what was written").into());
+        }
+        ClusterRecord::numbered(self.connection, record.cluster)?
+            .filter(ClusterRecord::is_whole)
+            .ok_or_else(|| damaged(run, "its cluster's row is not what was written").into())
+    }
+
+    fn append(
+        &mut self,
+        run: RunId,
+        epoch: Epoch,
+        events: &[Arc<Recorded>],
+        rows: &[EventRow],
+    ) -> Result<Epoch, Refusal> {
+        let connection = self.connection;
+        let standing = self.standing(run)?;
+        standing.fence(run, epoch)?;
+        // All of them before the first is written: a refusal has nothing to take back.
+        let next = integer(standing.next.0);
+        if let Some((row, expected)) = rows
+            .iter()
+            .zip(next..)
+            .find(|(row, expected)| row.seq != *expected)
+        {
+            let (seq, expected) = (Seq(row.seq.unsigned_abs()), Seq(expected.unsigned_abs()));
+            return Err(Refusal::Decided(StoreError::OutOfSequence { run, seq, expected }));
+        }
+        let before = standing.summary.clone();
+        for event in events {
+            standing.summary.apply(event);
+        }
+        standing.next = Seq(standing.next.0 + rows.len() as u64);
+        let (number, summary) = (standing.number, standing.summary.clone());
+        for row in rows {
+            self.insert(number, row)?;
+        }
+        // The number alone is the history's to tell: a second row in each commit would cost a second page of it.
+        let unchanged = RunSummary {
+            seq: summary.seq,
+            ..before
+        };
+        if summary != unchanged {
+            let mut record = RunRecord::of(connection, run)?.ok_or(StoreError::UnknownRun { run })?;
+            record.update(connection, &summary)?;
+        }
+        Ok(epoch)
+    }
+
+    fn keep(&mut self, run: RunId, epoch: Epoch, snapshot: &SnapshotRow) -> Result<Epoch, Refusal> {
+        let standing = self.standing(run)?;
+        standing.fence(run, epoch)?;
+        if snapshot.seq() >= standing.next {
+            return Err(Refusal::Decided(StoreError::OutOfSequence {
+                run,
+                seq: snapshot.seq(),
+                expected: standing.next,
+            }));
+        }
+        let number = standing.number;
+        snapshot.write(self.connection, number)?;
+        Ok(epoch)
+    }
+
+    fn insert(&self, number: i64, event: &EventRow) -> rusqlite::Result<()> {
+        let mut insert = self.connection.prepare_cached(
+            "INSERT INTO events
+             (place, run, seq, at, epoch, generation, kind, step, item, attempt, format, body, digest)
+             VALUES ((?1 << 32) + ?3, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        )?;
+        insert.execute(params![
+            number,
+            event.run,
+            event.seq,
+            event.at,
+            event.epoch,
+            event.generation,
+            event.kind,
+            event.step,
+            event.item,
+            event.attempt,
+            event.format,
+            event.body,
+            event.digest,
+        ])?;
+        Ok(())
+    }
+
+    /// Where `run` stands.
+    fn standing(&mut self, run: RunId) -> Result<&mut Standing, Refusal> {
+        Ok(match self.known.entry(run) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(standing(self.connection, run)?),
+        })
+    }
+}
+
+fn standing(connection: &Connection, run: RunId) -> Result<Standing, Refusal> {
+    let mut select = connection.prepare_cached(
+        "SELECT runs.number, clusters.epoch,
+            (SELECT seq FROM events
+             WHERE place BETWEEN runs.number << 32 AND (runs.number << 32) + 4294967295
+             ORDER BY place DESC LIMIT 1),
+            runs.seq, phase, generation, finished_at, destroyed
+         FROM runs JOIN clusters ON clusters.number = runs.cluster WHERE run = ?1",
+    )?;
+    let mut rows = select.query([run.to_string()])?;
+    let Some(row) = rows.next()? else {
+        return Err(StoreError::UnknownRun { run }.into());
+    };
+    let (last, claimed): (Option<i64>, i64) = (row.get(2)?, row.get(3)?);
+    let last = last.unwrap_or(0);
+    if last < claimed {
+        return Err(damaged(run, format_args!("event {} is missing", last + 1)).into());
+    }
+    let summary = crate::ledger::summary(row, 3)
+        .ok_or_else(|| damaged(run, "its row in the list of runs is not what was written"))?;
+    Ok(Standing {
+        number: row.get(0)?,
+        epoch: Epoch(row.get::<_, i64>(1)?.unsigned_abs()),
+        next: Seq(last.unsigned_abs()).next(),
+        summary,
+    })
+}
+
+impl Standing {
+    /// Refuses a lease of another epoch than the newest.
+    fn fence(&self, run: RunId, epoch: Epoch) -> Result<(), Refusal> {
+        if epoch == self.epoch {
+            return Ok(());
+        }
+        Err(Refusal::Decided(StoreError::Fenced {
+            run,
+            epoch,
+            newest: self.epoch,
+        }))
+    }
+}

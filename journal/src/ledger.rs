@@ -1,0 +1,406 @@
+//! The rows that stand for clusters and for runs: the two that change. Each carries a digest of itself, which is looked at
+//! wherever something is decided by the row.
+
+use jiff::Timestamp;
+use mesosflow_workflow::{ClusterId, Epoch, Generation, PhaseKind, RunId, RunRow, RunSummary, Seq};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::row::{digest, time};
+
+/// The columns of a cluster, in the order in which [`ClusterRecord::read`] takes them.
+pub(crate) const CLUSTER_COLUMNS: &str = "number, id, provider, name, epoch, is_gone, created_at, digest";
+
+/// The columns of a run, in the order in which [`RunRecord::read`] takes them.
+pub(crate) const RUN_COLUMNS: &str = "number, run, cluster, workflow, format, created_at, \
+     phase, generation, seq, finished_at, destroyed, digest";
+
+/// A row of the table `clusters`.
+#[derive(Debug, Clone)]
+pub(crate) struct ClusterRecord {
+    pub(crate) number: i64,
+    pub(crate) id: String,
+    pub(crate) provider: String,
+    pub(crate) name: String,
+    pub(crate) epoch: i64,
+    pub(crate) is_gone: bool,
+    pub(crate) created_at: String,
+    digest: Vec<u8>,
+}
+
+impl ClusterRecord {
+    /// A cluster's row before it has a number.
+    pub(crate) fn new(row: &RunRow, epoch: Epoch, is_gone: bool) -> Self {
+        Self {
+            number: 0,
+            id: row.cluster_id.to_string(),
+            provider: row.provider.clone(),
+            name: row.cluster.clone(),
+            epoch: integer(epoch.0),
+            is_gone,
+            created_at: time(row.created_at),
+            digest: Vec::new(),
+        }
+    }
+
+    pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            number: row.get(0)?,
+            id: row.get(1)?,
+            provider: row.get(2)?,
+            name: row.get(3)?,
+            epoch: row.get(4)?,
+            is_gone: row.get(5)?,
+            created_at: row.get(6)?,
+            digest: row.get(7)?,
+        })
+    }
+
+    /// The row of the cluster `id`.
+    pub(crate) fn of(connection: &Connection, id: ClusterId) -> rusqlite::Result<Option<Self>> {
+        connection
+            .prepare_cached(&format!("SELECT {CLUSTER_COLUMNS} FROM clusters WHERE id = ?1"))?
+            .query_row([id.to_string()], Self::read)
+            .optional()
+    }
+
+    /// The row with this number.
+    pub(crate) fn numbered(connection: &Connection, number: i64) -> rusqlite::Result<Option<Self>> {
+        connection
+            .prepare_cached(&format!(
+                "SELECT {CLUSTER_COLUMNS} FROM clusters WHERE number = ?1"
+            ))?
+            .query_row([number], Self::read)
+            .optional()
+    }
+
+    /// Whether the row is what was written.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.digest == self.compute_digest()
+    }
+
+    /// Writes a new row, whose number is the next one unless it has one.
+    pub(crate) fn insert(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        if self.number == 0 {
+            self.number = next_number(connection, "clusters")?;
+        }
+        self.digest = self.compute_digest();
+        connection
+            .prepare_cached(&format!(
+                "INSERT INTO clusters ({CLUSTER_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+            ))?
+            .execute(params![
+                self.number,
+                self.id,
+                self.provider,
+                self.name,
+                self.epoch,
+                self.is_gone,
+                self.created_at,
+                self.digest,
+            ])?;
+        Ok(())
+    }
+
+    /// Writes what may change of it.
+    pub(crate) fn update(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.digest = self.compute_digest();
+        connection
+            .prepare_cached("UPDATE clusters SET epoch = ?2, is_gone = ?3, digest = ?4 WHERE number = ?1")?
+            .execute(params![self.number, self.epoch, self.is_gone, self.digest])?;
+        Ok(())
+    }
+
+    fn compute_digest(&self) -> Vec<u8> {
+        digest(
+            &[self.number, self.epoch, self.is_gone.into()],
+            &[
+                Some(&self.id),
+                Some(&self.provider),
+                Some(&self.name),
+                Some(&self.created_at),
+            ],
+        )
+    }
+}
+
+/// A row of the table `runs`.
+#[derive(Debug, Clone)]
+pub(crate) struct RunRecord {
+    pub(crate) number: i64,
+    pub(crate) run: String,
+    pub(crate) cluster: i64,
+    pub(crate) workflow: String,
+    pub(crate) format: i64,
+    pub(crate) created_at: String,
+    pub(crate) phase: String,
+    pub(crate) generation: i64,
+    /// The number of an event that exists, and with which the columns beside it agree.
+    pub(crate) seq: i64,
+    pub(crate) finished_at: Option<String>,
+    pub(crate) destroyed: bool,
+    digest: Vec<u8>,
+}
+
+impl RunRecord {
+    /// The row of a run of the cluster with the number `cluster`, before it has a number of its own.
+    pub(crate) fn new(row: &RunRow, cluster: i64) -> Self {
+        let mut record = Self {
+            number: 0,
+            run: row.run.to_string(),
+            cluster,
+            workflow: row.workflow.clone(),
+            format: row.format.into(),
+            created_at: time(row.created_at),
+            phase: String::new(),
+            generation: 0,
+            seq: 0,
+            finished_at: None,
+            destroyed: false,
+            digest: Vec::new(),
+        };
+        record.summarise(&row.summary);
+        record
+    }
+
+    pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            number: row.get(0)?,
+            run: row.get(1)?,
+            cluster: row.get(2)?,
+            workflow: row.get(3)?,
+            format: row.get(4)?,
+            created_at: row.get(5)?,
+            phase: row.get(6)?,
+            generation: row.get(7)?,
+            seq: row.get(8)?,
+            finished_at: row.get(9)?,
+            destroyed: row.get(10)?,
+            digest: row.get(11)?,
+        })
+    }
+
+    /// What is left of a row with a column that cannot be read: its number. It is not whole.
+    pub(crate) fn unreadable(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            number: row.get(0)?,
+            run: row.get(1).unwrap_or_default(),
+            cluster: 0,
+            workflow: String::new(),
+            format: 0,
+            created_at: String::new(),
+            phase: String::new(),
+            generation: 0,
+            seq: 0,
+            finished_at: None,
+            destroyed: false,
+            digest: Vec::new(),
+        })
+    }
+
+    /// The row of `run`.
+    pub(crate) fn of(connection: &Connection, run: RunId) -> rusqlite::Result<Option<Self>> {
+        let select = |from: &str| {
+            connection
+                .prepare_cached(&format!("SELECT {RUN_COLUMNS} FROM {from} WHERE run = ?1"))?
+                .query_row([run.to_string()], Self::read)
+                .optional()
+        };
+        // A damaged index finds nothing where there is something.
+        Ok(select("runs")?.or(select("runs NOT INDEXED")?))
+    }
+
+    /// Whether the row is what was written.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.digest == self.compute_digest()
+    }
+
+    /// Writes a new row, whose number is the next one unless it has one.
+    pub(crate) fn insert(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        if self.number == 0 {
+            self.number = next_number(connection, "runs")?;
+        }
+        self.digest = self.compute_digest();
+        connection
+            .prepare_cached(&format!(
+                "INSERT INTO runs ({RUN_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
+            ))?
+            .execute(params![
+                self.number,
+                self.run,
+                self.cluster,
+                self.workflow,
+                self.format,
+                self.created_at,
+                self.phase,
+                self.generation,
+                self.seq,
+                self.finished_at,
+                self.destroyed,
+                self.digest,
+            ])?;
+        Ok(())
+    }
+
+    /// Writes another summary.
+    pub(crate) fn update(&mut self, connection: &Connection, summary: &RunSummary) -> rusqlite::Result<()> {
+        self.summarise(summary);
+        self.digest = self.compute_digest();
+        connection
+            .prepare_cached(
+                "UPDATE runs SET phase = ?2, generation = ?3, seq = ?4, finished_at = ?5, destroyed = ?6, digest = ?7
+                 WHERE number = ?1",
+            )?
+            .execute(params![
+                self.number,
+                self.phase,
+                self.generation,
+                self.seq,
+                self.finished_at,
+                self.destroyed,
+                self.digest,
+            ])?;
+        Ok(())
+    }
+
+    /// The summary, where its columns can be one.
+    pub(crate) fn summary(&self) -> Option<RunSummary> {
+        summary_of(
+            self.seq,
+            &self.phase,
+            self.generation,
+            self.finished_at.as_deref(),
+            self.destroyed,
+        )
+    }
+
+    fn summarise(&mut self, summary: &RunSummary) {
+        summary.phase.as_str().clone_into(&mut self.phase);
+        self.generation = summary.generation.0.into();
+        self.seq = integer(summary.seq.0);
+        self.finished_at = summary.finished_at.map(time);
+        self.destroyed = summary.destroyed;
+    }
+
+    fn compute_digest(&self) -> Vec<u8> {
+        digest(
+            &[
+                self.number,
+                self.cluster,
+                self.format,
+                self.generation,
+                self.seq,
+                self.destroyed.into(),
+            ],
+            &[
+                Some(&self.run),
+                Some(&self.workflow),
+                Some(&self.created_at),
+                Some(&self.phase),
+                self.finished_at.as_deref(),
+            ],
+        )
+    }
+}
+
+/// The summary in the five columns `seq, phase, generation, finished_at, destroyed` from `first` on, if they can be one.
+pub(crate) fn summary(row: &Row<'_>, first: usize) -> Option<RunSummary> {
+    let text = |column: usize| row.get_ref(first + column).ok();
+    summary_of(
+        row.get(first).ok()?,
+        text(1)?.as_str().ok()?,
+        row.get(first + 2).ok()?,
+        text(3)?.as_str_or_null().ok()?,
+        row.get(first + 4).ok()?,
+    )
+}
+
+fn summary_of(
+    seq: i64,
+    phase: &str,
+    generation: i64,
+    finished_at: Option<&str>,
+    destroyed: bool,
+) -> Option<RunSummary> {
+    let finished_at = match finished_at {
+        Some(text) => Some(text.parse::<Timestamp>().ok()?),
+        None => None,
+    };
+    Some(RunSummary {
+        phase: PhaseKind::of_word(phase)?,
+        generation: Generation(u32::try_from(generation).ok()?),
+        seq: Seq(u64::try_from(seq).ok()?),
+        finished_at,
+        destroyed,
+    })
+}
+
+/// A counter as SQLite keeps it. None ever gets near 2⁶³.
+pub(crate) fn integer(counter: u64) -> i64 {
+    i64::try_from(counter).unwrap_or(i64::MAX)
+}
+
+/// The number of the next row. A row's digest holds its number, so that it has to be known before.
+fn next_number(connection: &Connection, table: &str) -> rusqlite::Result<i64> {
+    connection
+        .prepare_cached(&format!("SELECT coalesce(max(number), 0) + 1 FROM {table}"))?
+        .query_row([], |row| row.get(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mesosflow_workflow::contract::first;
+    use mesosflow_workflow::store::check_first;
+
+    #[test]
+    fn any_changed_column_of_a_run_or_a_cluster_is_noticed() {
+        let row = check_first(&first("demo")).unwrap();
+        let mut run = RunRecord::new(&row, 1);
+        run.digest = run.compute_digest();
+        assert!(run.is_whole());
+        let changes: [fn(&mut RunRecord); 11] = [
+            |run| run.number += 1,
+            |run| run.run.insert(0, 'x'),
+            |run| run.cluster += 1,
+            |run| run.workflow.clear(),
+            |run| run.format += 1,
+            |run| run.created_at.insert(0, '1'),
+            |run| run.phase.push('x'),
+            |run| run.generation += 1,
+            |run| run.seq += 1,
+            |run| run.finished_at = Some(String::new()),
+            |run| run.destroyed = true,
+        ];
+        for (index, change) in changes.into_iter().enumerate() {
+            let mut changed = run.clone();
+            change(&mut changed);
+            assert!(!changed.is_whole(), "change {index} of a run");
+        }
+        let mut cluster = ClusterRecord::new(&row, Epoch::FIRST, false);
+        cluster.digest = cluster.compute_digest();
+        assert!(cluster.is_whole());
+        let changes: [fn(&mut ClusterRecord); 7] = [
+            |cluster| cluster.number += 1,
+            |cluster| cluster.id.insert(0, 'x'),
+            |cluster| cluster.provider.clear(),
+            |cluster| cluster.name.push('x'),
+            |cluster| cluster.epoch += 1,
+            |cluster| cluster.is_gone = true,
+            |cluster| cluster.created_at.clear(),
+        ];
+        for (index, change) in changes.into_iter().enumerate() {
+            let mut changed = cluster.clone();
+            change(&mut changed);
+            assert!(!changed.is_whole(), "change {index} of a cluster");
+        }
+    }
+
+    #[test]
+    fn a_summary_comes_back_from_its_columns() {
+        let mut row = check_first(&first("demo")).unwrap();
+        row.summary.phase = PhaseKind::Partial;
+        row.summary.finished_at = Some(row.created_at);
+        row.summary.destroyed = true;
+        assert_eq!(RunRecord::new(&row, 1).summary(), Some(row.summary));
+    }
+}

@@ -1,6 +1,6 @@
 //! The deploy: the catalogue as a flow, from nothing to a cluster that does its work.
 
-use mesosflow_workflow::{Flow, Halt, ItemKey, Settle as _, Step, StepId};
+use mesosflow_workflow::{ErrorClass, ErrorReport, Flow, Halt, ItemKey, Settle as _, Step, StepId};
 
 use crate::catalogue::skip_reason;
 use crate::cluster::{ClusterSpec, DisksSpec, Instance, Inventory, Node, ProviderKind, Role};
@@ -177,9 +177,13 @@ async fn listed(flow: &Flow<World>, spec: &ClusterSpec) -> Result<Inventory, Hal
     sorted(flow.fan_out(awaited).await?)
 }
 
-/// The nodes by role. The spec has at least one master, or the run would not have begun.
+/// The nodes by role. A spec without a master is refused before its run begins, so that this is never the first to say so.
 fn sorted(nodes: Vec<(ItemKey, Node)>) -> Result<Inventory, Halt> {
-    Inventory::new(nodes.into_iter().map(|(_, node)| node)).ok_or(Halt::Stopped)
+    let inventory = Inventory::new(nodes.into_iter().map(|(_, node)| node));
+    inventory.ok_or_else(|| Halt::Failed {
+        step: AwaitNode::ID,
+        error: ErrorReport::new(ErrorClass::Permanent, "none of the nodes is a master"),
+    })
 }
 
 /// Skips a step that has no place in this cluster, and says whether it did.

@@ -1,11 +1,12 @@
 //! What the flow promises to the catalogue and to the plan, on every provider.
 
-use mesosflow_workflow::{Event, Outcome, Replay, StepId};
+use mesosflow_workflow::{Event, Outcome, Replay, Step as _, StepId};
 
 use super::rehearsal::{HOST_KEY, Rehearsal};
 use crate::catalogue;
 use crate::cluster::{ClusterSpec, HostSpec, ProviderKind, Role};
 use crate::plan::plan;
+use crate::provision::AwaitNode;
 
 fn spec(provider: ProviderKind, masters: u16) -> ClusterSpec {
     let mut spec = ClusterSpec {
@@ -86,5 +87,19 @@ async fn what_the_plan_skips_is_skipped_and_nothing_else() {
         planned.sort();
         skipped.sort();
         assert_eq!(skipped, planned);
+    }
+}
+
+#[tokio::test]
+async fn without_a_master_it_fails_and_nobody_is_said_to_have_stopped_it() {
+    for provider in [ProviderKind::Local, ProviderKind::Hosts] {
+        let (_, outcome) = Rehearsal::of(spec(provider, 0)).await;
+        match outcome {
+            Outcome::Failed { step, error } => {
+                assert_eq!(step, AwaitNode::ID);
+                assert_eq!(error.message, "none of the nodes is a master");
+            }
+            other => panic!("{other:?}"),
+        }
     }
 }

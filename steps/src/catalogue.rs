@@ -2,6 +2,8 @@
 
 use mesosflow_workflow::{CatalogueEntry, Step, StepId};
 
+use crate::cluster::{ClusterSpec, ProviderKind};
+use crate::provider::hosts::LISTED;
 use crate::provision::{
     AwaitNode, CopySshKey, ImageMetadata, LaunchMaster, LaunchSlave, LaunchZookeeper, PushConfig,
     RenderConfig, SanityCheck, SecurityGroups, SetupOptions,
@@ -66,17 +68,28 @@ pub fn catalogue() -> Vec<CatalogueEntry> {
     ]
 }
 
+/// Why steps about ZooKeeper are skipped.
+const ONE_MASTER: &str = "one master needs no ZooKeeper";
+
 /// The steps that have no place in a cluster without ZooKeeper.
-pub const ZOOKEEPER_STEPS: [StepId; 3] = [LaunchZookeeper::ID, ApproveZookeeper::ID, ZookeeperStart::ID];
+const ZOOKEEPER_STEPS: [StepId; 3] = [LaunchZookeeper::ID, ApproveZookeeper::ID, ZookeeperStart::ID];
 
 /// The steps that make what hosts of one's own are already.
-pub const MAKING_STEPS: [StepId; 5] = [
+const MAKING_STEPS: [StepId; 5] = [
     SecurityGroups::ID,
     ImageMetadata::ID,
     LaunchSlave::ID,
     LaunchMaster::ID,
     LaunchZookeeper::ID,
 ];
+
+/// Why a step has no place in a cluster of this spec; none where it has one.
+pub fn skip_reason(spec: &ClusterSpec, step: &StepId) -> Option<&'static str> {
+    if spec.provider == ProviderKind::Hosts && MAKING_STEPS.contains(step) {
+        return Some(LISTED);
+    }
+    (spec.zookeepers() == 0 && ZOOKEEPER_STEPS.contains(step)).then_some(ONE_MASTER)
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,14 +1,13 @@
 //! The deploy: the catalogue as a flow, from nothing to a cluster that does its work.
 
-use mesosflow_workflow::{Flow, Halt, ItemKey, Settle as _, Step};
+use mesosflow_workflow::{ErrorClass, ErrorReport, Flow, Halt, ItemKey, Settle as _, Step, StepId};
 
-use crate::catalogue::MAKING_STEPS;
+use crate::catalogue::skip_reason;
 use crate::cluster::{ClusterSpec, DisksSpec, Instance, Inventory, Node, ProviderKind, Role};
 use crate::disks::{DiskPlan, DisksToFind, EbsVolume};
 use crate::node_setup::NodeSetup;
 use crate::provider::ec2::VOLUME_DEVICE;
-use crate::provider::hosts::{self, LISTED};
-use crate::provider::{Groups, Image, Order};
+use crate::provider::{Groups, Image, Order, hosts};
 use crate::provision::{
     AwaitNode, CopySshKey, ImageMetadata, LaunchMaster, LaunchSlave, LaunchZookeeper, Place, PushConfig,
     RenderConfig, RenderedConfig, SanityCheck, SecurityGroups, SetupOptions,
@@ -22,9 +21,6 @@ use crate::setup::{
 };
 use crate::templates::DeployVars;
 use crate::world::World;
-
-/// Why steps about ZooKeeper are skipped.
-pub const ONE_MASTER: &str = "one master needs no ZooKeeper";
 
 /// How long a listed host may take to answer and to install what it lacks, seconds.
 const HOST_LIMIT_S: u32 = 600;
@@ -124,17 +120,12 @@ async fn provision(flow: &Flow<World>, spec: &ClusterSpec) -> Result<(Inventory,
         flow.fan_out(places(Role::Slave, spec.slaves).map(|(key, place)| (key, LaunchSlave(place)))),
         flow.fan_out(places(Role::Master, spec.masters).map(|(key, place)| (key, LaunchMaster(place)))),
         async {
-            match spec.zookeepers() {
-                0 => flow
-                    .skip(LaunchZookeeper::ID, ONE_MASTER)
-                    .await
-                    .map(|()| Vec::new()),
-                count => {
-                    let places = places(Role::Zookeeper, count);
-                    flow.fan_out(places.map(|(key, place)| (key, LaunchZookeeper(place))))
-                        .await
-                }
+            if skipped(flow, LaunchZookeeper::ID).await? {
+                return Ok(Vec::new());
             }
+            let places = places(Role::Zookeeper, spec.zookeepers());
+            flow.fan_out(places.map(|(key, place)| (key, LaunchZookeeper(place))))
+                .await
         },
     )
     .settle()?;
@@ -154,19 +145,23 @@ async fn provision(flow: &Flow<World>, spec: &ClusterSpec) -> Result<(Inventory,
         (key, step)
     });
     let nodes = flow.fan_out(awaited).await?;
-    // The spec has at least one master, or the run would not have begun.
-    let inventory = Inventory::new(nodes.into_iter().map(|(_, node)| node)).ok_or(Halt::Stopped)?;
-    Ok((inventory, Some(image)))
+    Ok((sorted(nodes)?, Some(image)))
 }
 
 /// Step 1.5 alone: the machines are there, and in the configuration.
 async fn listed(flow: &Flow<World>, spec: &ClusterSpec) -> Result<Inventory, Halt> {
+    skipped(flow, SecurityGroups::ID).await?;
     flow.step(SanityCheck {
         cluster: spec.cluster.clone(),
     })
     .await?;
-    for step in MAKING_STEPS {
-        flow.skip(step, LISTED).await?;
+    for step in [
+        ImageMetadata::ID,
+        LaunchSlave::ID,
+        LaunchMaster::ID,
+        LaunchZookeeper::ID,
+    ] {
+        skipped(flow, step).await?;
     }
     let awaited = hosts::instances(spec).into_iter().map(|(instance, host)| {
         let step = AwaitNode {
@@ -179,8 +174,24 @@ async fn listed(flow: &Flow<World>, spec: &ClusterSpec) -> Result<Inventory, Hal
         };
         (ItemKey::from(step.instance.name.as_str()), step)
     });
-    let nodes = flow.fan_out(awaited).await?;
-    Inventory::new(nodes.into_iter().map(|(_, node)| node)).ok_or(Halt::Stopped)
+    sorted(flow.fan_out(awaited).await?)
+}
+
+/// The nodes by role. A spec without a master is refused before its run begins, so that this is never the first to say so.
+fn sorted(nodes: Vec<(ItemKey, Node)>) -> Result<Inventory, Halt> {
+    let inventory = Inventory::new(nodes.into_iter().map(|(_, node)| node));
+    inventory.ok_or_else(|| Halt::Failed {
+        step: AwaitNode::ID,
+        error: ErrorReport::new(ErrorClass::Permanent, "none of the nodes is a master"),
+    })
+}
+
+/// Skips a step that has no place in this cluster, and says whether it did.
+async fn skipped(flow: &Flow<World>, step: StepId) -> Result<bool, Halt> {
+    match skip_reason(flow.world().spec(), &step) {
+        Some(reason) => flow.skip(step, reason).await.map(|()| true),
+        None => Ok(false),
+    }
 }
 
 /// Steps 1.6.a to 1.6.c: the rendered tree, the cluster's key and the options on the first master.
@@ -228,9 +239,7 @@ async fn approve(flow: &Flow<World>, inventory: &Inventory) -> Result<(), Halt> 
         ApproveMaster(Approval::new(hub, node))
     }))
     .await?;
-    if inventory.zookeepers.is_empty() {
-        flow.skip(ApproveZookeeper::ID, ONE_MASTER).await?;
-    } else {
+    if !skipped(flow, ApproveZookeeper::ID).await? {
         let approvals = each(&inventory.zookeepers, |node| {
             ApproveZookeeper(Approval::new(hub, node))
         });
@@ -360,8 +369,8 @@ async fn both_hdfs(
 
 /// Step 2.19: the quorum.
 async fn zookeeper(flow: &Flow<World>, inventory: &Inventory, tree: &RenderedConfig) -> Result<(), Halt> {
-    if inventory.zookeepers.is_empty() {
-        return flow.skip(ZookeeperStart::ID, ONE_MASTER).await;
+    if skipped(flow, ZookeeperStart::ID).await? {
+        return Ok(());
     }
     let servers = each(&inventory.zookeepers, |node| ZookeeperStart {
         node: node.clone(),
@@ -425,3 +434,8 @@ fn disks(spec: &ClusterSpec, image: Option<&Image>, instance: &Instance) -> Disk
         _ => spec.disks.clone().into(),
     }
 }
+
+#[cfg(test)]
+mod rehearsal;
+#[cfg(test)]
+mod tests;

@@ -2,13 +2,9 @@
 
 use serde::Serialize;
 
-use mesosflow_workflow::StepId;
-
-use crate::catalogue::{MAKING_STEPS, ZOOKEEPER_STEPS, catalogue};
+use crate::catalogue::{catalogue, skip_reason};
 use crate::cluster::{ClusterSpec, HostSpec, Instance, ProviderKind, Role};
-use crate::deploy::ONE_MASTER;
-use crate::provider::ec2;
-use crate::provider::hosts::{self, LISTED};
+use crate::provider::{ec2, hosts};
 
 /// A deploy that was not done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -46,18 +42,10 @@ pub struct PlannedResource {
     pub detail: String,
 }
 
-/// Why steps that make something are not run on hosts of one's own.
-fn skipped(spec: &ClusterSpec, step: &StepId) -> Option<&'static str> {
-    if spec.provider == ProviderKind::Hosts && MAKING_STEPS.contains(step) {
-        return Some(LISTED);
-    }
-    (spec.zookeepers() == 0 && ZOOKEEPER_STEPS.contains(step)).then_some(ONE_MASTER)
-}
-
 /// The plan of a spec.
 pub fn plan(spec: &ClusterSpec) -> Plan {
     let steps = catalogue().into_iter().map(|entry| {
-        let reason = skipped(spec, &entry.id);
+        let reason = skip_reason(spec, &entry.id);
         PlannedStep {
             id: entry.id.to_string(),
             notes: entry.notes,

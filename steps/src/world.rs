@@ -129,6 +129,26 @@ impl World {
         })
     }
 
+    /// A world of this provider, whichever the spec names, in a folder that exists.
+    #[cfg(test)]
+    pub(crate) fn with_provider(
+        spec: ClusterSpec,
+        run: RunId,
+        folder: &Path,
+        provider: Box<dyn Provider>,
+    ) -> Result<Self, WorldError> {
+        let key = ClusterKey::open(folder, "")?;
+        let cluster = spec.cluster.clone();
+        Ok(Self {
+            spec,
+            owner: Owner { cluster, run },
+            provider,
+            pool: Pool::new(key.path()),
+            key,
+            folder: folder.to_owned(),
+        })
+    }
+
     /// What the user asked for.
     pub const fn spec(&self) -> &ClusterSpec {
         &self.spec

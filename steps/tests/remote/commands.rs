@@ -1,7 +1,7 @@
 //! Running commands: output, input, limits, cancellation, many at once.
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mesosflow_steps::remote::{Command, RemoteError};
 use mesosflow_workflow::{ErrorClass, StepError};
@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::sshd::{Sshd, eventually, is_alive};
 
 /// A limit that a command on a busy machine does not pass before it has begun.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 #[tokio::test]
 async fn fifty_commands_share_one_handshake() {
@@ -132,6 +132,21 @@ async fn input_that_is_not_read_does_not_hold_up_the_command() {
     );
 }
 
+/// Asserts it without printing megabytes.
+#[track_caller]
+fn assert_same(found: &[u8], expected: &[u8], what: &str) {
+    if found != expected {
+        let same = found.iter().zip(expected).take_while(|(a, b)| a == b).count();
+        let rest = &found[same..found.len().min(same + 100)];
+        panic!(
+            "{what} has {} bytes instead of {}, the first {same} the same, and then {:?}",
+            found.len(),
+            expected.len(),
+            String::from_utf8_lossy(rest)
+        );
+    }
+}
+
 /// Every command prints its own pattern on both streams, in small and large pieces, so that a packet delivered to the
 /// wrong channel, lost or duplicated shows.
 async fn twenty_interleaved(options: &str, lines: usize) {
@@ -149,11 +164,9 @@ async fn twenty_interleaved(options: &str, lines: usize) {
             let output = session.run(command).await.unwrap();
             let mut expected = format!("out-{n}\n").repeat(lines).into_bytes();
             expected.extend_from_slice(&input);
-            assert!(output.stdout == expected, "standard output of {n} is not its own");
-            assert!(
-                output.stderr == format!("err-{n}\n").repeat(lines).into_bytes(),
-                "standard error of {n}"
-            );
+            assert_same(&output.stdout, &expected, &format!("standard output of {n}"));
+            let expected = format!("err-{n}\n").repeat(lines).into_bytes();
+            assert_same(&output.stderr, &expected, &format!("standard error of {n}"));
         });
     }
     while let Some(done) = commands.join_next().await {
@@ -184,12 +197,10 @@ async fn a_command_past_its_deadline_is_killed_and_the_session_goes_on() {
     let pid_file = server.text("pid");
     let script = format!("echo $$ >{pid_file}; echo starting >&2; while :; do echo tick; sleep 0.01; done");
     let command = Command::new("endless", script).deadline(PATIENCE);
-    let started = Instant::now();
     let error = session.run(command).await.unwrap_err();
-    assert!(started.elapsed() < Duration::from_secs(60));
     assert_eq!(
         error.to_string(),
-        "`endless` on node-1 was not done after 5s:\n    starting"
+        "`endless` on node-1 was not done after 10s:\n    starting"
     );
     assert_eq!(error.class(), ErrorClass::Ambiguous);
     gone(&pid_file).await;
@@ -218,7 +229,7 @@ async fn a_silent_command_is_killed_and_a_talking_one_is_not() {
     assert!(matches!(error, RemoteError::Silence { .. }), "{error}");
     assert_eq!(error.class(), ErrorClass::Ambiguous);
     gone(&pid_file).await;
-    let talking = "for n in 1 2 3 4 5 6; do sleep 1; echo $n; done";
+    let talking = "for n in 1 2 3 4 5 6; do sleep 2; echo $n; done";
     session
         .run(Command::new("talking", talking).silence(limit))
         .await

@@ -74,7 +74,6 @@ async fn a_server_that_says_nothing_runs_into_the_limit() {
     let pool = Arc::new(server.pool());
     // Ten who wait share one attempt, instead of each making its own after the other.
     let mut waiting = tokio::task::JoinSet::new();
-    let started = std::time::Instant::now();
     for _ in 0..10 {
         let (pool, target) = (Arc::clone(&pool), target.clone());
         waiting.spawn(async move { pool.session(&target).await.unwrap_err() });
@@ -93,7 +92,9 @@ async fn a_server_that_says_nothing_runs_into_the_limit() {
         );
         assert_eq!(error.class(), ErrorClass::Transient);
     }
-    assert!(started.elapsed().as_secs() < 30);
+    mute.set_nonblocking(true).unwrap();
+    let attempts = std::iter::from_fn(|| mute.accept().ok()).count();
+    assert_eq!(attempts, 1);
 }
 
 #[tokio::test]
@@ -126,7 +127,7 @@ async fn a_connection_lost_in_the_middle_is_ambiguous_and_made_anew() {
             .class(),
         ErrorClass::Transient
     );
-    assert!(server.launch());
+    server.launch();
     assert_eq!(
         session
             .run(Command::new("again", "echo again"))
@@ -143,7 +144,7 @@ async fn a_connection_lost_while_idle_goes_unnoticed() {
     let session = server.session().await;
     for _ in 0..5 {
         server.kill();
-        assert!(server.launch());
+        server.launch();
         assert_eq!(
             session
                 .run(Command::new("again", "echo again"))
@@ -206,7 +207,7 @@ async fn a_lost_jump_is_made_anew_with_what_is_behind_it() {
     .via(jump.target());
     let session = pool.session(&target).await.unwrap();
     jump.kill();
-    assert!(jump.launch());
+    jump.launch();
     assert_eq!(
         session
             .run(Command::new("again", "echo again"))
@@ -222,7 +223,7 @@ async fn a_lost_jump_is_made_anew_with_what_is_behind_it() {
         matches!(&error, RemoteError::Jump { jump, .. } if jump == "node-1"),
         "{error}"
     );
-    assert!(inner.launch());
+    inner.launch();
     assert_eq!(
         session
             .run(Command::new("again", "echo again"))

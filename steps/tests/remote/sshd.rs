@@ -1,7 +1,7 @@
 //! An OpenSSH server of its own for each test, which does not outlive it.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -9,25 +9,28 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use mesosflow_steps::remote::{HostKey, Pool, Session, Target};
+use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
+
+/// How long anything may take on a busy machine.
+const LIMIT: Duration = Duration::from_secs(60);
 
 pub(crate) struct Sshd {
     pub(crate) dir: TempDir,
     pub(crate) port: u16,
     child: Option<Child>,
+    /// Bound, and never listens: while no server runs, the port is given to nobody else.
+    _port: Socket,
 }
 
-/// Waits until `condition` gives something, and fails the test if it does not within 20 seconds.
+/// Waits until `condition` gives something, and fails the test if it does not.
 pub(crate) async fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
         if let Some(value) = condition() {
             return value;
         }
-        assert!(
-            started.elapsed() < Duration::from_secs(20),
-            "{what} did not come about"
-        );
+        assert!(started.elapsed() < LIMIT, "{what} did not come about");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -52,39 +55,37 @@ impl Sshd {
             assert!(made.success());
         }
         fs::copy(dir.path().join("user.pub"), dir.path().join("authorized_keys")).unwrap();
+        let held = held_port();
+        let port = held.local_addr().unwrap().as_socket().unwrap().port();
         let mut server = Self {
             dir,
-            port: 0,
+            port,
             child: None,
+            _port: held,
         };
-        for _ in 0..20 {
-            server.port = TcpListener::bind("127.0.0.1:0")
-                .unwrap()
-                .local_addr()
-                .unwrap()
-                .port();
-            let path = server.dir.path().display();
-            let port = server.port;
-            let config = format!(
-                "{options}\nPort {port}\nListenAddress 127.0.0.1\nHostKey {path}/host_ed25519\nHostKey {path}/host_rsa\n\
-                 AuthorizedKeysFile {path}/authorized_keys\nPidFile none\nStrictModes no\nUsePAM no\n\
-                 PermitRootLogin yes\nPasswordAuthentication no\nLogLevel VERBOSE\n"
-            );
-            fs::write(server.path("sshd_config"), config).unwrap();
-            if server.launch() {
-                return server;
-            }
-        }
-        panic!("no server: {}", server.log());
+        let path = server.dir.path().display();
+        // A home of its own: what the user's `.bashrc` prints would be taken for the command's output.
+        let config = format!(
+            "{options}\nPort {port}\nListenAddress 127.0.0.1\nHostKey {path}/host_ed25519\nHostKey {path}/host_rsa\n\
+             SetEnv HOME={path}\n\
+             AuthorizedKeysFile {path}/authorized_keys\nPidFile none\nStrictModes no\nUsePAM no\n\
+             PermitRootLogin yes\nPasswordAuthentication no\nLogLevel VERBOSE\n"
+        );
+        fs::write(server.path("sshd_config"), config).unwrap();
+        server.launch();
+        server
     }
 
-    /// Starts the server (again); `false` if somebody else has taken the port.
-    pub(crate) fn launch(&mut self) -> bool {
+    /// Starts the server (again), on its port, and waits until it listens.
+    pub(crate) fn launch(&mut self) {
         let log = fs::File::options()
             .create(true)
             .append(true)
             .open(self.path("log"))
             .unwrap();
+        // It says so itself: a connection alone might be to somebody else.
+        let launches = |server: &Self| server.log().matches("Server listening on").count();
+        let before = launches(self);
         let mut child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "/usr/sbin/sshd", "-D", "-e", "-f"])
             .arg(self.path("sshd_config"))
@@ -93,17 +94,17 @@ impl Sshd {
             .stderr(log)
             .spawn()
             .unwrap();
-        let up = loop {
-            if child.try_wait().unwrap().is_some() {
-                break false;
-            }
-            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
-                break true;
-            }
+        let started = Instant::now();
+        while launches(self) == before {
+            let ended = child.try_wait().unwrap();
+            assert!(
+                ended.is_none() && started.elapsed() < LIMIT,
+                "no server ({ended:?}): {}",
+                self.log()
+            );
             thread::sleep(Duration::from_millis(2));
-        };
+        }
         self.child = Some(child);
-        up
     }
 
     /// Kills the server and every connection, and nothing that runs in them.
@@ -177,6 +178,17 @@ impl Drop for Sshd {
             }
         }
     }
+}
+
+/// A port of this machine that belongs to whoever names it, and that nobody who asks for any is given.
+fn held_port() -> Socket {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    // The server that listens there says the same.
+    socket.set_reuse_address(true).unwrap();
+    socket
+        .bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())
+        .unwrap();
+    socket
 }
 
 pub(crate) fn read_key(path: &Path) -> HostKey {

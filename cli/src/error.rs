@@ -133,6 +133,9 @@ impl From<&StoreError> for CliError {
             StoreError::NewerFormat { .. } => {
                 cli(Exit::Journal).hint("use the newer mesosflow that wrote it, or another --journal")
             }
+            StoreError::DamagedRun { run, .. } => cli(Exit::Journal)
+                .hint("the other runs are as they were; `mesosflow journal check` says what is damaged")
+                .hint(format!("its cluster can still be deleted: `mesosflow destroy {run}`")),
             StoreError::Corrupt(_) => {
                 cli(Exit::Journal).hint("restore the journal from a copy, or name another one with --journal")
             }
@@ -164,6 +167,13 @@ impl From<RunError> for CliError {
         match &error {
             RunError::Store(store) => Self::from(store),
             RunError::Record(record) => Self::from(record),
+            RunError::Changed { .. } => Self::refused(error.to_string())
+                .hint("look at it again with `mesosflow status`, and decide anew"),
+            RunError::OldFormat { run, .. } => Self::refused(error.to_string())
+                .hint("use that version to go on with it")
+                .hint(format!(
+                    "or delete what it made with `mesosflow destroy {run}`, and begin a new one"
+                )),
             RunError::History(illegal) => Self::new(Exit::Journal, error.to_string())
                 .because_of(illegal)
                 .hint("restore the journal from a copy, or name another one with --journal"),

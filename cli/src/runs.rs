@@ -1,6 +1,6 @@
 //! Which run is meant, and where it stands.
 
-use mesosflow_workflow::{Phase, RunRow, RunState, StepId};
+use mesosflow_workflow::{Epoch, PhaseKind, RunRow, RunState, StepId};
 
 use crate::app::App;
 use crate::error::CliError;
@@ -28,13 +28,10 @@ impl Found {
 }
 
 /// The word for the state of a run.
-pub(crate) const fn word(state: &RunState, held: bool) -> &'static str {
-    match (&state.phase, held) {
-        (Phase::Running, true) => "running",
-        (Phase::Running, false) => "crashed",
-        (Phase::Succeeded, _) => "succeeded",
-        (Phase::Failed(_), _) => "failed",
-        (Phase::Interrupted(_), _) => "interrupted",
+pub(crate) const fn word(phase: PhaseKind, held: bool) -> &'static str {
+    match (phase, held) {
+        (PhaseKind::Running, false) => "crashed",
+        _ => phase.as_str(),
     }
 }
 
@@ -99,7 +96,7 @@ pub(crate) async fn refuse_held(journal: &Journal, found: &Found) -> Result<(), 
     }
     // The lock itself knows its holder. If that has just gone, the lease is dropped again at once.
     journal
-        .adopt(found.row.run)
+        .adopt(found.row.run, Epoch(0))
         .await
         .map(drop)
         .map_err(CliError::from)
@@ -107,15 +104,28 @@ pub(crate) async fn refuse_held(journal: &Journal, found: &Found) -> Result<(), 
 
 #[cfg(test)]
 mod tests {
+    use mesosflow_workflow::{ClusterId, Generation, RunSummary, Seq};
+
     use super::*;
 
     fn row(id: &str) -> RunRow {
+        let run = id.parse().unwrap();
         RunRow {
-            run: id.parse().unwrap(),
+            run,
+            workflow: "deploy".into(),
             cluster: "demo".into(),
+            cluster_id: ClusterId::of_run(run),
             provider: "local".into(),
+            format: 2,
             created_at: "2026-03-01T09:30:00Z".parse().unwrap(),
             owns_cluster: true,
+            summary: RunSummary {
+                phase: PhaseKind::Running,
+                generation: Generation::FIRST,
+                seq: Seq::FIRST,
+                finished_at: None,
+                destroyed: false,
+            },
         }
     }
 

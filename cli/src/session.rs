@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use mesosflow_workflow::{
-    Adopter, Epoch, ErrorReport, Outcome, Phase, Purpose, Run, RunState, Settings, StepId, Stop, SystemClock,
+    Accepted, Adopter, CatalogueChange, Drift, Epoch, ErrorReport, OLDEST_DRIVEN, Outcome, Phase, Purpose,
+    Replay, Run, RunError, RunState, Settings, StepId, Stop, SystemClock,
 };
 
 use crate::app::App;
@@ -22,6 +23,7 @@ pub(crate) async fn adopt(
     journal: Journal,
     found: &Found,
     purpose: Purpose,
+    above: Epoch,
 ) -> Result<(Run, Progress), CliError> {
     let progress = Progress::begin(app.ui, Some(found.state.clone()));
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
@@ -29,6 +31,8 @@ pub(crate) async fn adopt(
         purpose,
         pid: std::process::id(),
         host: host.trim().to_owned(),
+        seen: Some(found.state.seq),
+        above,
     };
     match Run::adopt(
         journal,
@@ -45,6 +49,16 @@ pub(crate) async fn adopt(
             Err(error.into())
         }
     }
+}
+
+/// Lets this program's catalogue take the place of the recorded one, where they differ; whoever observes the run is told.
+pub(crate) async fn reconcile(run: &Run) -> Result<CatalogueChange, CliError> {
+    let changed = run
+        .reconcile(env!("CARGO_PKG_VERSION"), &wiring::catalogue())
+        .await;
+    changed
+        .map(Option::unwrap_or_default)
+        .map_err(|error| CliError::from(&error))
 }
 
 /// Prints the run's id, drives the run to its end and tells how that was.
@@ -108,6 +122,9 @@ fn tell(app: &App, state: &RunState, succeeded: bool) -> Result<(), CliError> {
         .filter(|_| state.epoch == Epoch::FIRST)
         .map(|took| format!(" in {took}"))
         .unwrap_or_default();
+    if state.phase == Phase::Partial {
+        return app.ui.line(&partial(app, state));
+    }
     app.ui.line(&format!(
         "cluster `{}` is up: run {} succeeded{took}",
         state.cluster, state.run
@@ -123,12 +140,35 @@ fn tell(app: &App, state: &RunState, succeeded: bool) -> Result<(), CliError> {
         .line(&format!("took            {}", status::phases(&phases)))
 }
 
+/// A replay has come to its end, and the cluster is not what the catalogue says: which steps are left, and how to do them.
+fn partial(app: &App, state: &RunState) -> String {
+    let open: Vec<_> = state.open().map(|step| step.entry.id.clone()).collect();
+    let mut lines = vec![format!(
+        "the replay of run {} has ended, and cluster `{}` is not complete: {} of {} steps are left",
+        state.run,
+        state.cluster,
+        open.len(),
+        state.steps.len()
+    )];
+    for step in state.open() {
+        let why = step.reason().unwrap_or("it has not run");
+        lines.push(format!(
+            "  {:<24} {}: {why}",
+            step.entry.id,
+            step.progress.status.as_str()
+        ));
+    }
+    let resume = app.places.command(&["resume", &state.run.to_string()]);
+    lines.push(format!("to do what is left: {resume}"));
+    lines.join("\n")
+}
+
 /// What the outcome means for the user and the exit code.
 fn judge(app: &App, state: &RunState, outcome: Outcome, stop: &Stop) -> Result<(), CliError> {
     let run = state.run.to_string();
     let resume = app.places.command(&["resume", &run]);
     match outcome {
-        Outcome::Succeeded => Ok(()),
+        Outcome::Succeeded | Outcome::Partial { .. } => Ok(()),
         Outcome::Failed { step, error } => {
             Err(failed(app, state, &step, &error).hint(format!("to go on: {resume}")))
         }
@@ -142,23 +182,51 @@ fn judge(app: &App, state: &RunState, outcome: Outcome, stop: &Stop) -> Result<(
         )
         .because_of_report(&reason)
         .hint(format!("then go on: {resume}"))),
-        Outcome::Drifted { step, why } => {
-            let replay = app.places.command(&["replay", &run, "--from", step.as_str()]);
-            Err(CliError::refused(format!(
-                "run `{run}` does not fit this mesosflow: step `{step}` has drifted"
-            ))
-            .because(why)
-            .hint(format!("to run it and what follows again: {replay}"))
-            .hint(format!(
-                "to use its recorded outcome all the same: {resume} --accept-drift"
-            )))
-        }
+        Outcome::Drifted(drift) => Err(drifted(app, state, &drift, &resume)),
         Outcome::Lost(lost) => {
             let mut error = CliError::from(&lost);
             error.causes.insert(0, error.message);
             error.message = format!("run `{run}` stopped, since its journal cannot be written");
             Err(error.hint(format!("then go on: {resume}")))
         }
+    }
+}
+
+/// The first step that does not fit, and the ways out that there are.
+fn drifted(app: &App, state: &RunState, drift: &Drift, resume: &str) -> CliError {
+    let run = state.run.to_string();
+    let step = &drift.step;
+    let mut error = CliError::refused(format!(
+        "run `{run}` does not fit this mesosflow: step `{step}` has drifted"
+    ))
+    .because(drift.why.clone());
+    let replay = Replay {
+        from: step.clone(),
+        to: None,
+        only: false,
+    };
+    let replays = state.check_replay(&replay).is_ok();
+    if replays {
+        let replay = app.places.command(&["replay", &run, "--from", step.as_str()]);
+        error = error.hint(format!("to run it and what follows again: {replay}"));
+    }
+    match drift.accepted {
+        Some(Accepted::Counts) => error.hint(format!(
+            "to use its recorded outcome all the same: {resume} --accept-drift"
+        )),
+        Some(Accepted::RunsAgain) => error.hint(format!(
+            "to go on as this mesosflow would have it: {resume} --accept-drift"
+        )),
+        None if replays => error.hint("`--accept-drift` does not help here"),
+        None => error
+            .hint(format!(
+                "use mesosflow {}, which drove it last",
+                state.tool_version
+            ))
+            .hint(format!(
+                "or delete what it made: {}",
+                app.places.command(&["destroy", &run])
+            )),
     }
 }
 
@@ -190,19 +258,27 @@ pub(crate) fn next(app: &App, state: &RunState, held: bool) -> Option<String> {
     if held || (state.destroyed && state.resources.is_empty()) {
         return None;
     }
-    if state.destroyed {
+    if state.destroyed || state.format < OLDEST_DRIVEN {
         return Some(app.places.command(&["destroy", &run]));
     }
     match &state.phase {
         Phase::Succeeded => None,
-        Phase::Running | Phase::Failed(_) | Phase::Interrupted(_) => {
+        Phase::Running | Phase::Partial | Phase::Failed(_) | Phase::Interrupted(_) => {
             Some(app.places.command(&["resume", &run]))
         }
     }
 }
 
-/// Refuses what only a deploy that still exists allows.
-pub(crate) fn refuse_destroyed(app: &App, state: &RunState) -> Result<(), CliError> {
+/// Refuses what only a deploy allows that still exists and that this program can drive.
+pub(crate) fn refuse_ended(app: &App, state: &RunState) -> Result<(), CliError> {
+    if !state.destroyed && state.format < OLDEST_DRIVEN {
+        let (run, tool_version, format) = (state.run, state.tool_version.clone(), state.format);
+        return Err(CliError::from(RunError::OldFormat {
+            run,
+            tool_version,
+            format,
+        }));
+    }
     if !state.destroyed {
         return Ok(());
     }

@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 
 use mesosflow_journal::SqliteJournal;
 use mesosflow_workflow::{
-    CatalogueEntry, ClusterId, ErrorClass, Flow, Halt, ItemKey, NewRun, Outcome, Probe, Run, RunId, Settings, Step,
-    StepCx, StepError, StepId, Stop, Store, SystemClock,
+    CatalogueEntry, ClusterId, ErrorClass, Flow, Halt, ItemKey, NewRun, Outcome, Probe, Run, RunId, Settings,
+    Step, StepCx, StepError, StepId, Stop, Store, SystemClock,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -170,7 +170,7 @@ async fn new_run(store: &Arc<dyn Store>) -> Result<Run, Failure> {
 /// Drives a run through `body`; how long that took.
 async fn drive<F, Fut>(run: &Run, fan_out: usize, body: F) -> Result<Duration, Failure>
 where
-    F: FnOnce(Flow<()>) -> Fut,
+    F: Fn(Flow<()>) -> Fut,
     Fut: Future<Output = Result<(), Halt>>,
 {
     let settings = Settings {

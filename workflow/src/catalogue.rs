@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Renamed;
 use crate::ids::StepId;
+use crate::state::Replay;
 
 /// What is known of a step without running it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,6 +92,20 @@ pub struct CatalogueChange {
 }
 
 impl CatalogueChange {
+    /// A replay that was asked for in the old catalogue's words, in the new one's.
+    #[must_use]
+    pub fn renamed(&self, replay: Replay) -> Replay {
+        let now = |step: StepId| {
+            let renamed = self.renamed.iter().find(|renamed| renamed.from == step);
+            renamed.map_or(step, |renamed| renamed.to.clone())
+        };
+        Replay {
+            from: now(replay.from),
+            to: replay.to.map(now),
+            only: replay.only,
+        }
+    }
+
     /// What leads from `old` to `new`; none where a run goes on in the same way under both.
     pub fn between(old: &[CatalogueEntry], new: &[CatalogueEntry]) -> Option<Self> {
         let alike = old.len() == new.len() && old.iter().zip(new).all(|(old, new)| old.drives_like(new));

@@ -46,6 +46,8 @@ pub struct Adopter {
     pub pid: u32,
     /// The machine.
     pub host: String,
+    /// The last event that it has seen, where it decided upon that; another one since is refused.
+    pub seen: Option<Seq>,
     /// The highest epoch of the cluster that is known from elsewhere (its nodes), `Epoch(0)` where none is: a restored older
     /// journal takes over above it.
     pub above: Epoch,
@@ -60,6 +62,12 @@ pub enum RunError {
     /// The history cannot be folded.
     #[error("the history of the run cannot be read")]
     History(#[from] IllegalTransition),
+    /// Something happened to the run between the look by which its adopter decided and the adoption.
+    #[error("run `{run}` went on since it was looked at")]
+    Changed {
+        /// The run.
+        run: RunId,
+    },
     /// The run began in a format that is shown and destroyed only.
     #[error(
         "run `{run}` was begun by mesosflow {tool_version}, in event format {format}, and cannot be driven on"
@@ -206,6 +214,9 @@ impl Run {
     ) -> Result<Self, RunError> {
         let lease = store.adopt(run, adopter.above).await?;
         let state = load(&*store, run).await?;
+        if adopter.seen.is_some_and(|seen| seen != state.seq) {
+            return Err(RunError::Changed { run });
+        }
         if adopter.purpose == Purpose::Deploy && state.format < OLDEST_DRIVEN {
             let (tool_version, format) = (state.tool_version, state.format);
             return Err(RunError::OldFormat {

@@ -12,6 +12,7 @@ use crate::event::Resource;
 use crate::ids::{Attempt, ClusterId, EffectKey, Epoch, Generation, ItemKey, RunId, Seq, StepId};
 use crate::progress::{Progress, Status};
 use crate::store::Snapshot;
+use crate::summary::PhaseKind;
 
 /// The form of the snapshots that this build writes and reads; raised whenever [`RunState`] changes its shape.
 pub const SNAPSHOT_FORMAT: u32 = 2;
@@ -29,6 +30,19 @@ pub enum Phase {
     Failed(ErrorReport),
     /// It stopped in good order.
     Interrupted(ErrorReport),
+}
+
+impl Phase {
+    /// The same in one word.
+    pub const fn kind(&self) -> PhaseKind {
+        match self {
+            Self::Running => PhaseKind::Running,
+            Self::Succeeded => PhaseKind::Succeeded,
+            Self::Partial => PhaseKind::Partial,
+            Self::Failed(_) => PhaseKind::Failed,
+            Self::Interrupted(_) => PhaseKind::Interrupted,
+        }
+    }
 }
 
 /// A step of the catalogue and what has become of it.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mesosflow_workflow::{Recorded, RunState};
+use mesosflow_workflow::{Recorded, RunState, Seq};
 
 use crate::app::App;
 use crate::args::EventsArgs;
@@ -12,22 +12,27 @@ use crate::runs;
 
 /// How often `--follow` looks for more.
 const LOOK_AGAIN: Duration = Duration::from_millis(300);
+/// How many events are read at a time.
+const PAGE: usize = 1024;
 
 /// Prints each event on a line, with `--json` as the journal has it.
 pub(crate) async fn events(app: &App, args: &EventsArgs) -> Result<(), CliError> {
     let journal = app.journal_with_runs()?;
     let run = runs::choose(app, &journal, args.of.run.as_deref()).await?.run;
-    let mut printer = Printer {
-        app,
-        state: None,
-        printed: 0,
-    };
+    let mut printer = Printer { app, state: None };
+    let mut last = Seq(0);
     loop {
         // Asked before the look: what a process wrote last is then still seen.
         let held = journal.is_held(run).await?;
-        let history = journal.load(run).await?;
-        for recorded in history.iter().skip(printer.printed) {
-            printer.print(recorded)?;
+        loop {
+            let page = journal.read(run, last, PAGE).await?;
+            for recorded in &page {
+                printer.print(recorded)?;
+                last = recorded.seq;
+            }
+            if page.len() < PAGE {
+                break;
+            }
         }
         if !args.follow || !held {
             return Ok(());
@@ -39,12 +44,10 @@ pub(crate) async fn events(app: &App, args: &EventsArgs) -> Result<(), CliError>
 struct Printer<'a> {
     app: &'a App,
     state: Option<RunState>,
-    printed: usize,
 }
 
 impl Printer<'_> {
     fn print(&mut self, recorded: &Recorded) -> Result<(), CliError> {
-        self.printed += 1;
         if self.app.ui.json {
             return self.app.ui.object(recorded);
         }

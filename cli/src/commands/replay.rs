@@ -1,6 +1,6 @@
 //! `replay`: steps of a run again.
 
-use mesosflow_workflow::{Purpose, Replay, RunState, Settings, StepState};
+use mesosflow_workflow::{Epoch, Purpose, Replay, ReplayRefused, RunState, Settings, StepState};
 
 use crate::app::App;
 use crate::args::ReplayArgs;
@@ -15,14 +15,15 @@ pub(crate) async fn replay(app: &App, args: &ReplayArgs) -> Result<(), CliError>
     let found = Found::look(&journal, row).await?;
     let (replay, range) = check(app, &found.state, args)?;
     runs::refuse_held(&journal, &found).await?;
-    session::refuse_destroyed(app, &found.state)?;
+    session::refuse_ended(app, &found.state)?;
     let losses = losses(&found.state, range);
     if !losses.is_empty() {
         app.ui.confirm(&losses, &command(app, args), args.yes)?;
     }
     let spec = wiring::frozen_spec(&found.state)?;
     wiring::precheck(&spec).await?;
-    let (run, progress) = session::adopt(app, journal, &found, Purpose::Deploy).await?;
+    let (run, progress) = session::adopt(app, journal, &found, Purpose::Deploy, Epoch(0)).await?;
+    let replay = session::reconcile(&run).await?.renamed(replay);
     if let Err(error) = run.replay(replay).await {
         progress.end().await;
         return Err(CliError::from(&error));
@@ -36,51 +37,47 @@ fn check<'a>(
     state: &'a RunState,
     args: &ReplayArgs,
 ) -> Result<(Replay, &'a [StepState]), CliError> {
-    let from = runs::step(state, &args.from)?;
-    let to = args.to.as_deref().map(|to| runs::step(state, to)).transpose()?;
-    let place = |step| state.index(step).unwrap_or_default();
-    let first = place(&from);
-    let last = match &to {
-        _ if args.only => first,
-        Some(to) => place(to),
-        None => state.steps.len() - 1,
+    let replay = Replay {
+        from: runs::step(state, &args.from)?,
+        to: args.to.as_deref().map(|to| runs::step(state, to)).transpose()?,
+        only: args.only,
     };
-    if last < first {
-        return Err(CliError::usage(format!(
-            "`--to {}` comes before `--from {from}` in the catalogue",
-            state.steps[last].entry.id
-        ))
-        .hint("`mesosflow steps` shows their order"));
+    match state.check_replay(&replay) {
+        Ok(range) => Ok((replay, &state.steps[range])),
+        Err(ReplayRefused::UnknownStep(step)) => {
+            Err(CliError::usage(format!("the run has no step `{step}`"))
+                .hint("`mesosflow status` shows them"))
+        }
+        Err(ReplayRefused::EndsBeforeItBegins) => {
+            let to = args.to.as_deref().unwrap_or_default();
+            Err(CliError::usage(format!(
+                "`--to {to}` comes before `--from {}` in the catalogue",
+                replay.from
+            ))
+            .hint("`mesosflow steps` shows their order"))
+        }
+        Err(ReplayRefused::NoOutcome(open)) => {
+            let (id, from) = (state.run.to_string(), &replay.from);
+            Err(
+                CliError::refused(format!("step `{open}`, before `{from}`, has no outcome yet"))
+                    .hint(format!(
+                        "bring the run to its end first: {}",
+                        app.places.command(&["resume", &id])
+                    ))
+                    .hint(format!(
+                        "or replay from there: {}",
+                        app.places.command(&["replay", &id, "--from", open.as_str()])
+                    )),
+            )
+        }
     }
-    if let Some(open) = state.steps[..first].iter().find(|step| !step.has_outcome()) {
-        let (id, open) = (state.run.to_string(), open.entry.id.as_str());
-        return Err(
-            CliError::refused(format!("step `{open}`, before `{from}`, has no outcome yet"))
-                .hint(format!(
-                    "bring the run to its end first: {}",
-                    app.places.command(&["resume", &id])
-                ))
-                .hint(format!(
-                    "or replay from there: {}",
-                    app.places.command(&["replay", &id, "--from", open])
-                )),
-        );
-    }
-    Ok((
-        Replay {
-            from,
-            to,
-            only: args.only,
-        },
-        &state.steps[first..=last],
-    ))
 }
 
 /// What is lost by running the steps again.
 fn losses(state: &RunState, range: &[StepState]) -> Vec<String> {
     let destructive = range
         .iter()
-        .filter(|step| step.entry.destructive && step.reason.is_none());
+        .filter(|step| step.entry.destructive && step.skipped.is_none());
     destructive
         .map(|step| {
             let title = step.entry.title.trim_end_matches('.');

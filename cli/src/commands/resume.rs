@@ -1,6 +1,6 @@
 //! `resume`: on with a run that stopped.
 
-use mesosflow_workflow::{Phase, Purpose, Settings};
+use mesosflow_workflow::{Epoch, Phase, Purpose, Settings};
 
 use crate::app::App;
 use crate::args::ResumeArgs;
@@ -22,7 +22,7 @@ pub(crate) async fn resume(app: &App, args: &ResumeArgs) -> Result<(), CliError>
     let row = runs::choose(app, &journal, args.run.as_deref()).await?;
     let found = Found::look(&journal, row).await?;
     runs::refuse_held(&journal, &found).await?;
-    session::refuse_destroyed(app, &found.state)?;
+    session::refuse_ended(app, &found.state)?;
     if found.state.phase == Phase::Succeeded {
         let id = found.row.run.to_string();
         let replay = app.places.command(&["replay", &id, "--from", "STEP"]);
@@ -33,7 +33,8 @@ pub(crate) async fn resume(app: &App, args: &ResumeArgs) -> Result<(), CliError>
     }
     let spec = wiring::frozen_spec(&found.state)?;
     wiring::precheck(&spec).await?;
-    let (run, progress) = session::adopt(app, journal, &found, Purpose::Deploy).await?;
+    let (run, progress) = session::adopt(app, journal, &found, Purpose::Deploy, Epoch(0)).await?;
+    session::reconcile(&run).await?;
     let settings = Settings {
         accept_drift: args.accept_drift,
         ..Settings::default()

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mesosflow_workflow::{NewRun, Run, RunError, RunId, Settings, StoreError, SystemClock};
+use mesosflow_workflow::{ClusterId, NewRun, Run, RunError, RunId, Settings, StoreError, SystemClock};
 
 use crate::app::App;
 use crate::args::RunArgs;
@@ -57,6 +57,8 @@ fn agree(app: &App, spec: &ClusterSpec, yes: bool) -> Result<(), CliError> {
 
 async fn create(app: &App, journal: Journal, spec: &ClusterSpec) -> Result<(Run, Progress), CliError> {
     let new = NewRun {
+        workflow: "deploy".to_owned(),
+        cluster_id: ClusterId::generate(),
         cluster: spec.cluster.clone(),
         provider: spec.provider.to_string(),
         spec: serde_json::to_value(spec)

@@ -2,7 +2,9 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use mesosflow_workflow::{ErrorReport, Event, How, ItemKey, Progress, Purpose, Recorded, RunState, StepId};
+use mesosflow_workflow::{
+    ErrorReport, Event, How, ItemKey, Progress, Purpose, Recorded, Renamed, RunState, Settled, StepId,
+};
 
 use super::duration;
 
@@ -28,7 +30,9 @@ fn words(recorded: &Recorded, state: Option<&RunState>) -> String {
         } => {
             format!("run {} started: cluster {cluster} on {provider}", recorded.run)
         }
-        Event::RunAdopted { purpose, pid, host } => {
+        Event::RunAdopted {
+            purpose, pid, host, ..
+        } => {
             let purpose = match purpose {
                 Purpose::Deploy => "bring the cluster up",
                 Purpose::Destroy => "destroy the cluster",
@@ -77,6 +81,26 @@ fn words(recorded: &Recorded, state: Option<&RunState>) -> String {
             )
         }
         Event::StepSkipped { step, reason } => format!("{step} skipped: {reason}"),
+        Event::StepStale { step, item, reason } => {
+            format!("{} stale: {reason}", name(step, item.as_ref()))
+        }
+        Event::EffectSettled {
+            step, item, settled, ..
+        } => {
+            let end = match settled {
+                Settled::Gone => "nothing of it is left",
+                Settled::Awaited => "awaited to its end",
+                Settled::Ended => "ended, and seen gone",
+            };
+            format!("{}: an earlier try of it: {end}", name(step, item.as_ref()))
+        }
+        Event::CatalogueChanged {
+            tool_version,
+            added,
+            dropped,
+            renamed,
+            ..
+        } => catalogue_change(tool_version, added, dropped, renamed),
         Event::ResourceCreated { resource, .. } => format!("created {} {}", resource.kind, resource.name),
         Event::ResourceDeleted { resource } => format!("deleted {} {}", resource.kind, resource.name),
         Event::ReplayRequested { from, to, only } => {
@@ -93,7 +117,34 @@ fn words(recorded: &Recorded, state: Option<&RunState>) -> String {
             None => format!("run failed: {}", reason(error)),
         },
         Event::RunSucceeded => "run succeeded".to_owned(),
+        Event::RunPartial { open } => format!("replay ended; steps left: {}", names(open)),
     }
+}
+
+fn catalogue_change(version: &str, added: &[StepId], dropped: &[StepId], renamed: &[Renamed]) -> String {
+    let mut parts = Vec::new();
+    if !added.is_empty() {
+        parts.push(format!("added, will run: {}", names(added)));
+    }
+    if !dropped.is_empty() {
+        parts.push(format!("dropped: {}", names(dropped)));
+    }
+    for Renamed { from, to } in renamed {
+        parts.push(format!("{from} is called {to} now"));
+    }
+    if parts.is_empty() {
+        parts.push("another order or kind of steps".to_owned());
+    }
+    format!(
+        "mesosflow {version} goes on with its own catalogue: {}",
+        parts.join("; ")
+    )
+}
+
+/// Steps, separated by commas.
+pub(crate) fn names(steps: &[StepId]) -> String {
+    let names: Vec<_> = steps.iter().map(StepId::as_str).collect();
+    names.join(", ")
 }
 
 /// A step, with the item it is about.

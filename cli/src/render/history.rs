@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use mesosflow_workflow::{
-    Attempt, CatalogueEntry, EVENT_FORMAT, EffectKey, Epoch, ErrorClass, ErrorReport, Event, Generation, How,
-    Purpose, Recorded, Resource, RunId, Seq, StepId,
+    Attempt, CatalogueEntry, ClusterId, EVENT_FORMAT, EffectKey, Epoch, ErrorClass, ErrorReport, Event,
+    Generation, How, Purpose, Recorded, Resource, RunId, Seq, StepId,
 };
 use serde_json::Value;
 
@@ -23,7 +23,13 @@ pub(crate) fn history() -> Vec<Recorded> {
         attempt: Attempt(attempt),
         input,
         input_digest: "d".into(),
-        effect_key: EffectKey::derive(run(), Generation::FIRST, &step(id), None, 0),
+        effect_key: EffectKey::derive(
+            run(),
+            Generation::FIRST,
+            &step(id),
+            item.map(Into::into).as_ref(),
+            0,
+        ),
     };
     let done = |id, item: Option<&str>, attempt, how| Event::StepSucceeded {
         step: step(id),
@@ -49,6 +55,9 @@ pub(crate) fn history() -> Vec<Recorded> {
         (
             0,
             Event::RunStarted {
+                workflow: "deploy".into(),
+                cluster_id: Some(ClusterId::of_run(run())),
+                nonce: None,
                 cluster: "demo".into(),
                 provider: "local".into(),
                 spec: Value::Null,
@@ -117,6 +126,7 @@ pub(crate) fn history() -> Vec<Recorded> {
         purpose: Purpose::Deploy,
         pid: 42,
         host: "here".into(),
+        nonce: None,
     };
     recorded.extend(number(vec![(80_000, adopted)], Epoch(2), Generation::FIRST, 17));
     let replay = Event::ReplayRequested {

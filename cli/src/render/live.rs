@@ -140,7 +140,14 @@ impl super::progress::Show for Live {
                     one_line(reason)
                 ));
             }
-            Event::RunInterrupted { .. } | Event::RunFailed { .. } | Event::RunSucceeded => self.end(),
+            Event::RunInterrupted { .. }
+            | Event::RunFailed { .. }
+            | Event::RunSucceeded
+            | Event::RunPartial { .. } => self.end(),
+            // Rare, and each a reason for what runs next.
+            Event::CatalogueChanged { .. } | Event::EffectSettled { .. } => {
+                self.scroll(&one_line(&event::line(recorded, state)));
+            }
             Event::ResourceDeleted { resource } => {
                 self.scroll(&format!(
                     "{} deleted {} {}",
@@ -153,6 +160,7 @@ impl super::progress::Show for Live {
             | Event::RunAdopted { .. }
             | Event::ResourceCreated { .. }
             | Event::ReplayRequested { .. }
+            | Event::StepStale { .. }
             | Event::StepSucceeded { item: Some(_), .. } => {}
         }
         if let Some(known) = known {

@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 use mesosflow_workflow::{
-    ErrorReport, Generation, ItemKey, Phase, Progress, Resource, RunId, RunState, Status, StepId, StepState,
+    ClusterId, ErrorReport, Generation, ItemKey, Phase, Progress, Resource, RunId, RunRow, RunState, Status,
+    StepId, StepState,
 };
 use serde::Serialize;
 
@@ -13,9 +14,11 @@ use crate::wiring::{self, Instance, Report};
 #[derive(Debug, Serialize)]
 pub(crate) struct RunView {
     pub(crate) run: RunId,
+    pub(crate) workflow: String,
     pub(crate) cluster: String,
+    pub(crate) cluster_id: ClusterId,
     pub(crate) provider: String,
-    /// `running`, `succeeded`, `failed`, `interrupted` or `crashed`.
+    /// `running`, `succeeded`, `partial`, `failed`, `interrupted` or `crashed`.
     pub(crate) state: &'static str,
     pub(crate) generation: Generation,
     pub(crate) started_at: Timestamp,
@@ -103,13 +106,31 @@ impl RunView {
     pub(crate) fn of(state: &RunState, held: bool) -> Self {
         Self {
             run: state.run,
+            workflow: state.workflow.clone(),
             cluster: state.cluster.clone(),
+            cluster_id: state.cluster_id,
             provider: state.provider.clone(),
-            state: word(state, held),
+            state: word(state.phase.kind(), held),
             generation: state.generation,
             started_at: state.started_at,
             finished_at: state.finished_at,
             destroyed: state.destroyed,
+        }
+    }
+
+    /// The run as the journal lists it.
+    pub(crate) fn listed(row: &RunRow, held: bool) -> Self {
+        Self {
+            run: row.run,
+            workflow: row.workflow.clone(),
+            cluster: row.cluster.clone(),
+            cluster_id: row.cluster_id,
+            provider: row.provider.clone(),
+            state: word(row.summary.phase, held),
+            generation: row.summary.generation,
+            started_at: row.created_at,
+            finished_at: row.summary.finished_at,
+            destroyed: row.summary.destroyed,
         }
     }
 }
@@ -120,7 +141,7 @@ impl StatusView {
         let report = wiring::report(state);
         let error = match &state.phase {
             Phase::Failed(error) | Phase::Interrupted(error) => Some(error.clone()),
-            Phase::Running | Phase::Succeeded => None,
+            Phase::Running | Phase::Succeeded | Phase::Partial => None,
         };
         Self {
             run: RunView::of(state, held),
@@ -153,29 +174,27 @@ impl StepView {
             id: state.entry.id.clone(),
             notes: state.entry.notes.clone(),
             state: status.as_str(),
-            generation: state.generation,
+            generation: state.progress.generation,
             attempts: *attempts,
             started_at: *started_at,
             finished_at: *finished_at,
             duration_ms: duration_ms(&state.progress),
-            reason: state.reason.clone(),
+            reason: state.reason().map(str::to_owned),
             error: error.clone(),
             items: state
                 .items
                 .iter()
-                .map(|(key, item)| ItemView::of(key, item, *status))
+                .map(|(key, item)| ItemView::of(key, item))
                 .collect(),
         }
     }
 }
 
 impl ItemView {
-    fn of(key: &ItemKey, item: &Progress, step: Status) -> Self {
-        // A replay declares steps out of date; their items are so with them.
-        let status = if step == Status::Stale { step } else { item.status };
+    fn of(key: &ItemKey, item: &Progress) -> Self {
         Self {
             key: key.clone(),
-            state: status.as_str(),
+            state: item.status.as_str(),
             attempts: item.attempts,
             started_at: item.started_at,
             finished_at: item.finished_at,
@@ -205,7 +224,7 @@ pub(crate) fn phases(state: &RunState) -> Vec<PhaseView> {
         let steps = state.steps.iter().filter(|step| {
             // The report stands in section 1 of the notes and is made at the end of all.
             let is_meant = step.entry.notes.starts_with(notes) && step.entry.notes != "1.7";
-            is_meant && step.generation == state.generation && step.progress.status != Status::Stale
+            is_meant && step.progress.generation == state.generation && step.progress.status != Status::Stale
         });
         let from = steps.clone().filter_map(|step| step.progress.started_at).min()?;
         let to = steps.filter_map(|step| step.progress.finished_at).max()?;
@@ -235,8 +254,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_state_of_a_run_is_one_of_five_words() {
+    fn the_state_of_a_run_is_one_of_six_words() {
         let failed = RunState::fold(&history()[..16]).unwrap();
+        let word = |state: &RunState, held| word(state.phase.kind(), held);
         assert_eq!((word(&failed, false), word(&failed, true)), ("failed", "failed"));
         let replaying = RunState::fold(&history()).unwrap();
         assert_eq!(

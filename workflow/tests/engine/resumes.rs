@@ -318,6 +318,28 @@ async fn a_run_that_is_held_is_refused_to_others() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_decided_upon_an_older_look_is_refused() {
+    let rig = Rig::that_succeeded().await;
+    let seen = rig.state().seq;
+    let adopt = async |seen| {
+        let adopter = Adopter {
+            purpose: Purpose::Deploy,
+            pid: 1,
+            host: "host".into(),
+            seen: Some(seen),
+            above: Epoch(0),
+        };
+        let store = Arc::new(rig.store.clone());
+        Run::adopt(store, Arc::new(rig.clock), rig.id, adopter, Arc::new(|_| {})).await
+    };
+    assert_succeeded(&rig.resume().await);
+    let before = rig.history();
+    assert!(matches!(adopt(seen).await, Err(RunError::Changed { .. })));
+    assert_eq!(rig.history(), before, "a refused adoption left something");
+    drop(adopt(rig.state().seq).await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cluster_has_one_run() {
     let rig = Rig::that_succeeded().await;
     let rival = Rig::on(rig.store.clone());
@@ -383,6 +405,7 @@ async fn a_run_that_was_destroyed_is_not_resumed() {
         purpose: Purpose::Destroy,
         pid: 1,
         host: "host".into(),
+        seen: None,
         above: Epoch(0),
     };
     let observer = Arc::new(|_: &_| {});

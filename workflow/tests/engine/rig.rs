@@ -87,6 +87,7 @@ impl Rig {
             purpose: Purpose::Deploy,
             pid: 1,
             host: "host".into(),
+            seen: None,
             above: Epoch(0),
         };
         Run::adopt(

@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 
 use mesosflow_journal::SqliteJournal;
 use mesosflow_workflow::{
-    CatalogueEntry, ClusterId, ErrorClass, Flow, Halt, ItemKey, NewRun, Outcome, Probe, Run, RunId, Settings, Step,
-    StepCx, StepError, StepId, Stop, Store, SystemClock,
+    CatalogueEntry, ClusterId, ErrorClass, Flow, Halt, ItemKey, NewRun, Outcome, Probe, Run, RunId, Settings,
+    Step, StepCx, StepError, StepId, Stop, Store, SystemClock,
 };
 use serde::Serialize;
 use serde_json::{Value, json};

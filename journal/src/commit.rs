@@ -5,14 +5,40 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mesosflow_workflow::{Epoch, StoreError};
+use mesosflow_workflow::{Epoch, RunId, StoreError};
 use rusqlite::{Connection, ErrorCode};
 
 use crate::act::{Refusal, Transaction, Write};
-use crate::error::{Failure, of_run};
+use crate::error::{Failure, damaged};
 
 /// The epoch under which it was written, or why it was not.
 pub(crate) type Outcome = Result<Epoch, StoreError>;
+
+/// What a request met: a run's damage, or the journal's.
+#[derive(Debug, Clone)]
+struct Damage {
+    run: Option<RunId>,
+    what: String,
+}
+
+impl From<Damage> for StoreError {
+    fn from(damage: Damage) -> Self {
+        match damage.run {
+            Some(run) => damaged(run, damage.what),
+            None => Self::Corrupt(damage.what),
+        }
+    }
+}
+
+/// How far a transaction came.
+enum Tried {
+    /// To its end.
+    All(Vec<Outcome>),
+    /// To a request that wrote something and was refused then.
+    Halfway,
+    /// To a request that met damage.
+    Damaged(usize, Damage),
+}
 
 /// The connection that writes.
 #[derive(Debug)]
@@ -63,26 +89,33 @@ impl Work {
 
     fn transaction(&self, group: &[&Write], patience: Duration) -> rusqlite::Result<Vec<Outcome>> {
         self.connection.busy_timeout(patience)?;
-        self.run("BEGIN IMMEDIATE")?;
+        let mut met: Vec<Option<Damage>> = group.iter().map(|_| None).collect();
         // A request is refused before it writes anything, as a rule: only where a table refuses what we meant to write
         // is there something to take back, and the group is begun again with a savepoint for each.
-        let outcomes = match self.all(group, false)? {
-            Some(outcomes) => outcomes,
-            None => {
-                self.run("ROLLBACK")?;
-                self.run("BEGIN IMMEDIATE")?;
-                self.all(group, true)?.unwrap_or_default()
+        let mut savepoints = false;
+        loop {
+            self.run("BEGIN IMMEDIATE")?;
+            match self.all(group, savepoints, &met)? {
+                Tried::All(outcomes) => {
+                    self.run("COMMIT")?;
+                    return Ok(outcomes);
+                }
+                Tried::Halfway => savepoints = true,
+                Tried::Damaged(index, damage) => met[index] = Some(damage),
             }
-        };
-        self.run("COMMIT")?;
-        Ok(outcomes)
+            self.run("ROLLBACK")?;
+        }
     }
 
-    /// The outcomes of a group within a transaction; `None` where one of them failed halfway and had no savepoint.
-    fn all(&self, group: &[&Write], savepoints: bool) -> rusqlite::Result<Option<Vec<Outcome>>> {
+    /// The outcomes of a group within a transaction, but for those that are known to meet damage.
+    fn all(&self, group: &[&Write], savepoints: bool, met: &[Option<Damage>]) -> rusqlite::Result<Tried> {
         let mut outcomes = Vec::with_capacity(group.len());
         let mut transaction = Transaction::on(&self.connection);
-        for write in group {
+        for (index, write) in group.iter().enumerate() {
+            if let Some(damage) = &met[index] {
+                outcomes.push(Err(damage.clone().into()));
+                continue;
+            }
             if savepoints {
                 self.run("SAVEPOINT request")?;
             }
@@ -91,31 +124,34 @@ impl Work {
                 Err(Refusal::Decided(error)) => Err(error),
                 // On a full disk SQLite gives the whole transaction up by itself.
                 Err(Refusal::Failed(error)) if self.connection.is_autocommit() => return Err(error),
-                // A page of one run's history that cannot be read concerns that run.
-                Err(Refusal::Failed(error))
-                    if !matches!(
-                        error.sqlite_error_code(),
-                        Some(ErrorCode::ConstraintViolation | ErrorCode::DatabaseCorrupt)
-                    ) =>
-                {
-                    return Err(error);
-                }
-                Err(Refusal::Failed(_)) if !savepoints => return Ok(None),
-                Err(Refusal::Failed(error)) => {
-                    self.run("ROLLBACK TO request")?;
-                    transaction.forget();
-                    Err(match (write.run(), error.sqlite_error_code()) {
-                        (Some(run), Some(ErrorCode::DatabaseCorrupt)) => of_run(run, &self.path, &error),
-                        _ => Failure::of(write.doing(), &self.path, &error).into(),
-                    })
-                }
+                Err(Refusal::Failed(error)) => match error.sqlite_error_code() {
+                    // A page that cannot be read is the damage of the request that needs it. SQLite commits nothing
+                    // any more that has met one: the others begin again without it.
+                    Some(ErrorCode::DatabaseCorrupt) => {
+                        return Ok(Tried::Damaged(index, self.damage(write, &error)));
+                    }
+                    Some(ErrorCode::ConstraintViolation) if !savepoints => return Ok(Tried::Halfway),
+                    Some(ErrorCode::ConstraintViolation) => {
+                        self.run("ROLLBACK TO request")?;
+                        transaction.forget();
+                        Err(Failure::of(write.doing(), &self.path, &error).into())
+                    }
+                    _ => return Err(error),
+                },
             };
             if savepoints {
                 self.run("RELEASE request")?;
             }
             outcomes.push(outcome);
         }
-        Ok(Some(outcomes))
+        Ok(Tried::All(outcomes))
+    }
+
+    fn damage(&self, write: &Write, error: &rusqlite::Error) -> Damage {
+        Damage {
+            run: write.run(),
+            what: format!("`{}`: {error}", self.path.display()),
+        }
     }
 
     fn run(&self, sql: &str) -> rusqlite::Result<usize> {

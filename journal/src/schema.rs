@@ -257,7 +257,7 @@ mod tests {
         connection
             .execute_batch(
                 "INSERT INTO clusters VALUES (1, 'c', 'p', 'n', 3, 0, 't', x'');
-                 INSERT INTO runs VALUES (1, 'r', 1, 'deploy', 2, 't', 'running', 2, 5, NULL, 0, x'');
+                 INSERT INTO runs VALUES (1, 'r', 1, 'deploy', 2, 't', 'running', 2, NULL, 0, 5, x'');
                  INSERT INTO snapshots VALUES (1, 1, 1, x'', x'');
                  INSERT INTO events VALUES (4294967297, 'r', 1, 't', 1, 1, 'k', NULL, NULL, NULL, 1, '', x'');",
             )
@@ -273,8 +273,8 @@ mod tests {
             "UPDATE runs SET generation = 1",
             "UPDATE runs SET seq = 4",
             "UPDATE runs SET run = 'q'",
-            "INSERT INTO runs VALUES (2, 'r', 1, 'deploy', 2, 't', 'running', 1, 1, NULL, 0, x'')",
-            "INSERT INTO runs VALUES (2, 's', 2, 'deploy', 2, 't', 'running', 1, 1, NULL, 0, x'')",
+            "INSERT INTO runs VALUES (2, 'r', 1, 'deploy', 2, 't', 'running', 1, NULL, 0, 1, x'')",
+            "INSERT INTO runs VALUES (2, 's', 2, 'deploy', 2, 't', 'running', 1, NULL, 0, 1, x'')",
             "DELETE FROM clusters",
             "UPDATE clusters SET epoch = 2",
             "UPDATE clusters SET name = 'o'",

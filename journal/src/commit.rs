@@ -10,9 +10,18 @@ use rusqlite::{Connection, ErrorCode};
 
 use crate::act::{Refusal, Transaction, Write};
 use crate::error::{Failure, damaged};
+use crate::files::beside;
 
 /// The epoch under which it was written, or why it was not.
 pub(crate) type Outcome = Result<Epoch, StoreError>;
+
+/// Up to which size the log beside the journal grows before it is taken over into the file at once. SQLite does that
+/// itself from 4 MiB on, but not as long as one reader follows another: then the log grows and grows.
+const LONG: u64 = 8 << 20;
+/// How much longer the log gets before that is tried again.
+const LONGER: u64 = 1 << 20;
+/// Every how many commits the size of the log is looked at.
+const LOOK_EVERY: u32 = 16;
 
 /// What a request met: a run's damage, or the journal's.
 #[derive(Debug, Clone)]
@@ -45,8 +54,13 @@ enum Tried {
 pub(crate) struct Work {
     connection: Connection,
     path: PathBuf,
+    log: PathBuf,
     /// A commit failed in a way that leaves open what of it is on the disk.
     broken: Option<Failure>,
+    /// How many commits there were.
+    commits: u32,
+    /// The size of the log at which it is taken over next.
+    long: u64,
 }
 
 impl Work {
@@ -55,7 +69,10 @@ impl Work {
         Self {
             connection,
             path: path.to_owned(),
+            log: beside(path, "-wal"),
             broken: None,
+            commits: 0,
+            long: LONG,
         }
     }
 
@@ -76,6 +93,31 @@ impl Work {
             },
         };
         Some(group.iter().map(|_| Err(failure.clone().into())).collect())
+    }
+
+    /// Whether the log has become so long that it should be taken over into the file.
+    pub(crate) fn has_a_long_log(&mut self) -> bool {
+        self.commits = self.commits.wrapping_add(1);
+        self.commits.is_multiple_of(LOOK_EVERY) && self.log_size() > self.long
+    }
+
+    /// Takes the log over into the file and empties it, if those who read can be waited for that long. New ones read from
+    /// the file meanwhile.
+    pub(crate) fn shorten_log(&mut self, patience: Duration) {
+        if self.broken.is_some() {
+            return;
+        }
+        let emptied = self.connection.busy_timeout(patience).and_then(|()| {
+            self.connection
+                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
+        });
+        let size = self.log_size();
+        self.long = if size > LONG { size + LONGER } else { LONG };
+        tracing::debug!(journal = %self.path.display(), ?emptied, size, "the log was taken over");
+    }
+
+    fn log_size(&self) -> u64 {
+        std::fs::metadata(&self.log).map_or(0, |log| log.len())
     }
 
     /// The error of a writer that was not let in for longer than it could wait.

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use mesosflow_workflow::StoreError;
+use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
 use crate::error::{sqlite, unusable};
@@ -28,13 +29,15 @@ pub(crate) enum Access {
     Write,
     /// Read a file on a read-only medium that nobody else writes to.
     Immutable,
+    /// Read with no file beside the journal but its log, and keep others out meanwhile.
+    Alone,
 }
 
 /// Opens the existing file at `path`. SQLite reads nothing of it yet.
 pub(crate) fn connect(path: &Path, access: Access) -> Result<Connection, StoreError> {
     let fail = |error: rusqlite::Error| sqlite("open", path, &error);
     let connection = match access {
-        Access::Write => Connection::open_with_flags(
+        Access::Write | Access::Alone => Connection::open_with_flags(
             path,
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         ),
@@ -45,6 +48,12 @@ pub(crate) fn connect(path: &Path, access: Access) -> Result<Connection, StoreEr
     }
     .map_err(fail)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(fail)?;
+    if access == Access::Alone {
+        // The index of the log is kept in memory then, not in a file that a full disk has no room for.
+        connection
+            .pragma_update(None, "locking_mode", "exclusive")
+            .map_err(fail)?;
+    }
     // A page is looked at before anything in it is believed.
     connection
         .pragma_update(None, "cell_size_check", "on")
@@ -184,6 +193,25 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
         transaction.commit().map_err(fail)?;
         tracing::debug!(journal = %path.display(), from = version, to = version + 1, "migrated");
     }
+}
+
+/// A copy in memory, in the newest schema, of an older journal that may not be changed.
+pub(crate) fn migrated(older: &Connection, path: &Path) -> Result<Connection, StoreError> {
+    let fail = |error: rusqlite::Error| sqlite("read", path, &error);
+    let mut memory = Connection::open_in_memory().map_err(fail)?;
+    let copied = Backup::new(older, &mut memory).and_then(|backup| backup.step(-1));
+    match copied.map_err(fail)? {
+        StepResult::Done => {}
+        other => {
+            return Err(unusable(
+                "read",
+                path,
+                format!("it could not be copied: {other:?}"),
+            ));
+        }
+    }
+    migrate(&mut memory, path)?;
+    Ok(memory)
 }
 
 /// Makes `connection` a reader: it could not write if it tried.

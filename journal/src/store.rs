@@ -11,13 +11,13 @@ use rusqlite::Connection;
 
 use crate::act::Write;
 use crate::check::{self, Report};
-use crate::error::unusable;
+use crate::error::{disk_full, unusable};
 use crate::list::list;
 use crate::lock::Locks;
 use crate::row::EventRow;
 use crate::schema::{self, Access};
 use crate::snapshot::SnapshotRow;
-use crate::writer::Writer;
+use crate::writer::{PATIENCE, Writer};
 use crate::{files, read};
 
 /// How many events are read at a time where all are wanted.
@@ -38,6 +38,7 @@ pub struct SqliteJournal {
     locks: Locks,
     /// None for a journal that may only be read.
     writer: Option<Writer>,
+    why_read_only: String,
 }
 
 impl SqliteJournal {
@@ -53,16 +54,12 @@ impl SqliteJournal {
         let journal = Self::prepare(path)?;
         match journal.writer {
             Some(_) => Ok(journal),
-            None => Err(unusable(
-                "write to",
-                &journal.path,
-                "the file or its folder is read-only",
-            )),
+            None => Err(unusable("write to", &journal.path, journal.why_read_only.clone())),
         }
     }
 
-    /// Opens the journal at `path` if there is one, and never creates it. A journal on a read-only medium can be read:
-    /// every write is then refused with [`StoreError::Unusable`].
+    /// Opens the journal at `path` if there is one, and never creates it. A journal on a read-only medium or a full disk
+    /// can be read: every write is then refused with [`StoreError::Unusable`], which says why.
     ///
     /// # Errors
     ///
@@ -92,50 +89,57 @@ impl SqliteJournal {
     }
 
     fn prepare(path: PathBuf) -> Result<Self, StoreError> {
-        let mut connection = schema::connect(&path, Access::Write)?;
-        let writable = match schema::identify(&connection, &path) {
-            Ok(_) => !schema::is_read_only(&connection, &path)?,
-            Err(StoreError::Unusable { .. }) if is_immutable(&path) => {
+        Self::prepare_writing(&path).or_else(|error| match disk_full(&error) {
+            Some(full) => {
+                tracing::warn!(journal = %path.display(), %full, "the journal can only be read");
+                Self::reading(&path, schema::connect(&path, Access::Alone)?, full)
+            }
+            None => Err(error),
+        })
+    }
+
+    fn prepare_writing(path: &Path) -> Result<Self, StoreError> {
+        let mut connection = schema::connect(path, Access::Write)?;
+        let writable = match schema::identify(&connection, path) {
+            Ok(_) => !schema::is_read_only(&connection, path)?,
+            Err(StoreError::Unusable { .. }) if is_immutable(path) => {
                 // Write-ahead logging wants files beside the journal, which this medium does not let it make.
-                connection = schema::connect(&path, Access::Immutable)?;
-                schema::identify(&connection, &path)?;
+                connection = schema::connect(path, Access::Immutable)?;
+                schema::identify(&connection, path)?;
                 false
             }
             Err(error) => return Err(error),
         };
-        let locks = Locks::of(&path);
         if !writable {
-            return Self::reading(path, connection, locks, None);
+            return Self::reading(path, connection, "the file or its folder is read-only");
         }
-        files::restrict(&path)?;
-        schema::prepare_writer(&mut connection, &path)?;
-        let reader = schema::connect(&path, Access::Write)?;
-        let mut journal = Self::reading(path, reader, locks, None)?;
+        files::restrict(path)?;
+        schema::prepare_writer(&mut connection, path)?;
+        let reader = schema::connect(path, Access::Write)?;
+        let mut journal = Self::reading(path, reader, "it was opened read-only")?;
         // SQLite gives the files beside the journal its mode; those of an older program may have another.
-        files::restrict(&journal.path)?;
-        let writer = Writer::start(connection, &journal.path);
-        journal.writer = Some(writer.map_err(|error| unusable("start the writer of", &journal.path, error))?);
+        files::restrict(path)?;
+        let writer = Writer::start(connection, path, PATIENCE);
+        journal.writer = Some(writer.map_err(|error| unusable("start the writer of", path, error))?);
         Ok(journal)
     }
 
-    /// A journal whose file is verified and read through `reader`.
-    fn reading(
-        path: PathBuf,
-        reader: Connection,
-        locks: Locks,
-        writer: Option<Writer>,
-    ) -> Result<Self, StoreError> {
-        schema::prepare_reader(&reader, &path)?;
-        if schema::identify(&reader, &path)? < schema::LATEST {
-            return Err(unusable("migrate", &path, "the file or its folder is read-only"));
-        }
-        check::check(&reader, &path)?;
+    /// A journal that is only read, through `reader`, and why.
+    fn reading(path: &Path, reader: Connection, why: impl std::fmt::Display) -> Result<Self, StoreError> {
+        let reader = match schema::identify(&reader, path)? {
+            0 => return Err(unusable("read", path, format!("the file is empty, and {why}"))),
+            version if version < schema::LATEST => schema::migrated(&reader, path)?,
+            _ => reader,
+        };
+        schema::prepare_reader(&reader, path)?;
+        check::check(&reader, path)?;
         Ok(Self {
-            id: read::id(&reader, &path)?,
-            path,
+            id: read::id(&reader, path)?,
+            path: path.to_owned(),
             reader: Arc::new(Mutex::new(reader)),
-            locks,
-            writer,
+            locks: Locks::of(path),
+            writer: None,
+            why_read_only: why.to_string(),
         })
     }
 
@@ -163,7 +167,7 @@ impl SqliteJournal {
         match (write, &self.writer) {
             (Ok(write), Some(writer)) => Box::pin(writer.submit(write)),
             (Ok(_), None) => {
-                let error = unusable("write to", &self.path, "it was opened read-only");
+                let error = unusable("write to", &self.path, self.why_read_only.clone());
                 Box::pin(std::future::ready(Err(error)))
             }
             (Err(error), _) => Box::pin(std::future::ready(Err(error))),

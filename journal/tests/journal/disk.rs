@@ -108,6 +108,29 @@ async fn a_journal_on_a_read_only_disk_can_be_read_and_only_read() {
     }
 }
 
+#[tokio::test]
+async fn a_journal_of_an_older_schema_on_a_read_only_disk_can_be_read() {
+    let Some(tiny) = Tiny::mount() else { return };
+    let path = tiny.folder.path().join("v1.sqlite");
+    let saved = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/journals/v1.sqlite");
+    std::fs::copy(saved, &path).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    tiny.remount("ro");
+    let journal = SqliteJournal::open_existing(&path).unwrap().unwrap();
+    let rows = journal.runs().await.unwrap();
+    assert_eq!(
+        rows.iter().map(|row| &*row.cluster).collect::<Vec<_>>(),
+        ["demo", "lab"]
+    );
+    assert_eq!(journal.load(rows[1].run).await.unwrap().len(), 2);
+    assert!(matches!(
+        journal.adopt(rows[1].run, Epoch(0)).await,
+        Err(StoreError::Unusable { .. })
+    ));
+    drop(journal);
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
 /// Writing past a limit on the size of files fails as a broken disk does.
 #[tokio::test]
 async fn a_failing_write_stops_the_journal_and_loses_nothing_acknowledged() {

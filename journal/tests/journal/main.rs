@@ -7,6 +7,7 @@ mod contract;
 mod crash;
 mod damage;
 mod disk;
+mod log;
 mod processes;
 mod rights;
 mod saved;

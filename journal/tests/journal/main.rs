@@ -7,6 +7,8 @@ mod contract;
 mod crash;
 mod damage;
 mod disk;
+mod displaced;
+mod identity;
 mod log;
 mod processes;
 mod rights;

@@ -269,7 +269,6 @@ impl<'a> Transaction<'a> {
         for row in rows {
             self.insert(number, row)?;
         }
-        // The number alone is the history's to tell: a second row in each commit would cost a second page of it.
         let unchanged = RunSummary {
             seq: summary.seq,
             ..before
@@ -277,6 +276,8 @@ impl<'a> Transaction<'a> {
         if summary != unchanged {
             let mut record = RunRecord::of(connection, run)?.ok_or(StoreError::UnknownRun { run })?;
             record.update(connection, &summary)?;
+        } else if !rows.is_empty() {
+            RunRecord::reach(connection, number, summary.seq)?;
         }
         Ok(epoch)
     }
@@ -335,14 +336,14 @@ fn standing(connection: &Connection, run: RunId) -> Result<Standing, Refusal> {
             (SELECT seq FROM events
              WHERE place BETWEEN runs.number << 32 AND (runs.number << 32) + 4294967295
              ORDER BY place DESC LIMIT 1),
-            runs.seq, phase, generation, finished_at, destroyed
+            phase, generation, finished_at, destroyed, runs.seq
          FROM runs JOIN clusters ON clusters.number = runs.cluster WHERE run = ?1",
     )?;
     let mut rows = select.query([run.to_string()])?;
     let Some(row) = rows.next()? else {
         return Err(StoreError::UnknownRun { run }.into());
     };
-    let (last, claimed): (Option<i64>, i64) = (row.get(2)?, row.get(3)?);
+    let (last, claimed): (Option<i64>, i64) = (row.get(2)?, row.get(7)?);
     let last = last.unwrap_or(0);
     if last < claimed {
         return Err(damaged(run, format_args!("event {} is missing", last + 1)).into());

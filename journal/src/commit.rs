@@ -5,51 +5,159 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mesosflow_workflow::{Epoch, StoreError};
-use rusqlite::{Connection, ErrorCode};
+use mesosflow_workflow::{Epoch, RunId, StoreError};
+use rusqlite::ErrorCode;
+use rusqlite::config::DbConfig;
 
 use crate::act::{Refusal, Transaction, Write};
-use crate::error::{Failure, of_run};
+use crate::error::{Failure, damaged};
+use crate::files::beside;
+use crate::identity::Attached;
+use crate::watch::{Displacement, Watch};
 
 /// The epoch under which it was written, or why it was not.
 pub(crate) type Outcome = Result<Epoch, StoreError>;
 
+/// Up to which size the log beside the journal grows before it is taken over into the file at once. SQLite does that
+/// itself from 4 MiB on, but not as long as one reader follows another: then the log grows and grows.
+const LONG: u64 = 8 << 20;
+/// How much longer the log gets before that is tried again.
+const LONGER: u64 = 1 << 20;
+/// Every how many commits the size of the log is looked at.
+const LOOK_EVERY: u32 = 16;
+
+/// What a request met: a run's damage, or the journal's.
+#[derive(Debug, Clone)]
+struct Damage {
+    run: Option<RunId>,
+    what: String,
+}
+
+impl From<Damage> for StoreError {
+    fn from(damage: Damage) -> Self {
+        match damage.run {
+            Some(run) => damaged(run, damage.what),
+            None => Self::Corrupt(damage.what),
+        }
+    }
+}
+
+/// How far a transaction came.
+enum Tried {
+    /// To its end.
+    All(Vec<Outcome>),
+    /// To a request that wrote something and was refused then.
+    Halfway,
+    /// To a request that met damage.
+    Damaged(usize, Damage),
+}
+
 /// The connection that writes.
 #[derive(Debug)]
 pub(crate) struct Work {
-    connection: Connection,
+    connection: Attached,
     path: PathBuf,
+    log: PathBuf,
+    watch: Watch,
     /// A commit failed in a way that leaves open what of it is on the disk.
     broken: Option<Failure>,
+    /// How many commits there were.
+    commits: u32,
+    /// The size of the log at which it is taken over next.
+    long: u64,
 }
 
 impl Work {
     /// Writes through `connection` to the journal at `path`.
-    pub(crate) fn new(connection: Connection, path: &Path) -> Self {
+    pub(crate) fn new(connection: Attached, path: &Path) -> Self {
         Self {
             connection,
             path: path.to_owned(),
+            log: beside(path, "-wal"),
+            watch: Watch::default(),
             broken: None,
+            commits: 0,
+            long: LONG,
         }
     }
 
     /// Writes a group in one transaction, and gives each its outcome in the same order; all are refused if the
     /// transaction fails. `None` where another process has been writing for longer than `patience`: nothing is done.
     pub(crate) fn commit(&mut self, group: &[&Write], patience: Duration) -> Option<Vec<Outcome>> {
-        let failure = match &self.broken {
-            Some(failure) => failure.clone(),
+        let failure = match self.broken.clone().or_else(|| self.displaced()) {
+            Some(failure) => failure,
             None => match self.transaction(group, patience) {
-                Ok(outcomes) => return Some(outcomes),
+                // What has gone to a file that is not there any more is not acknowledged.
+                Ok(outcomes) => match self.displaced() {
+                    None => return Some(outcomes),
+                    Some(failure) => failure,
+                },
                 Err(error) => {
                     let failure = self.abandon(&error, group);
                     if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) {
                         return None;
                     }
-                    failure
+                    self.displaced().unwrap_or(failure)
                 }
             },
         };
         Some(group.iter().map(|_| Err(failure.clone().into())).collect())
+    }
+
+    /// Whether the log has become so long that it should be taken over into the file.
+    pub(crate) fn has_a_long_log(&mut self) -> bool {
+        self.commits = self.commits.wrapping_add(1);
+        self.commits.is_multiple_of(LOOK_EVERY) && self.log_size() > self.long
+    }
+
+    /// Takes the log over into the file and empties it, if those who read can be waited for that long. New ones read from
+    /// the file meanwhile.
+    pub(crate) fn shorten_log(&mut self, patience: Duration) {
+        if self.broken.is_some() || self.displaced().is_some() {
+            return;
+        }
+        let emptied = self.connection.busy_timeout(patience).and_then(|()| {
+            self.connection
+                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
+        });
+        let size = self.log_size();
+        self.long = if size > LONG { size + LONGER } else { LONG };
+        tracing::debug!(journal = %self.path.display(), ?emptied, size, "the log was taken over");
+    }
+
+    fn log_size(&self) -> u64 {
+        std::fs::metadata(&self.log).map_or(0, |log| log.len())
+    }
+
+    /// Why nothing more may be written, where the journal is not any more what was opened.
+    fn displaced(&mut self) -> Option<Failure> {
+        let displacement = self.watch.check(self.connection.anchor()).err()?;
+        if let Err(error) = self.settle(&displacement) {
+            tracing::warn!(journal = %self.path.display(), %error, "a displaced journal could not be left in order");
+        }
+        let failure = displacement.failure(&self.path);
+        self.broken = Some(failure.clone());
+        Some(failure)
+    }
+
+    /// Leaves the log beside a displaced journal such that it harms no file that comes to its place.
+    fn settle(&self, displacement: &Displacement) -> Result<(), Box<dyn std::error::Error>> {
+        match displacement {
+            // The file takes over what it has in the log, wherever it is now, and leaves the log empty.
+            Displacement::Elsewhere { .. } => {
+                self.connection.busy_timeout(Duration::ZERO)?;
+                self.connection
+                    .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+            }
+            // The log belongs to what was overwritten: it is kept, under a name that SQLite does not look for.
+            Displacement::Overwritten => {
+                self.connection
+                    .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+                std::fs::rename(beside(&self.path, "-wal"), beside(&self.path, "-wal.overwritten"))?;
+            }
+            Displacement::Parted(_) | Displacement::Unseen(_) => {}
+        }
+        Ok(())
     }
 
     /// The error of a writer that was not let in for longer than it could wait.
@@ -63,26 +171,33 @@ impl Work {
 
     fn transaction(&self, group: &[&Write], patience: Duration) -> rusqlite::Result<Vec<Outcome>> {
         self.connection.busy_timeout(patience)?;
-        self.run("BEGIN IMMEDIATE")?;
+        let mut met: Vec<Option<Damage>> = group.iter().map(|_| None).collect();
         // A request is refused before it writes anything, as a rule: only where a table refuses what we meant to write
         // is there something to take back, and the group is begun again with a savepoint for each.
-        let outcomes = match self.all(group, false)? {
-            Some(outcomes) => outcomes,
-            None => {
-                self.run("ROLLBACK")?;
-                self.run("BEGIN IMMEDIATE")?;
-                self.all(group, true)?.unwrap_or_default()
+        let mut savepoints = false;
+        loop {
+            self.run("BEGIN IMMEDIATE")?;
+            match self.all(group, savepoints, &met)? {
+                Tried::All(outcomes) => {
+                    self.run("COMMIT")?;
+                    return Ok(outcomes);
+                }
+                Tried::Halfway => savepoints = true,
+                Tried::Damaged(index, damage) => met[index] = Some(damage),
             }
-        };
-        self.run("COMMIT")?;
-        Ok(outcomes)
+            self.run("ROLLBACK")?;
+        }
     }
 
-    /// The outcomes of a group within a transaction; `None` where one of them failed halfway and had no savepoint.
-    fn all(&self, group: &[&Write], savepoints: bool) -> rusqlite::Result<Option<Vec<Outcome>>> {
+    /// The outcomes of a group within a transaction, but for those that are known to meet damage.
+    fn all(&self, group: &[&Write], savepoints: bool, met: &[Option<Damage>]) -> rusqlite::Result<Tried> {
         let mut outcomes = Vec::with_capacity(group.len());
         let mut transaction = Transaction::on(&self.connection);
-        for write in group {
+        for (index, write) in group.iter().enumerate() {
+            if let Some(damage) = &met[index] {
+                outcomes.push(Err(damage.clone().into()));
+                continue;
+            }
             if savepoints {
                 self.run("SAVEPOINT request")?;
             }
@@ -91,31 +206,34 @@ impl Work {
                 Err(Refusal::Decided(error)) => Err(error),
                 // On a full disk SQLite gives the whole transaction up by itself.
                 Err(Refusal::Failed(error)) if self.connection.is_autocommit() => return Err(error),
-                // A page of one run's history that cannot be read concerns that run.
-                Err(Refusal::Failed(error))
-                    if !matches!(
-                        error.sqlite_error_code(),
-                        Some(ErrorCode::ConstraintViolation | ErrorCode::DatabaseCorrupt)
-                    ) =>
-                {
-                    return Err(error);
-                }
-                Err(Refusal::Failed(_)) if !savepoints => return Ok(None),
-                Err(Refusal::Failed(error)) => {
-                    self.run("ROLLBACK TO request")?;
-                    transaction.forget();
-                    Err(match (write.run(), error.sqlite_error_code()) {
-                        (Some(run), Some(ErrorCode::DatabaseCorrupt)) => of_run(run, &self.path, &error),
-                        _ => Failure::of(write.doing(), &self.path, &error).into(),
-                    })
-                }
+                Err(Refusal::Failed(error)) => match error.sqlite_error_code() {
+                    // A page that cannot be read is the damage of the request that needs it. SQLite commits nothing
+                    // any more that has met one: the others begin again without it.
+                    Some(ErrorCode::DatabaseCorrupt) => {
+                        return Ok(Tried::Damaged(index, self.damage(write, &error)));
+                    }
+                    Some(ErrorCode::ConstraintViolation) if !savepoints => return Ok(Tried::Halfway),
+                    Some(ErrorCode::ConstraintViolation) => {
+                        self.run("ROLLBACK TO request")?;
+                        transaction.forget();
+                        Err(Failure::of(write.doing(), &self.path, &error).into())
+                    }
+                    _ => return Err(error),
+                },
             };
             if savepoints {
                 self.run("RELEASE request")?;
             }
             outcomes.push(outcome);
         }
-        Ok(Some(outcomes))
+        Ok(Tried::All(outcomes))
+    }
+
+    fn damage(&self, write: &Write, error: &rusqlite::Error) -> Damage {
+        Damage {
+            run: write.run(),
+            what: format!("`{}`: {error}", self.path.display()),
+        }
     }
 
     fn run(&self, sql: &str) -> rusqlite::Result<usize> {
@@ -141,16 +259,21 @@ impl Work {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
+    use crate::identity::{Anchor, Options};
+    use crate::lock::Locks;
     use crate::row::EventRow;
     use mesosflow_workflow::contract::{first, next};
 
     fn work() -> (tempfile::TempDir, Work) {
         let folder = tempfile::tempdir().unwrap();
-        let path = crate::files::create(&folder.path().join("journal.sqlite")).unwrap();
-        let mut connection = crate::schema::connect(&path, crate::schema::Access::Write).unwrap();
-        crate::schema::prepare_writer(&mut connection, &path).unwrap();
-        (folder, Work::new(connection, &path))
+        let anchor = Anchor::create(&folder.path().join("journal.sqlite"), Options::default()).unwrap();
+        let mut connection = anchor.connect(crate::schema::Access::Write).unwrap();
+        crate::schema::prepare_writer(&mut connection, anchor.path(), &Locks::of(&anchor)).unwrap();
+        (folder, Work::new(connection, anchor.path()))
     }
 
     #[test]
@@ -198,5 +321,61 @@ mod tests {
         ]);
         assert!(work.commit(&[&alone], Duration::ZERO).unwrap()[0].is_err());
         assert!(work.commit(&[&append(vec![encode(4)])], Duration::ZERO).unwrap()[0].is_ok());
+    }
+
+    /// What is deleted before the commit ends is looked for after it.
+    #[test]
+    fn a_commit_during_which_the_journal_is_deleted_is_not_acknowledged() {
+        for _ in 0..50 {
+            let (_folder, mut work) = work();
+            let begin = first("demo");
+            let row = mesosflow_workflow::store::check_first(&begin).unwrap();
+            let create = Write::Create {
+                row,
+                first: Box::new(EventRow::encode(&begin).unwrap()),
+            };
+            assert!(work.commit(&[&create], Duration::ZERO).unwrap()[0].is_ok());
+            let events: Vec<_> = (2..5000).map(|seq| next(&begin, seq)).collect();
+            let append = Write::Append {
+                run: begin.run,
+                epoch: Epoch::FIRST,
+                rows: events
+                    .iter()
+                    .map(|event| EventRow::encode(event).unwrap())
+                    .collect(),
+                events,
+            };
+            let path = work.path.clone();
+            let is_over = Arc::new(AtomicBool::new(false));
+            let is_late = Arc::clone(&is_over);
+            let deleting = std::thread::spawn(move || {
+                let other = rusqlite::Connection::open(&path).unwrap();
+                other.busy_timeout(Duration::ZERO).unwrap();
+                // Until the transaction has begun.
+                while other.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_ok() {
+                    if is_late.load(Ordering::Relaxed) {
+                        return None;
+                    }
+                    std::thread::yield_now();
+                }
+                std::fs::remove_file(&path).unwrap();
+                Some(std::time::Instant::now())
+            });
+            let outcomes = work.commit(&[&append], Duration::from_secs(10)).unwrap();
+            let committed = std::time::Instant::now();
+            is_over.store(true, Ordering::Relaxed);
+            if deleting
+                .join()
+                .unwrap()
+                .is_some_and(|deleted| deleted < committed)
+            {
+                assert!(
+                    matches!(outcomes[0], Err(StoreError::Misplaced { .. })),
+                    "{outcomes:?}"
+                );
+                return;
+            }
+        }
+        panic!("no file was deleted while a commit went on");
     }
 }

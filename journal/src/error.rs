@@ -1,9 +1,13 @@
 //! What a failure of SQLite or of the file system means to the user.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use mesosflow_workflow::{RunId, StoreError};
 use rusqlite::ErrorCode;
+
+/// How little is left on a disk that is called full where SQLite gives no other reason: it writes in pages of 4 KiB, and
+/// the index of its log in pieces of 32 KiB.
+const NEXT_TO_NOTHING: u64 = 64 * 1024;
 
 /// A failure that can be told to everyone who waited for the same commit.
 #[derive(Debug, Clone)]
@@ -17,6 +21,48 @@ pub(crate) enum Failure {
         /// What came back.
         cause: String,
     },
+    /// The disk that it lies on is full.
+    Full {
+        /// What was being done, with the file's name.
+        doing: String,
+        /// How full.
+        cause: DiskFull,
+    },
+    /// The file is not the one that was opened.
+    Misplaced {
+        /// Where it was opened.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+        /// What to do about it.
+        remedy: String,
+    },
+}
+
+/// The disk is full: in words.
+#[derive(Debug, Clone)]
+pub(crate) struct DiskFull(String);
+
+impl std::fmt::Display for DiskFull {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for DiskFull {}
+
+impl DiskFull {
+    /// What to say of the disk that holds the journal at `path`.
+    fn at(path: &Path) -> Self {
+        let folder = folder(path).display();
+        Self(match free(path) {
+            Some(free) => format!(
+                "the disk is full: {} MiB are free in `{folder}`",
+                free / 1024 / 1024
+            ),
+            None => format!("the disk is full, the one of `{folder}`"),
+        })
+    }
 }
 
 impl Failure {
@@ -26,8 +72,19 @@ impl Failure {
         if code == Some(ErrorCode::DatabaseCorrupt) {
             return Self::Corrupt(format!("`{}`: {error}", path.display()));
         }
+        let doing = format!("cannot {doing} the journal `{}`", path.display());
         let cause = match code {
-            Some(ErrorCode::DiskFull) => "the disk is full".to_owned(),
+            Some(ErrorCode::DiskFull) => {
+                let cause = DiskFull::at(path);
+                return Self::Full { doing, cause };
+            }
+            // The files beside the journal cannot be made either, for which SQLite has other words.
+            Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen)
+                if free(path).is_some_and(|free| free < NEXT_TO_NOTHING) =>
+            {
+                let cause = DiskFull::at(path);
+                return Self::Full { doing, cause };
+            }
             Some(ErrorCode::NotADatabase) => "the file is not an SQLite database".to_owned(),
             Some(ErrorCode::ReadOnly) => "the file or its folder is read-only".to_owned(),
             Some(ErrorCode::DatabaseBusy) => "another process has been writing to it for too long".to_owned(),
@@ -36,10 +93,7 @@ impl Failure {
                 None => error.to_string(),
             },
         };
-        Self::Unusable {
-            doing: format!("cannot {doing} the journal `{}`", path.display()),
-            cause,
-        }
+        Self::Unusable { doing, cause }
     }
 }
 
@@ -51,8 +105,34 @@ impl From<Failure> for StoreError {
                 doing,
                 source: cause.into(),
             },
+            Failure::Full { doing, cause } => Self::Unusable {
+                doing,
+                source: cause.into(),
+            },
+            Failure::Misplaced { path, what, remedy } => Self::Misplaced { path, what, remedy },
         }
     }
+}
+
+/// Why the disk is full, where that is what `error` says.
+pub(crate) fn disk_full(error: &StoreError) -> Option<DiskFull> {
+    match error {
+        StoreError::Unusable { source, .. } => source.downcast_ref::<DiskFull>().cloned(),
+        _ => None,
+    }
+}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// How many bytes this user may still write to the disk that holds `path`.
+fn free(path: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(folder(path)).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 /// The error of someone who was `doing` something with the journal at `path` when SQLite failed.
@@ -66,9 +146,16 @@ pub(crate) fn unusable(
     path: &Path,
     cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> StoreError {
+    let mut source = cause.into();
+    let is_full = source
+        .downcast_ref::<std::io::Error>()
+        .is_some_and(|error| error.kind() == std::io::ErrorKind::StorageFull);
+    if is_full {
+        source = DiskFull::at(path).into();
+    }
     StoreError::Unusable {
         doing: format!("cannot {doing} the journal `{}`", path.display()),
-        source: cause.into(),
+        source,
     }
 }
 

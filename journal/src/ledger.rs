@@ -12,7 +12,7 @@ pub(crate) const CLUSTER_COLUMNS: &str = "number, id, provider, name, epoch, is_
 
 /// The columns of a run, in the order in which [`RunRecord::read`] takes them.
 pub(crate) const RUN_COLUMNS: &str = "number, run, cluster, workflow, format, created_at, \
-     phase, generation, seq, finished_at, destroyed, digest";
+     phase, generation, finished_at, destroyed, seq, digest";
 
 /// A row of the table `clusters`.
 #[derive(Debug, Clone)]
@@ -134,10 +134,10 @@ pub(crate) struct RunRecord {
     pub(crate) created_at: String,
     pub(crate) phase: String,
     pub(crate) generation: i64,
-    /// The number of an event that exists, and with which the columns beside it agree.
-    pub(crate) seq: i64,
     pub(crate) finished_at: Option<String>,
     pub(crate) destroyed: bool,
+    /// The last event's number, of which the digest knows nothing.
+    pub(crate) seq: i64,
     digest: Vec<u8>,
 }
 
@@ -172,9 +172,9 @@ impl RunRecord {
             created_at: row.get(5)?,
             phase: row.get(6)?,
             generation: row.get(7)?,
-            seq: row.get(8)?,
-            finished_at: row.get(9)?,
-            destroyed: row.get(10)?,
+            finished_at: row.get(8)?,
+            destroyed: row.get(9)?,
+            seq: row.get(10)?,
             digest: row.get(11)?,
         })
     }
@@ -233,9 +233,9 @@ impl RunRecord {
                 self.created_at,
                 self.phase,
                 self.generation,
-                self.seq,
                 self.finished_at,
                 self.destroyed,
+                self.seq,
                 self.digest,
             ])?;
         Ok(())
@@ -247,29 +247,37 @@ impl RunRecord {
         self.digest = self.compute_digest();
         connection
             .prepare_cached(
-                "UPDATE runs SET phase = ?2, generation = ?3, seq = ?4, finished_at = ?5, destroyed = ?6, digest = ?7
+                "UPDATE runs SET phase = ?2, generation = ?3, finished_at = ?4, destroyed = ?5, seq = ?6, digest = ?7
                  WHERE number = ?1",
             )?
             .execute(params![
                 self.number,
                 self.phase,
                 self.generation,
-                self.seq,
                 self.finished_at,
                 self.destroyed,
+                self.seq,
                 self.digest,
             ])?;
+        Ok(())
+    }
+
+    /// Writes that the run with number `number` goes on to event `seq`.
+    pub(crate) fn reach(connection: &Connection, number: i64, seq: Seq) -> rusqlite::Result<()> {
+        connection
+            .prepare_cached("UPDATE runs SET seq = ?2 WHERE number = ?1")?
+            .execute([number, integer(seq.0)])?;
         Ok(())
     }
 
     /// The summary, where its columns can be one.
     pub(crate) fn summary(&self) -> Option<RunSummary> {
         summary_of(
-            self.seq,
             &self.phase,
             self.generation,
             self.finished_at.as_deref(),
             self.destroyed,
+            self.seq,
         )
     }
 
@@ -288,7 +296,6 @@ impl RunRecord {
                 self.cluster,
                 self.format,
                 self.generation,
-                self.seq,
                 self.destroyed.into(),
             ],
             &[
@@ -302,24 +309,24 @@ impl RunRecord {
     }
 }
 
-/// The summary in the five columns `seq, phase, generation, finished_at, destroyed` from `first` on, if they can be one.
+/// The summary in the five columns `phase, generation, finished_at, destroyed, seq` from `first` on, if they can be one.
 pub(crate) fn summary(row: &Row<'_>, first: usize) -> Option<RunSummary> {
     let text = |column: usize| row.get_ref(first + column).ok();
     summary_of(
-        row.get(first).ok()?,
-        text(1)?.as_str().ok()?,
-        row.get(first + 2).ok()?,
-        text(3)?.as_str_or_null().ok()?,
+        text(0)?.as_str().ok()?,
+        row.get(first + 1).ok()?,
+        text(2)?.as_str_or_null().ok()?,
+        row.get(first + 3).ok()?,
         row.get(first + 4).ok()?,
     )
 }
 
 fn summary_of(
-    seq: i64,
     phase: &str,
     generation: i64,
     finished_at: Option<&str>,
     destroyed: bool,
+    seq: i64,
 ) -> Option<RunSummary> {
     let finished_at = match finished_at {
         Some(text) => Some(text.parse::<Timestamp>().ok()?),
@@ -358,7 +365,7 @@ mod tests {
         let mut run = RunRecord::new(&row, 1);
         run.digest = run.compute_digest();
         assert!(run.is_whole());
-        let changes: [fn(&mut RunRecord); 11] = [
+        let changes: [fn(&mut RunRecord); 10] = [
             |run| run.number += 1,
             |run| run.run.insert(0, 'x'),
             |run| run.cluster += 1,
@@ -367,7 +374,6 @@ mod tests {
             |run| run.created_at.insert(0, '1'),
             |run| run.phase.push('x'),
             |run| run.generation += 1,
-            |run| run.seq += 1,
             |run| run.finished_at = Some(String::new()),
             |run| run.destroyed = true,
         ];

@@ -25,7 +25,7 @@ pub(crate) struct Page {
     pub(crate) after: Seq,
     /// How many at most.
     pub(crate) limit: usize,
-    /// The number of an event that exists: a history that ends before it has lost its end.
+    /// The last event's number at least: a history that ends before it has lost its end.
     pub(crate) claimed: Seq,
 }
 
@@ -145,18 +145,12 @@ fn wanted(
     limit: usize,
 ) -> Result<Page, StoreError> {
     let record = record(connection, path, run)?;
-    // A row that is not what was written claims nothing: each event says itself whose it is.
-    let claimed = if record.is_whole() {
-        record.seq.unsigned_abs()
-    } else {
-        0
-    };
     Ok(Page {
         run,
         number: record.number,
         after,
         limit,
-        claimed: Seq(claimed),
+        claimed: Seq(record.seq.unsigned_abs()),
     })
 }
 

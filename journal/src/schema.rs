@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use mesosflow_workflow::StoreError;
+use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
 use crate::error::{sqlite, unusable};
@@ -28,13 +29,15 @@ pub(crate) enum Access {
     Write,
     /// Read a file on a read-only medium that nobody else writes to.
     Immutable,
+    /// Read with no file beside the journal but its log, and keep others out meanwhile.
+    Alone,
 }
 
 /// Opens the existing file at `path`. SQLite reads nothing of it yet.
 pub(crate) fn connect(path: &Path, access: Access) -> Result<Connection, StoreError> {
     let fail = |error: rusqlite::Error| sqlite("open", path, &error);
     let connection = match access {
-        Access::Write => Connection::open_with_flags(
+        Access::Write | Access::Alone => Connection::open_with_flags(
             path,
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         ),
@@ -45,6 +48,12 @@ pub(crate) fn connect(path: &Path, access: Access) -> Result<Connection, StoreEr
     }
     .map_err(fail)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(fail)?;
+    if access == Access::Alone {
+        // The index of the log is kept in memory then, not in a file that a full disk has no room for.
+        connection
+            .pragma_update(None, "locking_mode", "exclusive")
+            .map_err(fail)?;
+    }
     // A page is looked at before anything in it is believed.
     connection
         .pragma_update(None, "cell_size_check", "on")
@@ -105,7 +114,11 @@ pub(crate) fn is_read_only(connection: &Connection, path: &Path) -> Result<bool,
 }
 
 /// Makes `connection` a writer: settings that make a commit durable, read back, and the newest schema.
-pub(crate) fn prepare_writer(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+pub(crate) fn prepare_writer(
+    connection: &mut Connection,
+    path: &Path,
+    locks: &Locks,
+) -> Result<(), StoreError> {
     let fail = |error: rusqlite::Error| sqlite("set up", path, &error);
     let mode: String = connection
         .pragma_query_value(None, "journal_mode", |row| row.get(0))
@@ -114,7 +127,7 @@ pub(crate) fn prepare_writer(connection: &mut Connection, path: &Path) -> Result
         return settings(connection, path);
     }
     // Switching the mode of a new file does not wait for another process that does the same: it fails.
-    Locks::of(path).alone(|| {
+    locks.alone(|| {
         settings(connection, path)?;
         migrate(connection, path)?;
         settings(connection, path)
@@ -186,6 +199,25 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     }
 }
 
+/// A copy in memory, in the newest schema, of an older journal that may not be changed.
+pub(crate) fn migrated(older: &Connection, path: &Path) -> Result<Connection, StoreError> {
+    let fail = |error: rusqlite::Error| sqlite("read", path, &error);
+    let mut memory = Connection::open_in_memory().map_err(fail)?;
+    let copied = Backup::new(older, &mut memory).and_then(|backup| backup.step(-1));
+    match copied.map_err(fail)? {
+        StepResult::Done => {}
+        other => {
+            return Err(unusable(
+                "read",
+                path,
+                format!("it could not be copied: {other:?}"),
+            ));
+        }
+    }
+    migrate(&mut memory, path)?;
+    Ok(memory)
+}
+
 /// Makes `connection` a reader: it could not write if it tried.
 pub(crate) fn prepare_reader(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     connection
@@ -196,13 +228,15 @@ pub(crate) fn prepare_reader(connection: &Connection, path: &Path) -> Result<(),
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::{Anchor, Attached, Options};
 
-    fn journal() -> (tempfile::TempDir, std::path::PathBuf, Connection) {
+    fn journal() -> (tempfile::TempDir, std::path::PathBuf, Attached) {
         let folder = tempfile::tempdir().unwrap();
-        let path = crate::files::create(&folder.path().join("journal.sqlite")).unwrap();
-        let mut connection = connect(&path, Access::Write).unwrap();
+        let anchor = Anchor::create(&folder.path().join("journal.sqlite"), Options::default()).unwrap();
+        let path = anchor.path().to_owned();
+        let mut connection = anchor.connect(Access::Write).unwrap();
         assert_eq!(identify(&connection, &path).unwrap(), 0);
-        prepare_writer(&mut connection, &path).unwrap();
+        prepare_writer(&mut connection, &path, &Locks::of(&anchor)).unwrap();
         (folder, path, connection)
     }
 
@@ -211,7 +245,7 @@ mod tests {
         let (_folder, path, connection) = journal();
         assert_eq!(identify(&connection, &path).unwrap(), LATEST);
         let mut second = connect(&path, Access::Write).unwrap();
-        prepare_writer(&mut second, &path).unwrap();
+        prepare_writer(&mut second, &path, &Locks::of(connection.anchor())).unwrap();
         assert_eq!(identify(&second, &path).unwrap(), LATEST);
     }
 
@@ -257,7 +291,7 @@ mod tests {
         connection
             .execute_batch(
                 "INSERT INTO clusters VALUES (1, 'c', 'p', 'n', 3, 0, 't', x'');
-                 INSERT INTO runs VALUES (1, 'r', 1, 'deploy', 2, 't', 'running', 2, 5, NULL, 0, x'');
+                 INSERT INTO runs VALUES (1, 'r', 1, 'deploy', 2, 't', 'running', 2, NULL, 0, 5, x'');
                  INSERT INTO snapshots VALUES (1, 1, 1, x'', x'');
                  INSERT INTO events VALUES (4294967297, 'r', 1, 't', 1, 1, 'k', NULL, NULL, NULL, 1, '', x'');",
             )
@@ -273,8 +307,8 @@ mod tests {
             "UPDATE runs SET generation = 1",
             "UPDATE runs SET seq = 4",
             "UPDATE runs SET run = 'q'",
-            "INSERT INTO runs VALUES (2, 'r', 1, 'deploy', 2, 't', 'running', 1, 1, NULL, 0, x'')",
-            "INSERT INTO runs VALUES (2, 's', 2, 'deploy', 2, 't', 'running', 1, 1, NULL, 0, x'')",
+            "INSERT INTO runs VALUES (2, 'r', 1, 'deploy', 2, 't', 'running', 1, NULL, 0, 1, x'')",
+            "INSERT INTO runs VALUES (2, 's', 2, 'deploy', 2, 't', 'running', 1, NULL, 0, 1, x'')",
             "DELETE FROM clusters",
             "UPDATE clusters SET epoch = 2",
             "UPDATE clusters SET name = 'o'",

@@ -16,14 +16,29 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::act::Write;
 use crate::commit::{Outcome, Work};
 use crate::error::unusable;
-use crate::schema::BUSY_TIMEOUT;
+use crate::identity::Attached;
 
+/// How the thread waits for another process that is writing: a backup tool, a `VACUUM`, a stopped process.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// After how long it says so, and again each time.
+    pub(crate) round: Duration,
+    /// After how long the requests are refused. A run is not to end for less.
+    pub(crate) total: Duration,
+}
+
+/// As it is.
+pub(crate) const PATIENCE: Patience = Patience {
+    round: Duration::from_secs(5),
+    total: Duration::from_secs(600),
+};
+/// How long those who read are waited for when the log has become long: they read a page of history at a time.
+const READERS: Duration = Duration::from_millis(250);
 /// The most requests that share a commit: bounds how long the first of them waits for the last.
 const LARGEST_GROUP: usize = 512;
 /// Up to which duration of a commit, on average, a task may carry it out: it keeps its thread from other tasks for as
@@ -45,12 +60,15 @@ struct Queue {
     requests: Vec<Request>,
     /// There is something for the thread.
     is_called: bool,
+    /// The log is to be taken over into the file, by the thread: it may have to wait.
+    log_is_long: bool,
     /// Nothing comes any more.
     is_closed: bool,
 }
 
 struct Shared {
     path: PathBuf,
+    patience: Patience,
     queue: Mutex<Queue>,
     call: Condvar,
     /// Held by whoever commits. Requests are taken from the queue under it only, so that they are written in order.
@@ -84,9 +102,10 @@ impl std::fmt::Debug for Writer {
 
 impl Writer {
     /// Starts the thread. Nothing else writes through `connection` from now on.
-    pub(crate) fn start(connection: Connection, path: &Path) -> std::io::Result<Self> {
+    pub(crate) fn start(connection: Attached, path: &Path, patience: Patience) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             path: path.to_owned(),
+            patience,
             queue: Mutex::default(),
             call: Condvar::new(),
             work: Mutex::new(Work::new(connection, path)),
@@ -142,6 +161,10 @@ impl Drop for Writer {
             && thread.join().is_err()
         {
             tracing::error!(journal = %self.shared.path.display(), "the journal's writer panicked");
+        }
+        // SQLite does it itself where nobody else has the journal open.
+        if let Ok(mut work) = self.shared.work.try_lock() {
+            work.shorten_log(Duration::ZERO);
         }
     }
 }
@@ -199,30 +222,47 @@ impl Shared {
     }
 
     fn serve_until_closed(&self) {
+        let mut shut_out: Option<Instant> = None;
         loop {
-            {
+            let log_is_long = {
                 let mut queue = self.queue();
-                while !queue.is_called && !queue.is_closed {
+                while !queue.is_called && !queue.log_is_long && !queue.is_closed {
                     queue = self.call.wait(queue).unwrap_or_else(PoisonError::into_inner);
                 }
                 queue.is_called = false;
-                if queue.requests.is_empty() {
-                    if queue.is_closed {
-                        return;
-                    }
-                    continue;
+                if queue.requests.is_empty() && queue.is_closed {
+                    return;
                 }
-            }
+                std::mem::take(&mut queue.log_is_long)
+            };
             let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
-            if matches!(self.serve(&mut work, BUSY_TIMEOUT), Served::ShutOut) {
-                let requests = std::mem::take(&mut self.queue().requests);
-                for Request { write, acknowledge } in requests {
-                    let _ = acknowledge.send(Err(work.shut_out(&write)));
-                }
+            let started = Instant::now();
+            match self.serve(&mut work, self.patience.round) {
+                Served::All => shut_out = None,
+                Served::ShutOut => self.wait_on(&work, *shut_out.get_or_insert(started)),
+            }
+            if log_is_long {
+                work.shorten_log(READERS);
             }
             drop(work);
             let mut queue = self.queue();
             queue.is_called |= !queue.requests.is_empty();
+        }
+    }
+
+    /// Another process has been writing since `since`: says so, and refuses what waits where it takes too long.
+    fn wait_on(&self, work: &Work, since: Instant) {
+        let seconds = since.elapsed().as_secs();
+        if since.elapsed() < self.patience.total {
+            tracing::warn!(
+                journal = %self.path.display(),
+                "another process has been writing to the journal for {seconds} s: waiting for it"
+            );
+            return;
+        }
+        let requests = std::mem::take(&mut self.queue().requests);
+        for Request { write, acknowledge } in requests {
+            let _ = acknowledge.send(Err(work.shut_out(&write)));
         }
     }
 
@@ -249,10 +289,79 @@ impl Shared {
         let lone = self.lone.load(Ordering::Relaxed);
         self.lone
             .store(if group.len() == 1 { lone + 1 } else { 0 }, Ordering::Relaxed);
+        if work.has_a_long_log() {
+            self.queue().log_is_long = true;
+            self.call.notify_one();
+        }
         for (request, outcome) in group.into_iter().zip(outcomes) {
             // Nobody waits any more: the write stands all the same.
             let _ = request.acknowledge.send(outcome);
         }
         Served::All
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::{Anchor, Options};
+    use crate::lock::Locks;
+    use crate::row::EventRow;
+    use crate::schema::{self, Access};
+    use mesosflow_workflow::contract::first;
+    use mesosflow_workflow::store::check_first;
+    use mesosflow_workflow::{Epoch, StoreError};
+    use rusqlite::Connection;
+
+    fn create() -> Write {
+        let begin = first("demo");
+        Write::Create {
+            row: check_first(&begin).unwrap(),
+            first: Box::new(EventRow::encode(&begin).unwrap()),
+        }
+    }
+
+    /// A writer of this patience, and another connection to the same journal.
+    fn writer(total: Duration) -> (tempfile::TempDir, Writer, Connection) {
+        let folder = tempfile::tempdir().unwrap();
+        let anchor = Anchor::create(&folder.path().join("journal.sqlite"), Options::default()).unwrap();
+        let path = anchor.path();
+        let mut connection = anchor.connect(Access::Write).unwrap();
+        schema::prepare_writer(&mut connection, path, &Locks::of(&anchor)).unwrap();
+        let patience = Patience {
+            round: Duration::from_millis(5),
+            total,
+        };
+        let other = Connection::open(path).unwrap();
+        (folder, Writer::start(connection, path, patience).unwrap(), other)
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_waits_for_another_process_is_written_once_it_is_let_in() {
+        let (_folder, writer, other) = writer(Duration::from_secs(600));
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let write = tokio::spawn(writer.submit(create()));
+        // Several rounds, each of which would have been the last one.
+        let started = Instant::now();
+        while started.elapsed() < Duration::from_millis(100) {
+            assert!(!write.is_finished());
+            tokio::task::yield_now().await;
+        }
+        other.execute_batch("ROLLBACK").unwrap();
+        assert_eq!(write.await.unwrap().unwrap(), Epoch::FIRST);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_waits_longer_than_all_patience_is_refused_and_the_next_is_tried() {
+        let (_folder, writer, other) = writer(Duration::from_millis(20));
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        match writer.submit(create()).await {
+            Err(StoreError::Unusable { source, .. }) => {
+                assert!(source.to_string().contains("another process"), "{source}");
+            }
+            outcome => panic!("{outcome:?}"),
+        }
+        other.execute_batch("ROLLBACK").unwrap();
+        writer.submit(create()).await.unwrap();
     }
 }

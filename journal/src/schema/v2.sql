@@ -20,8 +20,9 @@ CREATE TABLE clusters (
 
 CREATE UNIQUE INDEX clusters_by_living_name ON clusters (provider, name) WHERE is_gone = 0;
 
--- phase to destroyed are what the events say, up to number seq at least: they are written with the event that changes
--- them. The last event's number is the history's own to tell.
+-- What stands behind created_at follows from the events and is written with those that change it. seq is the last event's
+-- number, written with each: a history that has lost its end is noticed. The digest is of all the others, which change
+-- a few times in a run's life.
 CREATE TABLE runs (
     number       INTEGER PRIMARY KEY CHECK (number BETWEEN 1 AND 2147483647),
     run          TEXT    NOT NULL UNIQUE,
@@ -31,9 +32,9 @@ CREATE TABLE runs (
     created_at   TEXT    NOT NULL,
     phase        TEXT    NOT NULL,
     generation   INTEGER NOT NULL CHECK (generation >= 1),
-    seq          INTEGER NOT NULL CHECK (seq >= 1),
     finished_at  TEXT,
     destroyed    INTEGER NOT NULL CHECK (destroyed IN (0, 1)),
+    seq          INTEGER NOT NULL CHECK (seq >= 1),
     digest       BLOB    NOT NULL
 ) STRICT;
 
@@ -63,8 +64,12 @@ BEGIN SELECT RAISE(ABORT, 'clusters only go forward'); END;
 CREATE TRIGGER runs_are_never_deleted BEFORE DELETE ON runs
 BEGIN SELECT RAISE(ABORT, 'runs are never deleted'); END;
 
-CREATE TRIGGER runs_only_go_forward BEFORE UPDATE ON runs
+CREATE TRIGGER runs_only_go_forward
+BEFORE UPDATE OF number, run, cluster, workflow, format, created_at, generation, destroyed ON runs
 WHEN NEW.number <> OLD.number OR NEW.run <> OLD.run OR NEW.cluster <> OLD.cluster OR NEW.workflow <> OLD.workflow
     OR NEW.format <> OLD.format OR NEW.created_at <> OLD.created_at OR NEW.generation < OLD.generation
-    OR NEW.seq < OLD.seq OR NEW.destroyed < OLD.destroyed
+    OR NEW.destroyed < OLD.destroyed
 BEGIN SELECT RAISE(ABORT, 'runs only go forward'); END;
+
+CREATE TRIGGER histories_only_grow BEFORE UPDATE OF seq ON runs WHEN NEW.seq < OLD.seq
+BEGIN SELECT RAISE(ABORT, 'histories only grow'); END;

@@ -66,7 +66,13 @@ async fn a_full_disk_refuses_appends_keeps_what_was_acknowledged_and_recovers() 
                 doing,
                 format!("cannot append to the journal `{}`", path.display())
             );
-            assert_eq!(source.to_string(), "the disk is full");
+            assert_eq!(
+                source.to_string(),
+                format!(
+                    "the disk is full: 0 MiB are free in `{}`",
+                    tiny.folder.path().display()
+                )
+            );
         }
         other => panic!("{other:?}"),
     }
@@ -106,6 +112,116 @@ async fn a_journal_on_a_read_only_disk_can_be_read_and_only_read() {
         Err(StoreError::Unusable { doing, .. }) => assert!(doing.contains("journal.sqlite"), "{doing}"),
         other => panic!("{other:?}"),
     }
+}
+
+impl Tiny {
+    /// Writes until nothing more goes in.
+    fn fill(&self) {
+        let mut file = std::fs::File::create(self.folder.path().join("filler")).unwrap();
+        while std::io::Write::write_all(&mut file, &[7; 512]).is_ok() {}
+    }
+}
+
+/// A journal of one run on `tiny`, with a log that nobody has taken over: its process was killed.
+fn killed(tiny: &Tiny) -> (std::path::PathBuf, RunId) {
+    let path = tiny.folder.path().join("journal.sqlite");
+    let mut process = Process::start("processes::holds_a_run", &path);
+    let run: RunId = process.next("run").unwrap().parse().unwrap();
+    process.kill("run");
+    assert!(
+        std::fs::metadata(path.with_file_name("journal.sqlite-wal"))
+            .unwrap()
+            .len()
+            > 0
+    );
+    (path, run)
+}
+
+/// What `status` and `list` need, on a disk where not even SQLite's index of the log finds room.
+#[tokio::test]
+async fn a_journal_on_a_full_disk_is_read_and_says_why_it_is_not_written_to() {
+    for index_is_there in [true, false] {
+        let Some(tiny) = Tiny::mount() else { return };
+        let (path, run) = killed(&tiny);
+        if !index_is_there {
+            std::fs::remove_file(path.with_file_name("journal.sqlite-shm")).unwrap();
+        }
+        tiny.fill();
+        let journal = SqliteJournal::open_existing(&path).unwrap().unwrap();
+        assert_eq!(journal.runs().await.unwrap()[0].run, run);
+        assert_eq!(journal.load(run).await.unwrap().len(), 1);
+        assert!(!journal.is_held(run).await.unwrap());
+        let refused = match journal.adopt(run, Epoch(0)).await {
+            // There may be room for one line of text, and for one page in the log.
+            Ok(lease) => loop {
+                let begin = first("other");
+                if let Err(error) = journal.create(begin).await {
+                    drop(lease);
+                    break error;
+                }
+            },
+            Err(error) => error,
+        };
+        let StoreError::Unusable { source, .. } = refused else {
+            panic!("{refused:?}")
+        };
+        assert!(source.to_string().starts_with("the disk is full"), "{source}");
+        drop(journal);
+        if !index_is_there {
+            let Err(StoreError::Unusable { source, .. }) = SqliteJournal::open(&path) else {
+                panic!("a journal was opened for writing on a full disk")
+            };
+            assert!(source.to_string().starts_with("the disk is full"), "{source}");
+        }
+        std::fs::remove_file(tiny.folder.path().join("filler")).unwrap();
+        let journal = SqliteJournal::open(&path).unwrap();
+        journal.adopt(run, Epoch(0)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_new_journal_on_a_full_disk_says_that_it_is_full() {
+    let Some(tiny) = Tiny::mount() else { return };
+    tiny.fill();
+    let Err(StoreError::Unusable { source, .. }) = SqliteJournal::open(tiny.folder.path().join("new.sqlite"))
+    else {
+        panic!("a journal was made on a full disk")
+    };
+    assert!(source.to_string().contains("the disk is full"), "{source}");
+}
+
+#[tokio::test]
+async fn a_journal_of_an_older_schema_on_a_read_only_disk_can_be_read() {
+    let Some(tiny) = Tiny::mount() else { return };
+    let path = tiny.folder.path().join("v1.sqlite");
+    let saved = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/journals/v1.sqlite");
+    std::fs::copy(saved, &path).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    // Neither of these lets a migration be written.
+    for full in [true, false] {
+        if full {
+            tiny.fill();
+        } else {
+            tiny.remount("ro");
+        }
+        let journal = SqliteJournal::open_existing(&path).unwrap().unwrap();
+        reads_the_older(&journal).await;
+        drop(journal);
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
+}
+
+async fn reads_the_older(journal: &SqliteJournal) {
+    let rows = journal.runs().await.unwrap();
+    assert_eq!(
+        rows.iter().map(|row| &*row.cluster).collect::<Vec<_>>(),
+        ["demo", "lab"]
+    );
+    assert_eq!(journal.load(rows[1].run).await.unwrap().len(), 2);
+    assert!(matches!(
+        journal.adopt(rows[1].run, Epoch(0)).await,
+        Err(StoreError::Unusable { .. })
+    ));
 }
 
 /// Writing past a limit on the size of files fails as a broken disk does.

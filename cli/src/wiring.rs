@@ -97,7 +97,7 @@ pub(crate) fn frozen_spec(state: &RunState) -> Result<ClusterSpec, CliError> {
 
 /// Everything that the steps of a run may touch.
 pub(crate) async fn open_world(spec: ClusterSpec, run: RunId, run_dir: &Path) -> Result<World, CliError> {
-    World::open(spec, run, run_dir).await.map_err(|error| {
+    World::open(spec, run, run_dir, None).await.map_err(|error| {
         let hint = match &error {
             WorldError::Provider(provider) => provider.hint(),
             _ => None,

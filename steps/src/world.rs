@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mesosflow_workflow::{EffectKey, RunId};
+use mesosflow_workflow::{ClusterId, EffectKey, Epoch, FencingToken, RunId};
 
 use crate::act::ActError;
 use crate::cluster::{ClusterSpec, Instance, Node, ProviderKind};
@@ -97,11 +97,17 @@ pub async fn precheck(spec: &ClusterSpec) -> Result<(), ProviderError> {
 }
 
 impl World {
-    /// Opens the world of a run: its provider, and its key in `folder` (made, 0700, if it is missing).
+    /// Opens the world of a run: its provider, and its key in `folder` (made, 0700, if it is missing). Whatever it does on a
+    /// node carries `token`; without one it is outside the fence.
     ///
     /// # Errors
     /// The provider does not answer, or the folder cannot be used.
-    pub async fn open(spec: ClusterSpec, run: RunId, folder: &Path) -> Result<Self, WorldError> {
+    pub async fn open(
+        spec: ClusterSpec,
+        run: RunId,
+        folder: &Path,
+        token: Option<FencingToken>,
+    ) -> Result<Self, WorldError> {
         use std::os::unix::fs::DirBuilderExt as _;
         let failed = |source| WorldError::Folder {
             path: folder.to_owned(),
@@ -118,7 +124,10 @@ impl World {
             cluster: spec.cluster.clone(),
             run,
         };
-        let pool = Pool::new(key.path());
+        let pool = match token {
+            Some(token) => Pool::fenced(key.path(), token),
+            None => Pool::new(key.path()),
+        };
         Ok(Self {
             spec,
             owner,
@@ -198,6 +207,44 @@ impl World {
         let presented = session.presented_host_key().await;
         self.pool.forget(&asked);
         presented
+    }
+
+    /// The newest epoch of a cluster that any of the nodes has seen; a look outside the fence. Nodes that cannot be asked
+    /// keep nobody from asking the others: the fence itself refuses later.
+    ///
+    /// # Errors
+    /// None of the nodes could be asked; the first one's error.
+    pub async fn newest_fence(
+        &self,
+        cluster: ClusterId,
+        nodes: &[Node],
+    ) -> Result<Option<Epoch>, RemoteError> {
+        let asked = nodes.iter().map(|node| async move {
+            let seen = self.session(node).newest_fence(cluster).await;
+            seen.inspect_err(
+                |error| tracing::warn!(node = %node.name, %error, "cannot be asked for its epoch"),
+            )
+        });
+        let (mut newest, mut failed) = (None, None);
+        let mut answered = nodes.is_empty();
+        for seen in futures_util::future::join_all(asked).await {
+            match seen {
+                Ok(seen) => (newest, answered) = (newest.max(seen), true),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        match failed {
+            Some(error) if !answered => Err(error),
+            _ => Ok(newest),
+        }
+    }
+
+    /// Makes sure that the run may act on a node: raises the fence there, and ends what older drivers have running.
+    ///
+    /// # Errors
+    /// Somebody newer has been there, or the node cannot be reached.
+    pub async fn hold_fence(&self, node: &Node) -> Result<(), RemoteError> {
+        self.run(node, Script::new("hold the fence", ":")).await.map(drop)
     }
 
     /// Runs a script on a node as root and returns what it printed.

@@ -6,6 +6,8 @@
 mod commands;
 #[path = "remote/connections.rs"]
 mod connections;
+#[path = "remote/fence.rs"]
+mod fence;
 #[path = "remote/jobs.rs"]
 mod jobs;
 #[path = "remote/sshd.rs"]

@@ -1,17 +1,25 @@
 //! A command on a node: a script with a title and limits, and what came of it.
 //!
-//! # How a command ends with its channel
+//! # How a command ends with its channel, and at its deadline
 //!
 //! Closing an SSH channel without a terminal closes the command's pipes and nothing more: a `sleep` goes on, and a script
 //! cannot tell the end of its input from a controller that died in the middle of sending it. So a small wrapper stands
 //! between the SSH server and the script. It receives the script's input with its exact length, followed by a mark; the
 //! script sees the end of its input only once the mark is there. After that the wrapper watches the channel: if that ends
-//! before the script does, the script's whole process group is killed. A command therefore does not outlive its session,
-//! and never acts on half of its input. What has to outlive the session is a [job](super::job).
+//! before the script does, the script's whole process group is killed, and what else is in its session. A command
+//! therefore does not outlive its session, and never acts on half of its input.
+//!
+//! A connection can die without the node hearing of it, and the controller too: then no channel ends. So the wrapper also
+//! knows the command's deadline, and kills the same processes a moment after it. What has to outlive the session is a
+//! [job](super::job).
+//!
+//! A command of a run also passes the [fence](super::fence): the wrapper compares the run's token with the node's before
+//! the script begins.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::fence::Fence;
 use super::quote::{self, QuoteError};
 
 /// The deadline of a command that names none.
@@ -27,25 +35,59 @@ pub(super) const INPUT_MARK: &[u8] = b".\n";
 /// libssh2 sends a request as one packet of at most 35000 bytes.
 const MAX_LINE: usize = 32_000;
 
-/// `$1` is the script, `$2` the length of its input.
+/// How long after its deadline a command that nobody has ended yet is ended by the node.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// `$1` is the script, `$2` the length of its input, `$3` its deadline in seconds. Behind the fence, `$4` is the fence's
+/// folder and `$5` the run's [mark](super::fence::Fence::mark).
 ///
-/// The first process of the pipeline hands on exactly that many bytes, then reads the mark, closes the script's input and
-/// waits for the end of the channel. The second learns the first one's id from the pipe's first line, so that it can end it
-/// when the script is done; with `SIGPIPE`, about which no shell writes a message. `kill 0` reaches all of them and the
-/// script, because the SSH server starts every command in a process group of its own.
+/// Of the left side of the pipeline, one process waits for the deadline; the other hands on exactly so much input, reads
+/// the mark, closes the script's input and waits for the end of the channel. The right side learns from the pipe's first
+/// line whom to end when the script is done; with `SIGPIPE`, about which no shell writes a message. The SSH server starts
+/// every command in a session and a process group of its own, which `end` kills.
+///
+/// Nothing of it starts a program but the `sleep`: what every command pays for is four forks.
 const WRAPPER: &str = r#"exec 3<&0 </dev/null
-sh -c 'echo $$
-head -c "$0" <&3 2>/dev/null
-mark=; read -r mark <&3; [ "$mark" = . ] || kill -KILL 0
+read -r a a a a group a </proc/$$/stat
+if [ -n "$5" ]; then
+held=
+[ ! -h "$4" ] && [ -O "$4" ] && read -r held 2>/dev/null <"$4/epoch"
+[ "$held" = "${5#* }" ] || { echo "mesosflow-fence ${5##* } $held" >&2; exit 97; }
+read -r a a a a a a a a a a a a a a a a a a a a a start a <"/proc/$group/stat"
+export "$5 $group $start"
+fi
+end() {
+for a in /proc/[0-9]*; do
+read -r stat 2>/dev/null <"$a/stat" || continue
+set -- ${stat##*) }
+[ "$4" != "$group" ] || [ "$3" = "$group" ] || kill -KILL "${a#/proc/}"
+done
+kill -KILL 0
+}
+{
+sleep "$3" >/dev/null 2>&1 3<&- &
+timer=$!
+{
+read -r me a </proc/self/stat
+echo "$me $timer"
+[ "$2" = 0 ] || head -c "$2" <&3 2>/dev/null
+mark=; read -r mark <&3; [ "$mark" = . ] || end
 exec >/dev/null 2>&1
-cat <&3
-kill -KILL 0' "$2" | {
-read -r watcher
+while read -r a <&3; do :; done
+end
+} &
+exec >/dev/null 2>&1
+wait "$timer" && end
+} | {
+read -r helpers
 sh -c "$1" 3<&-
 status=$?
-kill -PIPE "$watcher" 2>/dev/null
+kill -PIPE $helpers 2>/dev/null
 exit $status
 }"#;
+
+/// The wrapper's status when the fence keeps the script from beginning; it counts only with the mark in front of it.
+pub(super) const FENCED_STATUS: i32 = 97;
 
 /// A script to be run on a node as root, with the limits under which it runs.
 #[derive(Clone)]
@@ -155,18 +197,24 @@ pub(super) enum LineError {
 }
 
 /// The line that the SSH server is asked to run.
-pub(super) fn command_line(script: &str, stdin_len: u64, sudo: bool) -> Result<String, LineError> {
+pub(super) fn command_line(
+    script: &str,
+    stdin_len: u64,
+    deadline: Duration,
+    fence: Option<&Fence>,
+    sudo: bool,
+) -> Result<String, LineError> {
     let length = stdin_len.to_string();
+    let limit = (deadline + GRACE).as_secs().max(1).to_string();
+    let mark = fence.map(Fence::mark);
     let root: &[&str] = if sudo {
         &["exec", "sudo", "-n", "--"]
     } else {
         &["exec"]
     };
-    let words = root
-        .iter()
-        .copied()
-        .chain(["sh", "-c", WRAPPER, "mesosflow", script, &length]);
-    let line = quote::join(words)?;
+    let wrapped = ["sh", "-c", WRAPPER, "mesosflow", script, &length, &limit];
+    let behind = fence.map(Fence::folder).into_iter().chain(mark.as_deref());
+    let line = quote::join(root.iter().copied().chain(wrapped).chain(behind))?;
     if line.len() > MAX_LINE {
         Err(LineError::TooLong(line.len()))
     } else {
@@ -183,16 +231,20 @@ mod tests {
     use super::*;
 
     /// Runs a line as the SSH server would: by a shell, in a process group of its own.
-    fn spawn(script: &str, stdin_len: u64) -> Child {
+    fn spawn_within(deadline: Duration, script: &str, stdin_len: u64) -> Child {
         std::process::Command::new("sh")
             .arg("-c")
-            .arg(command_line(script, stdin_len, false).unwrap())
+            .arg(command_line(script, stdin_len, deadline, None, false).unwrap())
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap()
+    }
+
+    fn spawn(script: &str, stdin_len: u64) -> Child {
+        spawn_within(DEFAULT_DEADLINE, script, stdin_len)
     }
 
     fn run(script: &str, input: &[u8]) -> (i32, String, String) {
@@ -254,12 +306,34 @@ mod tests {
         assert_eq!(child.wait().unwrap().signal(), Some(9));
     }
 
+    /// Of a controller that is there and does nothing, or is gone without a word.
+    #[test]
+    fn the_deadline_ends_what_nobody_else_does() {
+        for (script, input, length) in [
+            ("trap '' TERM HUP; sleep 1000; echo acted", INPUT_MARK, 0),
+            ("cat >/dev/null; echo acted", &b"half"[..], 10),
+            ("cat >/dev/null; echo acted", &b""[..], 0),
+        ] {
+            let mut child = spawn_within(Duration::ZERO, script, length);
+            let mut stdin = child.stdin.take().unwrap();
+            stdin.write_all(input).unwrap();
+            let mut out = String::new();
+            child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+            assert_eq!(out, "", "{script}");
+            assert_eq!(child.wait().unwrap().signal(), Some(9), "{script}");
+            drop(stdin);
+        }
+    }
+
     #[test]
     fn a_script_that_does_not_fit_a_packet_is_refused() {
         assert!(matches!(
-            command_line(&"x".repeat(40_000), 0, false),
+            command_line(&"x".repeat(40_000), 0, DEFAULT_DEADLINE, None, false),
             Err(LineError::TooLong(_))
         ));
-        assert!(matches!(command_line("\0", 0, true), Err(LineError::Quote(_))));
+        assert!(matches!(
+            command_line("\0", 0, DEFAULT_DEADLINE, None, true),
+            Err(LineError::Quote(_))
+        ));
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mesosflow_workflow::{ErrorClass, StepError};
+use mesosflow_workflow::{Epoch, ErrorClass, StepError};
 
 use super::quote::QuoteError;
 
@@ -157,6 +157,27 @@ pub enum RemoteError {
         /// What sudo said.
         detail: String,
     },
+    /// The node has seen a newer driver of the cluster, or another one of the same epoch. It ran nothing, or has ended what
+    /// ran.
+    #[error("{}", fenced(node, *seen, *ours))]
+    Fenced {
+        /// The node.
+        node: String,
+        /// The command.
+        title: String,
+        /// The epoch that the node has seen.
+        seen: Epoch,
+        /// The epoch under which was to be acted.
+        ours: Epoch,
+    },
+    /// The node cannot tell who may act on it, so nothing was run.
+    #[error("the fence of {node} cannot be relied on: {reason}")]
+    FenceUnusable {
+        /// The node.
+        node: String,
+        /// What is wrong there.
+        reason: String,
+    },
     /// The command ran longer than it may. It was told to stop.
     #[error("`{title}` on {node} was not done after {}s{}", limit.as_secs_f32(), indented(stderr_tail))]
     Deadline {
@@ -297,6 +318,8 @@ impl StepError for RemoteError {
             Self::HostKeyMismatch { .. } | Self::AuthRefused { .. } | Self::SudoRefused { .. } => {
                 ErrorClass::Operator
             }
+            Self::FenceUnusable { .. } => ErrorClass::Operator,
+            Self::Fenced { .. } => FENCED_CLASS,
             Self::NoHostKey { .. }
             | Self::Exit { .. }
             | Self::BadAnswer { .. }
@@ -317,12 +340,33 @@ impl StepError for RemoteError {
             Self::SudoRefused { node, user, .. } => {
                 Some(format!("let {user} on {node} use sudo without a password (NOPASSWD), or log in as root"))
             }
+            Self::Fenced { .. } => Some(
+                "let the other driver go on; if it is gone for good, `mesosflow resume --take-over` puts this journal above it"
+                    .to_owned(),
+            ),
+            Self::FenceUnusable { node, .. } => Some(format!(
+                "on {node}, see that the folder belongs to root and nobody else may write to it; a damaged file may be \
+                 removed if no other driver of the cluster is left"
+            )),
             Self::Silence { .. } => Some(
                 "a background process that keeps the command's output open also looks like this: redirect its output"
                     .to_owned(),
             ),
             _ => None,
         }
+    }
+}
+
+/// Who was taken over cannot go on by trying again.
+const FENCED_CLASS: ErrorClass = ErrorClass::Permanent;
+
+fn fenced(node: &str, seen: Epoch, ours: Epoch) -> String {
+    if seen == ours {
+        format!("node `{node}` obeys another driver of this cluster, of the same epoch ({ours})")
+    } else {
+        format!(
+            "node `{node}` has been taken over by a newer driver of this cluster (epoch {seen}; this one has {ours})"
+        )
     }
 }
 

@@ -5,6 +5,8 @@
 //! deadline and a limit on silence; [`Session::run_job`] runs a [`Job`], which survives the controller and is found again
 //! by its id. Files go through [`Session::upload_bytes`], [`Session::upload_file`] and [`Session::upload_tree`].
 //!
+//! The sessions of a pool with a token are behind the [`fence`]: a node refuses them once somebody newer has been there.
+//!
 //! # How one connection carries several commands
 //!
 //! libssh2 is a state machine without locks. Five of its habits decide the shape of this module:
@@ -42,6 +44,7 @@
 
 pub mod command;
 pub mod error;
+pub mod fence;
 pub mod host_keys;
 pub mod job;
 pub mod pool;
@@ -54,6 +57,7 @@ mod channel;
 mod connect;
 mod driver;
 mod feed;
+mod fence_scripts;
 mod job_scripts;
 mod socket;
 mod tail;

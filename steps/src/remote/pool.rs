@@ -4,6 +4,10 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use mesosflow_workflow::FencingToken;
+
+use super::fence::DEFAULT_FENCE_DIR;
+use super::session::Settings;
 use super::{RemoteError, Session, Target};
 
 /// Where the files of remote jobs live on a node.
@@ -12,17 +16,30 @@ pub const DEFAULT_JOBS_DIR: &str = "/var/lib/mesosflow/jobs";
 /// Hands out sessions. Everyone who asks for the same target gets the same one.
 #[derive(Debug)]
 pub struct Pool {
-    private_key: PathBuf,
-    jobs_dir: String,
+    settings: Settings,
     sessions: Mutex<HashMap<Target, Arc<Session>>>,
 }
 
 impl Pool {
-    /// A pool that logs in with this private key, an unencrypted file.
+    /// A pool that logs in with this private key, an unencrypted file. Its sessions are outside the fence: for everyday
+    /// commands, and for machines that are nobody's yet.
     pub fn new(private_key: impl Into<PathBuf>) -> Self {
+        Self::with(private_key.into(), None)
+    }
+
+    /// A pool for a run: whatever its sessions do carries `token`, and nodes refuse it once they have seen a newer one.
+    pub fn fenced(private_key: impl Into<PathBuf>, token: FencingToken) -> Self {
+        Self::with(private_key.into(), Some(token))
+    }
+
+    fn with(private_key: PathBuf, token: Option<FencingToken>) -> Self {
         Self {
-            private_key: private_key.into(),
-            jobs_dir: DEFAULT_JOBS_DIR.to_owned(),
+            settings: Settings {
+                private_key,
+                jobs_dir: DEFAULT_JOBS_DIR.to_owned(),
+                fence_dir: DEFAULT_FENCE_DIR.to_owned(),
+                token,
+            },
             sessions: Mutex::default(),
         }
     }
@@ -30,13 +47,25 @@ impl Pool {
     /// The same pool with the files of jobs in another folder of the nodes.
     #[must_use]
     pub fn with_jobs_dir(mut self, dir: impl Into<String>) -> Self {
-        self.jobs_dir = dir.into();
+        self.settings.jobs_dir = dir.into();
+        self
+    }
+
+    /// The same pool with the fences of clusters in another folder of the nodes.
+    #[must_use]
+    pub fn with_fence_dir(mut self, dir: impl Into<String>) -> Self {
+        self.settings.fence_dir = dir.into();
         self
     }
 
     /// The private key that sessions log in with.
     pub fn private_key(&self) -> &Path {
-        &self.private_key
+        &self.settings.private_key
+    }
+
+    /// The token of the run that this pool is for.
+    pub const fn token(&self) -> Option<FencingToken> {
+        self.settings.token
     }
 
     /// The session to `target`, connected. Whoever asks while it is connecting waits for the same handshake.
@@ -57,12 +86,7 @@ impl Pool {
             return Arc::clone(session);
         }
         let jump = target.via.as_ref().map(|via| self.find_or_make(sessions, via));
-        let session = Arc::new(Session::new(
-            target.clone(),
-            &self.private_key,
-            &self.jobs_dir,
-            jump,
-        ));
+        let session = Arc::new(Session::new(target.clone(), &self.settings, jump));
         sessions.insert(target.clone(), Arc::clone(&session));
         session
     }

@@ -1,11 +1,12 @@
 //! A node that can be talked to: the handle that steps hold, whatever happens to the connection under it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use mesosflow_workflow::FencingToken;
 use tokio::sync::{Mutex, oneshot};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -14,6 +15,7 @@ use super::command::{Command, LineError, Output, command_line};
 use super::connect::{connect, elapsed_ms, presented};
 use super::driver::Link;
 use super::feed::{Activity, Sink};
+use super::fence::Fence;
 use super::tail::{Tail, last_lines};
 use super::transfer::Input;
 use super::{HostKey, RemoteError, Target};
@@ -30,10 +32,23 @@ pub struct Session {
     target: Target,
     private_key: PathBuf,
     jobs_dir: String,
+    pub(super) fence_dir: String,
+    pub(super) fence: Option<Fence>,
+    /// How often this session has raised its node's fence, so that whoever waited for that does not do it again.
+    pub(super) raises: Mutex<usize>,
     jump: Option<Arc<Session>>,
     connection: Mutex<Connection>,
     /// Counts attempts to connect, so that whoever waited during a failed one shares its error.
     attempts: AtomicU64,
+}
+
+/// What all sessions of a pool have in common.
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    pub(super) private_key: PathBuf,
+    pub(super) jobs_dir: String,
+    pub(super) fence_dir: String,
+    pub(super) token: Option<FencingToken>,
 }
 
 #[derive(Default)]
@@ -60,11 +75,14 @@ impl std::fmt::Debug for Session {
 }
 
 impl Session {
-    pub(super) fn new(target: Target, key: &Path, jobs_dir: &str, jump: Option<Arc<Session>>) -> Self {
+    pub(super) fn new(target: Target, settings: &Settings, jump: Option<Arc<Session>>) -> Self {
         Self {
             target,
-            private_key: key.to_owned(),
-            jobs_dir: jobs_dir.to_owned(),
+            private_key: settings.private_key.clone(),
+            jobs_dir: settings.jobs_dir.clone(),
+            fence_dir: settings.fence_dir.clone(),
+            fence: settings.token.map(|token| Fence::new(token, &settings.fence_dir)),
+            raises: Mutex::default(),
             jump,
             connection: Mutex::default(),
             attempts: AtomicU64::new(0),
@@ -177,12 +195,12 @@ impl Session {
         connect(&self.target, &self.private_key, jump).await
     }
 
-    pub(super) async fn exec(&self, exec: Exec<'_>) -> Result<Output, RemoteError> {
-        let line = self.line(&exec)?;
+    /// Sends a command's line, again where that is known to be safe.
+    pub(super) async fn exec_line(&self, exec: &Exec<'_>, line: &str) -> Result<Output, RemoteError> {
         let started = Instant::now();
         let (mut anew, mut pause) = (true, CHANNEL_PAUSE.0);
         let result = loop {
-            match self.attempt(&exec, &line).await {
+            match self.attempt(exec, line).await {
                 Err(RemoteError::Disconnected { .. }) if anew => anew = false,
                 // A command that was ended from this side counts for the server until its last process is gone.
                 Err(RemoteError::NoChannel { .. }) if pause < CHANNEL_PAUSE.1 => {
@@ -207,13 +225,19 @@ impl Session {
         result
     }
 
-    fn line(&self, exec: &Exec<'_>) -> Result<String, RemoteError> {
-        command_line(exec.script, exec.input.len(), self.target.needs_sudo()).map_err(|error: LineError| {
-            RemoteError::Unsendable {
-                node: self.target.node.clone(),
-                title: exec.title.to_owned(),
-                reason: error.to_string(),
-            }
+    pub(super) fn line(&self, exec: &Exec<'_>, fence: Option<&Fence>) -> Result<String, RemoteError> {
+        let deadline = exec.deadline.min(FOREVER);
+        command_line(
+            exec.script,
+            exec.input.len(),
+            deadline,
+            fence,
+            self.target.needs_sudo(),
+        )
+        .map_err(|error: LineError| RemoteError::Unsendable {
+            node: self.target.node.clone(),
+            title: exec.title.to_owned(),
+            reason: error.to_string(),
         })
     }
 

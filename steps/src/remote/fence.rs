@@ -1,0 +1,351 @@
+//! The fence that reaches the nodes: a node refuses who may no longer act on its cluster.
+//!
+//! Every command of a run carries the run's [`FencingToken`] in the request that starts it. The node keeps the newest one
+//! that it has seen in a folder of root's, `/var/lib/mesosflow/fence/<cluster>/`:
+//!
+//! | file | says |
+//! |---|---|
+//! | `epoch` | `EPOCH NONCE`, or `EPOCH NONCE raising` while the commands of older epochs are being ended; replaced whole |
+//! | `lock` | held with `flock` by whoever changes `epoch` |
+//!
+//! A command begins only where `epoch` is exactly its own token: one read by the wrapper in front of the script, without a
+//! lock and without another program. Otherwise nothing of it is run, and the answer says what the node has. Is that newer,
+//! or of the same epoch with another nonce, the command is [refused](super::RemoteError::Fenced). Is it older, the fence is
+//! raised in a request of its own, once per node and take-over, and the command is sent again.
+//!
+//! # Why no older command acts once a newer one has begun
+//!
+//! A command is known to the node before it looks at the fence: its token is among the arguments of its wrapper, for all to
+//! see in `/proc`, and in the environment of what the wrapper starts. Raising the fence, under the lock,
+//!
+//! 1. writes `raising`: from here on every older command that looks is refused;
+//! 2. looks through `/proc` for older tokens, kills the whole sessions and process groups of those that carry them, and
+//!    looks again until none is left: who had looked before 1 is found here;
+//! 3. writes the epoch: only now may newer commands begin.
+//!
+//! Killed at any point, it leaves an `epoch` that refuses the older and makes the newer do it again.
+//!
+//! A process id that was used again is not taken for what it was: the mark names the process group and when its leader
+//! began, and a process counts only as long as it is in that group or session. What has moved to a session of its own is
+//! not ended: [jobs](super::job), which are adopted, and services of the node's init.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mesosflow_workflow::{ClusterId, Epoch, FencingToken};
+
+use super::RemoteError;
+use super::command::{DEFAULT_MAX_OUTPUT, FENCED_STATUS, Output};
+use super::fence_scripts::{MEMBERS, RAISE, SEEN};
+use super::quote::{QuoteError, with_variables};
+use super::session::{Exec, Session};
+use super::transfer::Input;
+
+/// Where the fences of clusters lie on a node.
+pub const DEFAULT_FENCE_DIR: &str = "/var/lib/mesosflow/fence";
+
+/// How long the fence of a node may take to be raised: until the processes of the older driver are gone.
+const RAISE_LIMIT: Duration = Duration::from_secs(90);
+/// How often a command is sent again because the fence was not where it had just been put.
+const RAISES: usize = 3;
+
+/// The status of what was ended with SIGKILL, as a newer driver does.
+const KILLED: i32 = 128 + 9;
+
+/// What the arguments of a command's wrapper, and the environment of its script, carry. The scripts below know it.
+const VARIABLE: &str = "MESOSFLOW_FENCE";
+
+/// A run's token, and where nodes keep theirs.
+#[derive(Debug, Clone)]
+pub(super) struct Fence {
+    token: FencingToken,
+    folder: String,
+}
+
+/// What a node says of its fence, seen from one token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stand {
+    /// It is this token's.
+    Ours,
+    /// It has seen nothing as new as this token, or is in the middle of taking it in.
+    Behind,
+    /// It has seen what excludes this token.
+    Beyond(Epoch),
+    /// It cannot be understood.
+    Unknown,
+}
+
+impl Fence {
+    /// The fence of `token`, kept in a folder of its cluster's below `dir`.
+    pub(super) fn new(token: FencingToken, dir: &str) -> Self {
+        Self {
+            token,
+            folder: folder(dir, token.cluster),
+        }
+    }
+
+    pub(super) const fn token(&self) -> FencingToken {
+        self.token
+    }
+
+    pub(super) fn folder(&self) -> &str {
+        &self.folder
+    }
+
+    /// By which a command of this token is known on its node.
+    pub(super) fn mark(&self) -> String {
+        let FencingToken {
+            cluster,
+            epoch,
+            nonce,
+        } = self.token;
+        format!("{VARIABLE}={cluster} {epoch} {nonce}")
+    }
+
+    /// What the node has, if that kept the command from beginning; `None` if the output is the script's own.
+    pub(super) fn refusal(&self, output: &Output) -> Option<Stand> {
+        if output.status != FENCED_STATUS || !output.stdout.is_empty() {
+            return None;
+        }
+        let said = std::str::from_utf8(&output.stderr).ok()?;
+        let held = said.strip_prefix(&format!("mesosflow-fence {} ", self.token.nonce))?;
+        held.ends_with('\n').then(|| self.stand(held))
+    }
+
+    /// What `EPOCH NONCE [raising]` means for this token.
+    fn stand(&self, held: &str) -> Stand {
+        let mut words = held.split_ascii_whitespace();
+        let Some(epoch) = words.next() else {
+            return Stand::Behind;
+        };
+        let Ok(epoch) = epoch.parse().map(Epoch) else {
+            return Stand::Unknown;
+        };
+        let ours = words.next() == Some(self.token.nonce.to_string().as_str());
+        match epoch.cmp(&self.token.epoch) {
+            std::cmp::Ordering::Greater => Stand::Beyond(epoch),
+            std::cmp::Ordering::Less => Stand::Behind,
+            std::cmp::Ordering::Equal if !ours => Stand::Beyond(epoch),
+            std::cmp::Ordering::Equal if words.next().is_some() => Stand::Behind,
+            std::cmp::Ordering::Equal => Stand::Ours,
+        }
+    }
+
+    /// The script that raises the node's fence to this token.
+    pub(super) fn raise(&self) -> Result<String, QuoteError> {
+        let FencingToken {
+            cluster,
+            epoch,
+            nonce,
+        } = self.token;
+        let variables = [
+            ("dir", self.folder.as_str()),
+            ("cluster", &cluster.to_string()),
+            ("epoch", &epoch.to_string()),
+            ("nonce", &nonce.to_string()),
+            ("members", MEMBERS),
+        ];
+        with_variables(&variables, RAISE)
+    }
+
+    /// Reads the answer of [`Fence::raise`].
+    pub(super) fn raised(&self, answer: &str) -> Raised {
+        match answer.split_once(' ') {
+            Some(("held", held)) => Raised::Stands(self.stand(held)),
+            Some(("busy", reason)) => Raised::Busy(reason.to_owned()),
+            Some(("unsafe", reason)) => Raised::Unusable(reason.to_owned()),
+            _ => Raised::Stands(Stand::Unknown),
+        }
+    }
+}
+
+/// What came of raising a fence.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Raised {
+    Stands(Stand),
+    /// Not now.
+    Busy(String),
+    /// Not before somebody has looked after the node.
+    Unusable(String),
+}
+
+fn folder(dir: &str, cluster: ClusterId) -> String {
+    format!("{dir}/{cluster}")
+}
+
+/// The script that prints the newest epoch of `cluster` that the node has seen.
+pub(super) fn seen(dir: &str, cluster: ClusterId) -> Result<String, QuoteError> {
+    with_variables(&[("dir", &folder(dir, cluster))], SEEN)
+}
+
+impl Session {
+    /// Runs a command behind the session's fence, if it has one.
+    pub(super) async fn exec(&self, exec: Exec<'_>) -> Result<Output, RemoteError> {
+        let Some(fence) = &self.fence else {
+            return self.exec_outside(&exec).await;
+        };
+        let line = self.line(&exec, Some(fence))?;
+        for _ in 0..RAISES {
+            let raises = *self.raises.lock().await;
+            let output = self.exec_line(&exec, &line).await?;
+            match fence.refusal(&output) {
+                None if output.status == KILLED => return self.killed(&exec, fence, output).await,
+                None => return Ok(output),
+                Some(Stand::Beyond(seen)) => return Err(self.fenced(&exec, fence, seen)),
+                Some(_) => self.raise(&exec, fence, raises).await?,
+            }
+        }
+        Err(RemoteError::NotStarted {
+            node: self.node().to_owned(),
+            title: exec.title.to_owned(),
+            detail: "its fence does not stay where it is put".to_owned(),
+        })
+    }
+
+    /// Tells the end that a newer driver has given to a command from any other.
+    async fn killed(&self, exec: &Exec<'_>, fence: &Fence, output: Output) -> Result<Output, RemoteError> {
+        let token = fence.token();
+        match self.newest_fence(token.cluster).await {
+            Ok(Some(seen)) if seen > token.epoch => Err(self.fenced(exec, fence, seen)),
+            _ => Ok(output),
+        }
+    }
+
+    /// Raises the node's fence, unless that was done since `raises` was read.
+    async fn raise(&self, wanted: &Exec<'_>, fence: &Fence, raises: usize) -> Result<(), RemoteError> {
+        let mut done = self.raises.lock().await;
+        if *done != raises {
+            return Ok(());
+        }
+        let title = "raise the fence";
+        let script = fence
+            .raise()
+            .map_err(|error| RemoteError::unquotable(self.node(), title, error))?;
+        let answer = self.answer_outside(title, &script).await?;
+        match fence.raised(&answer) {
+            Raised::Stands(Stand::Ours) => {
+                let epoch = fence.token().epoch;
+                tracing::info!(node = self.node(), %epoch, "the node's fence is raised");
+                *done += 1;
+                Ok(())
+            }
+            Raised::Stands(Stand::Beyond(seen)) => Err(self.fenced(wanted, fence, seen)),
+            Raised::Stands(Stand::Behind | Stand::Unknown) => Err(RemoteError::BadAnswer {
+                node: self.node().to_owned(),
+                title: title.to_owned(),
+                answer,
+            }),
+            Raised::Busy(detail) => Err(RemoteError::NotStarted {
+                node: self.node().to_owned(),
+                title: wanted.title.to_owned(),
+                detail,
+            }),
+            Raised::Unusable(reason) => Err(RemoteError::FenceUnusable {
+                node: self.node().to_owned(),
+                reason,
+            }),
+        }
+    }
+
+    fn fenced(&self, exec: &Exec<'_>, fence: &Fence, seen: Epoch) -> RemoteError {
+        RemoteError::Fenced {
+            node: self.node().to_owned(),
+            title: exec.title.to_owned(),
+            seen,
+            ours: fence.token().epoch,
+        }
+    }
+
+    /// The newest epoch of a cluster that the node has seen. It is read outside the fence, and changes nothing.
+    ///
+    /// # Errors
+    /// The node cannot be reached, or has something else where the epoch should be.
+    pub async fn newest_fence(&self, cluster: ClusterId) -> Result<Option<Epoch>, RemoteError> {
+        let title = "look at the fence";
+        let script = seen(&self.fence_dir, cluster)
+            .map_err(|error| RemoteError::unquotable(self.node(), title, error))?;
+        let answer = self.answer_outside(title, &script).await?;
+        if answer.is_empty() {
+            return Ok(None);
+        }
+        let epoch = answer.parse().map_err(|_| RemoteError::BadAnswer {
+            node: self.node().to_owned(),
+            title: title.to_owned(),
+            answer,
+        })?;
+        Ok(Some(Epoch(epoch)))
+    }
+
+    /// What a script prints that concerns the fence itself.
+    async fn answer_outside(&self, title: &str, script: &str) -> Result<String, RemoteError> {
+        let exec = Exec {
+            title,
+            script,
+            input: Input::Bytes(Arc::default()),
+            deadline: RAISE_LIMIT,
+            silence: RAISE_LIMIT,
+            max_output: (DEFAULT_MAX_OUTPUT, DEFAULT_MAX_OUTPUT),
+        };
+        let output = self.exec_outside(&exec).await?;
+        Ok(self.successful(title, output)?.stdout_str())
+    }
+
+    async fn exec_outside(&self, exec: &Exec<'_>) -> Result<Output, RemoteError> {
+        let line = self.line(exec, None)?;
+        self.exec_line(exec, &line).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mesosflow_workflow::{Nonce, RunId};
+
+    use super::*;
+
+    fn fence(epoch: u64) -> Fence {
+        let token = FencingToken {
+            cluster: ClusterId::of_run(RunId::generate()),
+            epoch: Epoch(epoch),
+            nonce: Nonce::generate(),
+        };
+        Fence::new(token, DEFAULT_FENCE_DIR)
+    }
+
+    #[test]
+    fn what_a_node_has_is_compared_with_the_token() {
+        let fence = fence(5);
+        let nonce = fence.token.nonce;
+        assert_eq!(fence.stand(""), Stand::Behind);
+        assert_eq!(fence.stand("4 00000000000000aa"), Stand::Behind);
+        assert_eq!(fence.stand(&format!("5 {nonce}")), Stand::Ours);
+        assert_eq!(fence.stand(&format!("5 {nonce} raising")), Stand::Behind);
+        assert_eq!(fence.stand("5 other"), Stand::Beyond(Epoch(5)));
+        assert_eq!(fence.stand("5"), Stand::Beyond(Epoch(5)));
+        assert_eq!(
+            fence.stand(&format!("12 {nonce} raising")),
+            Stand::Beyond(Epoch(12))
+        );
+        assert_eq!(fence.stand("nonsense"), Stand::Unknown);
+    }
+
+    #[test]
+    fn only_the_wrapper_can_refuse() {
+        let fence = fence(5);
+        let said = |status, stderr: String| Output {
+            status,
+            stdout: Vec::new(),
+            stderr: stderr.into_bytes(),
+            truncated: false,
+        };
+        let nonce = fence.token.nonce;
+        let mark = format!("mesosflow-fence {nonce} 7 00000000000000aa\n");
+        assert_eq!(
+            fence.refusal(&said(97, mark.clone())),
+            Some(Stand::Beyond(Epoch(7)))
+        );
+        assert_eq!(fence.refusal(&said(1, mark.clone())), None);
+        assert_eq!(fence.refusal(&said(97, String::new())), None);
+        assert_eq!(fence.refusal(&said(97, format!("before {mark}"))), None);
+        assert_eq!(self::fence(5).refusal(&said(97, mark)), None);
+    }
+}

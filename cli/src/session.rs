@@ -103,7 +103,7 @@ async fn begin(app: &App, run: &Run, spec: ClusterSpec) -> Result<wiring::World,
             .because_of(&error)
         })?;
     tracing::info!(run = %run.id(), version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "begins");
-    wiring::open_world(spec, run.id(), &run_dir).await
+    wiring::open_world(spec, run.id(), &run_dir, run.token()).await
 }
 
 /// Prints what became of the run.

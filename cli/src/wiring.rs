@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mesosflow_journal::SqliteJournal;
 use mesosflow_workflow::{
-    CatalogueEntry, ErrorClass, ErrorReport, Outcome, Resource, Run, RunId, RunState, Settings, StepError,
+    CatalogueEntry, ErrorClass, ErrorReport, FencingToken, Outcome, Resource, Run, RunId, RunState, Settings, StepError,
     Stop, Store,
 };
 
@@ -13,6 +13,7 @@ pub(crate) use ipnet::IpNet;
 pub(crate) use mesosflow_steps::cluster::{
     ClusterSpec, Ec2Spec, HostKeySource, Instance, LATEST, MesosSource, ProviderKind, Role,
 };
+pub(crate) use mesosflow_steps::Ledger;
 use mesosflow_steps::{DestroyError, ProviderError, WorldError};
 pub(crate) use mesosflow_steps::{Plan, Report, Tagged, World};
 
@@ -96,8 +97,13 @@ pub(crate) fn frozen_spec(state: &RunState) -> Result<ClusterSpec, CliError> {
 }
 
 /// Everything that the steps of a run may touch.
-pub(crate) async fn open_world(spec: ClusterSpec, run: RunId, run_dir: &Path) -> Result<World, CliError> {
-    World::open(spec, run, run_dir, None).await.map_err(|error| {
+pub(crate) async fn open_world(
+    spec: ClusterSpec,
+    run: RunId,
+    run_dir: &Path,
+    token: FencingToken,
+) -> Result<World, CliError> {
+    World::open(spec, run, run_dir, Some(token)).await.map_err(|error| {
         let hint = match &error {
             WorldError::Provider(provider) => provider.hint(),
             _ => None,
@@ -132,8 +138,19 @@ pub(crate) async fn give_up(run: &Run, error: &CliError) -> Outcome {
 /// Deletes what a run created, and gives the cluster's name back. Returns what was deleted.
 pub(crate) async fn destroy(run: &Run, world: &World) -> Result<Vec<Resource>, CliError> {
     // Each deletion is recorded, and shown by whoever observes the run.
-    let mut seen = |_: &Resource| {};
-    let destroyed = mesosflow_steps::destroy(run, world, &mut seen)
+    let deleted = delete(&Ledger::Run(run), run.id(), world, &mut |_| {}).await?;
+    run.retire().await?;
+    Ok(deleted)
+}
+
+/// Deletes what a ledger knows and what carries the run's tags; `observe` is told of each deletion.
+pub(crate) async fn delete(
+    ledger: &Ledger<'_>,
+    run: RunId,
+    world: &World,
+    observe: &mut (dyn FnMut(&Resource) + Send),
+) -> Result<Vec<Resource>, CliError> {
+    let destroyed = mesosflow_steps::destroy(ledger, world, observe)
         .await
         .map_err(|error| {
             if let DestroyError::Record(record) = &error {
@@ -143,12 +160,11 @@ pub(crate) async fn destroy(run: &Run, world: &World) -> Result<Vec<Resource>, C
                 DestroyError::Provider(provider) => provider.hint(),
                 _ => None,
             };
-            let message = format!("cannot delete everything that run `{}` created", run.id());
+            let message = format!("cannot delete everything that run `{run}` created");
             let mut cli = CliError::new(Exit::Failed, message).because_of(&error);
             cli.hints.extend(hint);
             cli
         })?;
-    run.retire().await?;
     Ok(destroyed.deleted)
 }
 

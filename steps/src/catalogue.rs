@@ -27,13 +27,16 @@ pub fn catalogue() -> Vec<CatalogueEntry> {
         entry::<ImageMetadata>("1.3", "image: architecture, root device, login user"),
         entry::<LaunchSlave>("1.4", "machines of the slaves")
             .over("slaves")
-            .destructive(),
+            .destructive()
+            .replaces(),
         entry::<LaunchMaster>("1.4", "machines of the masters")
             .over("masters")
-            .destructive(),
+            .destructive()
+            .replaces(),
         entry::<LaunchZookeeper>("1.4", "machines of the ZooKeepers")
             .over("zookeepers")
-            .destructive(),
+            .destructive()
+            .replaces(),
         entry::<AwaitNode>("1.5", "running, host key pinned, SSH answers").over("nodes"),
         entry::<RenderConfig>("1.6.a", "variables and templates rendered"),
         entry::<PushConfig>("1.6.a", "rendered tree to the first master"),

@@ -54,20 +54,44 @@ fn place(kind: &str) -> usize {
         .unwrap_or(ORDER.len())
 }
 
+/// What is known of what has to be deleted, and who is told that it is gone.
+pub enum Ledger<'a> {
+    /// The history of a run.
+    Run(&'a Run),
+    /// What could be read of a damaged history, which takes no more events.
+    Salvaged(Vec<Resource>),
+}
+
+impl Ledger<'_> {
+    fn resources(&self) -> Vec<Resource> {
+        match self {
+            Self::Run(run) => run.state().resources,
+            Self::Salvaged(resources) => resources.clone(),
+        }
+    }
+
+    async fn deleted(&self, resource: &Resource) -> Result<(), RecordError> {
+        match self {
+            Self::Run(run) => run.deleted(resource.clone()).await,
+            Self::Salvaged(_) => Ok(()),
+        }
+    }
+}
+
 /// Deletes everything that the run created, machines before what they live in; repeatable, and done only when the
 /// provider has nothing left that carries the run's tags. `observe` is told of each deletion once it is recorded.
 ///
 /// # Errors
 /// The provider or the journal fails, or something stays.
 pub async fn destroy(
-    run: &Run,
+    ledger: &Ledger<'_>,
     world: &World,
     observe: &mut (dyn FnMut(&Resource) + Send),
 ) -> Result<Destroyed, DestroyError> {
     let mut deleted = Vec::new();
     let mut round = 1;
     loop {
-        let failed = delete_all(run, world, observe, &mut deleted).await;
+        let failed = delete_all(ledger, world, observe, &mut deleted).await;
         let error = match failed {
             Ok(()) => {
                 let left = world.provider().owned(world.owner()).await?;
@@ -89,14 +113,14 @@ pub async fn destroy(
 }
 
 async fn delete_all(
-    run: &Run,
+    ledger: &Ledger<'_>,
     world: &World,
     observe: &mut (dyn FnMut(&Resource) + Send),
     deleted: &mut Vec<Resource>,
 ) -> Result<(), DestroyError> {
     let provider = world.provider();
     let mut todo = provider.owned(world.owner()).await?;
-    for recorded in run.state().resources {
+    for recorded in ledger.resources() {
         if !todo
             .iter()
             .any(|found| (&found.kind, &found.id) == (&recorded.kind, &recorded.id))
@@ -121,7 +145,7 @@ async fn delete_all(
         while let Some((ended, resource)) = ending.next().await {
             match ended {
                 Ok(()) => {
-                    run.deleted(resource.clone()).await?;
+                    ledger.deleted(&resource).await?;
                     observe(&resource);
                     deleted.push(resource);
                 }

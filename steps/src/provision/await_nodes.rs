@@ -237,6 +237,21 @@ impl Step for AwaitNode {
         Ok(())
     }
 
+    /// Another machine in a place is another node, whatever else stays.
+    fn forecast(&self, before: Node) -> Node {
+        let mut node = before;
+        let hub = self.through.as_ref();
+        if let (Some(via), Some(hub)) = (node.via.as_mut(), hub)
+            && via.id != hub.id
+        {
+            via.instance = hub.clone();
+        }
+        if node.id != self.instance.id {
+            node.instance = self.instance.clone();
+        }
+        node
+    }
+
     fn limits(&self) -> Limits {
         Limits {
             deadline: self.patience().0 + LAST_LOOK,

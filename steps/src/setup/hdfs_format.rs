@@ -1,12 +1,13 @@
 //! `hdfs-format` (notes 2.17): the ephemeral HDFS gets a new file system, once in each generation.
 //!
 //! - Changes: what the namenode and the datanodes of the ephemeral HDFS hold is gone, and a new, empty file system is there.
-//! - Twice is safe: the format is a durable job, marked by run and generation as its last act; a marked one is kept.
+//! - Twice is safe: the format is a durable job, marked by run and generation as its last act; a marked one is kept. When it
+//!   runs again only because something before it has changed, a complete file system of this run is kept too.
 //! - Not undone: this destroys data.
 
 use std::time::Duration;
 
-use mesosflow_workflow::{Limits, Probe, Step, StepCx, StepId};
+use mesosflow_workflow::{Limits, Probe, RunId, Step, StepCx, StepId};
 use serde::Serialize;
 
 use crate::act::ActError;
@@ -26,16 +27,25 @@ pub struct HdfsFormat {
 }
 
 impl HdfsFormat {
-    /// The file system that this run made in this generation, if it is complete.
+    /// The file system that this run made, if it is complete: in the generation that asked for the step, and where nobody
+    /// asked for it anew, whenever that was.
     async fn made(&self, cx: &StepCx<World>) -> Result<Option<Formatted>, ActError> {
         Ok(match Hdfs::Ephemeral.look(cx.world(), &self.namenode).await? {
             NameFolder::Complete {
                 cluster_id,
                 made_by: Some(key),
-            } if key == cx.effect_key().as_str() => Some(Formatted { cluster_id }),
+            } if key == cx.effect_key().as_str() || (!cx.is_asked() && is_of(&key, cx.run())) => {
+                Some(Formatted { cluster_id })
+            }
             _ => None,
         })
     }
+}
+
+/// Whether an effect with this key is one of the run's.
+fn is_of(key: &str, run: RunId) -> bool {
+    key.strip_prefix(&run.to_string())
+        .is_some_and(|rest| rest.starts_with("-g"))
 }
 
 impl Step for HdfsFormat {
@@ -83,5 +93,19 @@ impl Step for HdfsFormat {
 
     fn limits(&self) -> Limits {
         Limits::within(Duration::from_secs(600))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_effect_key_tells_whose_it_is() {
+        let (run, other) = (RunId::generate(), RunId::generate());
+        assert!(is_of(&format!("{run}-g1-hdfs-format"), run));
+        assert!(is_of(&format!("{run}-g2-hdfs-format.1"), run));
+        assert!(!is_of(&format!("{other}-g1-hdfs-format"), run));
+        assert!(!is_of("", run));
     }
 }

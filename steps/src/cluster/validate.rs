@@ -43,6 +43,13 @@ impl ClusterSpec {
                 "choose a name of lower-case letters, digits and inner hyphens, such as `demo`",
             );
         }
+        if self.provider == ProviderKind::Hosts && self.hosts.nodes.is_empty() {
+            return wrong(
+                "hosts.nodes",
+                "lists no host".into(),
+                "list each machine of yours as a `[[hosts.nodes]]` table, with its role, address and host key",
+            );
+        }
         if self.masters == 0 {
             return wrong(
                 "masters",

@@ -407,7 +407,7 @@ fn places(
             group,
             order: (spec.provider == ProviderKind::Ec2).then(|| Order::new(spec, role, groups, image)),
         };
-        (ItemKey::from(place.node_name(&spec.cluster)), place)
+        (ItemKey::from(role.node_name(&spec.cluster, index)), place)
     })
 }
 

@@ -96,7 +96,7 @@ fn creates(spec: &ClusterSpec) -> Vec<PlannedResource> {
     ];
     for (role, count) in roles {
         for index in 1..=count {
-            let name = format!("{}-{role}-{index}", spec.cluster);
+            let name = role.node_name(&spec.cluster, index);
             all.push(made("instance", name.clone(), machine(spec, role)));
             if spec.provider == ProviderKind::Ec2 && spec.ec2.volume_gb(role) > 0 {
                 all.push(made("volume", name, volume(spec)));
@@ -120,7 +120,8 @@ fn machine(spec: &ClusterSpec, role: Role) -> String {
                 None => format!("{kind}, on demand, root disk {root}"),
             }
         }
-        ProviderKind::Local | ProviderKind::Hosts => "a container of this machine's engine".to_owned(),
+        ProviderKind::Local => "a container of this machine's engine".to_owned(),
+        ProviderKind::Hosts => "a machine of one's own, which is there already".to_owned(),
     }
 }
 

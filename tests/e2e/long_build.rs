@@ -49,12 +49,12 @@ fn a_build_survives_the_controller_and_is_never_started_twice() {
         let mut live = bench.start(&["resume", &run]);
         Watch::new(bench.journal(), &run, events).point(&mut live, RUN_LIMIT, Point::started("build-mesos"));
         until("the build", RUN_LIMIT, || {
-            (hub.run("pgrep -f 'make -j'").code == 0).then_some(())
+            (hub.run("pgrep -f '[m]ake -j'").code == 0).then_some(())
         });
         live.kill();
         assert_eq!(bench.status(&run).state(), "crashed");
         assert_eq!(
-            hub.run("pgrep -f 'make -j'").code,
+            hub.run("pgrep -f '[m]ake -j'").code,
             0,
             "the build died with the controller"
         );

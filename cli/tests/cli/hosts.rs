@@ -57,6 +57,14 @@ fn the_list_says_how_many_there_are_and_what_is_skipped() {
 }
 
 #[test]
+fn without_any_list_it_is_the_list_that_is_missed() {
+    let bench = Bench::new();
+    bench
+        .run_creating_nothing(&["run", "--provider", "hosts", "--mesos-source", "none"])
+        .refused(2, &["`hosts.nodes` lists no host"]);
+}
+
+#[test]
 fn numbers_that_contradict_the_list_are_refused() {
     let bench = usual();
     bench.run_creating_nothing(&["plan", "--masters", "3"]).refused(

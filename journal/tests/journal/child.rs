@@ -1,6 +1,6 @@
 //! A test of this binary as a process of its own, which can be killed.
 
-use std::io::{BufRead, BufReader, Lines, Write};
+use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
@@ -93,6 +93,11 @@ pub(crate) fn told() -> Option<String> {
 /// The journal that the child is to use; `None` where this is not a child.
 pub(crate) fn journal() -> Option<PathBuf> {
     std::env::var_os(JOURNAL).map(PathBuf::from)
+}
+
+/// Waits, as a child, until the parent has ended, in whichever way: its end of the pipe goes with it.
+pub(crate) fn until_parent_ends() {
+    let _ended = std::io::stdin().read(&mut [0]);
 }
 
 /// Says something to the parent.

@@ -1,6 +1,6 @@
 //! Several processes with one journal.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mesosflow_journal::SqliteJournal;
 use mesosflow_workflow::contract::{first, next};
@@ -9,7 +9,7 @@ use mesosflow_workflow::{Epoch, RunId, Store, StoreError};
 use crate::child::{self, Process};
 
 #[tokio::test]
-async fn a_run_that_another_process_drives_is_refused_within_a_second_with_its_holder() {
+async fn a_run_that_another_process_drives_is_refused_at_once_with_its_holder() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.sqlite");
     let mut process = Process::start("processes::holds_a_run", &path);
@@ -17,14 +17,8 @@ async fn a_run_that_another_process_drives_is_refused_within_a_second_with_its_h
 
     let journal = SqliteJournal::open(&path).unwrap();
     assert!(journal.is_held(run).await.unwrap());
-    let started = Instant::now();
-    let refused = journal.adopt(run, Epoch(0)).await;
-    assert!(
-        started.elapsed() < Duration::from_secs(10),
-        "{:?}",
-        started.elapsed()
-    );
-    match refused {
+    // The other process holds it for as long as this one lives: what waited for it would wait for ever.
+    match journal.adopt(run, Epoch(0)).await {
         Err(StoreError::Held {
             run: held,
             holder: Some(holder),
@@ -49,7 +43,7 @@ async fn holds_a_run() {
     let begin = first("demo");
     let _lease = journal.create(begin.clone()).await.unwrap();
     child::say("run", begin.run);
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    child::until_parent_ends();
 }
 
 #[tokio::test]
@@ -114,14 +108,9 @@ async fn reading_waits_for_no_writer() {
     other
         .execute_batch("BEGIN IMMEDIATE; UPDATE clusters SET epoch = 9")
         .unwrap();
-    let started = Instant::now();
+    // The other one is not through with writing until this is over.
     let reader = SqliteJournal::open_existing(&path).unwrap().unwrap();
     assert_eq!(reader.load(begin.run).await.unwrap().len(), 1);
-    assert!(
-        started.elapsed() < Duration::from_secs(10),
-        "{:?}",
-        started.elapsed()
-    );
 }
 
 #[tokio::test]

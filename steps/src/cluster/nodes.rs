@@ -34,6 +34,11 @@ impl Role {
             Self::Zookeeper => "zookeeper",
         }
     }
+
+    /// The host name of a cluster's machine of this role, by its number from 1: `demo-master-1`.
+    pub fn node_name(self, cluster: &str, index: u16) -> String {
+        format!("{cluster}-{self}-{index}")
+    }
 }
 
 impl fmt::Display for Role {

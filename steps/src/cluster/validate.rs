@@ -6,6 +6,10 @@ use super::{ClusterSpec, MesosSource, MesosSpec, ProviderKind};
 pub const MAX_CLUSTER_NAME: usize = 40;
 /// The most nodes of one role; far above what one controller was ever asked for.
 pub const MAX_NODES: u16 = 1000;
+/// The least that a namenode or datanode starts with, MiB.
+const MIN_HDFS_HEAP_MB: u32 = 64;
+/// The least that a ZooKeeper server starts with, MiB.
+const MIN_ZOOKEEPER_HEAP_MB: u32 = 32;
 
 /// What is wrong with a spec, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +41,13 @@ impl ClusterSpec {
                 "cluster",
                 problem,
                 "choose a name of lower-case letters, digits and inner hyphens, such as `demo`",
+            );
+        }
+        if self.provider == ProviderKind::Hosts && self.hosts.nodes.is_empty() {
+            return wrong(
+                "hosts.nodes",
+                "lists no host".into(),
+                "list each machine of yours as a `[[hosts.nodes]]` table, with its role, address and host key",
             );
         }
         if self.masters == 0 {
@@ -86,19 +97,17 @@ impl ClusterSpec {
                 );
             }
         }
-        if self.hdfs.heap_mb < 64 {
-            return wrong(
-                "hdfs.heap_mb",
-                format!("is {}: no daemon starts with that", self.hdfs.heap_mb),
-                "use 128 or more",
-            );
-        }
-        if self.zookeeper.heap_mb < 32 {
-            return wrong(
-                "zookeeper.heap_mb",
-                format!("is {}", self.zookeeper.heap_mb),
-                "use 64 or more",
-            );
+        for (field, heap_mb, least) in [
+            ("hdfs.heap_mb", self.hdfs.heap_mb, MIN_HDFS_HEAP_MB),
+            ("zookeeper.heap_mb", self.zookeeper.heap_mb, MIN_ZOOKEEPER_HEAP_MB),
+        ] {
+            if heap_mb < least {
+                return wrong(
+                    field,
+                    format!("is {heap_mb} MiB: no daemon starts with that"),
+                    &format!("use {least} or more"),
+                );
+            }
         }
         if self.masters.is_multiple_of(2) {
             warnings.push(format!(
@@ -281,6 +290,29 @@ mod tests {
             refused(|s| s.mesos.packages = vec!["a;b".into()]).field,
             "mesos.packages"
         );
+    }
+
+    #[test]
+    fn the_least_heap_that_is_advised_is_taken_and_less_is_not() {
+        type Heap = fn(&mut ClusterSpec) -> &mut u32;
+        let heaps: [(&str, Heap); 2] = [
+            ("hdfs.heap_mb", |spec| &mut spec.hdfs.heap_mb),
+            ("zookeeper.heap_mb", |spec| &mut spec.zookeeper.heap_mb),
+        ];
+        for (field, heap) in heaps {
+            let error = refused(|spec| *heap(spec) = 1);
+            assert_eq!(error.field, field);
+            assert_eq!(error.problem, "is 1 MiB: no daemon starts with that");
+            let least = error
+                .hint
+                .strip_prefix("use ")
+                .and_then(|hint| hint.strip_suffix(" or more"));
+            let least: u32 = least.unwrap().parse().unwrap();
+            assert_eq!(refused(|spec| *heap(spec) = least - 1).field, field);
+            let mut spec = ClusterSpec::default();
+            *heap(&mut spec) = least;
+            assert!(spec.validate().is_ok());
+        }
     }
 
     #[test]

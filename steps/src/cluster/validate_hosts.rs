@@ -226,6 +226,14 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_list_is_what_is_missed_and_not_a_master() {
+        refused("`hosts.nodes` lists no host", |spec| {
+            spec.hosts.nodes.clear();
+            (spec.masters, spec.slaves) = (0, 0);
+        });
+    }
+
+    #[test]
     fn a_list_without_one_of_the_roles_is_refused() {
         refused("has 1 of role master, where the cluster needs 3", |spec| {
             spec.masters = 3

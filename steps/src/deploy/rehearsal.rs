@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mesosflow_workflow::{
-    Adopter, Attempt, BoxFuture, Clock, Event, How, ItemKey, MemoryStore, NewRun, Outcome, Purpose, Recorded,
-    Replay, Resource, Run, RunId, Seq, Settings, StepId, Stop, Store as _,
+    Adopter, Attempt, BoxFuture, Clock, ClusterId, Epoch, Event, How, ItemKey, MemoryStore, NewRun, Outcome,
+    Purpose, Recorded, Replay, Resource, Run, RunId, Seq, Settings, StepId, Stop, Store as _,
 };
 use serde_json::{Value, json};
 
@@ -79,6 +79,7 @@ impl Rehearsal {
             purpose: Purpose::Deploy,
             pid: 1,
             host: "here".to_owned(),
+            above: Epoch(0),
         };
         let shared = Arc::new(store.clone());
         let run = Run::adopt(shared, Arc::new(Hasty), id, adopter, Arc::new(|_| {}))
@@ -119,7 +120,9 @@ impl Rehearsal {
 async fn first(run: RunId, spec: &ClusterSpec) -> Recorded {
     let store = MemoryStore::new();
     let new = NewRun {
+        workflow: "deploy".to_owned(),
         cluster: spec.cluster.clone(),
+        cluster_id: ClusterId::generate(),
         provider: spec.provider.to_string(),
         spec: serde_json::to_value(spec).unwrap(),
         tool_version: "0".to_owned(),

@@ -36,9 +36,9 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// Its host name: `demo-master-1`.
+    /// The host name of its machine.
     pub fn node_name(&self) -> String {
-        format!("{}-{}-{}", self.owner.cluster, self.role, self.index)
+        self.role.node_name(&self.owner.cluster, self.index)
     }
 }
 

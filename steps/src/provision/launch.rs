@@ -27,11 +27,6 @@ pub struct Place {
 }
 
 impl Place {
-    /// The host name of the machine.
-    pub fn node_name(&self, cluster: &str) -> String {
-        format!("{cluster}-{}-{}", self.role, self.index)
-    }
-
     fn slot(&self, cx: &StepCx<World>) -> Slot {
         Slot {
             owner: cx.world().owner().clone(),

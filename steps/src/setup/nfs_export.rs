@@ -57,26 +57,36 @@ pub struct NfsExport {
     pub tree: String,
 }
 
+/// A program that serves NFS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NfsServerKind {
+    /// The kernel's own server.
+    Kernel,
+    /// nfs-ganesha, where the kernel has none.
+    Ganesha,
+}
+
 /// What serves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NfsServer {
-    /// `kernel` or `ganesha`.
-    pub kind: String,
+    /// Which program does.
+    pub kind: NfsServerKind,
     /// What the token file holds.
     pub token: String,
 }
 
 impl NfsExport {
-    async fn choose(&self, cx: &StepCx<World>) -> Result<&'static str, ActError> {
+    async fn choose(&self, cx: &StepCx<World>) -> Result<NfsServerKind, ActError> {
         Ok(match self.server {
-            NfsServerChoice::Kernel => "kernel",
-            NfsServerChoice::Ganesha => "ganesha",
+            NfsServerChoice::Kernel => NfsServerKind::Kernel,
+            NfsServerChoice::Ganesha => NfsServerKind::Ganesha,
             NfsServerChoice::Auto => {
                 let look = Script::new("look for the kernel's NFS server", HAS_KERNEL_SERVER);
                 if cx.world().ask(&self.hub, look).await? {
-                    "kernel"
+                    NfsServerKind::Kernel
                 } else {
-                    "ganesha"
+                    NfsServerKind::Ganesha
                 }
             }
         })
@@ -105,17 +115,17 @@ impl Step for NfsExport {
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<NfsServer>, ActError> {
         let (world, kind) = (cx.world(), self.choose(cx).await?);
         let serves = match kind {
-            "kernel" => {
+            NfsServerKind::Kernel => {
                 world
                     .ask(&self.hub, Script::new("look at the export", KERNEL_READY))
                     .await?
             }
-            _ => GANESHA.is_current(world, &self.hub).await?,
+            NfsServerKind::Ganesha => GANESHA.is_current(world, &self.hub).await?,
         };
         let done = serves && world.ask(&self.hub, self.reading(cx)).await?;
         Ok(if done {
             Probe::Done(NfsServer {
-                kind: kind.to_owned(),
+                kind,
                 token: Self::token(cx),
             })
         } else {
@@ -130,7 +140,7 @@ impl Step for NfsExport {
             .var("token", Self::token(cx));
         world.run(&self.hub, put).await?;
         match kind {
-            "kernel" => {
+            NfsServerKind::Kernel => {
                 world
                     .run(
                         &self.hub,
@@ -138,10 +148,10 @@ impl Step for NfsExport {
                     )
                     .await?;
             }
-            _ => GANESHA.ensure(world, &self.hub).await?,
+            NfsServerKind::Ganesha => GANESHA.ensure(world, &self.hub).await?,
         }
         Ok(NfsServer {
-            kind: kind.to_owned(),
+            kind,
             token: Self::token(cx),
         })
     }
@@ -157,10 +167,30 @@ impl Step for NfsExport {
             )
             .await;
         match waited {
-            Err(error) if server.kind == "ganesha" => {
+            Err(error) if server.kind == NfsServerKind::Ganesha => {
                 Err(GANESHA.explain(cx.world(), &self.hub, error).await)
             }
             waited => waited,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What journals hold.
+    #[test]
+    fn servers_keep_their_recorded_names() {
+        for (kind, name) in [
+            (NfsServerKind::Kernel, "kernel"),
+            (NfsServerKind::Ganesha, "ganesha"),
+        ] {
+            assert_eq!(serde_json::to_value(kind).unwrap(), name);
+            assert_eq!(
+                serde_json::from_value::<NfsServerKind>(name.into()).unwrap(),
+                kind
+            );
         }
     }
 }

@@ -48,16 +48,37 @@ pub struct NfsMount {
     pub fallback: MountFallback,
 }
 
+/// A type of file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MountKind {
+    /// The kernel's NFS client.
+    #[serde(rename = "nfs4")]
+    Nfs4,
+    /// A mount over SSH.
+    #[serde(rename = "fuse.sshfs")]
+    Sshfs,
+}
+
+impl MountKind {
+    /// As `/etc/fstab`, the kernel and the journal call it.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Nfs4 => "nfs4",
+            Self::Sshfs => "fuse.sshfs",
+        }
+    }
+}
+
 /// What is mounted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mounted {
-    /// Its type: `nfs4` or `fuse.sshfs`.
-    pub kind: String,
+    /// Its type.
+    pub kind: MountKind,
 }
 
 /// One way of mounting.
 struct Way {
-    kind: &'static str,
+    kind: MountKind,
     source: String,
     options: String,
 }
@@ -74,7 +95,7 @@ impl NfsMount {
             .await?
         {
             return Ok(Way {
-                kind: "nfs4",
+                kind: MountKind::Nfs4,
                 source: format!("{}:/mnt/nfs", hub.private_ip),
                 options: "rw,hard,_netdev,nofail".into(),
             });
@@ -86,7 +107,7 @@ impl NfsMount {
                     port => format!("port={port},"),
                 };
                 Ok(Way {
-                    kind: "fuse.sshfs",
+                    kind: MountKind::Sshfs,
                     source: format!("{}@{}:/mnt/nfs", hub.user, hub.private_ip),
                     options: format!(
                         "ro,allow_other,{port}reconnect,ServerAliveInterval=15,BatchMode=yes,StrictHostKeyChecking=yes,\
@@ -123,9 +144,7 @@ impl Step for NfsMount {
         let way = self.way(cx).await?;
         let mounted = cx.world().ask(&self.node, self.looking(&way)).await?;
         Ok(if mounted {
-            Probe::Done(Mounted {
-                kind: way.kind.to_owned(),
-            })
+            Probe::Done(Mounted { kind: way.kind })
         } else {
             Probe::NotDone
         })
@@ -135,12 +154,10 @@ impl Step for NfsMount {
         let way = self.way(cx).await?;
         let mount = Script::new("mount /mnt/nfs", MOUNT)
             .var("source", &way.source)
-            .var("type", way.kind)
+            .var("type", way.kind.as_str())
             .var("options", &way.options);
         cx.world().run(&self.node, mount.within(MOUNT_LIMIT)).await?;
-        Ok(Mounted {
-            kind: way.kind.to_owned(),
-        })
+        Ok(Mounted { kind: way.kind })
     }
 
     async fn verify(&self, cx: &StepCx<World>, _mounted: &Mounted) -> Result<(), ActError> {
@@ -161,5 +178,20 @@ impl Step for NfsMount {
 
     fn limits(&self) -> mesosflow_workflow::Limits {
         mesosflow_workflow::Limits::within(Duration::from_secs(240))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What journals hold, and what `/etc/fstab` is given.
+    #[test]
+    fn mounts_keep_their_recorded_names() {
+        for (kind, name) in [(MountKind::Nfs4, "nfs4"), (MountKind::Sshfs, "fuse.sshfs")] {
+            assert_eq!(kind.as_str(), name);
+            assert_eq!(serde_json::to_value(kind).unwrap(), name);
+            assert_eq!(serde_json::from_value::<MountKind>(name.into()).unwrap(), kind);
+        }
     }
 }

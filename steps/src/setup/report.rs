@@ -7,7 +7,7 @@
 use mesosflow_workflow::{Probe, Step, StepCx, StepId};
 use serde::{Deserialize, Serialize};
 
-use super::{Health, Mounted, NfsServer};
+use super::{Health, MountKind, Mounted, NfsServer, NfsServerKind};
 use crate::act::ActError;
 use crate::cluster::{HostKeySource, Inventory, MESOS_MASTER_PORT, Node};
 use crate::hdfs::Hdfs;
@@ -75,10 +75,14 @@ impl ReportStep {
 
     fn substitutions(&self) -> Vec<String> {
         let mut said = Vec::new();
-        if self.shared.kind == "ganesha" {
+        if self.shared.kind == NfsServerKind::Ganesha {
             said.push("/mnt/nfs is served by nfs-ganesha instead of the kernel's NFS server".to_owned());
         }
-        if self.mounted.iter().any(|mounted| mounted.kind == "fuse.sshfs") {
+        if self
+            .mounted
+            .iter()
+            .any(|mounted| mounted.kind == MountKind::Sshfs)
+        {
             said.push(
                 "the slaves mount /mnt/nfs read-only by sshfs, since their kernel has no NFS client; \
                  the NFS export itself was read by nfs-cat"

@@ -7,7 +7,7 @@ use mesosflow_steps::remote::{Command, RemoteError};
 use mesosflow_workflow::{ErrorClass, StepError};
 use tokio::task::JoinSet;
 
-use super::sshd::{Sshd, eventually, is_alive};
+use super::sshd::{Sshd, eventually, heavy, is_alive};
 
 /// A limit that a command on a busy machine does not pass before it has begun.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -90,10 +90,7 @@ async fn output_is_bounded_and_the_end_is_kept() {
     let server = Sshd::start();
     let session = server.session().await;
     let script = "seq 1 2000000; seq 1 300000 >&2";
-    let output = session
-        .run(Command::new("seq", script).max_output(1000))
-        .await
-        .unwrap();
+    let output = session.run(heavy("seq", script).max_output(1000)).await.unwrap();
     assert!(output.truncated);
     assert_eq!((output.stdout.len(), output.stderr.len()), (1000, 1000));
     assert!(output.stdout.ends_with(b"\n1999999\n2000000\n"));
@@ -105,7 +102,7 @@ async fn input_of_many_megabytes_comes_back() {
     let server = Sshd::start();
     let session = server.session().await;
     let input: Vec<u8> = (0..20_000_000_u32).map(|n| (n % 251) as u8).collect();
-    let command = Command::new("cat", "cat; echo done >&2")
+    let command = heavy("cat", "cat; echo done >&2")
         .stdin(input.clone())
         .max_output(input.len());
     let output = session.run(command).await.unwrap();
@@ -118,7 +115,7 @@ async fn input_that_is_not_read_does_not_hold_up_the_command() {
     let server = Sshd::start();
     let session = server.session().await;
     let output = session
-        .run(Command::new("deaf", "echo done").stdin(vec![b'x'; 30_000_000]))
+        .run(heavy("deaf", "echo done").stdin(vec![b'x'; 30_000_000]))
         .await
         .unwrap();
     assert_eq!(output.stdout_str(), "done");
@@ -158,7 +155,7 @@ async fn twenty_interleaved(options: &str, lines: usize) {
         commands.spawn(async move {
             let script = format!("yes out-{n} | head -n {lines}; yes err-{n} | head -n {lines} >&2; cat");
             let input = vec![b'a' + n as u8; 1_000_000];
-            let command = Command::new("interleaved", script)
+            let command = heavy("interleaved", script)
                 .stdin(input.clone())
                 .max_output(100 << 20);
             let output = session.run(command).await.unwrap();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use mesosflow_steps::remote::{Command, RemoteError, Target};
 use mesosflow_workflow::{ErrorClass, StepError};
 
-use super::sshd::{Sshd, eventually, read_key};
+use super::sshd::{Sshd, eventually, heavy, read_key};
 
 #[tokio::test]
 async fn another_host_key_is_refused_before_the_login() {
@@ -173,9 +173,7 @@ async fn nodes_behind_a_jump_are_reached_through_it() {
     for _ in 0..10 {
         let (session, input) = (Arc::clone(&session), input.clone());
         commands.spawn(async move {
-            let command = Command::new("cat", "cat")
-                .stdin(input.clone())
-                .max_output(input.len());
+            let command = heavy("cat", "cat").stdin(input.clone()).max_output(input.len());
             assert!(session.run(command).await.unwrap().stdout == input);
         });
     }

@@ -3,17 +3,22 @@
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{self, Child, Stdio};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mesosflow_steps::remote::{HostKey, Pool, Session, Target};
+use mesosflow_steps::remote::{Command, HostKey, Pool, Session, Target};
 use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 
 /// How long anything may take on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// A command that moves megabytes, which on a busy machine takes longer than an ordinary one may.
+pub(crate) fn heavy(title: &str, script: impl Into<String>) -> Command {
+    Command::new(title, script).deadline(5 * LIMIT).silence(5 * LIMIT)
+}
 
 pub(crate) struct Sshd {
     pub(crate) dir: TempDir,
@@ -47,7 +52,7 @@ impl Sshd {
         let dir = TempDir::new().unwrap();
         for key in ["host_ed25519", "host_rsa", "user"] {
             let kind = if key == "host_rsa" { "rsa" } else { "ed25519" };
-            let made = Command::new("ssh-keygen")
+            let made = process::Command::new("ssh-keygen")
                 .args(["-q", "-t", kind, "-N", "", "-f"])
                 .arg(dir.path().join(key))
                 .status()
@@ -86,7 +91,7 @@ impl Sshd {
         // It says so itself: a connection alone might be to somebody else.
         let launches = |server: &Self| server.log().matches("Server listening on").count();
         let before = launches(self);
-        let mut child = Command::new("setpriv")
+        let mut child = process::Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "/usr/sbin/sshd", "-D", "-e", "-f"])
             .arg(self.path("sshd_config"))
             .stdin(Stdio::null())
@@ -117,7 +122,7 @@ impl Sshd {
         child.wait().unwrap();
         for (pid, name) in family {
             if name == "sshd" {
-                let _ = Command::new("kill")
+                let _ = process::Command::new("kill")
                     .args(["-KILL", &pid.to_string()])
                     .stderr(Stdio::null())
                     .status();
@@ -171,7 +176,7 @@ impl Drop for Sshd {
                 && is_alive(pid)
             {
                 let group = format!("-{pid}");
-                let _ = Command::new("kill")
+                let _ = process::Command::new("kill")
                     .args(["-KILL", "--", &group])
                     .stderr(Stdio::null())
                     .status();

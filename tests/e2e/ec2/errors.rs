@@ -6,15 +6,16 @@ use mesosflow_tests::{Fault, RUN_LIMIT, What, Which};
 
 use super::stage::Stage;
 
-/// Limits short enough for a test: no machine answers here, and no capacity comes back.
-const QUICK: &str = "[ec2]\ncapacity_limit_s = 1\napi_timeout_s = 2\nboot_limit_s = 1\n";
+/// Limits short enough for a test, where no machine answers and no capacity comes back; and long enough for a stand-in on a
+/// busy machine to answer what it is meant to answer.
+const QUICK: &str = "[ec2]\ncapacity_limit_s = 1\napi_timeout_s = 10\nboot_limit_s = 5\n";
 
 /// What passes by itself is got over: the run comes to where it waits for machines, with what was planned.
 #[test]
 fn what_passes_is_got_over_and_nothing_is_made_twice() {
     let mut stage = Stage::new();
     stage.bench.write("mesosflow.toml", QUICK);
-    let slow = What::DelayAnswer(Duration::from_secs(5));
+    let slow = What::DelayAnswer(Duration::from_secs(25));
     let table = [
         (
             "throttled while launching",
@@ -244,6 +245,6 @@ fn machines_that_never_show_a_host_key_meet_their_limit() {
     stage.bench.write("mesosflow.toml", QUICK);
     let said = stage.run(&[]).ended(1);
     let run = said.run();
-    said.complains(&["not ready after 1 s", "host key", "resume"]);
+    said.complains(&["not ready after 5 s", "host key", "resume"]);
     stage.destroy(&run);
 }

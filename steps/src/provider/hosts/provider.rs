@@ -95,7 +95,7 @@ pub fn instances(spec: &ClusterSpec) -> Vec<(Instance, &HostSpec)> {
                 continue;
             }
             *count += 1;
-            let own = || format!("{}-{role}-{count}", spec.cluster);
+            let own = || role.node_name(&spec.cluster, *count);
             let instance = Instance {
                 id: host.address.to_string(),
                 name: host.name.clone().unwrap_or_else(own),

@@ -14,8 +14,10 @@ use crate::provider::ec2::{self, Ec2Provider};
 use crate::provider::hosts::HostsProvider;
 use crate::provider::local::LocalProvider;
 use crate::provider::{Owner, Provider, ProviderError};
+use crate::remote::job::JobIdError;
 use crate::remote::{
-    Command, HostKey, Job, JobLimits, JobOutput, Output, Pool, RemoteError, Session, Target, quote,
+    Command, HostKey, Job, JobId, JobLimits, JobOutput, JobSettled, Output, Pool, RemoteError, Session,
+    Target, quote,
 };
 
 /// How often a condition on a node is looked at while it is waited for.
@@ -301,7 +303,8 @@ impl World {
     }
 
     /// Runs a script as a durable job named by the step's effect key: found again after a crash, never started twice.
-    /// One that ended without success is forgotten, so that the next try begins it again.
+    /// Its result is taken once. Whatever that is, the next try under this key begins it again: it would not be made if
+    /// what the job had left were there.
     ///
     /// # Errors
     /// The node cannot be reached, the job fails, or it passes a limit (and goes on).
@@ -318,20 +321,41 @@ impl World {
             reason,
         };
         let job = Job {
-            id: key
-                .as_str()
-                .parse()
-                .map_err(|error| unsendable(format!("{error}")))?,
+            id: job_id(key).map_err(|error| unsendable(error.to_string()))?,
             title: script.title.to_owned(),
             script: script.text().map_err(|error| unsendable(error.to_string()))?,
         };
         let session = self.session(node);
         let result = session.run_job(&job, limits).await;
-        if let Err(RemoteError::JobLost { .. } | RemoteError::Exit { .. }) = &result {
+        if let Err(RemoteError::JobLost { .. }) = &result {
             session.job_forget(&job.id).await?;
         }
         result
     }
+
+    /// Settles the job of an effect in doubt, which an older generation may have left running under `key`: waits for it if
+    /// it can `serve`, ends it otherwise or when a limit passes. Afterwards nothing of it runs, and nothing is known of it.
+    ///
+    /// # Errors
+    /// The node cannot be reached, or processes of the job cannot be ended.
+    pub async fn settle_job(
+        &self,
+        node: &Node,
+        key: &EffectKey,
+        serve: bool,
+        limits: JobLimits,
+    ) -> Result<JobSettled, RemoteError> {
+        // No job could be named by a key that is no id of one.
+        let Ok(id) = job_id(key) else {
+            return Ok(JobSettled::Nothing);
+        };
+        self.session(node).job_settle(&id, serve, limits).await
+    }
+}
+
+/// A step's job is named by its effect key and nothing else, so that it is found by whoever knows the key.
+fn job_id(key: &EffectKey) -> Result<JobId, JobIdError> {
+    key.as_str().parse()
 }
 
 /// Acts on several nodes at once and waits for all of them; the first failure in the order of the nodes counts.

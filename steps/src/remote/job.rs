@@ -20,9 +20,15 @@
 //! | – | free | there | lost: begun, and nothing tells how far it came |
 //! | – | free | – | absent: nothing of the script was ever run |
 //!
+//! An `exit` without a number in it counts as none; it and a `pid` of whatever content say that the job was begun.
+//!
 //! The start holds the lock from its first look at these files until the job's own process has inherited it, so two
 //! controllers cannot both start. Killed at any point, it leaves one of these states: before the process is made, absent;
 //! afterwards, running. The process writes `pid` to the disk before it begins and `exit` before it gives up the lock.
+//!
+//! A result is taken once: [`Session::run_job`] fetches the output and removes the job's folder in one command, so that the
+//! same id begins anew if what the job had made turns out to be gone. A controller that dies meanwhile finds the result
+//! again, or nothing.
 
 use std::fmt;
 use std::str::FromStr;
@@ -147,6 +153,17 @@ pub enum JobStatus {
     Lost,
 }
 
+/// How a job whose outcome was never recorded was brought to an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobSettled {
+    /// There was none that ran.
+    Nothing,
+    /// It was waited for, and has ended, however it did.
+    Awaited,
+    /// It was ended, and nothing of it is left.
+    Ended,
+}
+
 /// A finished job: its exit status and the end of its output.
 pub type JobOutput = Output;
 
@@ -182,30 +199,38 @@ impl Session {
 
     /// Waits for the job's end, through lost connections. If a limit passes, the job goes on.
     pub async fn job_wait(&self, job: &Job, limits: JobLimits) -> Result<JobOutput, RemoteError> {
+        self.job_await(job, limits, false).await
+    }
+
+    /// The same; `take` also removes what the node knows of the job once it has ended.
+    async fn job_await(&self, job: &Job, limits: JobLimits, take: bool) -> Result<JobOutput, RemoteError> {
         let started = Instant::now();
         let (mut pause, longest) = POLL;
         let (mut size, mut grew) = (None, started);
+        let mut ended = None;
         loop {
-            match self.job_look(&job.id).await {
+            let looked = match self.job_look(&job.id).await {
                 Ok((JobStatus::Finished { exit }, _)) => {
-                    let (stdout, stderr) = self.job_output(&job.id, OUTPUT_TAIL).await?;
-                    let truncated = stdout.len() >= OUTPUT_TAIL || stderr.len() >= OUTPUT_TAIL;
-                    return Ok(Output {
-                        status: exit,
-                        stdout,
-                        stderr,
-                        truncated,
-                    });
+                    ended = Some(exit);
+                    self.job_result(&job.id, exit, take).await.map(Some)
                 }
+                Ok((JobStatus::Absent, _)) => match ended {
+                    // It was taken, and the answer was lost on its way.
+                    Some(exit) => Ok(Some(result(exit, Default::default()))),
+                    None => return Err(self.unfinished(job, "was never started".to_owned()).await),
+                },
                 Ok((JobStatus::Lost, _)) => return Err(self.lost(job).await),
-                Ok((JobStatus::Absent, _)) => {
-                    return Err(self.unfinished(job, "was never started".to_owned()).await);
-                }
                 Ok((JobStatus::Running { .. }, now)) => {
                     if size.replace(now) != Some(now) {
                         grew = Instant::now();
                     }
+                    Ok(None)
                 }
+                Err(error) => Err(error),
+            };
+            match looked {
+                Ok(Some(output)) => return Ok(output),
+                Ok(None) => {}
                 // The job does not depend on the connection. Looking again is always safe.
                 Err(error) if matches!(error.class(), ErrorClass::Transient | ErrorClass::Ambiguous) => {
                     if started.elapsed() >= limits.deadline {
@@ -227,16 +252,62 @@ impl Session {
         }
     }
 
-    /// Finds the job or starts it, then waits for its end. An exit status other than 0 is an error.
+    /// What a finished job has left; `take` removes it from the node in the same command.
+    async fn job_result(&self, id: &JobId, exit: i32, take: bool) -> Result<JobOutput, RemoteError> {
+        if !take {
+            return Ok(result(exit, self.job_output(id, OUTPUT_TAIL).await?));
+        }
+        let count = OUTPUT_TAIL.to_string();
+        let script = format!("{STATE}{OUTPUT}{FORGET}");
+        let command = self.job_command(format!("result of job {id}"), id, &[("count", &count)], &script)?;
+        let output = self.run(command.max_output(OUTPUT_TAIL)).await?;
+        Ok(result(exit, (output.stdout, output.stderr)))
+    }
+
+    /// Finds the job or starts it, waits for its end and takes its result: whatever that is, the node knows nothing of the
+    /// job afterwards. An exit status other than 0 is an error.
     pub async fn run_job(&self, job: &Job, limits: JobLimits) -> Result<JobOutput, RemoteError> {
         if self.job_start(job).await? == JobStatus::Lost {
             return Err(self.lost(job).await);
         }
-        let output = self.job_wait(job, limits).await?;
+        let output = self.job_await(job, limits, true).await?;
         self.successful(&job.title, output)
     }
 
-    /// Ends a running job: asked first, killed if it does not listen. It then counts as finished with status 143.
+    /// Brings a job of which the outcome was never recorded to an end, and forgets it. One that runs is waited for within
+    /// `limits` if its result can `serve`; otherwise, and past them, it is ended and seen gone.
+    pub async fn job_settle(
+        &self,
+        id: &JobId,
+        serve: bool,
+        limits: JobLimits,
+    ) -> Result<JobSettled, RemoteError> {
+        let settled = match self.job_status(id).await? {
+            JobStatus::Absent => return Ok(JobSettled::Nothing),
+            JobStatus::Finished { .. } | JobStatus::Lost => JobSettled::Nothing,
+            JobStatus::Running { .. } if serve => {
+                let job = Job {
+                    id: id.clone(),
+                    title: id.to_string(),
+                    script: String::new(),
+                };
+                match self.job_await(&job, limits, true).await {
+                    Ok(_) | Err(RemoteError::JobLost { .. }) => JobSettled::Awaited,
+                    Err(RemoteError::JobUnfinished { .. }) => JobSettled::Ended,
+                    Err(error) => return Err(error),
+                }
+            }
+            JobStatus::Running { .. } => JobSettled::Ended,
+        };
+        if settled == JobSettled::Ended {
+            self.job_stop(id).await?;
+        }
+        self.job_forget(id).await?;
+        Ok(settled)
+    }
+
+    /// Ends a running job and all that belongs to it: asked first, killed if it does not listen. Once nothing of it is left,
+    /// it counts as finished with status 143.
     pub async fn job_stop(&self, id: &JobId) -> Result<JobStatus, RemoteError> {
         let variables = [("grace", STOP_GRACE_SECONDS)];
         let command = self.job_command(
@@ -250,7 +321,7 @@ impl Session {
 
     /// Removes every trace of a job that does not run, so that its id may be used again.
     pub async fn job_forget(&self, id: &JobId) -> Result<(), RemoteError> {
-        let command = self.job_command(format!("forget job {id}"), id, &[], FORGET)?;
+        let command = self.job_command(format!("forget job {id}"), id, &[], &format!("{STATE}{FORGET}"))?;
         self.run(command).await.map(drop)
     }
 
@@ -313,6 +384,16 @@ impl Session {
             reason,
             stderr_tail: self.job_stderr(&job.id).await,
         }
+    }
+}
+
+fn result(status: i32, (stdout, stderr): (Vec<u8>, Vec<u8>)) -> JobOutput {
+    let truncated = stdout.len() >= OUTPUT_TAIL || stderr.len() >= OUTPUT_TAIL;
+    Output {
+        status,
+        stdout,
+        stderr,
+        truncated,
     }
 }
 

@@ -66,7 +66,7 @@ mod tunnel;
 pub use command::{Command, Output};
 pub use error::RemoteError;
 pub use host_keys::HostKey;
-pub use job::{Job, JobId, JobLimits, JobOutput, JobStatus};
+pub use job::{Job, JobId, JobLimits, JobOutput, JobSettled, JobStatus};
 pub use pool::Pool;
 pub use quote::quote;
 pub use session::Session;

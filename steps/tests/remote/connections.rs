@@ -6,7 +6,7 @@ use std::sync::Arc;
 use mesosflow_steps::remote::{Command, RemoteError, Target};
 use mesosflow_workflow::{ErrorClass, StepError};
 
-use super::sshd::{Sshd, eventually, heavy, read_key};
+use super::sshd::{Sshd, eventually, heavy, is_alive, read_key};
 
 #[tokio::test]
 async fn another_host_key_is_refused_before_the_login() {
@@ -230,4 +230,70 @@ async fn a_lost_jump_is_made_anew_with_what_is_behind_it() {
             .stdout_str(),
         "again"
     );
+}
+
+/// A way to a server on which nothing moves any more once it is frozen, and which nobody closes.
+struct Relay {
+    port: u16,
+    frozen: Arc<std::sync::atomic::AtomicBool>,
+}
+
+impl Relay {
+    fn to(server: u16) -> Self {
+        use std::io::{Read as _, Write as _};
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let frozen = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let seen = Arc::clone(&frozen);
+        std::thread::spawn(move || {
+            let (near, _) = listener.accept().unwrap();
+            let far = std::net::TcpStream::connect(("127.0.0.1", server)).unwrap();
+            let ways = [(near.try_clone().unwrap(), far.try_clone().unwrap()), (far, near)];
+            for (mut from, mut to) in ways {
+                let seen = Arc::clone(&seen);
+                std::thread::spawn(move || {
+                    let mut buffer = [0; 16384];
+                    loop {
+                        let count = from.read(&mut buffer).unwrap_or(0);
+                        if seen.load(std::sync::atomic::Ordering::SeqCst) {
+                            // Both sockets stay open until the test ends.
+                            loop {
+                                std::thread::park();
+                            }
+                        }
+                        if count == 0 || to.write_all(&buffer[..count]).is_err() {
+                            let _ = to.shutdown(std::net::Shutdown::Both);
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        Self { port, frozen }
+    }
+}
+
+#[tokio::test]
+async fn a_deadline_is_kept_by_the_node_when_nobody_else_is_there() {
+    let server = Sshd::start();
+    let relay = Relay::to(server.port);
+    let target = Target {
+        port: relay.port,
+        ..server.target()
+    };
+    let session = server.pool().session(&target).await.unwrap();
+    let (pid, child) = (server.text("pid"), server.text("child"));
+    let script = format!(
+        "trap '' TERM HUP; echo $$ >{pid}; set -m; sh -c 'echo $$ >{child}.part; mv {child}.part {child}; sleep 1000' & wait"
+    );
+    let command = Command::new("endless", script).deadline(std::time::Duration::from_secs(4));
+    let running = tokio::spawn(async move { session.run(command).await });
+    let inner = eventually("the start", || std::fs::read_to_string(&child).ok()).await;
+    relay.frozen.store(true, std::sync::atomic::Ordering::SeqCst);
+    // The controller does nothing any more.
+    running.abort();
+    for text in [std::fs::read_to_string(&pid).unwrap(), inner] {
+        let process: u32 = text.trim().parse().unwrap();
+        eventually("the end of the process", || (!is_alive(process)).then_some(())).await;
+    }
 }

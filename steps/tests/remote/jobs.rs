@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use mesosflow_steps::remote::{Job, JobLimits, JobStatus, RemoteError, Session};
+use mesosflow_steps::remote::{Job, JobLimits, JobSettled, JobStatus, RemoteError, Session};
 use mesosflow_workflow::{ErrorClass, StepError};
 
 use super::sshd::{Sshd, eventually, is_alive};
@@ -105,7 +105,8 @@ async fn racing_controllers_start_one() {
             );
             racing.spawn(async move {
                 let session = pool.session(&target).await.unwrap();
-                session.run_job(&job, LIMITS).await.unwrap().stdout_str()
+                session.job_start(&job).await.unwrap();
+                session.job_wait(&job, LIMITS).await.unwrap().stdout_str()
             });
         }
         while let Some(output) = racing.join_next().await {
@@ -219,21 +220,152 @@ async fn a_stopped_job_is_finished() {
 }
 
 #[tokio::test]
+async fn a_job_is_stopped_with_all_that_it_started() {
+    let server = Sshd::start();
+    let session = server.session().await;
+    let (left, group, silent) = (server.text("left"), server.text("group"), server.text("silent"));
+    let child =
+        |pid: &str| format!("trap \"\" TERM HUP; echo $$ >{pid}.part; mv {pid}.part {pid}; sleep 1000");
+    // None listens. One has left the session, one the process group, and one has let go of the lock.
+    let script = format!(
+        "trap '' TERM\nsetsid sh -c '{}' &\nset -m\nsh -c '{}' &\nset +m\nsh -c '{}' 9>&- &\nwhile :; do sleep 0.05; done",
+        child(&left),
+        child(&group),
+        child(&silent)
+    );
+    let job = job("deaf", script);
+    session.job_start(&job).await.unwrap();
+    let mut pids = vec![running_pid(&session, &job).await];
+    for file in ["left", "group", "silent"] {
+        let text = eventually("the start", || fs::read_to_string(server.path(file)).ok()).await;
+        pids.push(text.trim().parse().unwrap());
+    }
+    assert_eq!(
+        session.job_stop(&job.id).await.unwrap(),
+        JobStatus::Finished { exit: 143 }
+    );
+    for pid in pids {
+        assert!(!is_alive(pid));
+    }
+}
+
+#[tokio::test]
 async fn a_reused_process_id_is_not_taken_for_the_job() {
     let server = Sshd::start();
     let session = server.session().await;
     let job = job("reused", counting(&server));
     session.job_start(&job).await.unwrap();
     let pid = running_pid(&session, &job).await;
+    let mut innocent = std::process::Command::new("setsid")
+        .args(["sleep", "1000"])
+        .spawn()
+        .unwrap();
     let file = server.path("jobs/reused/pid");
     let text = fs::read_to_string(&file).unwrap();
     let words: Vec<&str> = text.split_whitespace().collect();
-    fs::write(&file, format!("{pid} 1 {}\n", words[2])).unwrap();
-    let stopping = session.job_stop(&job.id).await;
-    assert!(is_alive(pid), "a process that is not the job's was killed");
-    assert_eq!(stopping.unwrap_err().exit_status(), Some(75));
-    fs::write(&file, text).unwrap();
-    session.job_stop(&job.id).await.unwrap();
+    fs::write(&file, format!("{} {} {}\n", innocent.id(), words[1], words[2])).unwrap();
+    let stopped = session.job_stop(&job.id).await;
+    let alive = is_alive(innocent.id());
+    innocent.kill().unwrap();
+    innocent.wait().unwrap();
+    assert!(alive, "a process that is not the job's was killed");
+    assert_eq!(stopped.unwrap(), JobStatus::Finished { exit: 143 });
+    // The job itself was found by its lock.
+    assert!(!is_alive(pid));
+}
+
+#[tokio::test]
+async fn a_result_is_taken_once() {
+    let server = Sshd::start();
+    let session = server.session().await;
+    fs::write(server.path("go"), "").unwrap();
+    let job = job("once", counting(&server));
+    session.job_start(&job).await.unwrap();
+    session.job_wait(&job, LIMITS).await.unwrap();
+    // Whoever started it died before it took the result: the next one does.
+    for round in 1..=3 {
+        let error = session.run_job(&job, LIMITS).await.unwrap_err();
+        assert_eq!(error.exit_status(), Some(5));
+        assert!(error.to_string().ends_with("\n    err"), "{error}");
+        assert_eq!(begun(&server), round);
+        assert_eq!(session.job_status(&job.id).await.unwrap(), JobStatus::Absent);
+    }
+}
+
+#[tokio::test]
+async fn half_a_record_is_a_job_that_was_begun() {
+    let server = Sshd::start();
+    let session = server.session().await;
+    fs::write(server.path("go"), "").unwrap();
+    for (id, files) in [
+        ("empty-pid", &["lock", "pid"][..]),
+        ("empty-exit", &["lock", "pid", "exit"]),
+        ("no-lock", &["pid"]),
+    ] {
+        let folder = server.path("jobs").join(id);
+        fs::create_dir_all(&folder).unwrap();
+        for file in files {
+            fs::write(folder.join(file), "").unwrap();
+        }
+        let job = job(id, counting(&server));
+        assert_eq!(
+            session.job_status(&job.id).await.unwrap(),
+            JobStatus::Lost,
+            "{id}"
+        );
+        let error = session.run_job(&job, LIMITS).await.unwrap_err();
+        assert!(matches!(error, RemoteError::JobLost { .. }), "{id}: {error}");
+        session.job_forget(&job.id).await.unwrap();
+        assert_eq!(
+            session.run_job(&job, LIMITS).await.unwrap_err().exit_status(),
+            Some(5),
+            "{id}"
+        );
+    }
+    assert_eq!(begun(&server), 3);
+}
+
+#[tokio::test]
+async fn a_job_in_doubt_is_awaited_or_ended() {
+    let server = Sshd::start();
+    let session = server.session().await;
+    let settle = async |job: &Job, serve, limits| {
+        let settled = session.job_settle(&job.id, serve, limits).await.unwrap();
+        assert_eq!(session.job_status(&job.id).await.unwrap(), JobStatus::Absent);
+        settled
+    };
+    let doubtful = job("doubtful", counting(&server));
+    assert_eq!(settle(&doubtful, true, LIMITS).await, JobSettled::Nothing);
+
+    session.job_start(&doubtful).await.unwrap();
+    let pid = running_pid(&session, &doubtful).await;
+    assert_eq!(settle(&doubtful, false, LIMITS).await, JobSettled::Ended);
+    assert!(!is_alive(pid));
+
+    session.job_start(&doubtful).await.unwrap();
+    let pid = running_pid(&session, &doubtful).await;
+    let short = JobLimits {
+        deadline: Duration::from_millis(200),
+        ..LIMITS
+    };
+    assert_eq!(settle(&doubtful, true, short).await, JobSettled::Ended);
+    assert!(!is_alive(pid));
+
+    session.job_start(&doubtful).await.unwrap();
+    let pid = running_pid(&session, &doubtful).await;
+    let commands = || server.log().matches("Starting session: command").count();
+    let before = commands();
+    let (settled, ()) = tokio::join!(settle(&doubtful, true, LIMITS), async {
+        // The second look comes after the first has found it running.
+        eventually("two looks", || (commands() >= before + 2).then_some(())).await;
+        fs::write(server.path("go"), "").unwrap();
+    });
+    assert_eq!(settled, JobSettled::Awaited);
+    assert!(!is_alive(pid));
+
+    session.job_start(&doubtful).await.unwrap();
+    session.job_wait(&doubtful, LIMITS).await.unwrap();
+    assert_eq!(settle(&doubtful, true, LIMITS).await, JobSettled::Nothing);
 }
 
 #[tokio::test]

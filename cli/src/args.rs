@@ -159,6 +159,12 @@ pub(crate) struct ResumeArgs {
     /// Use recorded outcomes although this program computes other inputs for their steps
     #[arg(long)]
     pub(crate) accept_drift: bool,
+    /// Take the cluster over although its nodes know a newer driver, whose journal this one is an older copy of
+    #[arg(long)]
+    pub(crate) take_over: bool,
+    /// Do not ask before taking over
+    #[arg(long, short, requires = "take_over")]
+    pub(crate) yes: bool,
 }
 
 /// Of `replay`.

@@ -103,7 +103,7 @@ async fn begin(app: &App, run: &Run, spec: ClusterSpec) -> Result<wiring::World,
             .because_of(&error)
         })?;
     tracing::info!(run = %run.id(), version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "begins");
-    wiring::open_world(spec, run.id(), &run_dir, run.token()).await
+    wiring::open_world(spec, &run.state(), &run_dir, run.token()).await
 }
 
 /// Prints what became of the run.
@@ -172,6 +172,11 @@ fn judge(app: &App, state: &RunState, outcome: Outcome, stop: &Stop) -> Result<(
         Outcome::Failed { step, error } => {
             Err(failed(app, state, &step, &error).hint(format!("to go on: {resume}")))
         }
+        Outcome::Fenced { reason } => Err(CliError::refused(format!(
+            "run `{run}` may not go on: another driver has taken cluster `{}` over",
+            state.cluster
+        ))
+        .because_of_report(&reason)),
         Outcome::Interrupted { reason } if stop.is_requested() && reason.hint.is_none() => Err(
             CliError::new(Exit::Interrupted, format!("run `{run}` was interrupted"))
                 .hint(format!("to go on: {resume}")),

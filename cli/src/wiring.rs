@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mesosflow_journal::SqliteJournal;
 use mesosflow_workflow::{
-    CatalogueEntry, ErrorClass, ErrorReport, FencingToken, Outcome, Resource, Run, RunId, RunState, Settings, StepError,
+    CatalogueEntry, Epoch, ErrorClass, ErrorReport, FencingToken, Outcome, Resource, Run, RunId, RunState, Settings, StepError,
     Stop, Store,
 };
 
@@ -99,20 +99,47 @@ pub(crate) fn frozen_spec(state: &RunState) -> Result<ClusterSpec, CliError> {
 /// Everything that the steps of a run may touch.
 pub(crate) async fn open_world(
     spec: ClusterSpec,
-    run: RunId,
+    state: &RunState,
     run_dir: &Path,
     token: FencingToken,
 ) -> Result<World, CliError> {
-    World::open(spec, run, run_dir, Some(token)).await.map_err(|error| {
+    let hub = mesosflow_steps::hub(state);
+    let opened = World::open(spec, state.run, run_dir, Some(token)).await;
+    opened.map(|world| world.with_hub(hub)).map_err(|error| {
         let hint = match &error {
             WorldError::Provider(provider) => provider.hint(),
             _ => None,
         };
         let mut cli =
-            CliError::new(Exit::Interrupted, format!("cannot begin with run `{run}`")).because_of(&error);
+            CliError::new(Exit::Interrupted, format!("cannot begin with run `{}`", state.run)).because_of(&error);
         cli.hints.extend(hint);
         cli
     })
+}
+
+/// The newest epoch of a run's cluster that any of its nodes has seen; none where there is no node yet.
+pub(crate) async fn newest_fence(
+    spec: &ClusterSpec,
+    state: &RunState,
+    run_dir: &Path,
+) -> Result<Option<Epoch>, CliError> {
+    let nodes = mesosflow_steps::awaited(state);
+    let failed = |error: &dyn StepError| {
+        CliError::new(
+            Exit::Failed,
+            format!("cannot ask the nodes of cluster `{}` for their driver", state.cluster),
+        )
+        .because_of_report(&ErrorReport::of(error))
+    };
+    let world = World::open(spec.clone(), state.run, run_dir, None)
+        .await
+        .map_err(|error| {
+            CliError::new(Exit::Failed, format!("cannot look at run `{}`", state.run)).because_of(&error)
+        })?;
+    world
+        .newest_fence(state.cluster_id, &nodes)
+        .await
+        .map_err(|error| failed(&error))
 }
 
 /// Drives a run to an end.

@@ -6,6 +6,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use mesosflow_workflow::{RecordError, Resource, Run};
 
 use crate::provider::ProviderError;
+use crate::remote::RemoteError;
 use crate::world::World;
 
 /// What was deleted.
@@ -24,6 +25,9 @@ pub enum DestroyError {
     /// The journal failed.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// Another driver has taken the cluster over.
+    #[error(transparent)]
+    Fenced(#[from] RemoteError),
     /// The provider says that all was deleted, and still has it.
     #[error("still there after all was deleted: {}", .0.iter().map(|r| r.name.as_str()).collect::<Vec<_>>().join(", "))]
     Left(Vec<Resource>),
@@ -119,6 +123,7 @@ async fn delete_all(
     deleted: &mut Vec<Resource>,
 ) -> Result<(), DestroyError> {
     let provider = world.provider();
+    world.guard().await?;
     let mut todo = provider.owned(world.owner()).await?;
     for recorded in ledger.resources() {
         if !todo

@@ -12,7 +12,7 @@ use crate::service::Service;
 use crate::world::{Script, World, on_each};
 
 /// A format takes seconds; a JVM on a starved machine takes its time to start.
-const FORMAT_LIMITS: JobLimits = JobLimits {
+pub const FORMAT_LIMITS: JobLimits = JobLimits {
     deadline: Duration::from_secs(240),
     silence: Duration::from_secs(240),
 };

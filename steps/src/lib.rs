@@ -28,9 +28,9 @@ pub mod zookeeper;
 
 pub use catalogue::catalogue;
 pub use deploy::deploy;
-pub use destroy::{DestroyError, Destroyed, destroy};
+pub use destroy::{DestroyError, Destroyed, Ledger, destroy};
 pub use plan::{Plan, PlannedResource, PlannedStep, plan};
 pub use provider::{ProviderError, Tagged};
 pub use setup::{Report, Ui};
-pub use view::{nodes, report};
+pub use view::{awaited, hub, nodes, report};
 pub use world::{World, WorldError, open_provider, precheck, settle, survey};

@@ -33,6 +33,19 @@ pub fn nodes(state: &RunState) -> Vec<Instance> {
     nodes
 }
 
+/// The nodes that have answered at least once, by the history.
+pub fn awaited(state: &RunState) -> Vec<Node> {
+    outputs(state, &AwaitNode::ID)
+}
+
+/// The first master, where it has answered once and still exists by the history.
+pub fn hub(state: &RunState) -> Option<Node> {
+    let exists = nodes(state);
+    awaited(state).into_iter().find(|node| {
+        node.role == Role::Master && node.index == 1 && exists.iter().any(|known| known.id == node.id)
+    })
+}
+
 /// The outputs of a step's items.
 fn outputs<T: DeserializeOwned>(state: &RunState, step: &StepId) -> Vec<T> {
     let Some(found) = state.step(step) else {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mesosflow_workflow::{ClusterId, EffectKey, Epoch, FencingToken, RunId};
+use mesosflow_workflow::{ClusterId, Effect, EffectKey, Epoch, FencingToken, RunId, Settled, StepCx};
 
 use crate::act::ActError;
 use crate::cluster::{ClusterSpec, Instance, Node, ProviderKind};
@@ -31,6 +31,8 @@ pub struct World {
     key: ClusterKey,
     pool: Pool,
     folder: PathBuf,
+    /// The first master, where it is known from the beginning.
+    hub: Option<Node>,
 }
 
 /// The world of a run cannot be opened.
@@ -137,6 +139,7 @@ impl World {
             key,
             pool,
             folder: folder.to_owned(),
+            hub: None,
         })
     }
 
@@ -157,7 +160,15 @@ impl World {
             pool: Pool::new(key.path()),
             key,
             folder: folder.to_owned(),
+            hub: None,
         })
+    }
+
+    /// The same with the first master that the history knows, which is asked before anything is destroyed.
+    #[must_use]
+    pub fn with_hub(mut self, hub: Option<Node>) -> Self {
+        self.hub = hub;
+        self
     }
 
     /// What the user asked for.
@@ -247,6 +258,45 @@ impl World {
     /// Somebody newer has been there, or the node cannot be reached.
     pub async fn hold_fence(&self, node: &Node) -> Result<(), RemoteError> {
         self.run(node, Script::new("hold the fence", ":")).await.map(drop)
+    }
+
+    /// Refuses where somebody newer drives the cluster, as its first master says; to be asked before something is destroyed
+    /// that no node can protect. A first master that cannot be asked protects nothing: it may be what is to be destroyed.
+    ///
+    /// # Errors
+    /// Somebody newer has been there.
+    pub async fn guard(&self) -> Result<(), RemoteError> {
+        let Some(hub) = &self.hub else {
+            return Ok(());
+        };
+        match self.hold_fence(hub).await {
+            Err(error @ RemoteError::Fenced { .. }) => Err(error),
+            Err(error) => {
+                tracing::info!(node = %hub.name, %error, "cannot be asked whether somebody newer drives the cluster");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Settles the job of an older effect of the step that is about to act: it is awaited where it works on the same input and
+    /// nobody has asked for the step by name; otherwise it is ended.
+    ///
+    /// # Errors
+    /// As [`World::settle_job`].
+    pub async fn settle(
+        cx: &StepCx<Self>,
+        node: &Node,
+        effect: &Effect,
+        limits: JobLimits,
+    ) -> Result<Settled, RemoteError> {
+        let serves = cx.has_input_of(effect) && !cx.named_by_replay();
+        let settled = cx.world().settle_job(node, &effect.key, serves, limits).await?;
+        Ok(match settled {
+            JobSettled::Nothing => Settled::Gone,
+            JobSettled::Awaited => Settled::Awaited,
+            JobSettled::Ended => Settled::Ended,
+        })
     }
 
     /// Runs a script on a node as root and returns what it printed.

@@ -16,16 +16,20 @@ pub enum ErrorClass {
     Ambiguous,
     /// Needs a person (expired credentials, a full disk on a node): the run pauses with a hint.
     Operator,
+    /// Another driver has taken the cluster over, as a node says: nothing more may be done, and the run pauses.
+    Fenced,
 }
 
 impl ErrorClass {
-    /// How much one matters beside another when several items fail: what nobody can put right, then what a person can.
+    /// How much one matters beside another when several items fail: who may not act at all, then what nobody can put right,
+    /// then what a person can.
     pub(crate) const fn rank(self) -> u8 {
         match self {
             Self::Transient => 0,
             Self::Ambiguous => 1,
             Self::Operator => 2,
             Self::Permanent => 3,
+            Self::Fenced => 4,
         }
     }
 

@@ -188,6 +188,7 @@ impl<W: Send + Sync + 'static> Flow<W> {
                 item: item.cloned(),
                 attempt,
                 effect_key: EffectKey::derive(state.run, generation, &S::ID, item, round),
+                input_digest: progress.and_then(|p| p.input_digest.clone()).unwrap_or_default(),
                 // Named once: what runs again later, since something before it has changed, was not meant.
                 named_by_replay: state.is_named_by_replay(&S::ID)
                     && generation == state.generation

@@ -50,8 +50,9 @@ impl Halt {
             Self::Drift(_) => 2,
             // What a person can put right must not hide a failure that cannot.
             Self::Failed { error, .. } if matches!(error.class, ErrorClass::Operator) => 3,
+            Self::Failed { error, .. } if matches!(error.class, ErrorClass::Fenced) => 5,
             Self::Failed { .. } => 4,
-            Self::Record(_) => 5,
+            Self::Record(_) => 6,
         }
     }
 }

@@ -107,6 +107,11 @@ pub enum Outcome {
         /// Why, and what to do.
         reason: ErrorReport,
     },
+    /// A node refused it: another driver has taken the cluster over, and the history of that is in another journal.
+    Fenced {
+        /// What the node said, and what to do.
+        reason: ErrorReport,
+    },
     /// It stopped before doing anything, since the history does not fit this program.
     Drifted(
         /// The first such step.
@@ -383,6 +388,11 @@ fn conclude(state: &RunState, halt: Option<Halt>) -> (Event, Outcome) {
                 Event::RunPartial { open: open.clone() },
                 Outcome::Partial { open },
             )
+        }
+        Some(Halt::Failed { step, error }) if error.class == ErrorClass::Fenced => {
+            let message = format!("step `{step}`: {}", error.message);
+            let (event, reason) = interrupted(ErrorReport { message, ..error });
+            (event, Outcome::Fenced { reason })
         }
         Some(Halt::Failed { step, error }) if error.class == ErrorClass::Operator => {
             let message = format!("step `{step}` needs a person: {}", error.message);

@@ -120,6 +120,7 @@ pub struct StepCx<W> {
     pub(crate) item: Option<ItemKey>,
     pub(crate) attempt: Attempt,
     pub(crate) effect_key: EffectKey,
+    pub(crate) input_digest: String,
     pub(crate) named_by_replay: bool,
 }
 
@@ -154,6 +155,11 @@ impl<W> StepCx<W> {
     /// outcome was stale.
     pub const fn effect_key(&self) -> &EffectKey {
         &self.effect_key
+    }
+
+    /// Whether an older effect acted on the very input that this attempt has.
+    pub fn has_input_of(&self, effect: &Effect) -> bool {
+        self.input_digest == effect.input_digest
     }
 
     /// Whether a replay named this very step as its first (`replay --from` it): the user means it.

@@ -55,6 +55,9 @@ pub(super) async fn probe(place: &Place, cx: &StepCx<World>) -> Result<Probe<Ins
 pub(super) async fn apply(place: &Place, cx: &StepCx<World>) -> Result<Instance, ActError> {
     let (provider, slot) = (cx.world().provider(), place.slot(cx));
     let outdated = provider.outdated(&slot).await?;
+    if !outdated.is_empty() {
+        cx.world().guard().await?;
+    }
     provider.release(&outdated).await?;
     for old in outdated {
         provider.delete(&old).await?;

@@ -319,7 +319,7 @@ impl StepError for RemoteError {
                 ErrorClass::Operator
             }
             Self::FenceUnusable { .. } => ErrorClass::Operator,
-            Self::Fenced { .. } => FENCED_CLASS,
+            Self::Fenced { .. } => ErrorClass::Fenced,
             Self::NoHostKey { .. }
             | Self::Exit { .. }
             | Self::BadAnswer { .. }
@@ -356,9 +356,6 @@ impl StepError for RemoteError {
         }
     }
 }
-
-/// Who was taken over cannot go on by trying again.
-const FENCED_CLASS: ErrorClass = ErrorClass::Permanent;
 
 fn fenced(node: &str, seen: Epoch, ours: Epoch) -> String {
     if seen == ours {

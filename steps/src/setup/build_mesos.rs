@@ -8,7 +8,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use mesosflow_workflow::{Limits, Probe, Retry, Step, StepCx, StepError as _, StepId};
+use mesosflow_workflow::{Effect, Limits, Probe, Retry, Step, StepCx, StepError as _, StepId, Settled};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -228,6 +228,10 @@ impl Step for BuildMesos {
             "/root/mesos on {} changes while it is looked at",
             self.hub.name
         )))
+    }
+
+    async fn settle(&self, cx: &StepCx<World>, effect: &Effect) -> Result<Settled, ActError> {
+        Ok(World::settle(cx, &self.hub, effect, BUILD_LIMITS).await?)
     }
 
     fn limits(&self) -> Limits {

@@ -7,12 +7,12 @@
 
 use std::time::Duration;
 
-use mesosflow_workflow::{Limits, Probe, RunId, Step, StepCx, StepId};
+use mesosflow_workflow::{Effect, Limits, Probe, RunId, Step, StepCx, StepId, Settled};
 use serde::Serialize;
 
 use crate::act::ActError;
 use crate::cluster::Node;
-use crate::hdfs::{Formatted, Hdfs, NameFolder};
+use crate::hdfs::{FORMAT_LIMITS, Formatted, Hdfs, NameFolder};
 use crate::world::World;
 
 /// What is formatted.
@@ -89,6 +89,10 @@ impl Step for HdfsFormat {
                 "a datanode's folder on {node} still belongs to {id}"
             ))),
         }
+    }
+
+    async fn settle(&self, cx: &StepCx<World>, effect: &Effect) -> Result<Settled, ActError> {
+        Ok(World::settle(cx, &self.namenode, effect, FORMAT_LIMITS).await?)
     }
 
     fn limits(&self) -> Limits {

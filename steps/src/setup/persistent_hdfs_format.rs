@@ -7,12 +7,12 @@
 
 use std::time::Duration;
 
-use mesosflow_workflow::{ErrorClass, Limits, Probe, Step, StepCx, StepId};
+use mesosflow_workflow::{Effect, ErrorClass, Limits, Probe, Step, StepCx, StepId, Settled};
 use serde::Serialize;
 
 use crate::act::ActError;
 use crate::cluster::Node;
-use crate::hdfs::{Formatted, Hdfs, NameFolder, PERSISTENT_DATA};
+use crate::hdfs::{FORMAT_LIMITS, Formatted, Hdfs, NameFolder, PERSISTENT_DATA};
 use crate::world::World;
 
 /// What is formatted.
@@ -99,6 +99,10 @@ impl Step for PersistentHdfsFormat {
                 "the persistent namenode's folder changed after its format",
             )),
         }
+    }
+
+    async fn settle(&self, cx: &StepCx<World>, effect: &Effect) -> Result<Settled, ActError> {
+        Ok(World::settle(cx, &self.namenode, effect, FORMAT_LIMITS).await?)
     }
 
     fn limits(&self) -> Limits {

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use mesosflow_workflow::{Limits, Probe, Step, StepCx, StepId};
+use mesosflow_workflow::{Effect, Limits, Probe, Step, StepCx, StepId, Settled};
 use serde::Serialize;
 
 use crate::act::ActError;
@@ -63,6 +63,10 @@ impl Step for SetupMaster {
     async fn verify(&self, cx: &StepCx<World>, (): &()) -> Result<(), ActError> {
         self.setup.verify(cx.world()).await?;
         self.software.verify(cx.world()).await
+    }
+
+    async fn settle(&self, cx: &StepCx<World>, effect: &Effect) -> Result<Settled, ActError> {
+        Ok(World::settle(cx, &self.setup.node, effect, Software::LIMITS).await?)
     }
 
     fn limits(&self) -> Limits {

@@ -61,6 +61,12 @@ pub struct Software {
 }
 
 impl Software {
+    /// Those of the job that lays it out on the first master.
+    pub const LIMITS: JobLimits = JobLimits {
+        deadline: LAY_OUT_LIMIT,
+        silence: LAY_OUT_LIMIT,
+    };
+
     /// The software of the first master, which downloads it.
     pub const fn first(node: Node) -> Self {
         Self {
@@ -142,11 +148,7 @@ impl Software {
         let script = Script::new("put Hadoop, Spark and ZooKeeper in place", LAY_OUT)
             .var("folder", FOLDER)
             .var("url", self.url.as_deref().unwrap_or_default());
-        let limits = JobLimits {
-            deadline: LAY_OUT_LIMIT,
-            silence: LAY_OUT_LIMIT,
-        };
-        match world.job(&self.node, key, script, limits).await {
+        match world.job(&self.node, key, script, Self::LIMITS).await {
             Ok(_) => Ok(()),
             Err(error) if error.exit_status() == Some(NOT_DOWNLOADED) => {
                 Err(ActError::not_yet(error.to_string()).hinted(format!(

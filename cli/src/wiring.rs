@@ -13,7 +13,7 @@ pub(crate) use ipnet::IpNet;
 pub(crate) use mesosflow_steps::cluster::{
     ClusterSpec, Ec2Spec, HostKeySource, Instance, LATEST, MesosSource, ProviderKind, Role,
 };
-use mesosflow_steps::{DestroyError, ProviderError, WorldError};
+use mesosflow_steps::{DestroyError, KeyExpected, ProviderError};
 pub(crate) use mesosflow_steps::{Plan, Report, Tagged, World};
 
 use crate::error::CliError;
@@ -97,16 +97,15 @@ pub(crate) fn frozen_spec(state: &RunState) -> Result<ClusterSpec, CliError> {
 
 /// Everything that the steps of a run may touch.
 pub(crate) async fn open_world(spec: ClusterSpec, run: RunId, run_dir: &Path) -> Result<World, CliError> {
-    World::open(spec, run, run_dir, None).await.map_err(|error| {
-        let hint = match &error {
-            WorldError::Provider(provider) => provider.hint(),
-            _ => None,
-        };
-        let mut cli =
-            CliError::new(Exit::Interrupted, format!("cannot begin with run `{run}`")).because_of(&error);
-        cli.hints.extend(hint);
-        cli
-    })
+    World::open(spec, run, run_dir, None, &KeyExpected::MayBeMade)
+        .await
+        .map_err(|error| {
+            let hint = error.hint();
+            let mut cli =
+                CliError::new(Exit::Interrupted, format!("cannot begin with run `{run}`")).because_of(&error);
+            cli.hints.extend(hint);
+            cli
+        })
 }
 
 /// Drives a run to an end.

@@ -29,6 +29,7 @@ pub mod zookeeper;
 pub use catalogue::catalogue;
 pub use deploy::deploy;
 pub use destroy::{DestroyError, Destroyed, destroy};
+pub use key::{KeyError, KeyExpected};
 pub use plan::{Plan, PlannedResource, PlannedStep, plan};
 pub use provider::{ProviderError, Tagged};
 pub use setup::{Report, Ui};

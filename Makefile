@@ -40,6 +40,8 @@ bench: setup
 	@$(MAKE) --no-print-directory -j2 build image
 	@$(MAKE) --no-print-directory standin
 	@cargo run --quiet --release --locked -p mesosflow-journal --example bench -- "$(TARGET)/release/mesosflow"
+	$(call install_packages,openssh-server)
+	@cargo run --quiet --release --locked -p mesosflow-steps --example bench_remote
 
 lint: setup setup-lint
 	cargo fmt --all --check

@@ -20,6 +20,19 @@ pub(crate) struct CliError {
     pub(crate) hints: Vec<String>,
     /// How the program ends.
     pub(crate) exit: Exit,
+    /// What sort it is, for those who act on it.
+    pub(crate) kind: Kind,
+}
+
+/// Errors that are dealt with, and not only told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// It is told, and that is all.
+    Plain,
+    /// There is nobody to tell: the reader of the output has gone.
+    Silent,
+    /// One run's history is damaged.
+    DamagedRun,
 }
 
 impl CliError {
@@ -30,6 +43,7 @@ impl CliError {
             causes: Vec::new(),
             hints: Vec::new(),
             exit,
+            kind: Kind::Plain,
         }
     }
 
@@ -73,9 +87,9 @@ impl CliError {
         self
     }
 
-    /// Whether there is nobody to tell: the reader of the output has gone.
+    /// Whether there is nobody to tell.
     pub(crate) fn is_silent(&self) -> bool {
-        self.message.is_empty()
+        self.kind == Kind::Silent
     }
 
     /// The lines for standard error.
@@ -110,7 +124,10 @@ impl From<io::Error> for CliError {
     /// For failures of standard output. That its reader has gone is nothing to complain about.
     fn from(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {
-            return Self::new(Exit::Done, "");
+            return Self {
+                kind: Kind::Silent,
+                ..Self::new(Exit::Done, "the reader of the output has gone")
+            };
         }
         Self::new(Exit::Failed, "cannot write to the standard output").because_of(&error)
     }
@@ -123,6 +140,10 @@ impl From<&StoreError> for CliError {
             causes: chain(error.source()),
             hints: Vec::new(),
             exit,
+            kind: match error {
+                StoreError::DamagedRun { .. } => Kind::DamagedRun,
+                _ => Kind::Plain,
+            },
         };
         match error {
             StoreError::UnknownRun { .. } => cli(Exit::Usage).hint("`mesosflow list` shows the runs"),

@@ -103,7 +103,9 @@ async fn begin(app: &App, run: &Run, spec: ClusterSpec) -> Result<wiring::World,
             .because_of(&error)
         })?;
     tracing::info!(run = %run.id(), version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "begins");
-    wiring::open_world(spec, &run.state(), &run_dir, run.token()).await
+    let state = run.state();
+    let key = wiring::key_of(&state);
+    wiring::open_world(spec, &state, &run_dir, run.token(), &key).await
 }
 
 /// Prints what became of the run.

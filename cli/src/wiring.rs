@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use mesosflow_journal::SqliteJournal;
 use mesosflow_workflow::{
-    CatalogueEntry, Epoch, ErrorClass, ErrorReport, FencingToken, Outcome, Resource, Run, RunId, RunState, Settings, StepError,
-    Stop, Store,
+    CatalogueEntry, Epoch, ErrorClass, ErrorReport, FencingToken, Outcome, Resource, Run, RunId, RunState,
+    Settings, StepError, Stop, Store,
 };
 
 pub(crate) use ipnet::IpNet;
 pub(crate) use mesosflow_steps::cluster::{
     ClusterSpec, Ec2Spec, HostKeySource, Instance, LATEST, MesosSource, ProviderKind, Role,
 };
-pub(crate) use mesosflow_steps::Ledger;
-use mesosflow_steps::{DestroyError, ProviderError, WorldError};
+use mesosflow_steps::{DestroyError, ProviderError};
+pub(crate) use mesosflow_steps::{KeyExpected, Ledger};
 pub(crate) use mesosflow_steps::{Plan, Report, Tagged, World};
 
 use crate::error::CliError;
@@ -102,19 +102,29 @@ pub(crate) async fn open_world(
     state: &RunState,
     run_dir: &Path,
     token: FencingToken,
+    key: &KeyExpected,
 ) -> Result<World, CliError> {
     let hub = mesosflow_steps::hub(state);
-    let opened = World::open(spec, state.run, run_dir, Some(token)).await;
+    let opened = World::open(spec, state.run, run_dir, Some(token), key).await;
     opened.map(|world| world.with_hub(hub)).map_err(|error| {
-        let hint = match &error {
-            WorldError::Provider(provider) => provider.hint(),
-            _ => None,
-        };
-        let mut cli =
-            CliError::new(Exit::Interrupted, format!("cannot begin with run `{}`", state.run)).because_of(&error);
-        cli.hints.extend(hint);
+        let message = format!("cannot begin with run `{}`", state.run);
+        let mut cli = CliError::new(Exit::Interrupted, message).because_of(&error);
+        cli.hints.extend(error.hint());
         cli
     })
+}
+
+/// What is known of the cluster's key: once nodes may have one, there is no other.
+pub(crate) fn key_of(state: &RunState) -> KeyExpected {
+    mesosflow_steps::key_of(state)
+}
+
+/// The same where nobody has to log in.
+pub(crate) fn key_if_kept(state: &RunState) -> KeyExpected {
+    match mesosflow_steps::key_of(state) {
+        KeyExpected::MustExist { public } => KeyExpected::MayBeLost { public },
+        _ => KeyExpected::MayBeLost { public: None },
+    }
 }
 
 /// The newest epoch of a run's cluster that any of its nodes has seen; none where there is no node yet.
@@ -127,15 +137,21 @@ pub(crate) async fn newest_fence(
     let failed = |error: &dyn StepError| {
         CliError::new(
             Exit::Failed,
-            format!("cannot ask the nodes of cluster `{}` for their driver", state.cluster),
+            format!(
+                "cannot ask the nodes of cluster `{}` for their driver",
+                state.cluster
+            ),
         )
         .because_of_report(&ErrorReport::of(error))
     };
-    let world = World::open(spec.clone(), state.run, run_dir, None)
-        .await
-        .map_err(|error| {
-            CliError::new(Exit::Failed, format!("cannot look at run `{}`", state.run)).because_of(&error)
-        })?;
+    let key = mesosflow_steps::key_of(state);
+    let opened = World::open(spec.clone(), state.run, run_dir, None, &key).await;
+    let world = opened.map_err(|error| {
+        let message = format!("cannot look at the nodes of run `{}`", state.run);
+        let mut cli = CliError::new(Exit::Failed, message).because_of(&error);
+        cli.hints.extend(error.hint());
+        cli
+    })?;
     world
         .newest_fence(state.cluster_id, &nodes)
         .await

@@ -1,10 +1,16 @@
 //! The cluster's own key: made for the run, never the user's.
+//!
+//! A cluster has one key as long as it lives. Once it may be on a node, a missing file is a lost key and no reason for a new
+//! one: that would be refused everywhere.
 
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use ssh_key::{Algorithm, LineEnding, PrivateKey};
+
+use crate::cluster::ProviderKind;
+use crate::hub::KEY_PATH;
 
 /// The private key's file in the run's folder.
 const FILE: &str = "cluster_ed25519";
@@ -14,6 +20,33 @@ const FILE: &str = "cluster_ed25519";
 pub struct ClusterKey {
     path: PathBuf,
     public: String,
+    lost: bool,
+}
+
+/// What is known of the key before its file is looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyExpected {
+    /// No node can have it yet: a missing one is made.
+    MayBeMade,
+    /// Nodes have it. A missing one, or another one than `public`, is an error.
+    MustExist {
+        /// Its public half as an `authorized_keys` line, where that is known.
+        public: Option<String>,
+    },
+    /// Nodes may have it, and nobody has to log in with it: as for taking the cluster down. None is made.
+    MayBeLost {
+        /// Its public half as an `authorized_keys` line, where that is known.
+        public: Option<String>,
+    },
+}
+
+impl KeyExpected {
+    fn public(&self) -> Option<&String> {
+        match self {
+            Self::MayBeMade => None,
+            Self::MustExist { public } | Self::MayBeLost { public } => public.as_ref(),
+        }
+    }
 }
 
 /// The key cannot be made or read.
@@ -39,33 +72,74 @@ pub enum KeyError {
         #[source]
         source: ssh_key::Error,
     },
+    /// The cluster has a key, and its file is gone.
+    #[error("the cluster's key {} is lost; its nodes let nobody else in{}", path.display(), half(public.as_ref()))]
+    Lost {
+        /// Where it belongs.
+        path: PathBuf,
+        /// Its public half.
+        public: Option<String>,
+    },
+    /// The cluster has a key, and another one is in its place.
+    #[error("{} is not the cluster's key, whose public half is `{public}`", path.display())]
+    Another {
+        /// The file.
+        path: PathBuf,
+        /// The public half of the cluster's key.
+        public: String,
+    },
+}
+
+impl KeyError {
+    /// What can be done about it, for nodes of this provider.
+    pub fn hint(&self, provider: ProviderKind, first_master: &str) -> Option<String> {
+        let (Self::Lost { path, .. } | Self::Another { path, .. }) = self else {
+            return None;
+        };
+        let path = path.display();
+        let way = match provider {
+            ProviderKind::Local => format!(
+                "the first master has a copy: `(umask 077; podman exec {first_master} cat {KEY_PATH} > {path})`"
+            ),
+            ProviderKind::Hosts => format!(
+                "the first master has a copy: log in to {first_master} with your own key, and bring {KEY_PATH} to {path} (mode 0600)"
+            ),
+            ProviderKind::Ec2 => format!(
+                "put it back from a backup; if {first_master} has a key pair of your own, it has a copy at {KEY_PATH} (mode 0600 here)"
+            ),
+        };
+        Some(format!(
+            "{way}; without it nothing can be done on the nodes, and `mesosflow destroy` still works"
+        ))
+    }
+}
+
+/// Which key it is, if that is known.
+fn half(public: Option<&String>) -> String {
+    public.map_or_else(String::new, |public| format!(" (its public half is `{public}`)"))
+}
+
+/// The kind and the key of a line, without its comment.
+fn identity(line: &str) -> Vec<&str> {
+    line.split_ascii_whitespace().take(2).collect()
 }
 
 impl ClusterKey {
-    /// Reads the key of the run whose folder this is, or makes it there, mode 0600. The file appears whole or not at all.
+    /// Reads the key of the run whose folder this is. If none is expected yet, it is made, mode 0600; the file appears whole
+    /// or not at all.
     ///
     /// # Errors
-    /// The folder cannot be written, or the file in it is no key.
-    pub fn open(folder: &Path, comment: &str) -> Result<Self, KeyError> {
+    /// The folder cannot be written, the file in it is no key, or it is not the one that the cluster has.
+    pub fn open(folder: &Path, comment: &str, expected: &KeyExpected) -> Result<Self, KeyError> {
         let path = folder.join(FILE);
-        let damaged = |source| KeyError::Damaged {
-            path: path.clone(),
-            source,
-        };
+        let public = expected.public().cloned();
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let mut key = PrivateKey::random(&mut ssh_key::rand_core::OsRng, Algorithm::Ed25519)
-                    .map_err(damaged)?;
-                key.set_comment(comment);
-                let text = key.to_openssh(LineEnding::LF).map_err(damaged)?;
-                write_new(&path, text.as_bytes()).map_err(|source| KeyError::File {
-                    doing: "write",
-                    path: path.clone(),
-                    source,
-                })?;
-                text.to_string()
-            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => match expected {
+                KeyExpected::MayBeMade => make(&path, comment)?,
+                KeyExpected::MustExist { .. } => return Err(KeyError::Lost { path, public }),
+                KeyExpected::MayBeLost { .. } => return Ok(Self::lost(path, public)),
+            },
             Err(source) => {
                 return Err(KeyError::File {
                     doing: "read",
@@ -74,25 +148,36 @@ impl ClusterKey {
                 });
             }
         };
-        let key = PrivateKey::from_openssh(&text).map_err(damaged)?;
-        let public = key.public_key().to_openssh().map_err(damaged)?;
-        Ok(Self { path, public })
-    }
-
-    /// Reads the key of the run whose folder this is.
-    ///
-    /// # Errors
-    /// There is none, or the file is no key.
-    pub fn read(folder: &Path) -> Result<Self, KeyError> {
-        let path = folder.join(FILE);
-        match std::fs::metadata(&path) {
-            Ok(_) => Self::open(folder, ""),
-            Err(source) => Err(KeyError::File {
-                doing: "read",
+        let found = PrivateKey::from_openssh(&text).and_then(|key| key.public_key().to_openssh());
+        let may_be_lost = matches!(expected, KeyExpected::MayBeLost { .. });
+        match (found, public) {
+            (Err(_), public) if may_be_lost => Ok(Self::lost(path, public)),
+            (Err(source), _) => Err(KeyError::Damaged { path, source }),
+            (Ok(found), Some(public)) if identity(&found) != identity(&public) => {
+                if may_be_lost {
+                    return Ok(Self::lost(path, Some(public)));
+                }
+                Err(KeyError::Another { path, public })
+            }
+            (Ok(public), _) => Ok(Self {
                 path,
-                source,
+                public,
+                lost: false,
             }),
         }
+    }
+
+    fn lost(path: PathBuf, public: Option<String>) -> Self {
+        Self {
+            path,
+            public: public.unwrap_or_default(),
+            lost: true,
+        }
+    }
+
+    /// Whether nobody can log in with it any more.
+    pub const fn is_lost(&self) -> bool {
+        self.lost
     }
 
     /// The private key's file.
@@ -100,7 +185,7 @@ impl ClusterKey {
         &self.path
     }
 
-    /// The public key as an `authorized_keys` line.
+    /// The public key as an `authorized_keys` line; empty if it is lost and nobody knows it.
     pub fn public(&self) -> &str {
         &self.public
     }
@@ -112,6 +197,23 @@ impl ClusterKey {
     pub fn private(&self) -> Result<Vec<u8>, std::io::Error> {
         std::fs::read(&self.path)
     }
+}
+
+/// Makes a key at `path`; its text.
+fn make(path: &Path, comment: &str) -> Result<String, KeyError> {
+    let damaged = |source| KeyError::Damaged {
+        path: path.to_owned(),
+        source,
+    };
+    let mut key = PrivateKey::random(&mut ssh_key::rand_core::OsRng, Algorithm::Ed25519).map_err(damaged)?;
+    key.set_comment(comment);
+    let text = key.to_openssh(LineEnding::LF).map_err(damaged)?;
+    write_new(path, text.as_bytes()).map_err(|source| KeyError::File {
+        doing: "write",
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(text.to_string())
 }
 
 /// Writes a file of mode 0600 that appears whole or not at all.
@@ -137,8 +239,8 @@ mod tests {
     #[test]
     fn the_key_is_made_once_and_is_private() {
         let folder = tempfile::tempdir().unwrap();
-        let made = ClusterKey::open(folder.path(), "mesosflow demo").unwrap();
-        let again = ClusterKey::open(folder.path(), "another").unwrap();
+        let made = ClusterKey::open(folder.path(), "mesosflow demo", &KeyExpected::MayBeMade).unwrap();
+        let again = ClusterKey::open(folder.path(), "another", &KeyExpected::MayBeMade).unwrap();
         assert_eq!(made.public(), again.public());
         assert!(made.public().starts_with("ssh-ed25519 ") && made.public().ends_with(" mesosflow demo"));
         assert_eq!(
@@ -147,8 +249,56 @@ mod tests {
         );
         std::fs::write(made.path(), "nonsense").unwrap();
         assert!(matches!(
-            ClusterKey::open(folder.path(), "x"),
+            ClusterKey::open(folder.path(), "x", &KeyExpected::MayBeMade),
             Err(KeyError::Damaged { .. })
         ));
+    }
+
+    #[test]
+    fn a_key_that_nodes_have_is_never_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = ClusterKey::open(folder.path(), "mesosflow demo 1", &KeyExpected::MayBeMade).unwrap();
+        let public = Some(made.public().to_owned());
+        let must = KeyExpected::MustExist {
+            public: public.clone(),
+        };
+        let may = KeyExpected::MayBeLost {
+            public: public.clone(),
+        };
+        let open = |expected| ClusterKey::open(folder.path(), "x", expected);
+        assert_eq!(open(&must).unwrap().public(), made.public());
+        assert!(!open(&may).unwrap().is_lost());
+        // The comment is nothing of the key.
+        let (kind_and_key, _) = made.public().split_at(60);
+        let bare = KeyExpected::MustExist {
+            public: Some(format!("{} other", identity(made.public()).join(" "))),
+        };
+        open(&bare).unwrap();
+
+        std::fs::remove_file(made.path()).unwrap();
+        let lost = open(&must).unwrap_err();
+        assert!(matches!(&lost, KeyError::Lost { .. }), "{lost}");
+        assert!(lost.to_string().contains(kind_and_key), "{lost}");
+        assert!(matches!(
+            open(&KeyExpected::MustExist { public: None }),
+            Err(KeyError::Lost { .. })
+        ));
+        for provider in [ProviderKind::Local, ProviderKind::Hosts, ProviderKind::Ec2] {
+            let hint = lost.hint(provider, "demo-master-1").unwrap();
+            for part in ["demo-master-1", KEY_PATH, "mesosflow destroy"] {
+                assert!(hint.contains(part), "{hint}");
+            }
+        }
+        let gone = open(&may).unwrap();
+        assert_eq!((gone.is_lost(), gone.public()), (true, made.public()));
+        assert_eq!(
+            open(&KeyExpected::MayBeLost { public: None }).unwrap().public(),
+            ""
+        );
+        assert!(!made.path().exists());
+
+        ClusterKey::open(folder.path(), "mesosflow demo 1", &KeyExpected::MayBeMade).unwrap();
+        assert!(matches!(open(&must), Err(KeyError::Another { .. })));
+        assert!(open(&may).unwrap().is_lost());
     }
 }

@@ -4,7 +4,8 @@ use mesosflow_workflow::{RunState, Step as _, StepId};
 use serde::de::DeserializeOwned;
 
 use crate::cluster::{Instance, Node, ProviderKind, Role};
-use crate::provision::{AwaitNode, LaunchMaster, LaunchSlave, LaunchZookeeper};
+use crate::key::KeyExpected;
+use crate::provision::{AwaitNode, Copied, CopySshKey, LaunchMaster, LaunchSlave, LaunchZookeeper};
 use crate::setup::{Report, ReportStep};
 
 /// The machines that exist by the history: masters, slaves, ZooKeepers, each in the order of their numbers. What was
@@ -44,6 +45,24 @@ pub fn hub(state: &RunState) -> Option<Node> {
     awaited(state).into_iter().find(|node| {
         node.role == Role::Master && node.index == 1 && exists.iter().any(|known| known.id == node.id)
     })
+}
+
+/// What is known of the cluster's key: from the first machine or host on there is one, and no other ever again.
+pub fn key_of(state: &RunState) -> KeyExpected {
+    let copied: Option<Copied> = output(state, &CopySshKey::ID);
+    let launches = [
+        LaunchMaster::ID,
+        LaunchSlave::ID,
+        LaunchZookeeper::ID,
+        AwaitNode::ID,
+    ];
+    let begun = |step: &StepId| state.step(step).is_some_and(|step| !step.items.is_empty());
+    match copied {
+        None if !launches.iter().any(begun) => KeyExpected::MayBeMade,
+        copied => KeyExpected::MustExist {
+            public: copied.map(|copied| copied.public_key),
+        },
+    }
 }
 
 /// The outputs of a step's items.

@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mesosflow_workflow::{ClusterId, Effect, EffectKey, Epoch, FencingToken, RunId, Settled, StepCx};
+use mesosflow_workflow::{
+    ClusterId, Effect, EffectKey, Epoch, FencingToken, RunId, Settled, StepCx, StepError as _,
+};
 
 use crate::act::ActError;
 use crate::cluster::{ClusterSpec, Instance, Node, ProviderKind};
-use crate::key::{ClusterKey, KeyError};
+use crate::key::{ClusterKey, KeyError, KeyExpected};
 use crate::provider::ec2::{self, Ec2Provider};
 use crate::provider::hosts::HostsProvider;
 use crate::provider::local::LocalProvider;
@@ -41,9 +43,17 @@ pub enum WorldError {
     /// The provider does not answer.
     #[error(transparent)]
     Provider(#[from] ProviderError),
-    /// The cluster's key cannot be made or read.
-    #[error(transparent)]
-    Key(#[from] KeyError),
+    /// The cluster's key cannot be made or read, or is lost.
+    #[error("cluster `{cluster}` cannot be logged in to")]
+    Key {
+        /// The cluster.
+        cluster: String,
+        /// Where its nodes come from.
+        provider: ProviderKind,
+        /// What is wrong with the key.
+        #[source]
+        source: KeyError,
+    },
     /// The run's folder cannot be made.
     #[error("cannot make the run's folder {}", path.display())]
     Folder {
@@ -55,18 +65,34 @@ pub enum WorldError {
     },
 }
 
-/// Opens the provider that a spec names; `folder` is the run's, for providers that keep something of their own.
+impl WorldError {
+    /// What can be done about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Provider(error) => error.hint(),
+            Self::Key {
+                cluster,
+                provider,
+                source,
+            } => source.hint(*provider, &format!("{cluster}-master-1")),
+            Self::Folder { .. } => None,
+        }
+    }
+}
+
+/// Opens the provider that a spec names; `run` is the run's folder, for providers that keep something of their own, and its
+/// key.
 ///
 /// # Errors
 /// It does not answer.
 pub async fn open_provider(
     spec: &ClusterSpec,
-    folder: Option<&Path>,
+    run: Option<(&Path, &ClusterKey)>,
 ) -> Result<Box<dyn Provider>, ProviderError> {
     Ok(match spec.provider {
         ProviderKind::Local => Box::new(LocalProvider::open(&spec.local).await?),
-        ProviderKind::Ec2 => Box::new(Ec2Provider::open(spec, folder).await?),
-        ProviderKind::Hosts => Box::new(HostsProvider::open(spec, folder)?),
+        ProviderKind::Ec2 => Box::new(Ec2Provider::open(spec, run.map(|(folder, _)| folder)).await?),
+        ProviderKind::Hosts => Box::new(HostsProvider::open(spec, run.map(|(_, key)| key))?),
     })
 }
 
@@ -102,15 +128,16 @@ pub async fn precheck(spec: &ClusterSpec) -> Result<(), ProviderError> {
 
 impl World {
     /// Opens the world of a run: its provider, and its key in `folder` (made, 0700, if it is missing). Whatever it does on a
-    /// node carries `token`; without one it is outside the fence.
+    /// node carries `token`; without one it is outside the fence. A key is made only where `expected` says so.
     ///
     /// # Errors
-    /// The provider does not answer, or the folder cannot be used.
+    /// The provider does not answer, the folder cannot be used, or the key that the nodes have is lost.
     pub async fn open(
         spec: ClusterSpec,
         run: RunId,
         folder: &Path,
         token: Option<FencingToken>,
+        expected: &KeyExpected,
     ) -> Result<Self, WorldError> {
         use std::os::unix::fs::DirBuilderExt as _;
         let failed = |source| WorldError::Folder {
@@ -122,8 +149,13 @@ impl World {
             .mode(0o700)
             .create(folder)
             .map_err(failed)?;
-        let key = ClusterKey::open(folder, &format!("mesosflow {} {run}", spec.cluster))?;
-        let provider = open_provider(&spec, Some(folder)).await?;
+        let comment = format!("mesosflow {} {run}", spec.cluster);
+        let key = ClusterKey::open(folder, &comment, expected).map_err(|source| WorldError::Key {
+            cluster: spec.cluster.clone(),
+            provider: spec.provider,
+            source,
+        })?;
+        let provider = open_provider(&spec, Some((folder, &key))).await?;
         let owner = Owner {
             cluster: spec.cluster.clone(),
             run,

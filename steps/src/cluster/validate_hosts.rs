@@ -172,7 +172,7 @@ mod tests {
 
     use super::super::ProviderKind;
     use super::*;
-    use crate::key::ClusterKey;
+    use crate::key::{ClusterKey, KeyExpected};
     use crate::remote::HostKey;
 
     /// A cluster of one master and two slaves, and a change to it.
@@ -180,7 +180,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let key = |name: &str| -> HostKey {
             std::fs::create_dir_all(folder.path().join(name)).unwrap();
-            let key = ClusterKey::open(&folder.path().join(name), "").unwrap();
+            let key = ClusterKey::open(&folder.path().join(name), "", &KeyExpected::MayBeMade).unwrap();
             key.public().parse().unwrap()
         };
         let host = |role, address: &str| HostSpec {

@@ -5,7 +5,7 @@
 //! - Not undone; the key opens nothing but this cluster's nodes.
 
 use mesosflow_workflow::{Probe, Step, StepCx, StepId};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::act::ActError;
@@ -22,7 +22,20 @@ pub struct CopySshKey {
     pub public_key: String,
 }
 
+/// Which key is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Copied {
+    /// Its public half as an `authorized_keys` line: by it a lost or another key is told.
+    pub public_key: String,
+}
+
 impl CopySshKey {
+    fn copied(&self) -> Copied {
+        Copied {
+            public_key: self.public_key.clone(),
+        }
+    }
+
     fn private(cx: &StepCx<World>) -> Result<Vec<u8>, ActError> {
         let path = cx.world().key().path();
         cx.world().key().private().map_err(|source| ActError::Local {
@@ -47,20 +60,20 @@ printf '%s  %s\n' "$digest" "$key" "$config_digest" "$config" | sha256sum --chec
 
 impl Step for CopySshKey {
     type World = World;
-    type Output = ();
+    type Output = Copied;
     type Error = ActError;
 
     const ID: StepId = StepId::from_static("copy-ssh-key");
 
-    async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
+    async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<Copied>, ActError> {
         Ok(if self.is_there(cx).await? {
-            Probe::Done(())
+            Probe::Done(self.copied())
         } else {
             Probe::NotDone
         })
     }
 
-    async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {
+    async fn apply(&self, cx: &StepCx<World>) -> Result<Copied, ActError> {
         let make = Script::new(
             "make the folder of the cluster's key",
             r#"mkdir -p -m 700 -- "$folder""#,
@@ -69,10 +82,10 @@ impl Step for CopySshKey {
         let session = cx.world().session(&self.hub);
         session.upload_bytes(KEY_PATH, Self::private(cx)?, 0o600).await?;
         session.upload_bytes(SSH_CONFIG_PATH, SSH_CONFIG, 0o600).await?;
-        Ok(())
+        Ok(self.copied())
     }
 
-    async fn verify(&self, cx: &StepCx<World>, (): &()) -> Result<(), ActError> {
+    async fn verify(&self, cx: &StepCx<World>, _copied: &Copied) -> Result<(), ActError> {
         if self.is_there(cx).await? {
             return Ok(());
         }

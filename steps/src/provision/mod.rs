@@ -15,7 +15,7 @@ mod security_groups;
 mod setup_options;
 
 pub use await_nodes::AwaitNode;
-pub use copy_ssh_key::CopySshKey;
+pub use copy_ssh_key::{Copied, CopySshKey};
 pub use image_metadata::ImageMetadata;
 pub use launch::Place;
 pub use launch_masters::LaunchMaster;

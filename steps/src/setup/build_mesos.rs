@@ -8,7 +8,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use mesosflow_workflow::{Effect, Limits, Probe, Retry, Step, StepCx, StepError as _, StepId, Settled};
+use mesosflow_workflow::{Effect, Limits, Probe, Retry, Settled, Step, StepCx, StepError as _, StepId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use mesosflow_workflow::{Effect, Limits, Probe, RunId, Step, StepCx, StepId, Settled};
+use mesosflow_workflow::{Effect, Limits, Probe, RunId, Settled, Step, StepCx, StepId};
 use serde::Serialize;
 
 use crate::act::ActError;

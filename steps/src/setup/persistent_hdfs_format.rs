@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use mesosflow_workflow::{Effect, ErrorClass, Limits, Probe, Step, StepCx, StepId, Settled};
+use mesosflow_workflow::{Effect, ErrorClass, Limits, Probe, Settled, Step, StepCx, StepId};
 use serde::Serialize;
 
 use crate::act::ActError;

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use mesosflow_workflow::{Effect, Limits, Probe, Step, StepCx, StepId, Settled};
+use mesosflow_workflow::{Effect, Limits, Probe, Settled, Step, StepCx, StepId};
 use serde::Serialize;
 
 use crate::act::ActError;

@@ -77,6 +77,8 @@ const LEAVE: &str = r#"if [ -e "$mark" ] && [ "$(sed '/^#/d' "$mark")" = "$owner
 fi
 home=$(getent passwd "$user" | cut -d : -f 6)
 file=$(readlink -f "$home/.ssh/authorized_keys") || exit 0
+# Of a lost key, only the comment is known.
+[ -n "$line" ] || line=$(grep "^ssh-ed25519 .* mesosflow $owner\$" "$file" 2>/dev/null) || exit 0
 if grep --quiet --line-regexp --fixed-strings -e "$line" "$file" 2>/dev/null; then
   cp --archive -- "$file" "$file.mesosflow"
   grep --invert-match --line-regexp --fixed-strings -e "$line" "$file" > "$file.mesosflow" || [ $? = 1 ]
@@ -246,6 +248,10 @@ mod tests {
 
     /// Runs a script with `home` as the home folder of whoever runs the tests, and a mark in it.
     fn on(home: &Path, body: &str, owner: &str, add: &str) -> String {
+        on_with(LINE, home, body, owner, add)
+    }
+
+    fn on_with(line: &str, home: &Path, body: &str, owner: &str, add: &str) -> String {
         let mark = home.join("owner").display().to_string();
         let user = String::from_utf8(
             std::process::Command::new("id")
@@ -259,7 +265,7 @@ mod tests {
             ("mark", mark.as_str()),
             ("owner", owner),
             ("user", user.trim()),
-            ("line", LINE),
+            ("line", line),
             ("add", add),
             ("units", "mesosflow-no-such.service"),
         ];
@@ -310,6 +316,21 @@ mod tests {
             assert_eq!(mode(&file), 0o640);
         }
         assert_eq!(Marks::parse(&on(home.path(), LOOK, "", "")), Marks::default());
+    }
+
+    #[test]
+    fn the_line_of_a_lost_key_is_found_by_whose_it_is() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join(".ssh/authorized_keys");
+        let theirs = "ssh-ed25519 AAAAtheirs me\n\nssh-ed25519 AAAAother mesosflow demo 11\n";
+        let line = "ssh-ed25519 AAAAnew mesosflow demo 1";
+        std::fs::create_dir(home.path().join(".ssh")).unwrap();
+        std::fs::write(&file, theirs).unwrap();
+        on_with(line, home.path(), ADMIT, "demo 1", "yes");
+        for _ in 0..2 {
+            on_with("", home.path(), LEAVE, "demo 1", "");
+            assert_eq!(std::fs::read_to_string(&file).unwrap(), theirs);
+        }
     }
 
     #[test]

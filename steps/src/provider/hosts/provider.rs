@@ -1,7 +1,5 @@
 //! What the provider answers to the steps.
 
-use std::path::Path;
-
 use async_trait::async_trait;
 use mesosflow_workflow::{ErrorClass, Resource, RunId};
 
@@ -25,16 +23,16 @@ pub struct HostsProvider {
     cluster: String,
     hosts: Vec<Host>,
     logins: Logins,
-    /// The cluster's public key; empty before there is a run.
+    /// The cluster's public key; empty before there is a run, and where it is lost and nobody knows it.
     line: String,
 }
 
 impl HostsProvider {
-    /// Takes the list of a spec; `folder` is the run's, with the cluster's key in it.
+    /// Takes the list of a spec, and the cluster's key where there is a run. With a lost one, the user's opens the hosts.
     ///
     /// # Errors
-    /// The spec names no key to log in with, or the cluster's cannot be read.
-    pub fn open(spec: &ClusterSpec, folder: Option<&Path>) -> Result<Self, ProviderError> {
+    /// The spec names no key to log in with.
+    pub fn open(spec: &ClusterSpec, key: Option<&ClusterKey>) -> Result<Self, ProviderError> {
         let unusable = |answer: String| ProviderError {
             doing: "the keys to log in with cannot be used".into(),
             class: ErrorClass::Operator,
@@ -43,20 +41,15 @@ impl HostsProvider {
         };
         let identity = spec.hosts.identity_file.as_ref();
         let identity = identity.ok_or_else(|| unusable("`hosts.identity_file` is missing".into()))?;
-        let own = folder.map(ClusterKey::read).transpose();
-        let own = own.map_err(|error| unusable(error.to_string()))?;
         Ok(Self {
             cluster: spec.cluster.clone(),
             hosts: instances(spec)
                 .into_iter()
                 .map(|(instance, host)| Host::new(instance, host))
                 .collect(),
-            line: own
-                .as_ref()
-                .map(|own| own.public().to_owned())
-                .unwrap_or_default(),
+            line: key.map(|own| own.public().to_owned()).unwrap_or_default(),
             logins: Logins {
-                own: own.map(|own| Pool::new(own.path())),
+                own: key.filter(|own| !own.is_lost()).map(|own| Pool::new(own.path())),
                 identity: Pool::new(identity),
             },
         })

@@ -7,6 +7,7 @@
 //! - `writer` – who writes and when: a thread that shares a commit between the appends that wait for it;
 //! - `commit` – one transaction for a group of requests; `act` – what each of them writes;
 //! - `read` – histories page by page, verified as they are read; `list` – the list of runs;
+//! - `backup` – copies of it, made while it is written to, and put back;
 //! - `check` – what is verified before a journal is used, and the whole of it when asked;
 //! - `lock` – the operating system's lock on a cluster, which dies with its process;
 //! - `files` – who may read the files;
@@ -19,6 +20,7 @@
 //! depends on the server. Opening a journal where write-ahead logging cannot be switched on fails.
 
 mod act;
+mod backup;
 mod check;
 mod commit;
 mod error;
@@ -33,5 +35,6 @@ mod snapshot;
 mod store;
 mod writer;
 
+pub use backup::{BACKUP_NAME, Backup, Copied, backup_folder, restore};
 pub use check::{Finding, Report};
 pub use store::SqliteJournal;

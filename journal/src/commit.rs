@@ -95,6 +95,11 @@ impl Work {
         Some(group.iter().map(|_| Err(failure.clone().into())).collect())
     }
 
+    /// Whether it has carried anything out.
+    pub(crate) const fn has_written(&self) -> bool {
+        self.commits > 0
+    }
+
     /// Whether the log has become so long that it should be taken over into the file.
     pub(crate) fn has_a_long_log(&mut self) -> bool {
         self.commits = self.commits.wrapping_add(1);

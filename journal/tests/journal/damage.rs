@@ -211,6 +211,47 @@ async fn a_page_that_cannot_be_read_stops_its_run_alone() {
     assert!(!journal.verify().await.unwrap().findings.is_empty());
 }
 
+/// Where a journal is so large that not all of it is looked at when it is opened, damage is noticed all the same: by those
+/// who read it.
+#[tokio::test]
+async fn damage_in_a_large_journal_is_noticed_by_the_run_that_has_it() {
+    let (_folder, path, histories) = three().await;
+    let run = histories[1][0].run;
+    let journal = SqliteJournal::open(&path).unwrap();
+    let lease = journal.adopt(run, Epoch(0)).await.unwrap();
+    let large = Snapshot {
+        seq: Seq(9),
+        format: 1,
+        state: vec![9; 12 << 20],
+    };
+    journal.keep(&lease, large).await.unwrap();
+    drop((journal, lease));
+    let mut bytes = fs::read(&path).unwrap();
+    let place = bytes
+        .windows(26)
+        .enumerate()
+        .filter(|(_, window)| *window == run.to_string().as_bytes())
+        .map(|(place, _)| place)
+        .nth(100)
+        .unwrap();
+    bytes[place / 4096 * 4096..][..4096].fill(0);
+    let last = bytes.len() - 2000;
+    assert_eq!(bytes[last], 9, "the snapshot does not lie at the end");
+    bytes[last] = 8;
+    fs::write(&path, bytes).unwrap();
+    let journal = SqliteJournal::open(&path).unwrap();
+    assert!(damage(&journal, run).await.contains("malformed"));
+    assert_eq!(journal.snapshot(run).await.unwrap(), None);
+    for history in [&histories[0], &histories[2]] {
+        works(&journal, history).await.unwrap();
+    }
+    let report = journal.verify().await.unwrap();
+    assert!(
+        report.findings.iter().any(|finding| finding.run == Some(run)),
+        "{report:?}"
+    );
+}
+
 #[tokio::test]
 async fn a_last_page_that_cannot_be_read_keeps_no_other_run_from_being_written() {
     let (_folder, path, histories) = three().await;

@@ -136,6 +136,7 @@ impl From<&StoreError> for CliError {
             StoreError::Corrupt(_) => {
                 cli(Exit::Journal).hint("restore the journal from a copy, or name another one with --journal")
             }
+            StoreError::Misplaced { remedy, .. } => cli(Exit::Journal).hint(remedy),
             StoreError::Unusable { .. } => cli(Exit::Journal)
                 .hint("make the journal's file and folder writable, with space on their disk, or name another one with --journal"),
         }

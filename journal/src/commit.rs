@@ -6,11 +6,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mesosflow_workflow::{Epoch, RunId, StoreError};
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::ErrorCode;
+use rusqlite::config::DbConfig;
 
 use crate::act::{Refusal, Transaction, Write};
 use crate::error::{Failure, damaged};
 use crate::files::beside;
+use crate::identity::Attached;
+use crate::watch::{Displacement, Watch};
 
 /// The epoch under which it was written, or why it was not.
 pub(crate) type Outcome = Result<Epoch, StoreError>;
@@ -52,9 +55,10 @@ enum Tried {
 /// The connection that writes.
 #[derive(Debug)]
 pub(crate) struct Work {
-    connection: Connection,
+    connection: Attached,
     path: PathBuf,
     log: PathBuf,
+    watch: Watch,
     /// A commit failed in a way that leaves open what of it is on the disk.
     broken: Option<Failure>,
     /// How many commits there were.
@@ -65,11 +69,12 @@ pub(crate) struct Work {
 
 impl Work {
     /// Writes through `connection` to the journal at `path`.
-    pub(crate) fn new(connection: Connection, path: &Path) -> Self {
+    pub(crate) fn new(connection: Attached, path: &Path) -> Self {
         Self {
             connection,
             path: path.to_owned(),
             log: beside(path, "-wal"),
+            watch: Watch::default(),
             broken: None,
             commits: 0,
             long: LONG,
@@ -79,16 +84,20 @@ impl Work {
     /// Writes a group in one transaction, and gives each its outcome in the same order; all are refused if the
     /// transaction fails. `None` where another process has been writing for longer than `patience`: nothing is done.
     pub(crate) fn commit(&mut self, group: &[&Write], patience: Duration) -> Option<Vec<Outcome>> {
-        let failure = match &self.broken {
-            Some(failure) => failure.clone(),
+        let failure = match self.broken.clone().or_else(|| self.displaced()) {
+            Some(failure) => failure,
             None => match self.transaction(group, patience) {
-                Ok(outcomes) => return Some(outcomes),
+                // What has gone to a file that is not there any more is not acknowledged.
+                Ok(outcomes) => match self.displaced() {
+                    None => return Some(outcomes),
+                    Some(failure) => failure,
+                },
                 Err(error) => {
                     let failure = self.abandon(&error, group);
                     if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) {
                         return None;
                     }
-                    failure
+                    self.displaced().unwrap_or(failure)
                 }
             },
         };
@@ -109,7 +118,7 @@ impl Work {
     /// Takes the log over into the file and empties it, if those who read can be waited for that long. New ones read from
     /// the file meanwhile.
     pub(crate) fn shorten_log(&mut self, patience: Duration) {
-        if self.broken.is_some() {
+        if self.broken.is_some() || self.displaced().is_some() {
             return;
         }
         let emptied = self.connection.busy_timeout(patience).and_then(|()| {
@@ -123,6 +132,41 @@ impl Work {
 
     fn log_size(&self) -> u64 {
         std::fs::metadata(&self.log).map_or(0, |log| log.len())
+    }
+
+    /// Why nothing may be written or acknowledged any more, where the journal is not what was opened.
+    fn displaced(&mut self) -> Option<Failure> {
+        let displacement = self.watch.check(self.connection.anchor()).err()?;
+        if let Err(error) = self.settle(&displacement) {
+            tracing::warn!(journal = %self.path.display(), %error, "a displaced journal could not be left in order");
+        }
+        let failure = displacement.failure(&self.path);
+        self.broken = Some(failure.clone());
+        Some(failure)
+    }
+
+    /// Leaves the log beside a displaced journal such that it harms no file that comes to its place.
+    fn settle(&self, displacement: &Displacement) -> Result<(), Box<dyn std::error::Error>> {
+        match displacement {
+            // The file takes over what it has in the log, wherever it is now: what is left beside its old place is empty.
+            Displacement::Elsewhere { .. } => {
+                self.connection.busy_timeout(Duration::ZERO)?;
+                let is_busy: bool =
+                    self.connection
+                        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+                if !is_busy {
+                    self.watch.remove_beside()?;
+                }
+            }
+            // The log belongs to what was overwritten: it is kept, under a name that SQLite does not look for.
+            Displacement::Overwritten => {
+                self.connection
+                    .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+                std::fs::rename(beside(&self.path, "-wal"), beside(&self.path, "-wal.overwritten"))?;
+            }
+            Displacement::Parted(_) | Displacement::Unseen(_) => {}
+        }
+        Ok(())
     }
 
     /// The error of a writer that was not let in for longer than it could wait.
@@ -224,16 +268,21 @@ impl Work {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
+    use crate::identity::{Anchor, Options};
+    use crate::lock::Locks;
     use crate::row::EventRow;
     use mesosflow_workflow::contract::{first, next};
 
     fn work() -> (tempfile::TempDir, Work) {
         let folder = tempfile::tempdir().unwrap();
-        let path = crate::files::create(&folder.path().join("journal.sqlite")).unwrap();
-        let mut connection = crate::schema::connect(&path, crate::schema::Access::Write).unwrap();
-        crate::schema::prepare_writer(&mut connection, &path).unwrap();
-        (folder, Work::new(connection, &path))
+        let anchor = Anchor::create(&folder.path().join("journal.sqlite"), Options::default()).unwrap();
+        let mut connection = anchor.connect(crate::schema::Access::Write).unwrap();
+        crate::schema::prepare_writer(&mut connection, anchor.path(), &Locks::of(&anchor)).unwrap();
+        (folder, Work::new(connection, anchor.path()))
     }
 
     #[test]
@@ -281,5 +330,61 @@ mod tests {
         ]);
         assert!(work.commit(&[&alone], Duration::ZERO).unwrap()[0].is_err());
         assert!(work.commit(&[&append(vec![encode(4)])], Duration::ZERO).unwrap()[0].is_ok());
+    }
+
+    /// What is deleted before the commit ends is looked for after it.
+    #[test]
+    fn a_commit_during_which_the_journal_is_deleted_is_not_acknowledged() {
+        for _ in 0..50 {
+            let (_folder, mut work) = work();
+            let begin = first("demo");
+            let row = mesosflow_workflow::store::check_first(&begin).unwrap();
+            let create = Write::Create {
+                row,
+                first: Box::new(EventRow::encode(&begin).unwrap()),
+            };
+            assert!(work.commit(&[&create], Duration::ZERO).unwrap()[0].is_ok());
+            let events: Vec<_> = (2..5000).map(|seq| next(&begin, seq)).collect();
+            let append = Write::Append {
+                run: begin.run,
+                epoch: Epoch::FIRST,
+                rows: events
+                    .iter()
+                    .map(|event| EventRow::encode(event).unwrap())
+                    .collect(),
+                events,
+            };
+            let path = work.path.clone();
+            let is_over = Arc::new(AtomicBool::new(false));
+            let is_late = Arc::clone(&is_over);
+            let deleting = std::thread::spawn(move || {
+                let other = rusqlite::Connection::open(&path).unwrap();
+                other.busy_timeout(Duration::ZERO).unwrap();
+                // Until the transaction has begun.
+                while other.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_ok() {
+                    if is_late.load(Ordering::Relaxed) {
+                        return None;
+                    }
+                    std::thread::yield_now();
+                }
+                std::fs::remove_file(&path).unwrap();
+                Some(std::time::Instant::now())
+            });
+            let outcomes = work.commit(&[&append], Duration::from_secs(10)).unwrap();
+            let committed = std::time::Instant::now();
+            is_over.store(true, Ordering::Relaxed);
+            if deleting
+                .join()
+                .unwrap()
+                .is_some_and(|deleted| deleted < committed)
+            {
+                assert!(
+                    matches!(outcomes[0], Err(StoreError::Misplaced { .. })),
+                    "{outcomes:?}"
+                );
+                return;
+            }
+        }
+        panic!("no file was deleted while a commit went on");
     }
 }

@@ -1,6 +1,6 @@
 //! What a failure of SQLite or of the file system means to the user.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use mesosflow_workflow::{RunId, StoreError};
 use rusqlite::ErrorCode;
@@ -27,6 +27,15 @@ pub(crate) enum Failure {
         doing: String,
         /// How full.
         cause: DiskFull,
+    },
+    /// The file is not the one that was opened.
+    Misplaced {
+        /// Where it was opened.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+        /// What to do about it.
+        remedy: String,
     },
 }
 
@@ -100,6 +109,7 @@ impl From<Failure> for StoreError {
                 doing,
                 source: cause.into(),
             },
+            Failure::Misplaced { path, what, remedy } => Self::Misplaced { path, what, remedy },
         }
     }
 }

@@ -23,7 +23,7 @@ pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
 }
 
 /// Creates an empty file at `path`, and the folders above it, where there is none. Returns the path without symbolic
-/// links: two names of one journal must lead to the same locks.
+/// links: two names of one journal must lead to one place.
 pub(crate) fn create(path: &Path) -> Result<PathBuf, StoreError> {
     let fail = |error: io::Error| unusable("create", path, error);
     let parent = match path.parent() {
@@ -61,17 +61,6 @@ pub(crate) fn existing(path: &Path) -> Result<Option<PathBuf>, StoreError> {
 /// Creates a folder, and those above it, for the owner only. One that exists keeps its mode.
 pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path)
-}
-
-/// Opens or creates a file for the owner only.
-pub(crate) fn open_or_create(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(FILE_MODE)
-        .open(path)
 }
 
 /// Takes every right of group and others from the journal at `path` and the files beside it.

@@ -9,15 +9,19 @@
 //! - `read` – histories page by page, verified as they are read; `list` – the list of runs;
 //! - `backup` – copies of it, made while it is written to, and put back;
 //! - `check` – what is verified before a journal is used, and the whole of it when asked;
-//! - `lock` – the operating system's lock on a cluster, which dies with its process;
-//! - `files` – who may read the files;
+//! - `identity` – which file a journal is, whatever its path says; `inode` – a file itself; `watch` – whether it is still
+//!   in its place; `refusal` – why it may not be opened where it is;
+//! - `lock` – the operating system's lock on a cluster, which dies with its process; `range` – such locks on parts of a
+//!   file; `holder` – who has one;
+//! - `files` – who may read the files; `filesystem` – where they may lie;
 //! - `error` – what SQLite's failures mean to the user.
 //!
 //! # Where a journal may live
 //!
-//! On a local file system. Write-ahead logging needs memory shared between the processes that use the file, and the
-//! lock on a cluster needs `flock`: on a network file system the first does not work between machines, and the second
-//! depends on the server. Opening a journal where write-ahead logging cannot be switched on fails.
+//! On a local file system, under one path, and where it was opened for as long as it is open. Write-ahead logging needs
+//! memory shared between the processes that use the file, and the lock on a cluster has to reach all of them: on a network
+//! file system the first does not work between machines, and the second depends on the server. [`Options`] allow it all
+//! the same. Opening a journal where write-ahead logging cannot be switched on fails.
 
 mod act;
 mod backup;
@@ -25,16 +29,24 @@ mod check;
 mod commit;
 mod error;
 mod files;
+mod filesystem;
+mod holder;
+mod identity;
+mod inode;
 mod ledger;
 mod list;
 mod lock;
+mod range;
 mod read;
+mod refusal;
 mod row;
 mod schema;
 mod snapshot;
 mod store;
+mod watch;
 mod writer;
 
 pub use backup::{BACKUP_NAME, Backup, Copied, backup_folder, restore};
 pub use check::{Finding, Report};
+pub use identity::Options;
 pub use store::SqliteJournal;

@@ -1,220 +1,162 @@
-//! The lock on a cluster: held by one process, and gone with it however it ends.
+//! The lock on a cluster: held by one process that drives a run of it, and gone with that process however it ends.
 //!
-//! Each cluster has a file in `<journal>.locks/`. Its lock is the operating system's (`flock`), so a killed process frees
-//! its clusters at once and a file that stays behind means nothing. The file's content names the holder, for messages.
-//!
-//! Asking whether a cluster is held takes a *shared* lock for an instant, driving it takes an *exclusive* one. So an
-//! adoption that meets a lock can tell a driver from someone who only asks: a shared lock is refused by the first and
-//! granted beside the second, and only then is it worth another try.
+//! It is a lock on the journal's file itself ([`crate::range`]), so every name of the file leads to it, and no other file
+//! has to be beside the journal. The descriptor that has it is closed on exec: a child keeps it for no longer than
+//! the instant between its fork and its exec.
 
-use std::fs::{File, TryLockError};
-use std::io::{self, Read, Seek, Write};
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::io;
 
 use mesosflow_workflow::{ClusterId, RunId, StoreError};
 
 use crate::error::unusable;
-use crate::files::{beside, create_folder, open_or_create};
+use crate::holder;
+use crate::identity::Anchor;
+use crate::range::{self, Kind, Slot};
 
-/// How long an adoption tries to get past those who only ask whether the run is held.
-const PATIENCE: Duration = Duration::from_millis(500);
-/// How long it waits between two tries.
-const PAUSE: Duration = Duration::from_millis(2);
+/// How often an adoption asks again whose lock refuses it, where that is gone whenever it asks.
+const ATTEMPTS: u32 = 100;
 
 /// The locks of one journal.
 #[derive(Debug, Clone)]
 pub(crate) struct Locks {
-    journal: PathBuf,
-    folder: PathBuf,
+    anchor: Anchor,
 }
 
-/// An exclusive lock on a cluster, until it is dropped.
+/// The lock on a cluster, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct RunLock {
-    file: File,
-    path: PathBuf,
-    is_new: bool,
-}
-
-impl RunLock {
-    /// Frees the lock of a cluster that did not come to exist, and removes its file if it is new.
-    pub(crate) fn discard(self) {
-        if self.is_new
-            && let Err(error) = std::fs::remove_file(&self.path)
-        {
-            tracing::debug!(file = %self.path.display(), %error, "a lock file stays behind");
-        }
-    }
+    anchor: Anchor,
+    slot: Slot,
 }
 
 impl Drop for RunLock {
     fn drop(&mut self) {
-        // Closing would free it too, but for a child that is just being started and has the file open still.
-        if let Err(error) = self.file.unlock() {
-            tracing::debug!(file = %self.path.display(), %error, "a lock is freed by closing its file");
+        let mut held = self.anchor.held();
+        if let Err(error) = range::free(self.anchor.file(), self.slot) {
+            tracing::debug!(journal = %self.anchor.path().display(), %error, "a lock is freed by the end of its process");
         }
+        held.remove(&self.slot);
     }
 }
 
 impl Locks {
-    /// The locks of the journal at `journal`, a path without symbolic links.
-    pub(crate) fn of(journal: &Path) -> Self {
+    /// The locks of an open journal.
+    pub(crate) fn of(anchor: &Anchor) -> Self {
         Self {
-            journal: journal.to_owned(),
-            folder: beside(journal, ".locks"),
+            anchor: anchor.clone(),
         }
     }
 
-    /// Locks `cluster` for this process, which drives `run` of it.
+    /// Locks `cluster` for this process, which wants to drive `run`.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Held`] at once where a driver holds it.
+    /// [`StoreError::Held`] at once where a driver holds it, in this process or another.
     pub(crate) fn acquire(&self, cluster: ClusterId, run: RunId) -> Result<RunLock, StoreError> {
-        let fail = |error: io::Error| unusable("lock a run of", &self.journal, error);
-        create_folder(&self.folder).map_err(fail)?;
-        let path = self.path(cluster);
-        let is_new = !path.exists();
-        let mut file = open_or_create(&path).map_err(fail)?;
-        let started = Instant::now();
-        while !exclusive(&file).map_err(fail)? {
-            if !shared(&file).map_err(fail)? || started.elapsed() > PATIENCE {
-                return Err(StoreError::Held {
-                    run,
-                    holder: holder(&mut file),
+        let fail = |error: io::Error| unusable("lock a cluster in", self.anchor.path(), error);
+        let slot = slot(cluster);
+        // The kernel sees one process: within it, this set tells its journals apart.
+        let mut held = self.anchor.held();
+        if held.contains(&slot) {
+            return Err(self.refusal(run, Some(std::process::id())));
+        }
+        for _ in 0..ATTEMPTS {
+            if range::take(self.anchor.file(), slot, Kind::Exclusive).map_err(fail)? {
+                held.insert(slot);
+                return Ok(RunLock {
+                    anchor: self.anchor.clone(),
+                    slot,
                 });
             }
-            file.unlock().map_err(fail)?;
-            std::thread::sleep(PAUSE);
+            if let Some(pid) = range::holder(self.anchor.file(), slot).map_err(fail)? {
+                return Err(self.refusal(run, Some(pid)));
+            }
         }
-        if let Err(error) = sign(&mut file) {
-            tracing::debug!(file = %path.display(), %error, "the lock does not name its holder");
-        }
-        Ok(RunLock { file, path, is_new })
+        Err(self.refusal(run, None))
     }
 
-    /// Whether a driver holds `cluster`, in this process or another.
+    /// Whether a driver holds `cluster`, in this process or another. Asking takes no lock.
     pub(crate) fn is_held(&self, cluster: ClusterId) -> Result<bool, StoreError> {
-        let fail = |error: io::Error| unusable("read the locks of", &self.journal, error);
-        let file = match File::open(self.path(cluster)) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(fail(error)),
-        };
-        let granted = shared(&file).map_err(fail)?;
-        if granted {
-            file.unlock().map_err(fail)?;
+        let slot = slot(cluster);
+        if self.anchor.held().contains(&slot) {
+            return Ok(true);
         }
-        Ok(!granted)
+        range::holder(self.anchor.file(), slot)
+            .map(|pid| pid.is_some())
+            .map_err(|error| unusable("read the locks of", self.anchor.path(), error))
     }
 
-    /// Runs `act` while no other process sets this journal up.
+    /// Runs `act` while nobody else sets this journal up.
     pub(crate) fn alone<T>(&self, act: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let fail = |error: io::Error| unusable("lock", &self.journal, error);
-        create_folder(&self.folder).map_err(fail)?;
-        let file = open_or_create(&self.folder.join("setup.lock")).map_err(fail)?;
-        file.lock().map_err(fail)?;
-        act()
+        let fail = |error: io::Error| unusable("lock", self.anchor.path(), error);
+        let _threads = self.anchor.set_up();
+        range::wait_to_set_up(self.anchor.file()).map_err(fail)?;
+        let outcome = act();
+        range::free_set_up(self.anchor.file()).map_err(fail)?;
+        outcome
     }
 
-    fn path(&self, cluster: ClusterId) -> PathBuf {
-        self.folder.join(format!("{cluster}.lock"))
-    }
-}
-
-fn exclusive(file: &File) -> io::Result<bool> {
-    granted(file.try_lock())
-}
-
-fn shared(file: &File) -> io::Result<bool> {
-    granted(file.try_lock_shared())
-}
-
-fn granted(outcome: Result<(), TryLockError>) -> io::Result<bool> {
-    match outcome {
-        Ok(()) => Ok(true),
-        Err(TryLockError::WouldBlock) => Ok(false),
-        Err(TryLockError::Error(error)) => Err(error),
+    fn refusal(&self, run: RunId, pid: Option<u32>) -> StoreError {
+        StoreError::Held {
+            run,
+            holder: pid.map(|pid| holder::describe(pid, self.anchor.id())),
+        }
     }
 }
 
-fn sign(file: &mut File) -> io::Result<()> {
-    file.set_len(0)?;
-    file.rewind()?;
-    write!(file, "pid {} on {}", std::process::id(), host())
-}
-
-fn holder(file: &mut File) -> Option<String> {
-    let mut text = String::new();
-    file.rewind().ok()?;
-    file.take(256).read_to_string(&mut text).ok()?;
-    let text = text.trim();
-    (!text.is_empty()).then(|| text.to_owned())
-}
-
-fn host() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .or_else(|_| std::fs::read_to_string("/etc/hostname"))
-        .map(|name| name.trim().to_owned())
-        .unwrap_or_else(|_| "this machine".to_owned())
+fn slot(cluster: ClusterId) -> Slot {
+    Slot::lease(&cluster.as_u128().to_le_bytes())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::Options;
+
+    fn locks() -> (tempfile::TempDir, Locks) {
+        let folder = tempfile::tempdir().unwrap();
+        let anchor = Anchor::create(&folder.path().join("journal.sqlite"), Options::default()).unwrap();
+        (folder, Locks::of(&anchor))
+    }
 
     #[test]
-    fn a_held_run_names_its_holder_and_is_free_once_dropped() {
-        let folder = tempfile::tempdir().unwrap();
-        let locks = Locks::of(&folder.path().join("journal.sqlite"));
+    fn a_held_cluster_names_its_holder_and_is_free_once_dropped() {
+        let (_folder, locks) = locks();
         let (cluster, run) = (ClusterId::generate(), RunId::generate());
         assert!(!locks.is_held(cluster).unwrap());
         let lock = locks.acquire(cluster, run).unwrap();
         assert!(locks.is_held(cluster).unwrap());
         match locks.acquire(cluster, run) {
             Err(StoreError::Held {
-                holder: Some(holder), ..
+                run: held,
+                holder: Some(holder),
             }) => {
-                assert!(
-                    holder.starts_with(&format!("pid {} on ", std::process::id())),
-                    "{holder}"
-                );
+                assert_eq!(held, run);
+                let own = format!("pid {} on ", std::process::id());
+                assert!(holder.starts_with(&own), "{holder}");
             }
             other => panic!("{other:?}"),
         }
+        let other = locks.acquire(ClusterId::generate(), run).unwrap();
         drop(lock);
         assert!(!locks.is_held(cluster).unwrap());
         locks.acquire(cluster, run).unwrap();
+        drop(other);
     }
 
     #[test]
-    fn asking_all_the_time_does_not_make_an_adoption_fail() {
-        let folder = tempfile::tempdir().unwrap();
-        let locks = Locks::of(&folder.path().join("journal.sqlite"));
-        let (cluster, run) = (ClusterId::generate(), RunId::generate());
-        drop(locks.acquire(cluster, run).unwrap());
-        let stop = std::sync::atomic::AtomicBool::new(false);
+    fn of_many_threads_that_set_up_one_is_at_it_at_a_time() {
+        let (_folder, locks) = locks();
+        let at_it = std::sync::Mutex::new(());
         std::thread::scope(|scope| {
-            for _ in 0..2 {
+            for _ in 0..4 {
                 scope.spawn(|| {
-                    while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-                        locks.is_held(cluster).unwrap();
+                    for _ in 0..50 {
+                        let alone = locks.alone(|| Ok(at_it.try_lock().is_ok()));
+                        assert!(alone.unwrap());
                     }
                 });
             }
-            let outcomes: Vec<_> = (0..200).map(|_| locks.acquire(cluster, run).map(drop)).collect();
-            stop.store(true, std::sync::atomic::Ordering::Relaxed);
-            assert!(outcomes.iter().all(Result::is_ok));
         });
-    }
-
-    #[test]
-    fn the_lock_of_a_run_that_never_came_to_be_leaves_no_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let locks = Locks::of(&folder.path().join("journal.sqlite"));
-        let (cluster, run) = (ClusterId::generate(), RunId::generate());
-        locks.acquire(cluster, run).unwrap().discard();
-        assert!(!locks.path(cluster).exists());
     }
 }

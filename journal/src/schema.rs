@@ -114,7 +114,11 @@ pub(crate) fn is_read_only(connection: &Connection, path: &Path) -> Result<bool,
 }
 
 /// Makes `connection` a writer: settings that make a commit durable, read back, and the newest schema.
-pub(crate) fn prepare_writer(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+pub(crate) fn prepare_writer(
+    connection: &mut Connection,
+    path: &Path,
+    locks: &Locks,
+) -> Result<(), StoreError> {
     let fail = |error: rusqlite::Error| sqlite("set up", path, &error);
     let mode: String = connection
         .pragma_query_value(None, "journal_mode", |row| row.get(0))
@@ -123,7 +127,7 @@ pub(crate) fn prepare_writer(connection: &mut Connection, path: &Path) -> Result
         return settings(connection, path);
     }
     // Switching the mode of a new file does not wait for another process that does the same: it fails.
-    Locks::of(path).alone(|| {
+    locks.alone(|| {
         settings(connection, path)?;
         migrate(connection, path)?;
         settings(connection, path)
@@ -224,13 +228,15 @@ pub(crate) fn prepare_reader(connection: &Connection, path: &Path) -> Result<(),
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::{Anchor, Attached, Options};
 
-    fn journal() -> (tempfile::TempDir, std::path::PathBuf, Connection) {
+    fn journal() -> (tempfile::TempDir, std::path::PathBuf, Attached) {
         let folder = tempfile::tempdir().unwrap();
-        let path = crate::files::create(&folder.path().join("journal.sqlite")).unwrap();
-        let mut connection = connect(&path, Access::Write).unwrap();
+        let anchor = Anchor::create(&folder.path().join("journal.sqlite"), Options::default()).unwrap();
+        let path = anchor.path().to_owned();
+        let mut connection = anchor.connect(Access::Write).unwrap();
         assert_eq!(identify(&connection, &path).unwrap(), 0);
-        prepare_writer(&mut connection, &path).unwrap();
+        prepare_writer(&mut connection, &path, &Locks::of(&anchor)).unwrap();
         (folder, path, connection)
     }
 
@@ -239,7 +245,7 @@ mod tests {
         let (_folder, path, connection) = journal();
         assert_eq!(identify(&connection, &path).unwrap(), LATEST);
         let mut second = connect(&path, Access::Write).unwrap();
-        prepare_writer(&mut second, &path).unwrap();
+        prepare_writer(&mut second, &path, &Locks::of(connection.anchor())).unwrap();
         assert_eq!(identify(&second, &path).unwrap(), LATEST);
     }
 

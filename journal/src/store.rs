@@ -12,13 +12,14 @@ use rusqlite::Connection;
 use crate::act::Write;
 use crate::check::{self, Report};
 use crate::error::{disk_full, unusable};
+use crate::identity::{Anchor, Attached, Options};
 use crate::list::list;
 use crate::lock::Locks;
 use crate::row::EventRow;
 use crate::schema::{self, Access};
 use crate::snapshot::SnapshotRow;
 use crate::writer::{PATIENCE, Writer};
-use crate::{files, read};
+use crate::{files, read, watch};
 
 /// How many events are read at a time where all are wanted.
 const PAGE: usize = 512;
@@ -34,7 +35,7 @@ const PAGE: usize = 512;
 pub struct SqliteJournal {
     path: PathBuf,
     id: String,
-    reader: Arc<Mutex<Connection>>,
+    reader: Arc<Mutex<Attached>>,
     locks: Locks,
     /// None for a journal that may only be read.
     writer: Option<Writer>,
@@ -48,10 +49,19 @@ impl SqliteJournal {
     /// # Errors
     ///
     /// [`StoreError::NewerFormat`] for a journal of a newer program, which stays as it is; [`StoreError::Corrupt`] for
-    /// a damaged one; [`StoreError::Unusable`] where the file cannot be read and written, or is no journal.
+    /// a damaged one; [`StoreError::Misplaced`] for one with hard links, in use under another path, or on a network file
+    /// system; [`StoreError::Unusable`] where the file cannot be read and written, or is no journal.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        let path = files::create(path.as_ref())?;
-        let journal = Self::prepare(path)?;
+        Self::open_with(path, Options::default())
+    }
+
+    /// As [`open`](Self::open), as `options` have it.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_with(path: impl AsRef<Path>, options: Options) -> Result<Self, StoreError> {
+        let journal = Self::prepare(Anchor::create(path.as_ref(), options)?)?;
         match journal.writer {
             Some(_) => Ok(journal),
             None => Err(unusable("write to", &journal.path, journal.why_read_only.clone())),
@@ -65,7 +75,18 @@ impl SqliteJournal {
     ///
     /// As [`open`](Self::open).
     pub fn open_existing(path: impl AsRef<Path>) -> Result<Option<Self>, StoreError> {
-        files::existing(path.as_ref())?.map(Self::prepare).transpose()
+        Self::open_existing_with(path, Options::default())
+    }
+
+    /// As [`open_existing`](Self::open_existing), as `options` have it.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_existing_with(path: impl AsRef<Path>, options: Options) -> Result<Option<Self>, StoreError> {
+        Anchor::existing(path.as_ref(), options)?
+            .map(Self::prepare)
+            .transpose()
     }
 
     /// Where the journal is, without symbolic links.
@@ -88,35 +109,38 @@ impl SqliteJournal {
             .await
     }
 
-    fn prepare(path: PathBuf) -> Result<Self, StoreError> {
-        Self::prepare_writing(&path).or_else(|error| match disk_full(&error) {
+    fn prepare(anchor: Anchor) -> Result<Self, StoreError> {
+        Self::prepare_writing(&anchor).or_else(|error| match disk_full(&error) {
             Some(full) => {
-                tracing::warn!(journal = %path.display(), %full, "the journal can only be read");
-                Self::reading(&path, schema::connect(&path, Access::Alone)?, full)
+                tracing::warn!(journal = %anchor.path().display(), %full, "the journal can only be read");
+                Self::reading(&anchor, anchor.connect(Access::Alone)?, full)
             }
             None => Err(error),
         })
     }
 
-    fn prepare_writing(path: &Path) -> Result<Self, StoreError> {
-        let mut connection = schema::connect(path, Access::Write)?;
+    fn prepare_writing(anchor: &Anchor) -> Result<Self, StoreError> {
+        let path = anchor.path();
+        let mut connection = anchor.connect(Access::Write)?;
         let writable = match schema::identify(&connection, path) {
             Ok(_) => !schema::is_read_only(&connection, path)?,
-            Err(StoreError::Unusable { .. }) if is_immutable(path) => {
+            Err(StoreError::Unusable { .. }) if is_immutable(anchor) => {
                 // Write-ahead logging wants files beside the journal, which this medium does not let it make.
-                connection = schema::connect(path, Access::Immutable)?;
+                connection = anchor.connect(Access::Immutable)?;
                 schema::identify(&connection, path)?;
                 false
             }
             Err(error) => return Err(error),
         };
         if !writable {
-            return Self::reading(path, connection, "the file or its folder is read-only");
+            return Self::reading(anchor, connection, "the file or its folder is read-only");
         }
         files::restrict(path)?;
-        schema::prepare_writer(&mut connection, path)?;
-        let reader = schema::connect(path, Access::Write)?;
-        let mut journal = Self::reading(path, reader, "it was opened read-only")?;
+        schema::prepare_writer(&mut connection, path, &Locks::of(anchor))?;
+        // A new journal has its log only now.
+        anchor.claim_log()?;
+        let reader = anchor.connect(Access::Write)?;
+        let mut journal = Self::reading(anchor, reader, "it was opened read-only")?;
         // SQLite gives the files beside the journal its mode; those of an older program may have another.
         files::restrict(path)?;
         let writer = Writer::start(connection, path, PATIENCE);
@@ -125,10 +149,11 @@ impl SqliteJournal {
     }
 
     /// A journal that is only read, through `reader`, and why.
-    fn reading(path: &Path, reader: Connection, why: impl std::fmt::Display) -> Result<Self, StoreError> {
+    fn reading(anchor: &Anchor, reader: Attached, why: impl std::fmt::Display) -> Result<Self, StoreError> {
+        let path = anchor.path();
         let reader = match schema::identify(&reader, path)? {
             0 => return Err(unusable("read", path, format!("the file is empty, and {why}"))),
-            version if version < schema::LATEST => schema::migrated(&reader, path)?,
+            version if version < schema::LATEST => anchor.attach(schema::migrated(&reader, path)?),
             _ => reader,
         };
         schema::prepare_reader(&reader, path)?;
@@ -137,7 +162,7 @@ impl SqliteJournal {
             id: read::id(&reader, path)?,
             path: path.to_owned(),
             reader: Arc::new(Mutex::new(reader)),
-            locks: Locks::of(path),
+            locks: Locks::of(anchor),
             writer: None,
             why_read_only: why.to_string(),
         })
@@ -149,8 +174,14 @@ impl SqliteJournal {
         read: impl FnOnce(&mut Connection, &Path) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (reader, path) = (Arc::clone(&self.reader), self.path.clone());
-        self.blocking(move || read(&mut reader.lock().unwrap_or_else(PoisonError::into_inner), &path))
-            .await
+        self.blocking(move || {
+            let mut reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
+            let outcome = read(&mut reader, &path);
+            // What is read of a file that is not there any more is no news.
+            watch::in_place(reader.anchor()).map_err(|displacement| displacement.failure(&path))?;
+            outcome
+        })
+        .await
     }
 
     async fn blocking<T: Send + 'static>(
@@ -175,19 +206,10 @@ impl SqliteJournal {
     }
 }
 
-/// Whether the journal at `path` can be read without the files beside it: it has no log with commits of its own.
-fn is_immutable(path: &Path) -> bool {
-    let log = files::beside(path, "-wal").metadata();
-    log.map_or(true, |log| log.len() == 0)
-        && std::fs::OpenOptions::new()
-            .append(true)
-            .open(path)
-            .is_err_and(|error| {
-                matches!(
-                    error.kind(),
-                    std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem
-                )
-            })
+/// Whether a journal can be read without the files beside it: it has no log with commits of its own.
+fn is_immutable(anchor: &Anchor) -> bool {
+    let log = files::beside(anchor.path(), "-wal").metadata();
+    !anchor.is_writable() && log.map_or(true, |log| log.len() == 0)
 }
 
 impl Store for SqliteJournal {
@@ -201,13 +223,8 @@ impl Store for SqliteJournal {
             };
             let locks = self.locks.clone();
             let lock = self.blocking(move || locks.acquire(cluster, run)).await?;
-            match self.submit(Ok(write)).await {
-                Ok(epoch) => Ok(Lease::new(run, cluster, epoch, Box::new(lock))),
-                Err(error) => {
-                    lock.discard();
-                    Err(error)
-                }
-            }
+            let epoch = self.submit(Ok(write)).await?;
+            Ok(Lease::new(run, cluster, epoch, Box::new(lock)))
         })
     }
 

@@ -16,12 +16,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::act::Write;
 use crate::commit::{Outcome, Work};
 use crate::error::unusable;
+use crate::identity::Attached;
 
 /// How the thread waits for another process that is writing: a backup tool, a `VACUUM`, a stopped process.
 #[derive(Debug, Clone, Copy)]
@@ -102,7 +102,7 @@ impl std::fmt::Debug for Writer {
 
 impl Writer {
     /// Starts the thread. Nothing else writes through `connection` from now on.
-    pub(crate) fn start(connection: Connection, path: &Path, patience: Patience) -> std::io::Result<Self> {
+    pub(crate) fn start(connection: Attached, path: &Path, patience: Patience) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             path: path.to_owned(),
             patience,
@@ -306,11 +306,14 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::{Anchor, Options};
+    use crate::lock::Locks;
     use crate::row::EventRow;
     use crate::schema::{self, Access};
     use mesosflow_workflow::contract::first;
     use mesosflow_workflow::store::check_first;
     use mesosflow_workflow::{Epoch, StoreError};
+    use rusqlite::Connection;
 
     fn create() -> Write {
         let begin = first("demo");
@@ -323,15 +326,16 @@ mod tests {
     /// A writer of this patience, and another connection to the same journal.
     fn writer(total: Duration) -> (tempfile::TempDir, Writer, Connection) {
         let folder = tempfile::tempdir().unwrap();
-        let path = crate::files::create(&folder.path().join("journal.sqlite")).unwrap();
-        let mut connection = schema::connect(&path, Access::Write).unwrap();
-        schema::prepare_writer(&mut connection, &path).unwrap();
+        let anchor = Anchor::create(&folder.path().join("journal.sqlite"), Options::default()).unwrap();
+        let path = anchor.path();
+        let mut connection = anchor.connect(Access::Write).unwrap();
+        schema::prepare_writer(&mut connection, path, &Locks::of(&anchor)).unwrap();
         let patience = Patience {
             round: Duration::from_millis(5),
             total,
         };
-        let other = Connection::open(&path).unwrap();
-        (folder, Writer::start(connection, &path, patience).unwrap(), other)
+        let other = Connection::open(path).unwrap();
+        (folder, Writer::start(connection, path, patience).unwrap(), other)
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,7 @@
 //! Where histories live: the contract that the SQLite journal and the in-memory store both keep.
 
 use std::any::Any;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -165,6 +166,17 @@ pub enum StoreError {
         run: RunId,
         /// What is wrong, and where.
         what: String,
+    },
+    /// The journal must not be used where it is, or is no longer the file that was opened: it was deleted, moved or replaced
+    /// in use, is in use under another path, or on a network file system.
+    #[error("the journal `{}` {what}", .path.display())]
+    Misplaced {
+        /// Where it was opened.
+        path: PathBuf,
+        /// What is wrong, to be read behind the path (`was deleted while it was in use`).
+        what: String,
+        /// What to do about it.
+        remedy: String,
     },
     /// The journal cannot be read or written (full disk, permissions, not a database).
     #[error("{doing}")]

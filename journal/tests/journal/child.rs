@@ -2,13 +2,15 @@
 
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 const JOURNAL: &str = "MESOSFLOW_TEST_JOURNAL";
 
 /// A running child and what it says.
 pub(crate) struct Process {
     child: Child,
+    /// What it is told; its end tells it that its parent is gone.
+    input: ChildStdin,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
@@ -28,15 +30,29 @@ impl Process {
         Self::spawn(shell, name, journal)
     }
 
+    /// The same where `what` is mounted over `over`, which only that process sees. It says nothing where this user may not
+    /// mount.
+    pub(crate) fn start_mounted(what: &Path, over: &Path, name: &str, journal: &Path) -> Self {
+        let mut unshare = Command::new("unshare");
+        unshare
+            .args(["--mount", "sh", "-c"])
+            .arg("mount --bind \"$0\" \"$1\" && shift && exec \"$@\"")
+            .args([what, over])
+            .arg(std::env::current_exe().unwrap());
+        Self::spawn(unshare, name, journal)
+    }
+
     fn spawn(mut command: Command, name: &str, journal: &Path) -> Self {
         command
             .args(["--exact", name, "--ignored", "--nocapture", "--test-threads=1"])
             .env(JOURNAL, journal)
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit());
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Self { child, lines }
+        let input = child.stdin.take().unwrap();
+        Self { child, input, lines }
     }
 
     /// The next thing it says behind `word`; `None` once it is gone. What else it says is passed over.
@@ -46,6 +62,11 @@ impl Process {
             line.split_once(&format!("@{word} "))
                 .map(|(_, said)| said.to_owned())
         })
+    }
+
+    /// Tells it a line; see [`told`].
+    pub(crate) fn tell(&mut self, line: &str) {
+        writeln!(self.input, "{line}").unwrap();
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -64,6 +85,21 @@ impl Process {
         while self.next("").is_some() {}
         assert!(self.child.wait().unwrap().success());
     }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It has ended already, as a rule.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// In the child: what the parent tells next; `None` once the parent is gone.
+pub(crate) fn told() -> Option<String> {
+    let mut line = String::new();
+    let read = std::io::stdin().read_line(&mut line).unwrap();
+    (read > 0).then(|| line.trim().to_owned())
 }
 
 /// The journal that the child is to use; `None` where this is not a child.

@@ -8,6 +8,8 @@ mod contract;
 mod crash;
 mod damage;
 mod disk;
+mod displaced;
+mod identity;
 mod log;
 mod processes;
 mod rights;

@@ -341,7 +341,10 @@ fn standing(connection: &Connection, run: RunId) -> Result<Standing, Refusal> {
     )?;
     let mut rows = select.query([run.to_string()])?;
     let Some(row) = rows.next()? else {
-        return Err(StoreError::UnknownRun { run }.into());
+        return Err(match RunRecord::of(connection, run)? {
+            Some(_) => damaged(run, "the index of the list of runs does not lead to it").into(),
+            None => StoreError::UnknownRun { run }.into(),
+        });
     };
     let (last, claimed): (Option<i64>, i64) = (row.get(2)?, row.get(7)?);
     let last = last.unwrap_or(0);

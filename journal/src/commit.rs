@@ -104,6 +104,11 @@ impl Work {
         Some(group.iter().map(|_| Err(failure.clone().into())).collect())
     }
 
+    /// Whether it has carried anything out.
+    pub(crate) const fn has_written(&self) -> bool {
+        self.commits > 0
+    }
+
     /// Whether the log has become so long that it should be taken over into the file.
     pub(crate) fn has_a_long_log(&mut self) -> bool {
         self.commits = self.commits.wrapping_add(1);
@@ -129,7 +134,7 @@ impl Work {
         std::fs::metadata(&self.log).map_or(0, |log| log.len())
     }
 
-    /// Why nothing more may be written, where the journal is not any more what was opened.
+    /// Why nothing may be written or acknowledged any more, where the journal is not what was opened.
     fn displaced(&mut self) -> Option<Failure> {
         let displacement = self.watch.check(self.connection.anchor()).err()?;
         if let Err(error) = self.settle(&displacement) {
@@ -143,11 +148,15 @@ impl Work {
     /// Leaves the log beside a displaced journal such that it harms no file that comes to its place.
     fn settle(&self, displacement: &Displacement) -> Result<(), Box<dyn std::error::Error>> {
         match displacement {
-            // The file takes over what it has in the log, wherever it is now, and leaves the log empty.
+            // The file takes over what it has in the log, wherever it is now: what is left beside its old place is empty.
             Displacement::Elsewhere { .. } => {
                 self.connection.busy_timeout(Duration::ZERO)?;
-                self.connection
-                    .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+                let is_busy: bool =
+                    self.connection
+                        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+                if !is_busy {
+                    self.watch.remove_beside()?;
+                }
             }
             // The log belongs to what was overwritten: it is kept, under a name that SQLite does not look for.
             Displacement::Overwritten => {

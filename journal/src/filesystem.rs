@@ -9,7 +9,7 @@ use std::io;
 
 use nix::sys::statfs::fstatfs;
 
-use crate::identity::FileId;
+use crate::inode::FileId;
 
 /// File systems that several machines share, or that pass locks on to a server, by the number in their super block.
 const SHARED: &[(i64, &str)] = &[

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::identity::FileId;
+use crate::inode::FileId;
 
 /// What is known of process `pid`, which holds a lock on the journal `file`.
 pub(crate) fn describe(pid: u32, file: FileId) -> String {

@@ -17,7 +17,7 @@
 //! the new file. The log is claimed for its journal by the same kind of lock.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::{Deref, DerefMut};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -31,8 +31,9 @@ use rusqlite::Connection;
 use crate::error::unusable;
 use crate::files::{self, beside};
 use crate::filesystem;
-use crate::holder;
+use crate::inode::{FileId, descriptors, is_opened, look};
 use crate::range::{self, Kind, Slot};
+use crate::refusal;
 use crate::schema::{self, Access};
 
 /// How often opening begins again where the file is renamed under it.
@@ -43,56 +44,6 @@ const ATTEMPTS: u32 = 100;
 pub struct Options {
     /// Even on a network file system: the user vouches that no other machine uses the journal, and that locks work there.
     pub on_network: bool,
-}
-
-/// A file itself: device and inode.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct FileId {
-    device: u64,
-    inode: u64,
-}
-
-impl FileId {
-    /// The file that was looked at.
-    pub(crate) fn of(metadata: &Metadata) -> Self {
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-        }
-    }
-
-    /// The file at `path`, which is no link; `None` where there is none.
-    pub(crate) fn at(path: &Path) -> io::Result<Option<Self>> {
-        Ok(look(path)?.as_ref().map(Self::of))
-    }
-
-    /// The device's major and minor number.
-    pub(crate) const fn device(self) -> (u64, u64) {
-        (
-            nix::sys::stat::major(self.device),
-            nix::sys::stat::minor(self.device),
-        )
-    }
-
-    fn bytes(self) -> [u8; 16] {
-        (u128::from(self.device) << 64 | u128::from(self.inode)).to_le_bytes()
-    }
-}
-
-/// What is at `path`, links not followed; `None` where nothing is.
-pub(crate) fn look(path: &Path) -> io::Result<Option<Metadata>> {
-    match fs::symlink_metadata(path) {
-        Ok(metadata) => Ok(Some(metadata)),
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            Ok(None)
-        }
-        Err(error) => Err(error),
-    }
 }
 
 /// The files that this process has open as journals.
@@ -143,6 +94,8 @@ impl Drop for Anchor {
 impl Anchor {
     /// The journal at `path`, which is created where there is none.
     pub(crate) fn create(path: &Path, options: Options) -> Result<Self, StoreError> {
+        // Before anything is made there.
+        vouched(&existing_folder(path), path, options)?;
         // The new file is open for an instant, and nobody else in this process may use it before it is closed.
         let open = registry();
         files::create(path)?;
@@ -216,7 +169,11 @@ impl Anchor {
                 Err(error) if FileId::at(&self.path).map_err(fail)? == Some(self.id()) => return Err(error),
                 Err(_) => break,
             };
-            if is_opened(self.id(), &before, &descriptors()) {
+            let is_right = match (before, descriptors()) {
+                (Some(before), Some(after)) => is_opened(self.id(), &before, &after),
+                _ => true,
+            };
+            if is_right {
                 return Ok(self.attach(connection));
             }
         }
@@ -268,14 +225,7 @@ impl Anchor {
         range::take(&log, slot, Kind::Shared).map_err(fail)?;
         if let Some(pid) = range::elsewhere(&log, slot).map_err(fail)? {
             let log = id(&log).map_err(fail)?;
-            return Err(StoreError::Misplaced {
-                path: self.path.clone(),
-                what: format!(
-                    "was put in the place of another one that is still in use, by {}",
-                    holder::describe(pid, log)
-                ),
-                remedy: "end that process, or wait until it has noticed, and try again".to_owned(),
-            });
+            return Err(refusal::log_in_use(&self.path, pid, log));
         }
         *claimed = Some(log);
         Ok(())
@@ -332,14 +282,10 @@ fn attempt(open: &mut Open, path: &Path, options: Options) -> Result<Option<Anch
         }
     };
     if metadata.nlink() > 1 {
-        return Err(several_names(path, metadata.nlink()));
+        return Err(refusal::several_names(path, metadata.nlink()));
     }
     settle(&inode, path, place)?;
-    if let Some(network) = filesystem::network(&inode.file).map_err(fail)?
-        && !options.on_network
-    {
-        return Err(on_network(path, &network));
-    }
+    vouched_file(&inode.file, path, options)?;
     if FileId::at(path).map_err(fail)? != Some(id) {
         return Ok(None);
     }
@@ -349,6 +295,26 @@ fn attempt(open: &mut Open, path: &Path, options: Options) -> Result<Option<Anch
         path: path.to_owned(),
         is_writable,
     }))
+}
+
+/// Refuses a network file system, unless its user vouches for it.
+fn vouched_file(file: &File, path: &Path, options: Options) -> Result<(), StoreError> {
+    match filesystem::network(file).map_err(|error| unusable("open", path, error))? {
+        Some(network) if !options.on_network => Err(refusal::on_network(path, &network)),
+        _ => Ok(()),
+    }
+}
+
+/// The same of a folder.
+fn vouched(folder: &Path, path: &Path, options: Options) -> Result<(), StoreError> {
+    let folder = File::open(folder).map_err(|error| unusable("open the folder of", path, error))?;
+    vouched_file(&folder, path, options)
+}
+
+/// The folder of `path`, or the nearest above it that there is.
+fn existing_folder(path: &Path) -> PathBuf {
+    let above = path.ancestors().skip(1).find(|folder| folder.is_dir());
+    above.unwrap_or(Path::new(".")).to_owned()
 }
 
 /// The one descriptor, and whether it may write; `None` where nothing is at `path` any more, or a link.
@@ -395,80 +361,14 @@ fn place(path: &Path) -> io::Result<Option<Slot>> {
 fn settle(inode: &Inode, path: &Path, place: Slot) -> Result<(), StoreError> {
     let fail = |error: io::Error| unusable("lock", path, error);
     if inode.place != place {
-        return Err(second_path(path, std::process::id(), inode.id));
+        return Err(refusal::second_path(path, std::process::id(), inode.id));
     }
     // First the own claim, then the look: of two that come at once, at least one sees the other.
     range::take(&inode.file, place, Kind::Shared).map_err(fail)?;
     match range::elsewhere(&inode.file, place).map_err(fail)? {
-        Some(pid) => Err(second_path(path, pid, inode.id)),
+        Some(pid) => Err(refusal::second_path(path, pid, inode.id)),
         None => Ok(()),
     }
-}
-
-fn second_path(path: &Path, pid: u32, id: FileId) -> StoreError {
-    StoreError::Misplaced {
-        path: path.to_owned(),
-        what: format!(
-            "is in use under another path, by {}",
-            holder::describe(pid, id)
-        ),
-        remedy: "use the path under which it was opened first; where it was moved, move it back, with the files beside \
-                 it (`-wal`, `-shm`)"
-            .to_owned(),
-    }
-}
-
-fn several_names(path: &Path, names: u64) -> StoreError {
-    StoreError::Misplaced {
-        path: path.to_owned(),
-        what: format!("has {names} names (hard links), and each would have a log of its own"),
-        remedy: format!(
-            "remove the others, or make copies of them: `find / -xdev -samefile {}` shows them",
-            path.display()
-        ),
-    }
-}
-
-fn on_network(path: &Path, network: &str) -> StoreError {
-    StoreError::Misplaced {
-        path: path.to_owned(),
-        what: format!(
-            "is on a network file system ({network}): SQLite's log needs memory that all who use it share, and the lock \
-             on a run may not reach other machines"
-        ),
-        remedy: "keep it on a local disk (--journal), or, if no other machine ever uses it, give --journal-on-network"
-            .to_owned(),
-    }
-}
-
-/// The descriptors of this process that are files; none where the kernel does not show them.
-fn descriptors() -> BTreeMap<PathBuf, FileId> {
-    let Ok(folder) = fs::read_dir("/proc/self/fd") else {
-        return BTreeMap::new();
-    };
-    folder
-        .filter_map(|entry| {
-            let path = entry.ok()?.path();
-            let metadata = fs::metadata(&path).ok()?;
-            metadata.is_file().then(|| (path, FileId::of(&metadata)))
-        })
-        .collect()
-}
-
-/// Whether one of this process's descriptors is `file`; where the kernel does not show them, it is believed.
-pub(crate) fn has_open(file: FileId) -> bool {
-    let open = descriptors();
-    open.is_empty() || open.values().any(|id| *id == file)
-}
-
-/// Whether what came to the descriptors is `file`. Nothing comes where SQLite has a descriptor left from before.
-fn is_opened(file: FileId, before: &BTreeMap<PathBuf, FileId>, after: &BTreeMap<PathBuf, FileId>) -> bool {
-    let mut new = after
-        .iter()
-        .filter(|(path, id)| before.get(*path) != Some(*id))
-        .map(|(_, id)| *id)
-        .peekable();
-    new.peek().is_none() || new.any(|id| id == file)
 }
 
 /// A connection to a journal's file, closed before the process lets the file go.
@@ -497,5 +397,39 @@ impl Deref for Attached {
 impl DerefMut for Attached {
     fn deref_mut(&mut self) -> &mut Connection {
         &mut self.connection
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inode::has_open;
+
+    #[test]
+    fn the_file_is_closed_with_the_last_who_has_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.sqlite");
+        let one = Anchor::create(&path, Options::default()).unwrap();
+        let two = Anchor::existing(&path, Options::default()).unwrap().unwrap();
+        let connection = two.connect(Access::Write).unwrap();
+        let id = one.id();
+        assert_eq!(two.id(), id);
+        drop(one);
+        drop(two);
+        assert!(has_open(id) && registry().contains_key(&id));
+        drop(connection);
+        assert!(!has_open(id) && !registry().contains_key(&id));
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_made_and_a_link_to_a_journal_leads_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.sqlite");
+        assert!(Anchor::existing(&path, Options::default()).unwrap().is_none());
+        let anchor = Anchor::create(&path, Options::default()).unwrap();
+        let link = folder.path().join("link.sqlite");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let linked = Anchor::existing(&link, Options::default()).unwrap().unwrap();
+        assert_eq!((linked.id(), linked.path()), (anchor.id(), anchor.path()));
     }
 }

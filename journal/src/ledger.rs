@@ -205,8 +205,11 @@ impl RunRecord {
                 .query_row([run.to_string()], Self::read)
                 .optional()
         };
-        // A damaged index finds nothing where there is something.
-        Ok(select("runs")?.or(select("runs NOT INDEXED")?))
+        match select("runs")? {
+            // A damaged index finds nothing where there is something.
+            None => select("runs NOT INDEXED"),
+            found => Ok(found),
+        }
     }
 
     /// Whether the row is what was written.

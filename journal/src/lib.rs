@@ -7,8 +7,10 @@
 //! - `writer` – who writes and when: a thread that shares a commit between the appends that wait for it;
 //! - `commit` – one transaction for a group of requests; `act` – what each of them writes;
 //! - `read` – histories page by page, verified as they are read; `list` – the list of runs;
+//! - `backup` – copies of it, made while it is written to, and put back;
 //! - `check` – what is verified before a journal is used, and the whole of it when asked;
-//! - `identity` – which file a journal is, whatever its path says; `watch` – whether it still is that file;
+//! - `identity` – which file a journal is, whatever its path says; `inode` – a file itself; `watch` – whether it is still
+//!   in its place; `refusal` – why it may not be opened where it is;
 //! - `lock` – the operating system's lock on a cluster, which dies with its process; `range` – such locks on parts of a
 //!   file; `holder` – who has one;
 //! - `files` – who may read the files; `filesystem` – where they may lie;
@@ -22,6 +24,7 @@
 //! the same. Opening a journal where write-ahead logging cannot be switched on fails.
 
 mod act;
+mod backup;
 mod check;
 mod commit;
 mod error;
@@ -29,11 +32,13 @@ mod files;
 mod filesystem;
 mod holder;
 mod identity;
+mod inode;
 mod ledger;
 mod list;
 mod lock;
 mod range;
 mod read;
+mod refusal;
 mod row;
 mod schema;
 mod snapshot;
@@ -41,6 +46,7 @@ mod store;
 mod watch;
 mod writer;
 
+pub use backup::{BACKUP_NAME, Backup, Copied, backup_folder, restore};
 pub use check::{Finding, Report};
 pub use identity::Options;
 pub use store::SqliteJournal;

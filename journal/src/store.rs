@@ -105,7 +105,7 @@ impl SqliteJournal {
     ///
     /// [`StoreError::Unusable`] where the file cannot be read at all.
     pub async fn verify(&self) -> Result<Report, StoreError> {
-        self.read(|connection, path| check::verify(connection, path))
+        self.with_reader(|connection, path| check::verify(connection, path))
             .await
     }
 
@@ -169,7 +169,7 @@ impl SqliteJournal {
     }
 
     /// Runs `read` with the reader's connection on a thread that may block.
-    async fn read<T: Send + 'static>(
+    pub(crate) async fn with_reader<T: Send + 'static>(
         &self,
         read: impl FnOnce(&mut Connection, &Path) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -231,7 +231,7 @@ impl Store for SqliteJournal {
     fn adopt(&self, run: RunId, above: Epoch) -> BoxFuture<'_, Result<Lease, StoreError>> {
         Box::pin(async move {
             let cluster = self
-                .read(move |connection, path| read::cluster_of(connection, path, run))
+                .with_reader(move |connection, path| read::cluster_of(connection, path, run))
                 .await?;
             let locks = self.locks.clone();
             let lock = self.blocking(move || locks.acquire(cluster, run)).await?;
@@ -260,7 +260,7 @@ impl Store for SqliteJournal {
     }
 
     fn read(&self, run: RunId, after: Seq, limit: usize) -> BoxFuture<'_, Result<Vec<Recorded>, StoreError>> {
-        Box::pin(self.read(move |connection, path| read::page(connection, path, run, after, limit)))
+        Box::pin(self.with_reader(move |connection, path| read::page(connection, path, run, after, limit)))
     }
 
     fn load(&self, run: RunId) -> BoxFuture<'_, Result<Vec<Recorded>, StoreError>> {
@@ -269,7 +269,7 @@ impl Store for SqliteJournal {
             // Page by page: a reader that stays keeps the log from being taken over into the file.
             loop {
                 let after = events.last().map_or(Seq(0), |last| last.seq);
-                let page = Store::read(self, run, after, PAGE).await?;
+                let page = self.read(run, after, PAGE).await?;
                 let is_last = page.len() < PAGE;
                 events.extend(page);
                 if is_last {
@@ -280,7 +280,7 @@ impl Store for SqliteJournal {
     }
 
     fn salvage(&self, run: RunId) -> BoxFuture<'_, Result<Salvaged, StoreError>> {
-        Box::pin(self.read(move |connection, path| read::salvage(connection, path, run)))
+        Box::pin(self.with_reader(move |connection, path| read::salvage(connection, path, run)))
     }
 
     fn keep(&self, lease: &Lease, snapshot: Snapshot) -> BoxFuture<'static, Result<(), StoreError>> {
@@ -294,17 +294,17 @@ impl Store for SqliteJournal {
     }
 
     fn snapshot(&self, run: RunId) -> BoxFuture<'_, Result<Option<Snapshot>, StoreError>> {
-        Box::pin(self.read(move |connection, path| read::snapshot(connection, path, run)))
+        Box::pin(self.with_reader(move |connection, path| read::snapshot(connection, path, run)))
     }
 
     fn runs(&self) -> BoxFuture<'_, Result<Vec<RunRow>, StoreError>> {
-        Box::pin(self.read(|connection, path| list(connection, path)))
+        Box::pin(self.with_reader(|connection, path| list(connection, path)))
     }
 
     fn is_held(&self, run: RunId) -> BoxFuture<'_, Result<bool, StoreError>> {
         Box::pin(async move {
             let cluster = self
-                .read(move |connection, path| read::lock_of(connection, path, run))
+                .with_reader(move |connection, path| read::lock_of(connection, path, run))
                 .await?;
             let Some(cluster) = cluster else {
                 return Ok(false);

@@ -3,7 +3,7 @@
 //! A file that is deleted, moved or replaced while it is open takes writes as before, and nobody will ever read them. So
 //! path and descriptor are compared before anything is written and once more before a commit is acknowledged: the
 //! journal itself, and the two files beside it, without which the next to open it sees another journal. That takes three
-//! looks at a path, about a hundredth of what a commit takes.
+//! looks at a path each time, a few microseconds where a commit takes some hundred.
 //!
 //! A file that is overwritten in place is the same file. Its header tells, as far as it can: SQLite counts changes there
 //! and never counts back, and a journal never gets shorter. The header is read only when the file has changed.
@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Failure;
 use crate::files::beside;
-use crate::identity::{Anchor, FileId, has_open, look};
+use crate::identity::Anchor;
+use crate::inode::{FileId, has_open, look};
 
 /// What has happened to a journal in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,6 +107,16 @@ impl Watch {
                 }
             }
             None => self.beside = Some([opened(path, "-wal")?, opened(path, "-shm")?]),
+        }
+        Ok(())
+    }
+
+    /// Removes the files that were beside the journal, if they are still there.
+    pub(crate) fn remove_beside(&self) -> io::Result<()> {
+        for (file, id) in self.beside.iter().flatten() {
+            if FileId::at(file)? == Some(*id) {
+                std::fs::remove_file(file)?;
+            }
         }
         Ok(())
     }

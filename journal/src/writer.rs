@@ -162,8 +162,10 @@ impl Drop for Writer {
         {
             tracing::error!(journal = %self.shared.path.display(), "the journal's writer panicked");
         }
-        // SQLite does it itself where nobody else has the journal open.
-        if let Ok(mut work) = self.shared.work.try_lock() {
+        // SQLite does it itself where nobody else has the journal open. Who only looked leaves it to those who write.
+        if let Ok(mut work) = self.shared.work.try_lock()
+            && work.has_written()
+        {
             work.shorten_log(Duration::ZERO);
         }
     }

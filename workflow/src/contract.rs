@@ -55,6 +55,7 @@ macro_rules! store_contract {
             a_history_is_read_in_pages
             the_list_says_how_each_run_stands
             a_snapshot_is_kept_until_the_next
+            a_whole_history_is_salvaged_whole
             an_adoption_can_be_told_of_a_higher_epoch
         }
     };
@@ -116,6 +117,18 @@ pub async fn an_unknown_run_is_refused<S: Store>(open: impl Fn() -> S) {
     ));
     assert!(matches!(
         store.retire(&forged).await,
+        Err(StoreError::UnknownRun { .. })
+    ));
+    assert!(matches!(
+        store.read(run, Seq(0), 4).await,
+        Err(StoreError::UnknownRun { .. })
+    ));
+    assert!(matches!(
+        store.salvage(run).await,
+        Err(StoreError::UnknownRun { .. })
+    ));
+    assert!(matches!(
+        store.snapshot(run).await,
         Err(StoreError::UnknownRun { .. })
     ));
     assert!(!store.is_held(run).await.unwrap());
@@ -595,6 +608,33 @@ pub async fn a_snapshot_is_kept_until_the_next<S: Store>(open: impl Fn() -> S) {
         assert_eq!(other.snapshot(begin.run).await.unwrap(), Some(snapshot));
         store.append(&lease, vec![next(&begin, seq + 1)]).await.unwrap();
     }
+}
+
+/// What is whole is salvaged whole, and a lease that is not the newest keeps no snapshot.
+pub async fn a_whole_history_is_salvaged_whole<S: Store>(open: impl Fn() -> S) {
+    let store = open();
+    let begin = first("demo");
+    let lease = store.create(begin.clone()).await.unwrap();
+    store
+        .append(&lease, (2..=10).map(|seq| next(&begin, seq)).collect())
+        .await
+        .unwrap();
+    let salvaged = store.salvage(begin.run).await.unwrap();
+    assert_eq!(
+        (salvaged.events, salvaged.damage),
+        (store.load(begin.run).await.unwrap(), None)
+    );
+    let stale = Lease::new(begin.run, lease.cluster(), Epoch(7), Box::new(()));
+    let snapshot = Snapshot {
+        seq: Seq(2),
+        format: 7,
+        state: Vec::new(),
+    };
+    assert!(matches!(
+        store.keep(&stale, snapshot).await,
+        Err(StoreError::Fenced { .. })
+    ));
+    assert_eq!(store.snapshot(begin.run).await.unwrap(), None);
 }
 
 /// An adoption's epoch is above the store's own and above the one that it is told of.

@@ -30,6 +30,18 @@ impl Process {
         Self::spawn(shell, name, journal)
     }
 
+    /// The same where `what` is mounted over `over`, which only that process sees. It says nothing where this user may not
+    /// mount.
+    pub(crate) fn start_mounted(what: &Path, over: &Path, name: &str, journal: &Path) -> Self {
+        let mut unshare = Command::new("unshare");
+        unshare
+            .args(["--mount", "sh", "-c"])
+            .arg("mount --bind \"$0\" \"$1\" && shift && exec \"$@\"")
+            .args([what, over])
+            .arg(std::env::current_exe().unwrap());
+        Self::spawn(unshare, name, journal)
+    }
+
     fn spawn(mut command: Command, name: &str, journal: &Path) -> Self {
         command
             .args(["--exact", name, "--ignored", "--nocapture", "--test-threads=1"])

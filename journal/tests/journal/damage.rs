@@ -156,6 +156,19 @@ async fn a_letter_changed_in_one_run_stops_that_run_alone() {
         damaged.push(run);
     }
     let [run] = damaged[..] else { panic!("{damaged:?}") };
+    // It can be taken over, told that its cluster is gone, and gives the name back: its end is known without its middle.
+    let row = rows.iter().find(|row| row.run == run).unwrap();
+    assert_eq!(row.summary.seq, Seq(200));
+    let lease = journal.adopt(run, Epoch(0)).await.unwrap();
+    let event = Recorded {
+        seq: row.summary.seq.next(),
+        epoch: lease.epoch(),
+        ..histories[0][199].clone()
+    };
+    let event = Recorded { run, ..event };
+    journal.append(&lease, vec![Arc::new(event)]).await.unwrap();
+    journal.retire(&lease).await.unwrap();
+    drop(lease);
     let report = journal.verify().await.unwrap();
     let found: Vec<_> = report.findings.iter().map(|finding| finding.run).collect();
     assert_eq!(found, [Some(run)], "{report:?}");
@@ -196,6 +209,47 @@ async fn a_page_that_cannot_be_read_stops_its_run_alone() {
     }
     journal.create(first("four")).await.unwrap();
     assert!(!journal.verify().await.unwrap().findings.is_empty());
+}
+
+/// Where a journal is so large that not all of it is looked at when it is opened, damage is noticed all the same: by those
+/// who read it.
+#[tokio::test]
+async fn damage_in_a_large_journal_is_noticed_by_the_run_that_has_it() {
+    let (_folder, path, histories) = three().await;
+    let run = histories[1][0].run;
+    let journal = SqliteJournal::open(&path).unwrap();
+    let lease = journal.adopt(run, Epoch(0)).await.unwrap();
+    let large = Snapshot {
+        seq: Seq(9),
+        format: 1,
+        state: vec![9; 12 << 20],
+    };
+    journal.keep(&lease, large).await.unwrap();
+    drop((journal, lease));
+    let mut bytes = fs::read(&path).unwrap();
+    let place = bytes
+        .windows(26)
+        .enumerate()
+        .filter(|(_, window)| *window == run.to_string().as_bytes())
+        .map(|(place, _)| place)
+        .nth(100)
+        .unwrap();
+    bytes[place / 4096 * 4096..][..4096].fill(0);
+    let last = bytes.len() - 2000;
+    assert_eq!(bytes[last], 9, "the snapshot does not lie at the end");
+    bytes[last] = 8;
+    fs::write(&path, bytes).unwrap();
+    let journal = SqliteJournal::open(&path).unwrap();
+    assert!(damage(&journal, run).await.contains("malformed"));
+    assert_eq!(journal.snapshot(run).await.unwrap(), None);
+    for history in [&histories[0], &histories[2]] {
+        works(&journal, history).await.unwrap();
+    }
+    let report = journal.verify().await.unwrap();
+    assert!(
+        report.findings.iter().any(|finding| finding.run == Some(run)),
+        "{report:?}"
+    );
 }
 
 #[tokio::test]
@@ -417,6 +471,68 @@ async fn a_changed_row_of_a_run_or_a_cluster_stops_its_adoption_and_the_list_ask
         works(&journal, &histories[0]).await.unwrap();
         works(&journal, &histories[2]).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_damaged_snapshot_is_none_and_the_history_says_the_same() {
+    for sql in [
+        "UPDATE snapshots SET state = x'0809'",
+        "UPDATE snapshots SET seq = seq - 1",
+        "UPDATE snapshots SET run = 1",
+        "PRAGMA ignore_check_constraints = on; UPDATE snapshots SET seq = -3",
+    ] {
+        let (_folder, path, histories) = three().await;
+        let run = histories[1][0].run;
+        let journal = SqliteJournal::open(&path).unwrap();
+        let lease = journal.adopt(run, Epoch(0)).await.unwrap();
+        let snapshot = Snapshot {
+            seq: Seq(150),
+            format: 1,
+            state: vec![8, 8],
+        };
+        let to_come = Snapshot {
+            seq: Seq(201),
+            ..snapshot.clone()
+        };
+        assert!(matches!(
+            journal.keep(&lease, to_come).await,
+            Err(StoreError::OutOfSequence { .. })
+        ));
+        journal.keep(&lease, snapshot.clone()).await.unwrap();
+        assert_eq!(journal.snapshot(run).await.unwrap(), Some(snapshot));
+        drop((journal, lease));
+        tamper(&path, sql);
+        let journal = SqliteJournal::open(&path).unwrap();
+        for history in &histories {
+            assert_eq!(journal.snapshot(history[0].run).await.unwrap(), None, "{sql}");
+            works(&journal, history).await.unwrap();
+        }
+        assert!(!journal.verify().await.unwrap().findings.is_empty(), "{sql}");
+    }
+}
+
+/// The index of the list of runs leads nowhere: the run is there all the same.
+#[tokio::test]
+async fn a_damaged_index_hides_no_run() {
+    let (_folder, path, histories) = three().await;
+    let run = histories[1][0].run.to_string();
+    let mut bytes = fs::read(&path).unwrap();
+    // The id stands in each event, in the row of the run and in the index: there it is followed by the number alone.
+    let places: Vec<usize> = bytes
+        .windows(26)
+        .enumerate()
+        .filter(|(_, window)| *window == run.as_bytes())
+        .map(|(place, _)| place)
+        .filter(|place| bytes[place / 4096 * 4096] == 10)
+        .collect();
+    let [place] = places[..] else { panic!("{places:?}") };
+    bytes[place + 25] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let journal = SqliteJournal::open(&path).unwrap();
+    assert_eq!(journal.load(histories[1][0].run).await.unwrap(), histories[1]);
+    assert_eq!(journal.runs().await.unwrap().len(), 3);
+    assert!(!journal.verify().await.unwrap().findings.is_empty());
+    works(&journal, &histories[0]).await.unwrap();
 }
 
 #[tokio::test]

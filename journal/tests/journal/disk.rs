@@ -180,6 +180,23 @@ async fn a_journal_on_a_full_disk_is_read_and_says_why_it_is_not_written_to() {
 }
 
 #[tokio::test]
+async fn a_backup_to_a_full_disk_says_that_it_is_full_and_leaves_nothing() {
+    let Some(tiny) = Tiny::mount() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let journal = SqliteJournal::open(folder.path().join("journal.sqlite")).unwrap();
+    let begin = first("demo");
+    let lease = journal.create(begin.clone()).await.unwrap();
+    let events = (2..=2000).map(|seq| next(&begin, seq)).collect();
+    journal.append(&lease, events).await.unwrap();
+    let target = tiny.folder.path().join("backup");
+    let Err(StoreError::Unusable { source, .. }) = journal.backup(&target).await else {
+        panic!("a backup went onto a disk that is too small")
+    };
+    assert!(source.to_string().starts_with("the disk is full"), "{source}");
+    assert_eq!(std::fs::read_dir(&target).unwrap().count(), 0);
+}
+
+#[tokio::test]
 async fn a_new_journal_on_a_full_disk_says_that_it_is_full() {
     let Some(tiny) = Tiny::mount() else { return };
     tiny.fill();

@@ -98,12 +98,16 @@ fn backup(path: &Path) -> PathBuf {
 
 #[tokio::test]
 async fn a_deleted_journal_acknowledges_nothing_more() {
-    let (_folder, path) = folder();
+    let (folder, path) = folder();
     let driver = Driver::start(&path);
     fs::remove_file(&path).unwrap();
     let refusal = driver.refused();
     assert!(refusal.contains("was deleted while it was in use"), "{refusal}");
-    assert!(!path.exists());
+    assert_eq!(
+        fs::read_dir(folder.path()).unwrap().count(),
+        0,
+        "nothing is left that could pass for a log"
+    );
 }
 
 #[tokio::test]

@@ -118,28 +118,12 @@ async fn two_paths_in_one_process_are_refused_as_in_two() {
     SqliteJournal::open(&moved).unwrap();
 }
 
-/// A file or folder that is mounted over another one, where this user may mount one.
-struct Bound(PathBuf);
-
-impl Bound {
-    #[expect(
-        clippy::print_stderr,
-        reason = "a test that was left out is not one that passed"
-    )]
-    fn mount(what: &Path, over: &Path) -> Option<Self> {
-        let status = Command::new("mount").arg("--bind").args([what, over]).status();
-        if status.is_ok_and(|status| status.success()) {
-            return Some(Self(over.to_owned()));
-        }
-        eprintln!("SKIPPED: this user may not mount anything");
-        None
-    }
-}
-
-impl Drop for Bound {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
-    }
+#[expect(
+    clippy::print_stderr,
+    reason = "a test that was left out is not one that passed"
+)]
+fn skipped() {
+    eprintln!("SKIPPED: this user may not mount anything");
 }
 
 #[tokio::test]
@@ -148,17 +132,17 @@ async fn a_journal_that_is_mounted_elsewhere_is_refused_there_while_it_is_in_use
     let other = folder.path().join("other.sqlite");
     let (process, run) = holder(&path);
     fs::write(&other, "").unwrap();
-    let Some(_bound) = Bound::mount(&path, &other) else {
-        return;
+    let mut elsewhere = Process::start_mounted(&path, &other, "identity::opens", &other);
+    let Some(opened) = elsewhere.next("opened") else {
+        return skipped();
     };
-    let what = refused(&other);
-    assert!(what.contains("is in use under another path"), "{what}");
+    elsewhere.join();
+    assert!(opened.starts_with("Err(Misplaced"), "{opened}");
+    assert!(opened.contains("is in use under another path"), "{opened}");
+    assert!(opened.contains(&format!("pid {} on", process.pid())), "{opened}");
     process.kill("run");
-    SqliteJournal::open(&path)
-        .unwrap()
-        .adopt(run, Epoch(0))
-        .await
-        .unwrap();
+    let journal = SqliteJournal::open(&path).unwrap();
+    journal.adopt(run, Epoch(0)).await.unwrap();
 }
 
 #[tokio::test]
@@ -167,13 +151,14 @@ async fn a_folder_that_is_mounted_twice_has_one_journal_with_one_lock() {
     let (one, two) = (folder.path().join("one"), folder.path().join("two"));
     fs::create_dir(&one).unwrap();
     fs::create_dir(&two).unwrap();
-    let Some(_bound) = Bound::mount(&one, &two) else {
-        return;
+    let elsewhere = two.join("journal.sqlite");
+    let mut process = Process::start_mounted(&one, &two, "identity::holds", &elsewhere);
+    let Some(run) = process.next("run") else {
+        return skipped();
     };
-    let (_process, run) = holder(&one.join("journal.sqlite"));
-    let journal = SqliteJournal::open(two.join("journal.sqlite")).unwrap();
+    let journal = SqliteJournal::open(one.join("journal.sqlite")).unwrap();
     assert!(matches!(
-        journal.adopt(run, Epoch(0)).await,
+        journal.adopt(run.parse().unwrap(), Epoch(0)).await,
         Err(StoreError::Held { .. })
     ));
 }
@@ -301,32 +286,50 @@ async fn starts_another() {
     let _ = other.wait();
 }
 
-/// Closing any descriptor of the file drops SQLite's locks on it. Without its lock of a reader in this process, another one
-/// takes itself for the last and deletes the log.
+/// Whether SQLite holds its lock of a reader on the file in this process, as the kernel has it.
+fn is_locked_by_sqlite(path: &Path) -> bool {
+    let locks = fs::read_to_string("/proc/locks").unwrap();
+    let (process, inode) = (std::process::id(), fs::metadata(path).unwrap().ino());
+    locks.lines().any(|lock| {
+        // 3: POSIX  ADVISORY  READ 4242 fe:00:10092680 1073741826 1073742335
+        let fields: Vec<&str> = lock.split_whitespace().collect();
+        fields.get(1) == Some(&"POSIX")
+            && fields.get(4) == Some(&process.to_string().as_str())
+            && fields
+                .get(5)
+                .is_some_and(|file| file.ends_with(&format!(":{inode}")))
+            && fields.get(6) == Some(&"1073741826")
+    })
+}
+
+/// Closing any descriptor of the file drops SQLite's locks on it. Without them another process may take itself for the last
+/// one and delete the log.
 #[tokio::test]
 async fn sqlites_own_locks_survive_that_a_journal_is_opened_and_closed_again() {
     let (folder, path) = folder();
     let journal = SqliteJournal::open(&path).unwrap();
     let begin = first("demo");
     let lease = journal.create(begin.clone()).await.unwrap();
-    let log = folder.path().join("journal.sqlite-wal");
-    let inode = fs::metadata(&log).unwrap().ino();
     let link = folder.path().join("link.sqlite");
-    for round in 0..5 {
-        drop(SqliteJournal::open(&path).unwrap());
-        drop(SqliteJournal::open_existing(&path).unwrap());
-        fs::hard_link(&path, &link).unwrap();
-        assert!(SqliteJournal::open(&link).is_err());
-        fs::remove_file(&link).unwrap();
-        let mut process = Process::start("identity::opens", &path);
-        assert_eq!(process.next("opened").unwrap(), "Ok(())");
-        process.join();
-        assert_eq!(fs::metadata(&log).unwrap().ino(), inode, "the log was deleted");
-        journal
-            .append(&lease, vec![next(&begin, 2 + round)])
-            .await
-            .unwrap();
-    }
+    let moved = folder.path().join("moved.sqlite");
+    assert!(is_locked_by_sqlite(&path));
+    drop(SqliteJournal::open(&path).unwrap());
+    assert!(is_locked_by_sqlite(&path), "after a second handle");
+    drop(SqliteJournal::open_existing(&path).unwrap());
+    assert!(is_locked_by_sqlite(&path), "after a reader");
+    fs::hard_link(&path, &link).unwrap();
+    assert!(SqliteJournal::open(&link).is_err());
+    fs::remove_file(&link).unwrap();
+    assert!(is_locked_by_sqlite(&path), "after the refusal of a hard link");
+    fs::rename(&path, &moved).unwrap();
+    assert!(SqliteJournal::open(&moved).is_err());
+    fs::rename(&moved, &path).unwrap();
+    assert!(is_locked_by_sqlite(&path), "after the refusal of a second path");
+    journal.is_held(begin.run).await.unwrap();
+    assert!(journal.adopt(begin.run, Epoch(0)).await.is_err());
+    journal.append(&lease, vec![next(&begin, 2)]).await.unwrap();
+    assert!(journal.verify().await.unwrap().findings.is_empty());
+    assert!(is_locked_by_sqlite(&path), "after its use");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,17 +1,6 @@
-//! `make bench`: what durability costs, and where the time of a deploy goes.
-//!
-//!     bench MESOSFLOW [FOLDER]
-//!
-//! The journal is measured through the executor itself, against bare commits of one row in the same folder (by default
-//! one on the disk that holds `/var/tmp`; a file system in memory would measure nothing). The two sides of each ratio
-//! take turns within one run, and the median of the turns is printed. Then MESOSFLOW brings up a cluster and says what
-//! its phases took. The last line is one JSON object with all figures.
+//! What durability costs a run: steps beside bare commits, and many beside one.
 
-#![expect(clippy::print_stdout, reason = "a program whose result is its output")]
-
-use std::error::Error;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,16 +10,16 @@ use mesosflow_workflow::{
     Step, StepCx, StepError, StepId, Stop, Store, SystemClock,
 };
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
+
+use crate::Failure;
 
 /// Turns that each side of a ratio takes.
 const TURNS: usize = 9;
 /// Commits, or steps, of one turn.
 const PER_TURN: usize = 512;
 /// Items at once in a wide fan-out.
-const WIDTH: usize = 64;
-
-type Failure = Box<dyn Error + Send + Sync>;
+pub(crate) const WIDTH: usize = 64;
 
 /// Steps of one serial run; a turn has [`PER_TURN`] / [`SERIAL`] such runs.
 const SERIAL: usize = 16;
@@ -77,41 +66,19 @@ impl<const N: usize> Step for Nothing<N> {
     }
 }
 
-#[tokio::main]
-async fn main() -> Result<(), Failure> {
-    let mut arguments = std::env::args_os().skip(1);
-    let program = arguments.next().ok_or("usage: bench MESOSFLOW [FOLDER]")?;
-    let parent = arguments
-        .next()
-        .map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from);
-    let folder = tempfile::Builder::new()
-        .prefix("mesosflow-bench-")
-        .tempdir_in(parent)?;
-
-    let (steps_per_commit, gain) = journal(folder.path()).await?;
-    println!("serial durable steps per bare commit   {steps_per_commit:.2}");
-    println!("gain of {WIDTH} concurrent items             {gain:.1}");
-    let (seconds, phases) = deploy(Path::new(&program), folder.path())?;
-    println!("deploy of eight nodes                  {seconds:.1} s");
-    for phase in phases.as_array().into_iter().flatten() {
-        let share = phase["duration_ms"].as_f64().unwrap_or_default() / 1000.0 / seconds;
-        println!(
-            "  {:<12} {share:>5.2} of it",
-            phase["name"].as_str().unwrap_or_default()
-        );
-    }
-    let figures = json!({
-        "serial_steps_per_commit_ratio": steps_per_commit,
-        "fanout_gain_64": gain,
-        "deploy_seconds": seconds,
-        "phases": phases,
-    });
-    println!("{figures}");
-    Ok(())
+/// What appending costs.
+pub(crate) struct Appending {
+    /// Serial steps over bare commits.
+    pub(crate) steps_per_commit: f64,
+    /// A fan-out of [`WIDTH`] over a serial one.
+    pub(crate) gain: f64,
+    /// A bare commit's own time, in milliseconds: what the two ratios are to be read beside. The less a commit takes, the
+    /// more of a step is the executor's own work.
+    pub(crate) commit_ms: f64,
 }
 
-/// Serial steps over bare commits, and a fan-out of [`WIDTH`] over a serial one; medians of [`TURNS`].
-async fn journal(folder: &Path) -> Result<(f64, f64), Failure> {
+/// Medians of [`TURNS`].
+pub(crate) async fn measure(folder: &Path) -> Result<Appending, Failure> {
     let store: Arc<dyn Store> = Arc::new(SqliteJournal::open(folder.join("journal.sqlite"))?);
     let bare = rusqlite::Connection::open(folder.join("bare.sqlite"))?;
     bare.pragma_update(None, "journal_mode", "WAL")?;
@@ -120,21 +87,26 @@ async fn journal(folder: &Path) -> Result<(f64, f64), Failure> {
         "CREATE TABLE row (seq INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT",
         (),
     )?;
-    let (mut ratios, mut gains) = (Vec::new(), Vec::new());
+    let (mut ratios, mut gains, mut commit) = (Vec::new(), Vec::new(), Vec::new());
     for turn in 0..=TURNS {
         let commits = PER_TURN as f64 / bare_commits(&bare, turn)?.as_secs_f64();
         let steps = PER_TURN as f64 / serial(&store).await?.as_secs_f64();
         let (narrow, wide) = (items(&store, 1).await?, items(&store, WIDTH).await?);
         // The first turn warms caches and files.
         if turn > 0 {
+            commit.push(1000.0 / commits);
             ratios.push(steps / commits);
             gains.push(narrow.as_secs_f64() / wide.as_secs_f64());
         }
     }
-    Ok((median(ratios), median(gains)))
+    Ok(Appending {
+        steps_per_commit: median(ratios),
+        gain: median(gains),
+        commit_ms: median(commit),
+    })
 }
 
-fn median(mut figures: Vec<f64>) -> f64 {
+pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures[figures.len() / 2]
 }
@@ -216,29 +188,4 @@ async fn items(store: &Arc<dyn Store>, width: usize) -> Result<Duration, Failure
         Ok(())
     };
     drive(&run, width, body).await
-}
-
-/// Brings a cluster up and takes it down again; seconds of the deploy, and its phases as `status --json` tells them.
-fn deploy(program: &Path, folder: &Path) -> Result<(f64, Value), Failure> {
-    let cluster = format!("bench-{}", std::process::id());
-    let journal = folder.join("deploy.sqlite");
-    let mesosflow = |arguments: &[&str]| -> Result<std::process::Output, Failure> {
-        Ok(Command::new(program)
-            .arg("--journal")
-            .arg(&journal)
-            .args(arguments)
-            .output()?)
-    };
-    let started = Instant::now();
-    let run = mesosflow(&["run", "--cluster", &cluster])?;
-    let seconds = started.elapsed().as_secs_f64();
-    let status = mesosflow(&["status", "--json"])?;
-    let destroyed = mesosflow(&["destroy", "--cluster", &cluster, "--yes"])?;
-    for output in [&run, &destroyed] {
-        if !output.status.success() {
-            return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
-        }
-    }
-    let status: Value = serde_json::from_slice(&status.stdout)?;
-    Ok((seconds, status["phases"].clone()))
 }

@@ -14,6 +14,8 @@ pub(crate) struct App {
     pub(crate) ui: Ui,
     /// The files.
     pub(crate) places: Places,
+    /// Whether the user vouches for a journal on a network file system.
+    pub(crate) journal_on_network: bool,
     /// The configuration file that was named.
     pub(crate) config: Option<PathBuf>,
     /// The log of the run that this process drives.
@@ -25,12 +27,12 @@ pub(crate) struct App {
 impl App {
     /// The journal, created where there is none.
     pub(crate) fn journal(&self) -> Result<Journal, CliError> {
-        wiring::open(self.places.journal())
+        wiring::open(self)
     }
 
     /// The journal if there is one.
     pub(crate) fn existing_journal(&self) -> Result<Option<Journal>, CliError> {
-        wiring::open_existing(self.places.journal())
+        wiring::open_existing(self)
     }
 
     /// The journal, or the error of a command that needs a run.

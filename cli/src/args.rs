@@ -11,6 +11,7 @@ use serde::de::IntoDeserializer;
 use serde::de::value::{Error as ValueError, StrDeserializer};
 
 pub(crate) use self::ec2::{Ec2Args, PlaceArgs, set, set_option};
+use crate::commands::journal::JournalCommand;
 use crate::shape::{self, Shape};
 use crate::wiring::{MesosSource, ProviderKind};
 
@@ -40,6 +41,9 @@ pub(crate) struct Global {
         hide_env_values = true
     )]
     pub(crate) journal: Option<PathBuf>,
+    /// Use a journal on a network file system: only where no other machine ever uses it
+    #[arg(long, global = true)]
+    pub(crate) journal_on_network: bool,
     /// The configuration; by default `mesosflow.toml` in the current folder, if there is one
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -74,6 +78,11 @@ pub(crate) enum Command {
     Logs(LogsArgs),
     /// Delete everything that a run created
     Destroy(DestroyArgs),
+    /// Look after the journal: check, backup, restore, export
+    Journal {
+        #[command(subcommand)]
+        command: JournalCommand,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell

@@ -49,6 +49,7 @@ fn main() -> ExitCode {
 fn start(ui: Ui, global: Global, command: args::Command) -> Result<(), CliError> {
     let Global {
         journal,
+        journal_on_network,
         config,
         json: _,
         verbose,
@@ -60,6 +61,7 @@ fn start(ui: Ui, global: Global, command: args::Command) -> Result<(), CliError>
     let app = App {
         ui,
         places,
+        journal_on_network,
         config,
         log,
         voice,

@@ -55,15 +55,16 @@ impl Places {
         &self.journal
     }
 
-    /// The folder of a run: its keys, known hosts and log. The same by whatever name the journal is called.
+    /// The folder of a run: its keys, known hosts and log.
     pub(crate) fn run_dir(&self, run: RunId) -> PathBuf {
+        self.runs().join(run.to_string())
+    }
+
+    /// The folders of all runs. The same by whatever name the journal is called.
+    pub(crate) fn runs(&self) -> PathBuf {
         let absolute = || std::path::absolute(&self.journal).unwrap_or_else(|_| self.journal.clone());
         let journal = self.journal.canonicalize().unwrap_or_else(|_| absolute());
-        journal
-            .parent()
-            .unwrap_or(Path::new("/"))
-            .join("runs")
-            .join(run.to_string())
+        journal.parent().unwrap_or(Path::new("/")).join("runs")
     }
 
     /// Makes the folder of a run, for its owner only.

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use mesosflow_journal::SqliteJournal;
+use mesosflow_journal::{Options, SqliteJournal};
+pub(crate) use mesosflow_journal::{Report as JournalReport, backup_folder, restore};
 use mesosflow_workflow::{
     CatalogueEntry, Epoch, ErrorClass, ErrorReport, FencingToken, Outcome, Resource, Run, RunId, RunState,
     Settings, StepError, Stop, Store,
@@ -17,20 +18,38 @@ use mesosflow_steps::{DestroyError, ProviderError};
 pub(crate) use mesosflow_steps::{KeyExpected, Ledger};
 pub(crate) use mesosflow_steps::{Plan, Report, Tagged, World};
 
+use crate::app::App;
 use crate::error::CliError;
 use crate::exit::Exit;
 
 /// A journal, for any number of commands.
 pub(crate) type Journal = Arc<dyn Store>;
 
-/// Opens the journal at `path`, and creates it where there is none.
-pub(crate) fn open(path: &Path) -> Result<Journal, CliError> {
-    Ok(Arc::new(SqliteJournal::open(path)?))
+/// Opens the journal, and creates it where there is none.
+pub(crate) fn open(app: &App) -> Result<Journal, CliError> {
+    Ok(Arc::new(SqliteJournal::open_with(
+        app.places.journal(),
+        options(app),
+    )?))
 }
 
-/// Opens the journal at `path` if there is one; for commands that create nothing.
-pub(crate) fn open_existing(path: &Path) -> Result<Option<Journal>, CliError> {
-    Ok(SqliteJournal::open_existing(path)?.map(|journal| Arc::new(journal) as Journal))
+/// Opens the journal if there is one; for commands that create nothing.
+pub(crate) fn open_existing(app: &App) -> Result<Option<Journal>, CliError> {
+    Ok(open_file(app)?.map(|journal| Arc::new(journal) as Journal))
+}
+
+/// The same, for commands that look after the file itself.
+pub(crate) fn open_file(app: &App) -> Result<Option<SqliteJournal>, CliError> {
+    Ok(SqliteJournal::open_existing_with(
+        app.places.journal(),
+        options(app),
+    )?)
+}
+
+const fn options(app: &App) -> Options {
+    Options {
+        on_network: app.journal_on_network,
+    }
 }
 
 /// Every step, in the order that replay follows.

@@ -3,6 +3,7 @@
 mod completions;
 mod destroy;
 mod events;
+pub(crate) mod journal;
 mod list;
 mod logs;
 mod orphans;
@@ -31,6 +32,7 @@ pub(crate) async fn dispatch(app: &App, command: Command) -> Result<(), CliError
         Command::Events(args) => events::events(app, &args).await,
         Command::Logs(args) => logs::logs(app, &args).await,
         Command::Destroy(args) => destroy::destroy(app, &args).await,
+        Command::Journal { command } => journal::journal(app, &command).await,
         Command::Completions { shell } => completions::completions(app, shell),
     }
 }

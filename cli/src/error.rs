@@ -247,6 +247,14 @@ mod tests {
                 Exit::Journal,
             ),
             (StoreError::Corrupt("x".into()), Exit::Journal),
+            (
+                StoreError::Misplaced {
+                    path: "journal.sqlite".into(),
+                    what: "was deleted".into(),
+                    remedy: "restore it".into(),
+                },
+                Exit::Journal,
+            ),
             (unusable, Exit::Journal),
         ] {
             assert_eq!(CliError::from(&error).exit, exit, "{error}");

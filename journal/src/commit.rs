@@ -84,7 +84,7 @@ impl Work {
     /// Writes a group in one transaction, and gives each its outcome in the same order; all are refused if the
     /// transaction fails. `None` where another process has been writing for longer than `patience`: nothing is done.
     pub(crate) fn commit(&mut self, group: &[&Write], patience: Duration) -> Option<Vec<Outcome>> {
-        let failure = match self.broken.clone().or_else(|| self.displaced()) {
+        let failure = match self.broken.clone().or_else(|| self.displaced_before()) {
             Some(failure) => failure,
             None => match self.transaction(group, patience) {
                 // What has gone to a file that is not there any more is not acknowledged.
@@ -134,9 +134,20 @@ impl Work {
         std::fs::metadata(&self.log).map_or(0, |log| log.len())
     }
 
-    /// Why nothing may be written or acknowledged any more, where the journal is not what was opened.
+    /// Why nothing may be written any more, where the journal is not what was opened.
+    fn displaced_before(&mut self) -> Option<Failure> {
+        let found = self.watch.check_before(self.connection.anchor());
+        self.stop_if(found)
+    }
+
+    /// Why nothing may be acknowledged any more.
     fn displaced(&mut self) -> Option<Failure> {
-        let displacement = self.watch.check(self.connection.anchor()).err()?;
+        let found = self.watch.check(self.connection.anchor());
+        self.stop_if(found)
+    }
+
+    fn stop_if(&mut self, found: Result<(), Displacement>) -> Option<Failure> {
+        let displacement = found.err()?;
         if let Err(error) = self.settle(&displacement) {
             tracing::warn!(journal = %self.path.display(), %error, "a displaced journal could not be left in order");
         }

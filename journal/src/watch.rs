@@ -3,7 +3,8 @@
 //! A file that is deleted, moved or replaced while it is open takes writes as before, and nobody will ever read them. So
 //! path and descriptor are compared before anything is written and once more before a commit is acknowledged: the
 //! journal itself, and the two files beside it, without which the next to open it sees another journal. That takes three
-//! looks at a path each time, a few microseconds where a commit takes some hundred.
+//! looks at a path, a few microseconds where a commit takes some hundred. Of commits that follow each other closely, the
+//! look after the one is the look before the other.
 //!
 //! A file that is overwritten in place is the same file. Its header tells, as far as it can: SQLite counts changes there
 //! and never counts back, and a journal never gets shorter. The header is read only when the file has changed.
@@ -13,11 +14,15 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use crate::error::Failure;
 use crate::files::beside;
 use crate::identity::Anchor;
 use crate::inode::{FileId, has_open, look};
+
+/// For how long a look before writing is not repeated. What is written into a displaced file meanwhile is not acknowledged.
+const FRESH: Duration = Duration::from_millis(10);
 
 /// What has happened to a journal in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,11 +93,21 @@ pub(crate) struct Watch {
     stamp: Option<Stamp>,
     /// What the header said then.
     header: Option<Header>,
+    /// When all was well.
+    last: Option<Instant>,
 }
 
 type Stamp = (u64, [i64; 4]);
 
 impl Watch {
+    /// Looks whether the journal may be written to, unless that was seen just now.
+    pub(crate) fn check_before(&mut self, anchor: &Anchor) -> Result<(), Displacement> {
+        match self.last {
+            Some(last) if last.elapsed() < FRESH => Ok(()),
+            _ => self.check(anchor),
+        }
+    }
+
     /// Looks whether the journal is where it was opened, and all there.
     pub(crate) fn check(&mut self, anchor: &Anchor) -> Result<(), Displacement> {
         let path = anchor.path();
@@ -108,6 +123,7 @@ impl Watch {
             }
             None => self.beside = Some([opened(path, "-wal")?, opened(path, "-shm")?]),
         }
+        self.last = Some(Instant::now());
         Ok(())
     }
 

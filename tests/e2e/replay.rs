@@ -12,6 +12,8 @@ pub(crate) fn on(bench: &mut Bench, run: &str, cluster: &str) {
     ephemeral_format(bench, run);
     persistent_format(bench, run);
     machines(bench, run, cluster);
+    only_the_machines(bench, run, cluster);
+    a_part(bench, run);
 }
 
 fn refused(bench: &mut Bench, run: &str, cluster: &str) {
@@ -102,6 +104,55 @@ fn machines(bench: &mut Bench, run: &str, cluster: &str) {
     assert!(left.is_empty(), "volumes of the old nodes are left: {left:?}");
     assert_eq!(bench.engine().networks(cluster).len(), 1);
     assert_healthy(&nodes);
+}
+
+/// One step only, and one that gives bare machines: that is no cluster, and is not called one. A resume makes it one, without
+/// formatting anything over.
+fn only_the_machines(bench: &mut Bench, run: &str, cluster: &str) {
+    let nodes = bench.nodes(run);
+    let before = Hdfs::BOTH.map(|hdfs| hdfs.file_system(&nodes));
+    let old = bench.engine().containers(cluster);
+    bench
+        .say(&["replay", run, "--from", "launch-slaves", "--only", "--yes"])
+        .ended(0)
+        .tells(&["not complete", "await-nodes", "resume"]);
+    let status = bench.status(run);
+    assert_eq!(status.state(), "partial");
+    for step in ["await-nodes", "hostnames", "setup-nodes", "redeploy-mesos", "hdfs-start"] {
+        assert_eq!(status.step(step)["state"], "stale", "{step}");
+    }
+    let slaves = old.iter().filter(|name| name.contains("slave")).count();
+    let replaced = bench.engine().containers(cluster);
+    assert_eq!(replaced.iter().filter(|name| !old.contains(name)).count(), slaves);
+
+    bench.start(&["resume", run]).finish(RUN_LIMIT).ended(0);
+    let status = bench.status(run);
+    status.all_done();
+    assert_eq!(status.generation(), 5);
+    let nodes = bench.nodes(run);
+    for (hdfs, before) in Hdfs::BOTH.into_iter().zip(before) {
+        let now = hdfs.file_system(&nodes);
+        assert_eq!(now.cluster_id, before.cluster_id, "formatted over by a resume");
+    }
+    assert_healthy(&nodes);
+}
+
+/// A replay that ends in the middle says so, and a resume does the rest.
+fn a_part(bench: &mut Bench, run: &str) {
+    bench
+        .say(&["replay", run, "--from", "render-config", "--to", "setup-options"])
+        .ended(0)
+        .tells(&["not complete", "hostnames"]);
+    let status = bench.status(run);
+    assert_eq!(status.state(), "partial");
+    assert_eq!(status.step("setup-options")["state"], "succeeded");
+    assert_eq!(status.step("report")["state"], "stale");
+    let listed = bench.say(&["list", "--json"]).ended(0).json();
+    let states: Vec<_> = listed.as_array().unwrap().iter().map(|run| &run["state"]).collect();
+    assert!(states.contains(&&serde_json::json!("partial")), "{states:?}");
+    bench.start(&["resume", run]).finish(RUN_LIMIT).ended(0);
+    bench.status(run).all_done();
+    assert_healthy(&bench.nodes(run));
 }
 
 /// Asserts that just the steps from `from` on ran in `generation`, and that all are done.

@@ -66,6 +66,22 @@ impl Said {
         self
     }
 
+    /// Asserts that standard output says each of `parts`.
+    ///
+    /// # Panics
+    /// It does not.
+    #[track_caller]
+    pub fn tells(self, parts: &[&str]) -> Self {
+        for part in parts {
+            assert!(
+                self.out.contains(part),
+                "{part:?} is missing in standard output:\n{}",
+                self.out
+            );
+        }
+        self
+    }
+
     /// The run's id, which `run` and `resume` print first.
     ///
     /// # Panics

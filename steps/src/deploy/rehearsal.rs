@@ -79,6 +79,7 @@ impl Rehearsal {
             purpose: Purpose::Deploy,
             pid: 1,
             host: "here".to_owned(),
+            seen: None,
             above: Epoch(0),
         };
         let shared = Arc::new(store.clone());

@@ -179,8 +179,11 @@ pub(crate) async fn newest_fence(
 
 /// Drives a run to an end.
 pub(crate) async fn drive(run: &Run, world: World, settings: Settings, stop: Stop) -> Outcome {
-    run.drive(Arc::new(world), settings, stop, mesosflow_steps::deploy)
-        .await
+    // On the heap: the flow of all steps in one future is too deep a type for those that await it.
+    Box::pin(run.drive(Arc::new(world), settings, stop, |flow| {
+        Box::pin(mesosflow_steps::deploy(flow))
+    }))
+    .await
 }
 
 /// Ends a run that could not begin to work, so that its history says why.

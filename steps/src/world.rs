@@ -183,8 +183,13 @@ impl World {
         folder: &Path,
         provider: Box<dyn Provider>,
     ) -> Result<Self, WorldError> {
-        let key = ClusterKey::open(folder, "")?;
-        let cluster = spec.cluster.clone();
+        let (cluster, kind) = (spec.cluster.clone(), spec.provider);
+        let key = ClusterKey::open(folder, "", &KeyExpected::MayBeMade);
+        let key = key.map_err(|source| WorldError::Key {
+            cluster: cluster.clone(),
+            provider: kind,
+            source,
+        })?;
         Ok(Self {
             spec,
             owner: Owner { cluster, run },

@@ -118,7 +118,13 @@ fn only_the_machines(bench: &mut Bench, run: &str, cluster: &str) {
         .tells(&["not complete", "await-nodes", "resume"]);
     let status = bench.status(run);
     assert_eq!(status.state(), "partial");
-    for step in ["await-nodes", "hostnames", "setup-nodes", "redeploy-mesos", "hdfs-start"] {
+    for step in [
+        "await-nodes",
+        "hostnames",
+        "setup-nodes",
+        "redeploy-mesos",
+        "hdfs-start",
+    ] {
         assert_eq!(status.step(step)["state"], "stale", "{step}");
     }
     let slaves = old.iter().filter(|name| name.contains("slave")).count();
@@ -148,7 +154,12 @@ fn a_part(bench: &mut Bench, run: &str) {
     assert_eq!(status.step("setup-options")["state"], "succeeded");
     assert_eq!(status.step("report")["state"], "stale");
     let listed = bench.say(&["list", "--json"]).ended(0).json();
-    let states: Vec<_> = listed.as_array().unwrap().iter().map(|run| &run["state"]).collect();
+    let states: Vec<_> = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|run| &run["state"])
+        .collect();
     assert!(states.contains(&&serde_json::json!("partial")), "{states:?}");
     bench.start(&["resume", run]).finish(RUN_LIMIT).ended(0);
     bench.status(run).all_done();

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use mesosflow_journal::SqliteJournal;
 use mesosflow_workflow::{
-    Adopter, CatalogueEntry, NewRun, Outcome, Purpose, Run, RunId, Settings, StepId, Stop, Store, SystemClock,
+    Adopter, CatalogueEntry, ClusterId, Epoch, NewRun, Outcome, Purpose, Run, RunId, Settings, StepId, Stop,
+    Store, SystemClock,
 };
 use tempfile::TempDir;
 
@@ -111,6 +112,8 @@ impl Bench {
         ];
         let spec = serde_json::json!({"cluster": cluster, "local": {"engine": "/nowhere/engine"}});
         let new = NewRun {
+            workflow: "deploy".to_owned(),
+            cluster_id: ClusterId::of_run(id(run)),
             cluster: cluster.to_owned(),
             provider: "local".to_owned(),
             spec,
@@ -136,8 +139,8 @@ impl Bench {
             Arc::new(()),
             Settings::default(),
             Stop::default(),
-            async move |flow| {
-                for step in done {
+            async |flow| {
+                for step in done.clone() {
                     flow.skip(step, "not needed here").await?;
                 }
                 if is_all {
@@ -166,6 +169,8 @@ impl Bench {
             purpose: Purpose::Destroy,
             pid: 1,
             host: "here".to_owned(),
+            seen: None,
+            above: Epoch(0),
         };
         let adopted = Run::adopt(
             self.journal(),

@@ -1,17 +1,45 @@
 //! `steps`: the catalogue.
 
-use mesosflow_workflow::CatalogueEntry;
+use mesosflow_workflow::{CatalogueEntry, StepId};
+use serde::Serialize;
 
 use crate::app::App;
 use crate::error::CliError;
 use crate::render::table::table;
 use crate::wiring;
 
+/// A step, as scripts see it.
+#[derive(Serialize)]
+struct StepView<'a> {
+    id: &'a StepId,
+    notes: &'a str,
+    title: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fans_out_over: Option<&'a str>,
+    destructive: bool,
+}
+
+impl<'a> StepView<'a> {
+    fn of(entry: &'a CatalogueEntry) -> Self {
+        Self {
+            id: &entry.id,
+            notes: &entry.notes,
+            title: &entry.title,
+            fans_out_over: entry.fans_out_over.as_deref(),
+            destructive: entry.destructive,
+        }
+    }
+}
+
+fn views(catalogue: &[CatalogueEntry]) -> Vec<StepView<'_>> {
+    catalogue.iter().map(StepView::of).collect()
+}
+
 /// Every step, in the order that replay follows.
 pub(crate) fn steps(app: &App) -> Result<(), CliError> {
     let catalogue = wiring::catalogue();
     if app.ui.json {
-        app.ui.document(&catalogue)
+        app.ui.document(&views(&catalogue))
     } else {
         app.ui.line(&text(&catalogue))
     }
@@ -45,7 +73,7 @@ mod tests {
         insta::assert_snapshot!("steps", text(&wiring::catalogue()));
         insta::assert_snapshot!(
             "steps_json",
-            serde_json::to_string_pretty(&wiring::catalogue()).unwrap()
+            serde_json::to_string_pretty(&views(&wiring::catalogue())).unwrap()
         );
     }
 }

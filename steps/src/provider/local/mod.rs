@@ -125,6 +125,12 @@ fn unexpected(answer: String) -> ProviderError {
     }
 }
 
+/// A locally administered hardware address for each address.
+fn hardware_address(address: Ipv4Addr) -> String {
+    let [a, b, c, d] = address.octets();
+    format!("02:6d:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
+}
+
 fn address(slot: &Slot, [a, b, c]: [u8; 3]) -> Result<Ipv4Addr, ProviderError> {
     let first = FIRST_HOST
         .iter()
@@ -255,7 +261,8 @@ impl Provider for LocalProvider {
             let Some((network, prefix)) = self.network(&slot.owner).await? else {
                 return Err(unexpected(format!("network {} is gone", launch.group)));
             };
-            let ip = address(slot, prefix)?.to_string();
+            let address = address(slot, prefix)?;
+            let (ip, mac) = (address.to_string(), hardware_address(address));
             let hostname = slot.node_name();
             let labels = [
                 format!("{LABEL_CLUSTER}={}", slot.owner.cluster),
@@ -265,7 +272,8 @@ impl Provider for LocalProvider {
                 format!("{LABEL_INDEX}={}", slot.index),
             ];
             let mut args = vec!["create", "--name", &name, "--hostname", &hostname, "--privileged"];
-            args.extend(["--network", &network, "--ip", &ip]);
+            // A machine that takes another's address takes its hardware address too: neighbours remember that for a minute.
+            args.extend(["--network", &network, "--ip", &ip, "--mac-address", &mac]);
             args.extend(labels.iter().flat_map(|label| ["--label", label.as_str()]));
             args.extend(self.engine.run_args().iter().map(String::as_str));
             args.extend([launch.image.as_str(), "/sbin/init"]);

@@ -9,6 +9,7 @@ mod crash;
 mod damage;
 mod disk;
 mod log;
+mod long;
 mod processes;
 mod rights;
 mod saved;

@@ -330,15 +330,18 @@ impl<'a> Transaction<'a> {
     }
 }
 
+/// Of a join with a bound value SQLite compiles the statement anew each time, which costs as much as the whole append:
+/// so the cluster's epoch is asked for by a query within.
+const STANDING: &str = "SELECT number,
+    (SELECT epoch FROM clusters WHERE clusters.number = runs.cluster),
+    (SELECT seq FROM events
+     WHERE place BETWEEN runs.number << 32 AND (runs.number << 32) + 4294967295
+     ORDER BY place DESC LIMIT 1),
+    phase, generation, finished_at, destroyed, seq
+ FROM runs WHERE run = ?1";
+
 fn standing(connection: &Connection, run: RunId) -> Result<Standing, Refusal> {
-    let mut select = connection.prepare_cached(
-        "SELECT runs.number, clusters.epoch,
-            (SELECT seq FROM events
-             WHERE place BETWEEN runs.number << 32 AND (runs.number << 32) + 4294967295
-             ORDER BY place DESC LIMIT 1),
-            phase, generation, finished_at, destroyed, runs.seq
-         FROM runs JOIN clusters ON clusters.number = runs.cluster WHERE run = ?1",
-    )?;
+    let mut select = connection.prepare_cached(STANDING)?;
     let mut rows = select.query([run.to_string()])?;
     let Some(row) = rows.next()? else {
         return Err(match RunRecord::of(connection, run)? {
@@ -346,6 +349,8 @@ fn standing(connection: &Connection, run: RunId) -> Result<Standing, Refusal> {
             None => StoreError::UnknownRun { run }.into(),
         });
     };
+    let epoch: Option<i64> = row.get(1)?;
+    let epoch = epoch.ok_or_else(|| damaged(run, "its cluster is not in the journal"))?;
     let (last, claimed): (Option<i64>, i64) = (row.get(2)?, row.get(7)?);
     let last = last.unwrap_or(0);
     if last < claimed {
@@ -355,7 +360,7 @@ fn standing(connection: &Connection, run: RunId) -> Result<Standing, Refusal> {
         .ok_or_else(|| damaged(run, "its row in the list of runs is not what was written"))?;
     Ok(Standing {
         number: row.get(0)?,
-        epoch: Epoch(row.get::<_, i64>(1)?.unsigned_abs()),
+        epoch: Epoch(epoch.unsigned_abs()),
         next: Seq(last.unsigned_abs()).next(),
         summary,
     })
@@ -372,5 +377,41 @@ impl Standing {
             epoch,
             newest: self.epoch,
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mesosflow_workflow::contract::{first, next};
+    use mesosflow_workflow::store::check_first;
+    use rusqlite::StatementStatus;
+
+    #[test]
+    fn an_append_compiles_no_statement() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = crate::files::create(&folder.path().join("journal.sqlite")).unwrap();
+        let mut connection = crate::schema::connect(&path, crate::schema::Access::Write).unwrap();
+        crate::schema::prepare_writer(&mut connection, &path).unwrap();
+        let begin = first("demo");
+        let write = |write: Write| {
+            assert!(Transaction::on(&connection).write(&write).is_ok());
+        };
+        write(Write::Create {
+            row: check_first(&begin).unwrap(),
+            first: Box::new(EventRow::encode(&begin).unwrap()),
+        });
+        for seq in 2..12 {
+            let event = next(&begin, seq);
+            write(Write::Append {
+                run: begin.run,
+                epoch: Epoch::FIRST,
+                rows: vec![EventRow::encode(&event).unwrap()],
+                events: vec![event],
+            });
+        }
+        let standing = connection.prepare_cached(STANDING).unwrap();
+        assert!(standing.get_status(StatementStatus::Run) >= 10);
+        assert_eq!(standing.get_status(StatementStatus::RePrepare), 0);
     }
 }

@@ -11,6 +11,7 @@ mod disk;
 mod displaced;
 mod identity;
 mod log;
+mod long;
 mod processes;
 mod rights;
 mod saved;

@@ -7,7 +7,7 @@ use mesosflow_journal::SqliteJournal;
 use mesosflow_workflow::{
     Attempt, CatalogueEntry, ClusterId, EVENT_FORMAT, EffectKey, Epoch, ErrorClass, ErrorReport, Event,
     Generation, How, ItemKey, Nonce, PhaseKind, Purpose, Recorded, Resource, RunId, RunState, RunSummary,
-    Seq, StepId, Store,
+    Seq, StepId, Store, StoreError,
 };
 use serde_json::json;
 
@@ -70,6 +70,35 @@ async fn the_journal_of_schema_1_loads_as_it_was_written_folds_and_goes_on() {
         ..last.clone()
     };
     journal.append(&lease, vec![Arc::new(next)]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_damaged_run_of_schema_1_keeps_the_others_from_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("v1.sqlite");
+    let mut bytes = std::fs::read(fixtures().join("v1.sqlite")).unwrap();
+    let word = b"EC2 did not answer";
+    // A page keeps what it held before it was split, too.
+    let places: Vec<usize> = (0..bytes.len() - word.len())
+        .filter(|place| bytes[*place..].starts_with(word))
+        .collect();
+    places.into_iter().for_each(|place| bytes[place] = b'e');
+    std::fs::write(&path, bytes).unwrap();
+    let journal = SqliteJournal::open(&path).unwrap();
+    let rows = journal.runs().await.unwrap();
+    let clusters: Vec<_> = rows
+        .iter()
+        .map(|row| (row.cluster.as_str(), row.owns_cluster))
+        .collect();
+    assert_eq!(clusters, [("demo", false), ("lab", true)]);
+    assert!(matches!(
+        journal.load(rows[0].run).await,
+        Err(StoreError::DamagedRun { run, .. }) if run == rows[0].run
+    ));
+    assert_eq!(journal.salvage(rows[0].run).await.unwrap().events.len(), 4);
+    assert_eq!(journal.load(rows[1].run).await.unwrap().len(), 2);
+    journal.adopt(rows[1].run, Epoch(0)).await.unwrap();
+    journal.adopt(rows[0].run, Epoch(0)).await.unwrap();
 }
 
 /// Writes the journal of the newest schema. Run it once for each schema, before its release, and never again.

@@ -383,6 +383,8 @@ impl Standing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::{Anchor, Options};
+    use crate::lock::Locks;
     use mesosflow_workflow::contract::{first, next};
     use mesosflow_workflow::store::check_first;
     use rusqlite::StatementStatus;
@@ -390,9 +392,9 @@ mod tests {
     #[test]
     fn an_append_compiles_no_statement() {
         let folder = tempfile::tempdir().unwrap();
-        let path = crate::files::create(&folder.path().join("journal.sqlite")).unwrap();
-        let mut connection = crate::schema::connect(&path, crate::schema::Access::Write).unwrap();
-        crate::schema::prepare_writer(&mut connection, &path).unwrap();
+        let anchor = Anchor::create(&folder.path().join("journal.sqlite"), Options::default()).unwrap();
+        let mut connection = anchor.connect(crate::schema::Access::Write).unwrap();
+        crate::schema::prepare_writer(&mut connection, anchor.path(), &Locks::of(&anchor)).unwrap();
         let begin = first("demo");
         let write = |write: Write| {
             assert!(Transaction::on(&connection).write(&write).is_ok());

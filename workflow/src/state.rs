@@ -213,8 +213,8 @@ pub struct IllegalTransition {
 }
 
 impl RunState {
-    /// The state as a store keeps it.
-    pub(crate) fn to_snapshot(&self) -> Option<Snapshot> {
+    /// The state as a store keeps it; none where it cannot be written down.
+    pub fn to_snapshot(&self) -> Option<Snapshot> {
         Some(Snapshot {
             seq: self.seq,
             format: SNAPSHOT_FORMAT,

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use mesosflow_workflow::{Recorded, RunState, Seq};
+use mesosflow_workflow::{Recorded, RunId, RunState, Seq, StoreError};
 
 use crate::app::App;
 use crate::args::EventsArgs;
 use crate::error::CliError;
 use crate::render::event;
 use crate::runs;
+use crate::wiring::Journal;
 
 /// How often `--follow` looks for more.
 const LOOK_AGAIN: Duration = Duration::from_millis(300);
@@ -25,7 +26,12 @@ pub(crate) async fn events(app: &App, args: &EventsArgs) -> Result<(), CliError>
         // Asked before the look: what a process wrote last is then still seen.
         let held = journal.is_held(run).await?;
         loop {
-            let page = journal.read(run, last, PAGE).await?;
+            let page = match journal.read(run, last, PAGE).await {
+                Err(damaged @ StoreError::DamagedRun { .. }) => {
+                    return printer.what_is_left(&journal, run, last, damaged).await;
+                }
+                page => page?,
+            };
             for recorded in &page {
                 printer.print(recorded)?;
                 last = recorded.seq;
@@ -47,6 +53,22 @@ struct Printer<'a> {
 }
 
 impl Printer<'_> {
+    /// What can be read of a damaged history, before the damage is told.
+    async fn what_is_left(
+        &mut self,
+        journal: &Journal,
+        run: RunId,
+        last: Seq,
+        damaged: StoreError,
+    ) -> Result<(), CliError> {
+        for recorded in &journal.salvage(run).await?.events {
+            if recorded.seq > last {
+                self.print(recorded)?;
+            }
+        }
+        Err(damaged.into())
+    }
+
     fn print(&mut self, recorded: &Recorded) -> Result<(), CliError> {
         if self.app.ui.json {
             return self.app.ui.object(recorded);

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
 mod bad_input;
+mod care;
 mod chosen_run;
 mod hosts;
 mod journals;

@@ -8,9 +8,10 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use mesosflow_journal::SqliteJournal;
+use mesosflow_workflow::run::load;
 use mesosflow_workflow::{
-    Attempt, CatalogueEntry, ClusterId, EVENT_FORMAT, EffectKey, Epoch, Event, Generation, How, ItemKey,
-    Lease, Nonce, Purpose, Recorded, RunId, RunState, Seq, Snapshot, StepId, Store,
+    Adopter, Attempt, CatalogueEntry, ClusterId, EVENT_FORMAT, EffectKey, Epoch, Event, Generation, How,
+    ItemKey, Lease, Nonce, Purpose, Recorded, Run, RunId, RunState, Seq, StepId, Store, SystemClock,
 };
 use serde_json::{Value, json};
 
@@ -123,7 +124,7 @@ pub(crate) async fn child(mut arguments: impl Iterator<Item = OsString>) -> Resu
             journal.read(run, Seq(0), 100).await?;
             let page_ms = milliseconds(page);
             let state = Instant::now();
-            state_by_snapshot(&journal, run).await?;
+            load(&journal, run).await?;
             json!({
                 "open_ms": open_ms,
                 "page_ms": page_ms,
@@ -132,19 +133,19 @@ pub(crate) async fn child(mut arguments: impl Iterator<Item = OsString>) -> Resu
             })
         }
         "resume" => {
-            let last = state_by_snapshot(&journal, run).await?;
-            let lease = journal.adopt(run, Epoch(0)).await?;
-            let adopted = Recorded {
-                seq: last.seq.next(),
-                epoch: lease.epoch(),
-                event: adoption(),
-                ..last
+            let adopter = Adopter {
+                purpose: Purpose::Deploy,
+                pid: std::process::id(),
+                host: "here".into(),
+                seen: None,
+                above: Epoch(0),
             };
-            journal.append(&lease, vec![Arc::new(adopted)]).await?;
+            let journal: Arc<dyn Store> = Arc::new(journal);
+            Run::adopt(journal, Arc::new(SystemClock), run, adopter, Arc::new(|_| {})).await?;
             json!({"resume_ms": milliseconds(started)})
         }
         "fold" => {
-            fold(&journal, run).await?;
+            fold(&journal, run, Seq(u64::MAX)).await?;
             json!({"fold_ms": milliseconds(started), "fold_mib": peak_mib()})
         }
         "list" => {
@@ -175,30 +176,17 @@ fn peak_mib() -> f64 {
         .map_or(f64::NAN, |kib| kib / 1024.0)
 }
 
-/// The snapshot and what came after it. What it holds here is as long as a state, and is read as JSON as one.
-async fn state_by_snapshot(journal: &SqliteJournal, run: RunId) -> Result<Recorded, Failure> {
-    let snapshot = journal.snapshot(run).await?.ok_or("there is no snapshot")?;
-    let state: Vec<Recorded> = serde_json::from_slice(&snapshot.state)?;
-    let mut last = state.last().cloned().ok_or("the snapshot is empty")?;
-    loop {
-        let page = journal.read(run, last.seq, PAGE).await?;
-        let Some(newest) = page.into_iter().next_back() else {
-            return Ok(last);
-        };
-        last = newest;
-    }
-}
-
-/// The whole history, page by page.
-async fn fold(journal: &SqliteJournal, run: RunId) -> Result<RunState, Failure> {
+/// The history up to an event, page by page.
+async fn fold(journal: &SqliteJournal, run: RunId, last: Seq) -> Result<RunState, Failure> {
     let first = journal.read(run, Seq(0), 1).await?;
     let mut state = RunState::fold(&first)?;
     loop {
         let page = journal.read(run, state.seq, PAGE).await?;
-        if page.is_empty() {
+        let wanted: Vec<_> = page.iter().filter(|event| event.seq <= last).collect();
+        if wanted.is_empty() {
             return Ok(state);
         }
-        for event in &page {
+        for event in wanted {
             state.apply(event)?;
         }
     }
@@ -211,19 +199,10 @@ async fn write(path: &Path, length: u64) -> Result<RunId, Failure> {
     while story.last.seq.0 < length {
         story.generation(&journal).await?;
     }
-    let behind = story.last.seq.0.saturating_sub(BEHIND);
-    let state = journal
-        .read(
-            story.last.run,
-            Seq(behind - 2 * ITEMS),
-            2 * usize::try_from(ITEMS)?,
-        )
-        .await?;
-    let snapshot = Snapshot {
-        seq: Seq(behind),
-        format: 0,
-        state: serde_json::to_vec(&state)?,
-    };
+    // As the engine keeps it.
+    let behind = Seq(story.last.seq.0.saturating_sub(BEHIND));
+    let state = fold(&journal, story.last.run, behind).await?;
+    let snapshot = state.to_snapshot().ok_or("the state cannot be kept")?;
     journal.keep(&story.lease, snapshot).await?;
     Ok(story.last.run)
 }

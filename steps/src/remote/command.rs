@@ -44,7 +44,8 @@ const GRACE: Duration = Duration::from_secs(3);
 /// Of the left side of the pipeline, one process waits for the deadline; the other hands on exactly so much input, reads
 /// the mark, closes the script's input and waits for the end of the channel. The right side learns from the pipe's first
 /// line whom to end when the script is done; with `SIGPIPE`, about which no shell writes a message. The SSH server starts
-/// every command in a session and a process group of its own, which `end` kills.
+/// every command in a session and a process group of its own, which `end` kills. They are stopped first, so that none goes on
+/// because another was killed before it; but for the two that may both be at it, which would stop each other.
 ///
 /// Nothing of it starts a program but the `sleep`: what every command pays for is four forks.
 const WRAPPER: &str = r#"exec 3<&0 </dev/null
@@ -52,30 +53,38 @@ read -r a a a a group a </proc/$$/stat
 if [ -n "$5" ]; then
 held=
 [ ! -h "$4" ] && [ -O "$4" ] && read -r held 2>/dev/null <"$4/epoch"
-[ "$held" = "${5#* }" ] || { echo "mesosflow-fence ${5##* } $held" >&2; exit 97; }
+[ "$held" = "${5#* }" ] || { printf "\nmesosflow-fence %s %s\n" "${5##* }" "$held" >&2; exit 97; }
 read -r a a a a a a a a a a a a a a a a a a a a a start a <"/proc/$group/stat"
 export "$5 $group $start"
 fi
 end() {
+for signal in STOP KILL; do
 for a in /proc/[0-9]*; do
 read -r stat 2>/dev/null <"$a/stat" || continue
 set -- ${stat##*) }
-[ "$4" != "$group" ] || [ "$3" = "$group" ] || kill -KILL "${a#/proc/}"
+[ "$3" = "$group" ] || [ "$4" = "$group" ] || continue
+case "$signal ${a#/proc/} $3" in
+"STOP $waiter "* | "STOP $reader "* | "KILL "*" $group") ;;
+*) kill -$signal "${a#/proc/}" ;;
+esac
+done
 done
 kill -KILL 0
 }
 {
+read -r waiter a </proc/self/stat
 sleep "$3" >/dev/null 2>&1 3<&- &
 timer=$!
 {
-read -r me a </proc/self/stat
-echo "$me $timer"
+read -r reader a </proc/self/stat
+echo "$reader $timer"
 [ "$2" = 0 ] || head -c "$2" <&3 2>/dev/null
 mark=; read -r mark <&3; [ "$mark" = . ] || end
 exec >/dev/null 2>&1
 while read -r a <&3; do :; done
 end
 } &
+reader=$!
 exec >/dev/null 2>&1
 wait "$timer" && end
 } | {
@@ -86,7 +95,8 @@ kill -PIPE $helpers 2>/dev/null
 exit $status
 }"#;
 
-/// The wrapper's status when the fence keeps the script from beginning; it counts only with the mark in front of it.
+/// The wrapper's status when the fence keeps the script from beginning; it counts only with the last line of its standard
+/// error, before which the user's login shell may have said something.
 pub(super) const FENCED_STATUS: i32 = 97;
 
 /// A script to be run on a node as root, with the limits under which it runs.

@@ -104,12 +104,15 @@ impl Fence {
 
     /// What the node has, if that kept the command from beginning; `None` if the output is the script's own.
     pub(super) fn refusal(&self, output: &Output) -> Option<Stand> {
-        if output.status != FENCED_STATUS || !output.stdout.is_empty() {
+        if output.status != FENCED_STATUS {
             return None;
         }
-        let said = std::str::from_utf8(&output.stderr).ok()?;
-        let held = said.strip_prefix(&format!("mesosflow-fence {} ", self.token.nonce))?;
-        held.ends_with('\n').then(|| self.stand(held))
+        let said = String::from_utf8_lossy(&output.stderr);
+        let held = said
+            .lines()
+            .next_back()?
+            .strip_prefix(&format!("mesosflow-fence {} ", self.token.nonce))?;
+        Some(self.stand(held))
     }
 
     /// What `EPOCH NONCE [raising]` means for this token.
@@ -265,7 +268,7 @@ impl Session {
         let script = seen(&self.fence_dir, cluster)
             .map_err(|error| RemoteError::unquotable(self.node(), title, error))?;
         let answer = self.answer_outside(title, &script).await?;
-        if answer.is_empty() {
+        if answer == "none" {
             return Ok(None);
         }
         let epoch = answer.parse().map_err(|_| RemoteError::BadAnswer {
@@ -276,7 +279,7 @@ impl Session {
         Ok(Some(Epoch(epoch)))
     }
 
-    /// What a script prints that concerns the fence itself.
+    /// The last line of what a script prints that concerns the fence itself.
     async fn answer_outside(&self, title: &str, script: &str) -> Result<String, RemoteError> {
         let exec = Exec {
             title,
@@ -287,7 +290,9 @@ impl Session {
             max_output: (DEFAULT_MAX_OUTPUT, DEFAULT_MAX_OUTPUT),
         };
         let output = self.exec_outside(&exec).await?;
-        Ok(self.successful(title, output)?.stdout_str())
+        let said = self.successful(title, output)?.stdout_str();
+        // What a login shell says comes before it.
+        Ok(said.lines().next_back().unwrap_or_default().to_owned())
     }
 
     async fn exec_outside(&self, exec: &Exec<'_>) -> Result<Output, RemoteError> {
@@ -338,14 +343,19 @@ mod tests {
             truncated: false,
         };
         let nonce = fence.token.nonce;
-        let mark = format!("mesosflow-fence {nonce} 7 00000000000000aa\n");
+        let mark = format!("\nmesosflow-fence {nonce} 7 00000000000000aa\n");
         assert_eq!(
             fence.refusal(&said(97, mark.clone())),
             Some(Stand::Beyond(Epoch(7)))
         );
         assert_eq!(fence.refusal(&said(1, mark.clone())), None);
         assert_eq!(fence.refusal(&said(97, String::new())), None);
-        assert_eq!(fence.refusal(&said(97, format!("before {mark}"))), None);
+        // A login shell talks before it.
+        assert_eq!(
+            fence.refusal(&said(97, format!("cannot rehash{mark}"))),
+            Some(Stand::Beyond(Epoch(7)))
+        );
+        assert_eq!(fence.refusal(&said(97, format!("{mark}and after"))), None);
         assert_eq!(self::fence(5).refusal(&said(97, mark)), None);
     }
 }

@@ -3,8 +3,8 @@
 //!
 //! All of it is POSIX shell with coreutils, util-linux, findutils, GNU grep and any awk. `dir` is the cluster's folder.
 
-/// Prints the epoch that the node has seen; nothing if none.
-pub(super) const SEEN: &str = r#"[ -e "$dir/epoch" ] || exit 0
+/// Prints the epoch that the node has seen, or `none`.
+pub(super) const SEEN: &str = r#"[ -e "$dir/epoch" ] || { echo none; exit 0; }
 read -r seen by doubt <"$dir/epoch"
 echo "$seen"
 "#;
@@ -45,6 +45,8 @@ if [ "$held" != "$epoch $nonce" ]; then
     } | tr '\0' '\n' | awk -v "epoch=$epoch" -v "groups=$groups" "$members") || unsafe "the processes of $(uname -n) cannot be seen"
     groups=${found%%|*} pids=${found#*|}
     [ -n "$pids" ] || break
+    # None goes on because another was killed before it.
+    kill -STOP $pids 2>/dev/null
     kill -KILL $pids 2>/dev/null
     looks=$((looks + 1))
     [ "$looks" -lt 400 ] || { echo "busy processes of an older driver cannot be ended:$pids"; exit 0; }
@@ -56,9 +58,11 @@ echo "held $epoch $nonce"
 "#;
 
 /// Reads marks (`/proc/PID/environ:MESOSFLOW_FENCE=CLUSTER EPOCH NONCE [GROUP START]`), then the `stat` of all processes.
-/// Prints `GROUP:START … | PID …`: the groups of older epochs that have living processes, and those processes. `groups` are
+/// Prints `GROUP:START … | PID …`: the groups of older epochs that have living processes, and those processes,
+/// parents before their children: a shell with job control goes on when what it waits for is stopped. `groups` are
 /// those of the last look: a process without a mark is found by what it was together with.
-pub(super) const MEMBERS: &str = r#"/^\/proc\// {
+pub(super) const MEMBERS: &str = r#"function later(a, b) { return start[a] + 0 > start[b] + 0 || (start[a] == start[b] && a + 0 > b + 0) }
+/^\/proc\// {
   if ($2 + 0 < epoch + 0) { split($1, at, "/"); marks++; who[marks] = at[3]; of[marks] = $4; since[marks] = $5 }
   next
 }
@@ -80,8 +84,12 @@ END {
   for (pid in state) {
     if (state[pid] ~ /[ZX]/) continue
     g = (group[pid] in born) ? group[pid] : session[pid]
-    if (g in born) { alive[g] = 1; pids = pids " " pid }
+    if (!(g in born)) continue
+    alive[g] = 1
+    for (i = found++; i > 0 && later(list[i], pid); i--) list[i + 1] = list[i]
+    list[i + 1] = pid
   }
+  for (i = 1; i <= found; i++) pids = pids " " list[i]
   for (g in alive) printf "%s:%s ", g, born[g]
   print "|" pids
 }"#;

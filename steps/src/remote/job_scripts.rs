@@ -124,6 +124,8 @@ looks=0
 while members; [ "${pids# }" ]; do
   looks=$((looks + 1))
   [ "$looks" -lt 200 ] || { echo "processes of the job remain:$pids" >&2; exit 75; }
+  # None goes on because another was killed before it.
+  kill -s STOP $pids 2>/dev/null || :
   kill -s KILL $pids 2>/dev/null || :
   sleep 0.05
 done

@@ -146,17 +146,21 @@ async fn what_an_older_driver_left_running_is_gone_before_a_newer_acts() {
     let cluster = Cluster::on(&server);
     let path = |name: &str| server.text(name);
     let (pid, child, ready, go) = (path("pid"), path("child"), path("ready"), path("go"));
+    let (grouped, acted) = (path("grouped"), path("acted"));
+    // A shell with job control gives what it starts a process group of its own.
+    let script = format!("set -m\nsh -c 'echo $$ >{child}; >{ready}; sleep 1000' &\nwait");
+    fs::write(&grouped, script).unwrap();
     let wait = format!("while [ ! -e {go} ]; do sleep 0.02; done");
     let scripts = [
         (
             "deaf",
             format!(
-                "trap '' TERM HUP INT; echo $$ >{pid}; sh -c 'echo $$ >{child}; >{ready}; sleep 1000'; sleep 1000"
+                "trap '' TERM HUP INT; echo $$ >{pid}; sh -c 'echo $$ >{child}; >{ready}; sleep 1000'; >{acted}; sleep 1000"
             ),
         ),
         (
             "group of its own",
-            format!("echo $$ >{pid}; set -m; sh -c 'echo $$ >{child}; >{ready}; sleep 1000' & wait"),
+            format!("echo $$ >{pid}; bash {grouped}; >{acted}"),
         ),
         (
             "no environment",
@@ -190,6 +194,10 @@ async fn what_an_older_driver_left_running_is_gone_before_a_newer_acts() {
             assert_fenced(ended, epoch + 1, epoch);
         }
         fs::remove_file(server.path("ready")).unwrap();
+        assert!(
+            !server.path("acted").exists(),
+            "{what}: it went on when its child was gone"
+        );
     }
 }
 

@@ -226,11 +226,13 @@ async fn a_job_is_stopped_with_all_that_it_started() {
     let (left, group, silent) = (server.text("left"), server.text("group"), server.text("silent"));
     let child =
         |pid: &str| format!("trap \"\" TERM HUP; echo $$ >{pid}.part; mv {pid}.part {pid}; sleep 1000");
+    let grouped = server.text("grouped");
+    // A shell with job control gives what it starts a process group of its own.
+    fs::write(&grouped, format!("set -m\nsh -c '{}' &\nwait", child(&group))).unwrap();
     // None listens. One has left the session, one the process group, and one has let go of the lock.
     let script = format!(
-        "trap '' TERM\nsetsid sh -c '{}' &\nset -m\nsh -c '{}' &\nset +m\nsh -c '{}' 9>&- &\nwhile :; do sleep 0.05; done",
+        "trap '' TERM\nsetsid sh -c '{}' &\nbash {grouped} &\nsh -c '{}' 9>&- &\nwhile :; do sleep 0.05; done",
         child(&left),
-        child(&group),
         child(&silent)
     );
     let job = job("deaf", script);

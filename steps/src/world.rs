@@ -12,15 +12,12 @@ use mesosflow_workflow::{
 use crate::act::ActError;
 use crate::cluster::{ClusterSpec, Instance, Node, ProviderKind};
 use crate::key::{ClusterKey, KeyError, KeyExpected};
-use crate::provider::ec2::{self, Ec2Provider};
-use crate::provider::hosts::HostsProvider;
-use crate::provider::local::LocalProvider;
-use crate::provider::{Owner, Provider, ProviderError};
+use crate::provider::{Owner, Provider, ProviderError, open_provider};
 use crate::remote::job::JobIdError;
 use crate::remote::{
-    Command, HostKey, Job, JobId, JobLimits, JobOutput, JobSettled, Output, Pool, RemoteError, Session,
-    Target, quote,
+    HostKey, Job, JobId, JobLimits, JobOutput, JobSettled, Output, Pool, RemoteError, Session, Target,
 };
+pub use crate::script::Script;
 
 /// How often a condition on a node is looked at while it is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -78,52 +75,6 @@ impl WorldError {
             Self::Folder { .. } => None,
         }
     }
-}
-
-/// Opens the provider that a spec names; `run` is the run's folder, for providers that keep something of their own, and its
-/// key.
-///
-/// # Errors
-/// It does not answer.
-pub async fn open_provider(
-    spec: &ClusterSpec,
-    run: Option<(&Path, &ClusterKey)>,
-) -> Result<Box<dyn Provider>, ProviderError> {
-    Ok(match spec.provider {
-        ProviderKind::Local => Box::new(LocalProvider::open(&spec.local).await?),
-        ProviderKind::Ec2 => Box::new(Ec2Provider::open(spec, run.map(|(folder, _)| folder)).await?),
-        ProviderKind::Hosts => Box::new(HostsProvider::open(spec, run.map(|(_, key)| key))?),
-    })
-}
-
-/// Settles what a spec leaves to the environment, so that the run stays where it began: region, endpoint and account.
-///
-/// # Errors
-/// The environment does not tell, or the account cannot be used.
-pub async fn settle(spec: ClusterSpec) -> Result<ClusterSpec, ProviderError> {
-    match spec.provider {
-        ProviderKind::Ec2 => ec2::settle(spec).await,
-        ProviderKind::Local | ProviderKind::Hosts => Ok(spec),
-    }
-}
-
-/// Looks at the machines that are there before a run is created: a new cluster needs every one of them.
-///
-/// # Errors
-/// Some cannot be used, or belong to another cluster; says which, and what to do.
-pub async fn survey(spec: &ClusterSpec) -> Result<(), ProviderError> {
-    match spec.provider {
-        ProviderKind::Hosts => HostsProvider::open(spec, None)?.survey().await,
-        ProviderKind::Local | ProviderKind::Ec2 => Ok(()),
-    }
-}
-
-/// Checks, before a run is created, that its provider answers.
-///
-/// # Errors
-/// It does not; says what to do.
-pub async fn precheck(spec: &ClusterSpec) -> Result<(), ProviderError> {
-    open_provider(spec, None).await.map(drop)
 }
 
 impl World {
@@ -478,85 +429,5 @@ fn address(instance: &Instance, via: Option<&Node>) -> IpAddr {
     match via {
         Some(_) => instance.private_ip,
         None => instance.public_ip.unwrap_or(instance.private_ip),
-    }
-}
-
-/// A script for a node: a constant body that refers to its values as `"$name"`, which are quoted in one place.
-#[derive(Debug, Clone)]
-pub struct Script<'a> {
-    title: &'a str,
-    functions: &'a str,
-    body: &'a str,
-    variables: Vec<(&'a str, String)>,
-    stdin: Option<Vec<u8>>,
-    deadline: Option<Duration>,
-}
-
-impl<'a> Script<'a> {
-    /// A POSIX shell script; `set -eu` stands before the body. The title is what logs and errors say.
-    pub const fn new(title: &'a str, body: &'a str) -> Self {
-        Self {
-            title,
-            functions: "",
-            body,
-            variables: Vec::new(),
-            stdin: None,
-            deadline: None,
-        }
-    }
-
-    /// Functions that the body uses.
-    #[must_use]
-    pub const fn before(mut self, functions: &'a str) -> Self {
-        self.functions = functions;
-        self
-    }
-
-    /// Sets a variable of the script.
-    #[must_use]
-    pub fn var(mut self, name: &'a str, value: impl ToString) -> Self {
-        self.variables.push((name, value.to_string()));
-        self
-    }
-
-    /// What the script reads.
-    #[must_use]
-    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
-        self.stdin = Some(bytes.into());
-        self
-    }
-
-    /// How long it may take, silently too.
-    #[must_use]
-    pub fn within(mut self, limit: Duration) -> Self {
-        self.deadline = Some(limit);
-        self
-    }
-
-    /// The whole script, its values quoted.
-    pub(crate) fn text(&self) -> Result<String, quote::QuoteError> {
-        let variables: Vec<_> = self
-            .variables
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
-        let body = format!("{}{}", self.functions, self.body);
-        Ok(format!("set -eu\n{}", quote::with_variables(&variables, &body)?))
-    }
-
-    fn command(self, node: &Node) -> Result<Command, RemoteError> {
-        let text = self.text().map_err(|error| RemoteError::Unsendable {
-            node: node.name.clone(),
-            title: self.title.to_owned(),
-            reason: error.to_string(),
-        })?;
-        let mut command = Command::new(self.title, text);
-        if let Some(stdin) = self.stdin {
-            command = command.stdin(stdin);
-        }
-        if let Some(limit) = self.deadline {
-            command = command.deadline(limit).silence(limit);
-        }
-        Ok(command)
     }
 }

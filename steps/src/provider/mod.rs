@@ -3,6 +3,9 @@
 pub mod ec2;
 pub mod hosts;
 pub mod local;
+mod open;
+
+pub use open::{open_provider, precheck, settle, survey};
 
 use std::collections::BTreeMap;
 

@@ -1,0 +1,56 @@
+//! Which provider a spec names, and what is asked of it before there is a run.
+
+use std::path::Path;
+
+use super::ec2::{self, Ec2Provider};
+use super::hosts::HostsProvider;
+use super::local::LocalProvider;
+use super::{Provider, ProviderError};
+use crate::cluster::{ClusterSpec, ProviderKind};
+use crate::key::ClusterKey;
+
+/// Opens the provider that a spec names; `run` is the run's folder, for providers that keep something of their own, and its
+/// key.
+///
+/// # Errors
+/// It does not answer.
+pub async fn open_provider(
+    spec: &ClusterSpec,
+    run: Option<(&Path, &ClusterKey)>,
+) -> Result<Box<dyn Provider>, ProviderError> {
+    Ok(match spec.provider {
+        ProviderKind::Local => Box::new(LocalProvider::open(&spec.local).await?),
+        ProviderKind::Ec2 => Box::new(Ec2Provider::open(spec, run.map(|(folder, _)| folder)).await?),
+        ProviderKind::Hosts => Box::new(HostsProvider::open(spec, run.map(|(_, key)| key))?),
+    })
+}
+
+/// Settles what a spec leaves to the environment, so that the run stays where it began: region, endpoint and account.
+///
+/// # Errors
+/// The environment does not tell, or the account cannot be used.
+pub async fn settle(spec: ClusterSpec) -> Result<ClusterSpec, ProviderError> {
+    match spec.provider {
+        ProviderKind::Ec2 => ec2::settle(spec).await,
+        ProviderKind::Local | ProviderKind::Hosts => Ok(spec),
+    }
+}
+
+/// Looks at the machines that are there before a run is created: a new cluster needs every one of them.
+///
+/// # Errors
+/// Some cannot be used, or belong to another cluster; says which, and what to do.
+pub async fn survey(spec: &ClusterSpec) -> Result<(), ProviderError> {
+    match spec.provider {
+        ProviderKind::Hosts => HostsProvider::open(spec, None)?.survey().await,
+        ProviderKind::Local | ProviderKind::Ec2 => Ok(()),
+    }
+}
+
+/// Checks, before a run is created, that its provider answers.
+///
+/// # Errors
+/// It does not; says what to do.
+pub async fn precheck(spec: &ClusterSpec) -> Result<(), ProviderError> {
+    open_provider(spec, None).await.map(drop)
+}

@@ -22,6 +22,7 @@ mod launch_crash;
 mod long_build;
 mod overlay;
 mod random;
+mod recorded;
 mod replay;
 mod stop_and_refusals;
 mod victim;

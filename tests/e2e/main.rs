@@ -12,6 +12,7 @@
 mod cloud_faults;
 mod cloud_harness;
 mod crash;
+mod cut_off;
 mod demo_cluster;
 mod ec2;
 mod engine_failures;
@@ -25,4 +26,5 @@ mod random;
 mod recorded;
 mod replay;
 mod stop_and_refusals;
+mod take_over;
 mod victim;

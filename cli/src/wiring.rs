@@ -225,8 +225,12 @@ pub(crate) async fn delete(
                 DestroyError::Provider(provider) => provider.hint(),
                 _ => None,
             };
+            let exit = match &error {
+                DestroyError::Fenced(_) => Exit::Refused,
+                _ => Exit::Failed,
+            };
             let message = format!("cannot delete everything that run `{run}` created");
-            let mut cli = CliError::new(Exit::Failed, message).because_of(&error);
+            let mut cli = CliError::new(exit, message).because_of(&error);
             cli.hints.extend(hint);
             cli
         })?;

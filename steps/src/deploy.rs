@@ -436,6 +436,8 @@ fn disks(spec: &ClusterSpec, image: Option<&Image>, instance: &Instance) -> Disk
 }
 
 #[cfg(test)]
+mod recorded;
+#[cfg(test)]
 mod rehearsal;
 #[cfg(test)]
 mod tests;

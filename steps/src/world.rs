@@ -133,9 +133,10 @@ impl World {
         run: RunId,
         folder: &Path,
         provider: Box<dyn Provider>,
+        expected: &KeyExpected,
     ) -> Result<Self, WorldError> {
         let (cluster, kind) = (spec.cluster.clone(), spec.provider);
-        let key = ClusterKey::open(folder, "", &KeyExpected::MayBeMade);
+        let key = ClusterKey::open(folder, "", expected);
         let key = key.map_err(|source| WorldError::Key {
             cluster: cluster.clone(),
             provider: kind,

@@ -12,6 +12,7 @@
 mod cloud_faults;
 mod cloud_harness;
 mod crash;
+mod cut_off;
 mod demo_cluster;
 mod ec2;
 mod engine_failures;
@@ -22,6 +23,8 @@ mod launch_crash;
 mod long_build;
 mod overlay;
 mod random;
+mod recorded;
 mod replay;
 mod stop_and_refusals;
+mod take_over;
 mod victim;

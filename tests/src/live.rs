@@ -78,9 +78,36 @@ impl Live {
     /// # Panics
     /// The signal cannot be sent.
     pub fn interrupt(&self) {
+        self.signal("INT");
+    }
+
+    /// Stops it where it is, as Ctrl-Z does, and waits until it stands.
+    ///
+    /// # Panics
+    /// The signal cannot be sent, or it does not stop.
+    #[track_caller]
+    pub fn pause(&self) {
+        self.signal("STOP");
+        let path = format!("/proc/{}/stat", self.pid());
+        until("the program to stand still", ID_LIMIT, || {
+            let stat = fs::read_to_string(&path).ok()?;
+            let (_, rest) = stat.rsplit_once(") ")?;
+            rest.starts_with('T').then_some(())
+        });
+    }
+
+    /// Lets it go on after [`Live::pause`].
+    ///
+    /// # Panics
+    /// The signal cannot be sent.
+    pub fn go_on(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         let sent = Command::new("sh")
-            .args(["-c", r#"kill -INT "$1""#, "sh", &pid])
+            .args(["-c", r#"kill -s "$1" "$2""#, "sh", name, &pid])
             .status();
         assert!(sent.expect("sh starts").success(), "the signal was not sent");
     }

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::deploy;
 use crate::catalogue;
 use crate::cluster::{ClusterSpec, Instance, ProviderKind, Role};
+use crate::key::KeyExpected;
 use crate::provider::{
     Condition, Groups, HostKeys, Image, Launch, Machine, Owner, Provider, ProviderError, Slot, Tagged,
 };
@@ -38,7 +39,8 @@ impl Rehearsal {
         let folder = tempfile::tempdir().unwrap();
         let run = RunId::generate();
         let nothing = Box::new(Nothing(spec.provider));
-        let world = World::with_provider(spec.clone(), run, folder.path(), nothing).unwrap();
+        let key = KeyExpected::MayBeMade;
+        let world = World::with_provider(spec.clone(), run, folder.path(), nothing, &key).unwrap();
         let mut rehearsal = Self {
             first: first(run, &spec).await,
             world: Arc::new(world),
@@ -245,7 +247,7 @@ impl Clock for Hasty {
 }
 
 /// A provider that never answers.
-struct Nothing(ProviderKind);
+pub(super) struct Nothing(pub(super) ProviderKind);
 
 #[async_trait]
 impl Provider for Nothing {

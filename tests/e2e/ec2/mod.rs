@@ -6,3 +6,5 @@ mod crashes;
 mod errors;
 mod places;
 mod stage;
+
+pub(crate) use stage::ADMINS;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use mesosflow_tests::{AMI_FULL, Bench, Cloud, Instance, Live, Point, RUN_LIMIT, Said, Watch};
 
 /// From where the administrators come in these scenarios.
-pub(super) const ADMINS: &str = "203.0.113.0/24";
+pub(crate) const ADMINS: &str = "203.0.113.0/24";
 
 /// A cluster in a cloud. The cloud ends before the bench.
 pub(super) struct Stage {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use mesosflow_workflow::{
-    Accepted, Adopter, CatalogueChange, Drift, Epoch, ErrorReport, OLDEST_DRIVEN, Outcome, Phase, Purpose,
-    Replay, Run, RunError, RunState, Settings, StepId, Stop, SystemClock,
+    Accepted, Adopter, CatalogueChange, Drift, Driver, Epoch, ErrorReport, OLDEST_DRIVEN, Outcome, Phase,
+    Purpose, Replay, Run, RunError, RunState, Settings, StepId, Stop, SystemClock,
 };
 
 use crate::app::App;
@@ -17,23 +17,28 @@ use crate::runs::Found;
 use crate::signals::stop_on_signals;
 use crate::wiring::{self, ClusterSpec, Journal};
 
+/// This process, as one that takes over what was found.
+pub(crate) fn adopter(purpose: Purpose, found: &Found, over: Vec<Driver>) -> Adopter {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    Adopter {
+        purpose,
+        pid: std::process::id(),
+        host: host.trim().to_owned(),
+        seen: Some(found.state.seq),
+        over,
+    }
+}
+
 /// Takes a run over, and begins to show its progress.
 pub(crate) async fn adopt(
     app: &App,
     journal: Journal,
     found: &Found,
     purpose: Purpose,
-    above: Epoch,
+    over: Vec<Driver>,
 ) -> Result<(Run, Progress), CliError> {
     let progress = Progress::begin(app.ui, Some(found.state.clone()));
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let adopter = Adopter {
-        purpose,
-        pid: std::process::id(),
-        host: host.trim().to_owned(),
-        seen: Some(found.state.seq),
-        above,
-    };
+    let adopter = adopter(purpose, found, over);
     match Run::adopt(
         journal,
         Arc::new(SystemClock),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use mesosflow_journal::{Options, SqliteJournal};
 pub(crate) use mesosflow_journal::{Report as JournalReport, backup_folder, restore};
 use mesosflow_workflow::{
-    CatalogueEntry, Epoch, ErrorClass, ErrorReport, FencingToken, Outcome, Resource, Run, RunId, RunState,
+    CatalogueEntry, Driver, ErrorClass, ErrorReport, FencingToken, Outcome, Resource, Run, RunId, RunState,
     Settings, StepError, Stop, Store,
 };
 
@@ -15,7 +15,7 @@ pub(crate) use mesosflow_steps::cluster::{
     ClusterSpec, Ec2Spec, HostKeySource, Instance, LATEST, MesosSource, ProviderKind, Role,
 };
 use mesosflow_steps::{DestroyError, ProviderError};
-pub(crate) use mesosflow_steps::{KeyExpected, Ledger};
+pub(crate) use mesosflow_steps::{KeyExpected, Ledger, remote::Lineage};
 pub(crate) use mesosflow_steps::{Plan, Report, Tagged, World};
 
 use crate::app::App;
@@ -123,9 +123,10 @@ pub(crate) async fn open_world(
     token: FencingToken,
     key: &KeyExpected,
 ) -> Result<World, CliError> {
-    let hub = mesosflow_steps::hub(state);
-    let opened = World::open(spec, state.run, run_dir, Some(token), key).await;
-    opened.map(|world| world.with_hub(hub)).map_err(|error| {
+    let driver = (token, Lineage::from_iter(state.drivers.iter().copied()));
+    let opened = World::open(spec, state.run, run_dir, Some(driver), key).await;
+    let nodes = mesosflow_steps::reachable(state);
+    opened.map(|world| world.guarded_by(nodes)).map_err(|error| {
         let message = format!("cannot begin with run `{}`", state.run);
         let mut cli = CliError::new(Exit::Interrupted, message).because_of(&error);
         cli.hints.extend(error.hint());
@@ -146,23 +147,12 @@ pub(crate) fn key_if_kept(state: &RunState) -> KeyExpected {
     }
 }
 
-/// The newest epoch of a run's cluster that any of its nodes has seen; none where there is no node yet.
-pub(crate) async fn newest_fence(
+/// The drivers of a run's cluster that its nodes obey and its history does not have.
+pub(crate) async fn strangers(
     spec: &ClusterSpec,
     state: &RunState,
     run_dir: &Path,
-) -> Result<Option<Epoch>, CliError> {
-    let nodes = mesosflow_steps::awaited(state);
-    let failed = |error: &dyn StepError| {
-        CliError::new(
-            Exit::Failed,
-            format!(
-                "cannot ask the nodes of cluster `{}` for their driver",
-                state.cluster
-            ),
-        )
-        .because_of_report(&ErrorReport::of(error))
-    };
+) -> Result<Vec<Driver>, CliError> {
     let key = mesosflow_steps::key_of(state);
     let opened = World::open(spec.clone(), state.run, run_dir, None, &key).await;
     let world = opened.map_err(|error| {
@@ -171,10 +161,37 @@ pub(crate) async fn newest_fence(
         cli.hints.extend(error.hint());
         cli
     })?;
-    world
-        .newest_fence(state.cluster_id, &nodes)
-        .await
-        .map_err(|error| failed(&error))
+    let nodes = mesosflow_steps::reachable(state);
+    let drivers = world.drivers_of(state.cluster_id, &nodes).await;
+    let drivers = drivers.map_err(|error| {
+        let message = format!(
+            "cannot ask the nodes of cluster `{}` for their driver",
+            state.cluster
+        );
+        CliError::new(Exit::Failed, message).because_of_report(&ErrorReport::of(&error))
+    })?;
+    Ok(drivers
+        .into_iter()
+        .filter(|driver| !state.drivers.contains(driver))
+        .collect())
+}
+
+/// Refuses where another driver has the cluster, as its nodes say.
+pub(crate) async fn guard(app: &App, world: &World, state: &RunState) -> Result<(), CliError> {
+    let refused = world.guard().await;
+    refused.map_err(|error| {
+        let run = state.run.to_string();
+        CliError::refused(format!(
+            "cluster `{}` is driven by somebody whom this journal does not know: nothing was deleted",
+            state.cluster
+        ))
+        .because_of(&error)
+        .hint("use the journal of that driver")
+        .hint(format!(
+            "if it is lost, take the cluster over first: {}",
+            app.places.command(&["resume", &run, "--take-over"])
+        ))
+    })
 }
 
 /// Drives a run to an end.

@@ -14,7 +14,7 @@
 use std::error::Error;
 use std::time::{Duration, Instant};
 
-use mesosflow_steps::remote::{Command, Pool, RemoteError, Session};
+use mesosflow_steps::remote::{Command, Lineage, Pool, RemoteError, Session};
 use mesosflow_workflow::{ClusterId, Epoch, FencingToken, Nonce, RunId};
 use sshd::Sshd;
 
@@ -35,7 +35,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         epoch: Epoch::FIRST,
         nonce: Nonce::generate(),
     };
-    let fenced = Pool::fenced(server.path("user"), token).with_fence_dir(server.text("fence"));
+    let fenced =
+        Pool::fenced(server.path("user"), token, Lineage::default()).with_fence_dir(server.text("fence"));
     let fenced = fenced.session(&server.target()).await?;
     let plain = server.session().await;
     let (mut behind, mut outside) = (Vec::new(), Vec::new());

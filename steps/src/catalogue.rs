@@ -64,7 +64,9 @@ pub fn catalogue() -> Vec<CatalogueEntry> {
         entry::<PersistentHdfsFormat>("2.18", "persistent HDFS formatted if it is empty").destructive(),
         entry::<PersistentHdfsStart>("2.18", "persistent HDFS started"),
         entry::<ZookeeperStart>("2.19", "ZooKeeper quorum").over("zookeepers"),
-        entry::<MesosStop>("2.20.a", "Mesos stopped and gone").over("masters and slaves"),
+        entry::<MesosStop>("2.20.a", "Mesos stopped and gone")
+            .over("masters and slaves")
+            .undoes(),
         entry::<MesosStart>("2.20.b", "masters, then a leader, then slaves"),
         entry::<ClusterHealth>("-", "the cluster does its work"),
         entry::<ReportStep>("1.7", "addresses, interfaces, login, times"),

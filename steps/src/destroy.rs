@@ -116,6 +116,14 @@ pub async fn destroy(
     }
 }
 
+/// Deletes a resource, if nobody else drives the cluster by now.
+async fn delete(world: &World, resource: &Resource) -> Result<(), DestroyError> {
+    world.guard().await?;
+    world.provider().delete(resource).await?;
+    world.gone(&resource.id);
+    Ok(())
+}
+
 async fn delete_all(
     ledger: &Ledger<'_>,
     world: &World,
@@ -144,7 +152,7 @@ async fn delete_all(
         }
         let mut ending: FuturesUnordered<_> = alike
             .into_iter()
-            .map(|resource| async move { (provider.delete(&resource).await, resource) })
+            .map(|resource| async move { (delete(world, &resource).await, resource) })
             .collect();
         let mut failed = None;
         while let Some((ended, resource)) = ending.next().await {

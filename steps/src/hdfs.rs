@@ -72,6 +72,12 @@ printf '%s\n' "$key" > "$home/format.new"
 sync -f "$home"
 mv -- "$home/format.new" "$home/format""#;
 
+/// Before the first block goes: from here on nobody takes the folder for a file system that is whole.
+const GIVE_UP: &str = r#"rm -f -- "$home/format"
+sync -f "$home" 2>/dev/null || true
+rm -rf -- "$name"
+sync -f "$home" 2>/dev/null || true"#;
+
 const EMPTY_DATA: &str = r#"IFS=,
 for folder in $folders; do rm -rf -- "$folder"; done"#;
 /// Prints the clusterIDs of a datanode's folders.
@@ -207,6 +213,16 @@ impl Hdfs {
             .iter()
             .flat_map(|(node, ids)| ids.lines().map(move |id| (node.clone(), id.to_owned())));
         Ok(ids.collect())
+    }
+
+    /// Gives the namenode's file system up, marker first: what was there does not count from here on, whatever comes between.
+    ///
+    /// # Errors
+    /// The node cannot be reached.
+    pub async fn give_up(self, world: &World, namenode: &Node) -> Result<(), RemoteError> {
+        let title = format!("give up what the {} namenode holds", self.as_str());
+        let script = self.script(&title, GIVE_UP).within(START_LIMIT);
+        world.run(namenode, script).await.map(drop)
     }
 
     /// Empties the datanodes' folders: blocks of another file system would keep them from registering.

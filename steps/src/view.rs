@@ -39,6 +39,15 @@ pub fn awaited(state: &RunState) -> Vec<Node> {
     outputs(state, &AwaitNode::ID)
 }
 
+/// The nodes that still exist by the history and have answered once, the first master first.
+pub fn reachable(state: &RunState) -> Vec<Node> {
+    let exists = nodes(state);
+    let mut reachable = awaited(state);
+    reachable.retain(|node| exists.iter().any(|known| known.id == node.id));
+    reachable.sort_by_key(|node| (node.role != Role::Master, node.index));
+    reachable
+}
+
 /// The first master, where it has answered once and still exists by the history.
 pub fn hub(state: &RunState) -> Option<Node> {
     let exists = nodes(state);

@@ -1,18 +1,21 @@
 //! All that a step may touch: the provider, the nodes, the cluster's key, the run's folder.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use mesosflow_workflow::{
-    ClusterId, Effect, EffectKey, Epoch, FencingToken, RunId, Settled, StepCx, StepError as _,
+    ClusterId, Driver, Effect, EffectKey, FencingToken, RunId, Settled, StepCx, StepError as _,
 };
 
 use crate::act::ActError;
 use crate::cluster::{ClusterSpec, Instance, Node, ProviderKind};
+use crate::guard::Guard;
 use crate::key::{ClusterKey, KeyError, KeyExpected};
 use crate::provider::{Owner, Provider, ProviderError, open_provider};
+use crate::remote::fence::Lineage;
 use crate::remote::job::JobIdError;
 use crate::remote::{
     HostKey, Job, JobId, JobLimits, JobOutput, JobSettled, Output, Pool, RemoteError, Session, Target,
@@ -30,8 +33,9 @@ pub struct World {
     key: ClusterKey,
     pool: Pool,
     folder: PathBuf,
-    /// The first master, where it is known from the beginning.
-    hub: Option<Node>,
+    guard: Guard,
+    /// Whom the run's journal knows as drivers; none outside the fence.
+    lineage: Option<Lineage>,
 }
 
 /// The world of a run cannot be opened.
@@ -79,7 +83,7 @@ impl WorldError {
 
 impl World {
     /// Opens the world of a run: its provider, and its key in `folder` (made, 0700, if it is missing). Whatever it does on a
-    /// node carries `token`; without one it is outside the fence. A key is made only where `expected` says so.
+    /// node carries the token of `driver`; without one it is outside the fence. A key is made only where `expected` says so.
     ///
     /// # Errors
     /// The provider does not answer, the folder cannot be used, or the key that the nodes have is lost.
@@ -87,7 +91,7 @@ impl World {
         spec: ClusterSpec,
         run: RunId,
         folder: &Path,
-        token: Option<FencingToken>,
+        driver: Option<(FencingToken, Lineage)>,
         expected: &KeyExpected,
     ) -> Result<Self, WorldError> {
         use std::os::unix::fs::DirBuilderExt as _;
@@ -111,9 +115,9 @@ impl World {
             cluster: spec.cluster.clone(),
             run,
         };
-        let pool = match token {
-            Some(token) => Pool::fenced(key.path(), token),
-            None => Pool::new(key.path()),
+        let (pool, lineage) = match driver {
+            Some((token, lineage)) => (Pool::fenced(key.path(), token, lineage.clone()), Some(lineage)),
+            None => (Pool::new(key.path()), None),
         };
         Ok(Self {
             spec,
@@ -122,7 +126,8 @@ impl World {
             key,
             pool,
             folder: folder.to_owned(),
-            hub: None,
+            guard: Guard::default(),
+            lineage,
         })
     }
 
@@ -149,14 +154,15 @@ impl World {
             pool: Pool::new(key.path()),
             key,
             folder: folder.to_owned(),
-            hub: None,
+            guard: Guard::default(),
+            lineage: None,
         })
     }
 
-    /// The same with the first master that the history knows, which is asked before anything is destroyed.
+    /// The same with the nodes that the history knows, the first master first: they are asked before anything is destroyed.
     #[must_use]
-    pub fn with_hub(mut self, hub: Option<Node>) -> Self {
-        self.hub = hub;
+    pub fn guarded_by(mut self, nodes: Vec<Node>) -> Self {
+        self.guard = Guard::of(nodes);
         self
     }
 
@@ -211,33 +217,36 @@ impl World {
         presented
     }
 
-    /// The newest epoch of a cluster that any of the nodes has seen; a look outside the fence. Nodes that cannot be asked
-    /// keep nobody from asking the others: the fence itself refuses later.
+    /// The drivers whom the nodes of a cluster obey; a look outside the fence. Nodes that cannot be asked keep nobody from
+    /// asking the others: the fence itself refuses later.
     ///
     /// # Errors
     /// None of the nodes could be asked; the first one's error.
-    pub async fn newest_fence(
+    pub async fn drivers_of(
         &self,
         cluster: ClusterId,
         nodes: &[Node],
-    ) -> Result<Option<Epoch>, RemoteError> {
+    ) -> Result<BTreeSet<Driver>, RemoteError> {
         let asked = nodes.iter().map(|node| async move {
             let seen = self.session(node).newest_fence(cluster).await;
             seen.inspect_err(
-                |error| tracing::warn!(node = %node.name, %error, "cannot be asked for its epoch"),
+                |error| tracing::warn!(node = %node.name, %error, "cannot be asked for its driver"),
             )
         });
-        let (mut newest, mut failed) = (None, None);
+        let (mut drivers, mut failed) = (BTreeSet::new(), None);
         let mut answered = nodes.is_empty();
         for seen in futures_util::future::join_all(asked).await {
             match seen {
-                Ok(seen) => (newest, answered) = (newest.max(seen), true),
+                Ok(seen) => {
+                    drivers.extend(seen);
+                    answered = true;
+                }
                 Err(error) => failed = failed.or(Some(error)),
             }
         }
         match failed {
             Some(error) if !answered => Err(error),
-            _ => Ok(newest),
+            _ => Ok(drivers),
         }
     }
 
@@ -249,23 +258,48 @@ impl World {
         self.run(node, Script::new("hold the fence", ":")).await.map(drop)
     }
 
-    /// Refuses where somebody newer drives the cluster, as its first master says; to be asked before something is destroyed
-    /// that no node can protect. A first master that cannot be asked protects nothing: it may be what is to be destroyed.
+    /// Refuses where somebody else drives the cluster, as its nodes say: the first master, and where that cannot be asked all
+    /// the others. To be asked before each thing that is destroyed, which no node can protect; an answer counts for two
+    /// seconds. Nodes that cannot be asked protect nothing: they may be what is to be destroyed. That is said.
     ///
     /// # Errors
-    /// Somebody newer has been there.
+    /// Somebody else has been there.
     pub async fn guard(&self) -> Result<(), RemoteError> {
-        let Some(hub) = &self.hub else {
+        let nodes = self.guard.due();
+        let Some((first, others)) = nodes.split_first() else {
             return Ok(());
         };
-        match self.hold_fence(hub).await {
-            Err(error @ RemoteError::Fenced { .. }) => Err(error),
-            Err(error) => {
-                tracing::info!(node = %hub.name, %error, "cannot be asked whether somebody newer drives the cluster");
-                Ok(())
-            }
-            Ok(()) => Ok(()),
+        let mut answers = vec![self.hold_fence(first).await];
+        if answers.iter().all(Result::is_err) {
+            answers.extend(on_all(others, |node| self.hold_fence(node)).await);
         }
+        let mut is_held = false;
+        for (answer, node) in answers.into_iter().zip(&nodes) {
+            match answer {
+                Ok(()) => is_held = true,
+                Err(error @ RemoteError::Fenced { .. }) => return Err(error),
+                Err(error) => tracing::info!(node = %node.name, %error, "cannot be asked for its driver"),
+            }
+        }
+        if is_held {
+            self.guard.held();
+        } else if self.guard.warns() {
+            tracing::warn!(
+                target: "mesosflow::progress",
+                "no node of the cluster can be asked whether somebody else drives it; what is deleted is deleted all the same"
+            );
+        }
+        Ok(())
+    }
+
+    /// Tells the guard that an instance is deleted.
+    pub fn gone(&self, instance: &str) {
+        self.guard.gone(instance);
+    }
+
+    /// Whether the journal knows this driver of the cluster: what another one made is not this one's.
+    pub fn knows(&self, driver: &Driver) -> bool {
+        self.lineage.as_ref().is_none_or(|lineage| lineage.knows(driver))
     }
 
     /// Settles the job of an older effect of the step that is about to act: it is awaited where it works on the same input and
@@ -395,6 +429,14 @@ impl World {
 /// A step's job is named by its effect key and nothing else, so that it is found by whoever knows the key.
 fn job_id(key: &EffectKey) -> Result<JobId, JobIdError> {
     key.as_str().parse()
+}
+
+/// Acts on several nodes at once and waits for all of them: what came of it, in the order of the nodes.
+async fn on_all<'n, T, F>(nodes: &'n [Node], act: impl Fn(&'n Node) -> F) -> Vec<T>
+where
+    F: Future<Output = T>,
+{
+    futures_util::future::join_all(nodes.iter().map(act)).await
 }
 
 /// Acts on several nodes at once and waits for all of them; the first failure in the order of the nodes counts.

@@ -24,6 +24,9 @@ pub struct CatalogueEntry {
     /// stale.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub replaces: bool,
+    /// Whether it takes back what later steps did (Mesos is stopped): once it alone is replayed, those are stale.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub undoes: bool,
     /// What it was called in earlier versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub formerly: Vec<StepId>,
@@ -39,6 +42,7 @@ impl CatalogueEntry {
             fans_out_over: None,
             destructive: false,
             replaces: false,
+            undoes: false,
             formerly: Vec::new(),
         }
     }
@@ -64,6 +68,13 @@ impl CatalogueEntry {
         self
     }
 
+    /// The same for a step that takes back what later steps did.
+    #[must_use]
+    pub const fn undoes(mut self) -> Self {
+        self.undoes = true;
+        self
+    }
+
     /// The same for a step that earlier versions called `id`.
     #[must_use]
     pub fn formerly(mut self, id: StepId) -> Self {
@@ -77,6 +88,7 @@ impl CatalogueEntry {
             && self.fans_out_over.is_some() == other.fans_out_over.is_some()
             && self.destructive == other.destructive
             && self.replaces == other.replaces
+            && self.undoes == other.undoes
     }
 }
 

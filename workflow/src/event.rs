@@ -6,7 +6,9 @@ use serde_json::Value;
 
 use crate::catalogue::CatalogueEntry;
 use crate::error::ErrorReport;
-use crate::ids::{Attempt, ClusterId, EffectKey, Epoch, Generation, ItemKey, Nonce, RunId, Seq, StepId};
+use crate::ids::{
+    Attempt, ClusterId, Driver, EffectKey, Epoch, Generation, ItemKey, Nonce, RunId, Seq, StepId,
+};
 
 /// The newest event format that this build reads and writes. A journal with a newer one is refused, not guessed at.
 ///
@@ -73,6 +75,9 @@ pub enum Event {
         /// What tells this take-over from another one of its epoch; none in format 1.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         nonce: Option<Nonce>,
+        /// Drivers that this history does not have, whom the nodes obeyed, and who were passed over on purpose.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        over: Vec<Driver>,
     },
     /// A step, or an item of it, is about to act. Committed before the world is touched.
     StepStarted {

@@ -187,8 +187,11 @@ impl<W: Send + Sync + 'static> Flow<W> {
                 step: S::ID,
                 item: item.cloned(),
                 attempt,
-                effect_key: EffectKey::derive(state.run, generation, &S::ID, item, round),
+                effect_key: progress
+                    .and_then(|progress| progress.effect_key.clone())
+                    .unwrap_or_else(|| EffectKey::derive(state.run, generation, &S::ID, item, round)),
                 input_digest: progress.and_then(|p| p.input_digest.clone()).unwrap_or_default(),
+                former: progress.and_then(|progress| progress.output.clone()),
                 // Named once: what runs again later, since something before it has changed, was not meant.
                 named_by_replay: state.is_named_by_replay(&S::ID)
                     && generation == state.generation

@@ -1,10 +1,12 @@
 //! The fold: a pure function from a run's events to its state, and the only place where state changes.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use crate::catalogue::CatalogueEntry;
 use crate::event::{EVENT_FORMAT, Event, OLDEST_DRIVEN, Purpose, Recorded, Renamed};
-use crate::ids::{ClusterId, Generation, ItemKey, Seq, StepId};
+use crate::ids::{ClusterId, Driver, Generation, ItemKey, Nonce, Seq, StepId};
 use crate::progress::{Progress, Start, Status};
 use crate::state::{Effect, IllegalTransition, Phase, Replay, RunState, StepState};
 
@@ -45,7 +47,7 @@ impl RunState {
             spec,
             tool_version,
             catalogue,
-            nonce: _,
+            nonce,
         } = &first.event
         else {
             return Err(illegal("a history begins with run_started"));
@@ -76,7 +78,8 @@ impl RunState {
             steps: steps.collect(),
             dropped: Vec::new(),
             resources: Vec::new(),
-            effects: std::collections::BTreeMap::new(),
+            drivers: driver(first, *nonce).into_iter().collect(),
+            effects: BTreeMap::new(),
             destroyed: false,
         })
     }
@@ -142,7 +145,14 @@ impl RunState {
         // What is about the whole run may come at any time, everything else only while it is driven.
         match &recorded.event {
             Event::RunStarted { .. } => return Err("the run has started already".into()),
-            Event::RunAdopted { purpose, .. } => return self.adopted(recorded, *purpose),
+            Event::RunAdopted {
+                purpose, nonce, over, ..
+            } => {
+                self.adopted(recorded, *purpose)?;
+                self.drivers.extend(driver(recorded, *nonce));
+                self.drivers.extend(over);
+                return Ok(());
+            }
             Event::ResourceDeleted { resource } => {
                 self.resources
                     .retain(|r| (&r.kind, &r.id) != (&resource.kind, &resource.id));
@@ -361,12 +371,13 @@ impl RunState {
             .check_replay(&replay)
             .map_err(|refused| refused.to_string())?;
         let why = format!("a replay from `{}` was asked for", replay.from);
-        let stale = match replay.only {
+        let stale = match replay.only && !self.steps[*asked.start()].entry.undoes {
             true => asked.clone(),
             false => *asked.start()..=self.steps.len() - 1,
         };
         for step in &mut self.steps[asked] {
             step.asked = generation;
+            step.named = step.entry.id.clone();
         }
         for step in &mut self.steps[stale] {
             step.progress.outdate(&why);
@@ -387,18 +398,31 @@ impl RunState {
         };
         // A replay goes on from the step that stands where its first one was.
         if let Some(replay) = &self.replay {
+            let still = |step: &StepState| {
+                let id = new_name(&step.entry.id);
+                catalogue.iter().any(|entry| entry.id == id).then_some(id)
+            };
             let follows = |id: &StepId| {
                 let place = self.index(id).unwrap_or_default();
-                let still = |step: &StepState| {
-                    let id = new_name(&step.entry.id);
-                    catalogue.iter().any(|entry| entry.id == id).then_some(id)
-                };
                 self.steps[place..].iter().find_map(still)
             };
-            let from = follows(&replay.from);
-            let to = replay.to.as_ref().and_then(follows);
-            let only = replay.only;
-            self.replay = from.map(|from| Replay { from, to, only });
+            let precedes = |id: &StepId| {
+                let place = self.index(id).unwrap_or_default();
+                self.steps[..=place].iter().rev().find_map(still)
+            };
+            // No step more than was asked for: what comes after a dropped one is none of the replay's business.
+            self.replay = match replay.only {
+                true => self.step(&replay.from).and_then(still).map(|from| Replay {
+                    from,
+                    to: None,
+                    only: true,
+                }),
+                false => follows(&replay.from).map(|from| Replay {
+                    to: replay.to.as_ref().map(|to| precedes(to).unwrap_or(from.clone())),
+                    from,
+                    only: false,
+                }),
+            };
         }
         let mut before = std::mem::take(&mut self.steps);
         for step in &mut before {
@@ -485,6 +509,12 @@ impl StepState {
     fn is_open(&self) -> String {
         format!("step {} is {}", self.entry.id, self.progress.status.as_str())
     }
+}
+
+/// Who wrote it, where that is told.
+fn driver(recorded: &Recorded, nonce: Option<Nonce>) -> Option<Driver> {
+    let epoch = recorded.epoch;
+    nonce.map(|nonce| Driver { epoch, nonce })
 }
 
 /// The items that the input of a fan-out lists.

@@ -81,7 +81,7 @@ impl ClusterId {
 
 /// What tells two take-overs of the same epoch apart, which only a copied journal can bring about: 64 random bits, written
 /// as 16 hexadecimal digits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Nonce(u64);
 
 impl Nonce {
@@ -113,6 +113,32 @@ impl<'de> Deserialize<'de> for Nonce {
     }
 }
 
+/// Text that is no nonce.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a nonce (16 hexadecimal digits)")]
+pub struct InvalidNonce(String);
+
+impl FromStr for Nonce {
+    type Err = InvalidNonce;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = (text.len() == 16).then(|| u64::from_str_radix(text, 16).ok());
+        number
+            .flatten()
+            .map(Self)
+            .ok_or_else(|| InvalidNonce(text.to_owned()))
+    }
+}
+
+/// One beginning or take-over of a run: who drove the cluster, or does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Driver {
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// What tells it from another one of that epoch.
+    pub nonce: Nonce,
+}
+
 /// What every act of a run on a node carries, so that the node can refuse who may no longer act: the cluster, the epoch of
 /// the take-over, and what tells it from another one of that epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -123,6 +149,16 @@ pub struct FencingToken {
     pub epoch: Epoch,
     /// That take-over and no other of its number.
     pub nonce: Nonce,
+}
+
+impl FencingToken {
+    /// The driver whose token it is.
+    pub const fn driver(&self) -> Driver {
+        Driver {
+            epoch: self.epoch,
+            nonce: self.nonce,
+        }
+    }
 }
 
 /// A step of the catalogue, in kebab-case (`hdfs-format`).

@@ -36,14 +36,15 @@ pub use event::{EVENT_FORMAT, Event, How, OLDEST_DRIVEN, Purpose, Recorded, Rena
 pub use flow::{Flow, Settings};
 pub use halt::{Drift, Halt, Settle};
 pub use ids::{
-    Attempt, ClusterId, EffectKey, Epoch, FencingToken, Generation, ItemKey, Nonce, RunId, Seq, StepId,
+    Attempt, ClusterId, Driver, EffectKey, Epoch, FencingToken, Generation, ItemKey, Nonce, RunId, Seq,
+    StepId,
 };
 pub use memory::MemoryStore;
 pub use preflight::{Preflight, preflight};
 pub use progress::{Progress, Status};
 pub use record::{Observer, RecordError, Recorder};
 pub use retry::Retry;
-pub use run::{Adopter, NewRun, Outcome, Run, RunError};
+pub use run::{Adopter, NewRun, Outcome, Run, RunError, Taken};
 pub use standing::Accepted;
 pub use state::{Effect, Pass, Phase, Replay, ReplayRefused, RunState, StepState};
 pub use step::{Limits, Probe, Step, StepCx};

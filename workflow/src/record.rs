@@ -68,17 +68,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Recorder {
-    /// A recorder that goes on from `state`, under `lease`.
+    /// A recorder that goes on from `state`, under `lease`. `kept` is the last event of the newest snapshot.
     pub(crate) fn new(
         store: Arc<dyn Store>,
         lease: Lease,
         clock: Arc<dyn Clock>,
         state: RunState,
+        kept: Seq,
         observer: Observer,
     ) -> Arc<Self> {
         let in_flight = Mutex::new(VecDeque::new());
         let book = Mutex::new(Book {
-            kept: state.seq,
+            kept,
             state,
             noted: Vec::new(),
             failure: None,

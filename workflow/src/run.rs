@@ -11,12 +11,12 @@ use crate::error::{ErrorClass, ErrorReport};
 use crate::event::{EVENT_FORMAT, Event, OLDEST_DRIVEN, Purpose, Recorded, Resource};
 use crate::flow::{Flow, Hand, Settings};
 use crate::halt::{Drift, Halt};
-use crate::ids::{ClusterId, Epoch, FencingToken, Generation, Nonce, RunId, Seq, StepId};
+use crate::ids::{ClusterId, Driver, Epoch, FencingToken, Generation, Nonce, RunId, Seq, StepId};
 use crate::preflight::preflight;
 use crate::record::{Observer, RecordError, Recorder};
 use crate::state::{IllegalTransition, Replay, RunState};
 use crate::stop::Stop;
-use crate::store::{Store, StoreError};
+use crate::store::{Lease, Store, StoreError};
 
 /// What a new run is made of.
 #[derive(Debug, Clone)]
@@ -48,9 +48,8 @@ pub struct Adopter {
     pub host: String,
     /// The last event that it has seen, where it decided upon that; another one since is refused.
     pub seen: Option<Seq>,
-    /// The highest epoch of the cluster that is known from elsewhere (its nodes), `Epoch(0)` where none is: a restored older
-    /// journal takes over above it.
-    pub above: Epoch,
+    /// Drivers whom nodes obey, and whom this history does not have: passed over on purpose, as with a restored older journal.
+    pub over: Vec<Driver>,
 }
 
 /// A run cannot be created or taken over.
@@ -121,6 +120,109 @@ pub enum Outcome {
     Lost(RecordError),
 }
 
+/// A run that this process holds and has not begun to drive: nothing of that is in its history yet. Dropped, it is as if
+/// nobody had taken it, but for the epoch.
+pub struct Taken {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    lease: Lease,
+    state: RunState,
+    /// The last event that the newest snapshot has.
+    kept: Seq,
+    nonce: Nonce,
+}
+
+impl Taken {
+    /// Leases a run, under a new epoch above `above` too. Refused where anything has happened to it after event `seen`.
+    ///
+    /// # Errors
+    /// A living process holds it, it went on meanwhile, or the store fails.
+    pub async fn take(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        run: RunId,
+        seen: Option<Seq>,
+        above: Epoch,
+    ) -> Result<Self, RunError> {
+        let lease = store.adopt(run, above).await?;
+        let (state, kept) = load_from(&*store, run).await?;
+        if seen.is_some_and(|seen| seen != state.seq) {
+            return Err(RunError::Changed { run });
+        }
+        let nonce = Nonce::generate();
+        Ok(Self {
+            store,
+            clock,
+            lease,
+            state,
+            kept,
+            nonce,
+        })
+    }
+
+    /// What every act of this process on the cluster's nodes has to carry.
+    pub const fn token(&self) -> FencingToken {
+        token(&self.lease, self.nonce)
+    }
+
+    /// The state that it was found in.
+    pub const fn state(&self) -> &RunState {
+        &self.state
+    }
+
+    /// Begins to drive it: from here on the history says so.
+    ///
+    /// # Errors
+    /// It was destroyed, it is of an older format, or the store fails.
+    pub async fn begin(self, adopter: Adopter, observer: Observer) -> Result<Run, RunError> {
+        let Self {
+            store,
+            clock,
+            lease,
+            state,
+            kept,
+            nonce,
+        } = self;
+        if adopter.purpose == Purpose::Deploy && state.format < OLDEST_DRIVEN {
+            let (run, tool_version, format) = (state.run, state.tool_version, state.format);
+            return Err(RunError::OldFormat {
+                run,
+                tool_version,
+                format,
+            });
+        }
+        let recorder = Recorder::new(store, lease, clock.clone(), state, kept, observer);
+        let Adopter {
+            purpose,
+            pid,
+            host,
+            over,
+            ..
+        } = adopter;
+        let adopted = Event::RunAdopted {
+            purpose,
+            pid,
+            host,
+            nonce: Some(nonce),
+            over,
+        };
+        recorder.record(adopted).await?;
+        Ok(Run {
+            recorder,
+            clock,
+            nonce,
+        })
+    }
+}
+
+const fn token(lease: &Lease, nonce: Nonce) -> FencingToken {
+    FencingToken {
+        cluster: lease.cluster(),
+        epoch: lease.epoch(),
+        nonce,
+    }
+}
+
 /// A run under this process's lease.
 pub struct Run {
     recorder: Arc<Recorder>,
@@ -136,8 +238,14 @@ const PAGE: usize = 4096;
 /// # Errors
 /// The store fails, or the history does not fold.
 pub async fn load(store: &dyn Store, run: RunId) -> Result<RunState, RunError> {
+    Ok(load_from(store, run).await?.0)
+}
+
+/// The same, and the event that the snapshot had, from which it was folded on.
+async fn load_from(store: &dyn Store, run: RunId) -> Result<(RunState, Seq), RunError> {
     let kept = store.snapshot(run).await?;
     let mut state = kept.and_then(|snapshot| RunState::from_snapshot(run, &snapshot));
+    let from = state.as_ref().map_or(Seq(0), |state| state.seq);
     loop {
         let after = state.as_ref().map_or(Seq(0), |state| state.seq);
         let page = store.read(run, after, PAGE).await?;
@@ -149,7 +257,8 @@ pub async fn load(store: &dyn Store, run: RunId) -> Result<RunState, RunError> {
             }
         }
         if is_last {
-            return state.ok_or(RunError::Store(StoreError::UnknownRun { run }));
+            let state = state.ok_or(RunError::Store(StoreError::UnknownRun { run }))?;
+            return Ok((state, from));
         }
     }
 }
@@ -198,7 +307,7 @@ impl Run {
         first.epoch = lease.epoch();
         let state = RunState::begin(&first)?;
         observer(&first);
-        let recorder = Recorder::new(store, lease, clock.clone(), state, observer);
+        let recorder = Recorder::new(store, lease, clock.clone(), state, Seq(0), observer);
         Ok(Self {
             recorder,
             clock,
@@ -217,36 +326,10 @@ impl Run {
         adopter: Adopter,
         observer: Observer,
     ) -> Result<Self, RunError> {
-        let lease = store.adopt(run, adopter.above).await?;
-        let state = load(&*store, run).await?;
-        if adopter.seen.is_some_and(|seen| seen != state.seq) {
-            return Err(RunError::Changed { run });
-        }
-        if adopter.purpose == Purpose::Deploy && state.format < OLDEST_DRIVEN {
-            let (tool_version, format) = (state.tool_version, state.format);
-            return Err(RunError::OldFormat {
-                run,
-                tool_version,
-                format,
-            });
-        }
-        let recorder = Recorder::new(store, lease, clock.clone(), state, observer);
-        let Adopter {
-            purpose, pid, host, ..
-        } = adopter;
-        let nonce = Nonce::generate();
-        let adopted = Event::RunAdopted {
-            purpose,
-            pid,
-            host,
-            nonce: Some(nonce),
-        };
-        recorder.record(adopted).await?;
-        Ok(Self {
-            recorder,
-            clock,
-            nonce,
-        })
+        let seen = adopter.seen;
+        let above = adopter.over.iter().map(|driver| driver.epoch).max();
+        let taken = Taken::take(store, clock, run, seen, above.unwrap_or(Epoch(0))).await?;
+        taken.begin(adopter, observer).await
     }
 
     /// The run's id.
@@ -256,12 +339,7 @@ impl Run {
 
     /// What every act of this process on the cluster's nodes has to carry.
     pub fn token(&self) -> FencingToken {
-        let lease = self.recorder.lease();
-        FencingToken {
-            cluster: lease.cluster(),
-            epoch: lease.epoch(),
-            nonce: self.nonce,
-        }
+        token(self.recorder.lease(), self.nonce)
     }
 
     /// The state now.

@@ -100,7 +100,7 @@ impl Standing {
                 Self::drifted(step, why, before, Some(Accepted::RunsAgain))
             }
             // From here on it was begun or made with another input.
-            _ if state.is_superseded(progress.started) => Self::Due {
+            _ if state.is_superseded(step, progress.started) => Self::Due {
                 before,
                 reopened: Some(SUPERSEDED.to_owned()),
             },

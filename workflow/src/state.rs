@@ -1,6 +1,6 @@
 //! The state of a run: what its history says, and what may follow.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -9,13 +9,13 @@ use serde_json::Value;
 use crate::catalogue::CatalogueEntry;
 use crate::error::ErrorReport;
 use crate::event::Resource;
-use crate::ids::{Attempt, ClusterId, EffectKey, Epoch, Generation, ItemKey, RunId, Seq, StepId};
+use crate::ids::{Attempt, ClusterId, Driver, EffectKey, Epoch, Generation, ItemKey, RunId, Seq, StepId};
 use crate::progress::{Progress, Status};
 use crate::store::Snapshot;
 use crate::summary::PhaseKind;
 
 /// The form of the snapshots that this build writes and reads; raised whenever [`RunState`] changes its shape.
-pub const SNAPSHOT_FORMAT: u32 = 2;
+pub const SNAPSHOT_FORMAT: u32 = 4;
 
 /// Where a run stands, as far as its history tells. Whether a `Running` one is alive is for the store's lock to say.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,6 +56,8 @@ pub struct StepState {
     pub skipped: Option<String>,
     /// The newest generation that asked for it: the first, or that of a replay which named it among those to run again.
     pub asked: Generation,
+    /// What it was called when that generation asked for it: by this name its effects are called.
+    pub named: StepId,
     /// Its items, in a fan-out.
     pub items: BTreeMap<ItemKey, Progress>,
 }
@@ -67,6 +69,7 @@ impl StepState {
             progress: Progress::pending(generation),
             skipped: None,
             asked: generation,
+            named: entry.id.clone(),
             items: BTreeMap::new(),
         }
     }
@@ -167,6 +170,8 @@ pub struct RunState {
     pub dropped: Vec<StepState>,
     /// What exists by this history, in order of creation.
     pub resources: Vec<Resource>,
+    /// Who has driven the cluster, as far as this history tells: whoever else a node obeys came from another one.
+    pub drivers: BTreeSet<Driver>,
     /// Effects in doubt, of all generations, by their names.
     pub effects: BTreeMap<EffectKey, Effect>,
     /// Whether it was ever taken over to be destroyed: it cannot be resumed since.
@@ -272,8 +277,10 @@ impl RunState {
         let place = self.index(step);
         let is_past = |last: &StepId| place > self.index(last);
         if place < self.index(from) {
-            // A step that another version has put there has nothing to keep.
-            let keeps = self.step(step).is_some_and(StepState::has_outcome);
+            // What is out of date there is done first: the replay would build on it. So is what another version has put there.
+            let keeps = self
+                .step(step)
+                .is_some_and(|step| step.progress.status.is_valid());
             return if keeps { Pass::Keeps } else { Pass::Runs };
         }
         match to {
@@ -300,13 +307,15 @@ impl RunState {
         let progress = found.and_then(|found| found.of(item));
         let attempt = progress.map_or(Attempt::FIRST, |p| p.next_attempt(self.generation));
         let round = progress.map_or(0, |p| p.next_round(asked));
-        (attempt, EffectKey::derive(self.run, asked, step, item, round))
+        let named = found.map_or(step, |found| &found.named);
+        (attempt, EffectKey::derive(self.run, asked, named, item, round))
     }
 
-    /// Whether a step or item that was last begun by event `started` may rightly have another input by now: something gave
-    /// another output since. Otherwise another input can only come from another program.
-    pub fn is_superseded(&self, started: Seq) -> bool {
-        self.steps
+    /// Whether a step, or an item of it that was last begun by event `started`, may rightly have another input by now: a step
+    /// before it gave another output since. Otherwise another input can only come from another program.
+    pub fn is_superseded(&self, step: &StepId, started: Seq) -> bool {
+        let place = self.index(step).unwrap_or_default();
+        self.steps[..place]
             .iter()
             .flat_map(|step| step.items.values().chain([&step.progress]))
             .any(|progress| progress.replaced.is_some_and(|replaced| replaced > started))

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::error::StepError;
 use crate::event::{Event, Resource, Settled};
@@ -121,6 +122,7 @@ pub struct StepCx<W> {
     pub(crate) attempt: Attempt,
     pub(crate) effect_key: EffectKey,
     pub(crate) input_digest: String,
+    pub(crate) former: Option<Value>,
     pub(crate) named_by_replay: bool,
 }
 
@@ -165,6 +167,11 @@ impl<W> StepCx<W> {
     /// Whether a replay named this very step as its first (`replay --from` it): the user means it.
     pub const fn named_by_replay(&self) -> bool {
         self.named_by_replay
+    }
+
+    /// What it gave when it last succeeded, in whichever generation; none where it never did, or gave something else then.
+    pub fn former<T: DeserializeOwned>(&self) -> Option<T> {
+        T::deserialize(self.former.as_ref()?).ok()
     }
 
     /// What exists by the journal.

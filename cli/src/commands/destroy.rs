@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use mesosflow_workflow::{Epoch, FencingToken, Nonce, Purpose, Resource, Run, RunRow, RunState, Stop};
+use std::sync::Arc;
+
+use mesosflow_workflow::{
+    Epoch, FencingToken, Nonce, Purpose, Resource, Run, RunRow, RunState, Stop, SystemClock, Taken,
+};
 use serde::Serialize;
 
 use crate::app::App;
@@ -12,7 +16,7 @@ use crate::exit::Exit;
 use crate::nearest::nearest;
 use crate::runs::{self, Found};
 use crate::signals::stop_on_signals;
-use crate::wiring::{self, ClusterSpec, Journal, Ledger, ProviderKind};
+use crate::wiring::{self, ClusterSpec, Journal, Ledger, ProviderKind, World};
 use crate::{render::progress::Progress, session};
 
 #[derive(Serialize)]
@@ -39,48 +43,64 @@ pub(crate) async fn destroy(app: &App, args: &DestroyArgs) -> Result<(), CliErro
     let command = app.places.command(&["destroy", &found.row.run.to_string()]);
     app.ui.confirm(&[loss(&found)], &command, args.yes)?;
     let spec = wiring::frozen_spec(&found.state)?;
-    let (run, progress) = session::adopt(app, journal, &found, Purpose::Destroy, Epoch(0)).await?;
-    let deleted = take_down(app, &run, &progress, spec).await;
+    let (run, world, progress) = begin(app, journal, &found, spec).await?;
+    let deleted = take_down(app, &run, &progress, world).await;
     drop(run);
     progress.end().await;
-    tell(
-        app,
-        &found,
-        deleted.map_err(|error| error.hint(format!("to try again: {command}")))?,
-    )
+    let again = |error: CliError| match error.exit {
+        // Who may not destroy it does not get there by trying again.
+        Exit::Refused => error,
+        _ => error.hint(format!("to try again: {command}")),
+    };
+    tell(app, &found, deleted.map_err(again)?)
+}
+
+/// Takes the run over, and asks the nodes whether this is the one who may: only then its history says that it is destroyed.
+async fn begin(
+    app: &App,
+    journal: Journal,
+    found: &Found,
+    spec: ClusterSpec,
+) -> Result<(Run, World, Progress), CliError> {
+    let run = found.row.run;
+    let run_dir = app
+        .places
+        .make_run_dir(run)
+        .and_then(|dir| app.log.attach(&dir).map(|()| dir));
+    let run_dir = run_dir.map_err(|error| {
+        CliError::new(Exit::Failed, format!("cannot make the folder of run `{run}`")).because_of(&error)
+    })?;
+    let clock = Arc::new(SystemClock);
+    let taken = Taken::take(journal, clock, run, Some(found.state.seq), Epoch(0)).await?;
+    tracing::info!(%run, version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "destroys");
+    let key = wiring::key_if_kept(taken.state());
+    let opened = wiring::open_world(spec, taken.state(), &run_dir, taken.token(), &key).await;
+    let world = opened.map_err(|error| CliError {
+        exit: Exit::Failed,
+        ..error
+    })?;
+    wiring::guard(app, &world, &found.state).await?;
+    let progress = Progress::begin(app.ui, Some(found.state.clone()));
+    let adopter = session::adopter(Purpose::Destroy, found, Vec::new());
+    match taken.begin(adopter, progress.observer()).await {
+        Ok(run) => Ok((run, world, progress)),
+        Err(error) => {
+            progress.end().await;
+            Err(error.into())
+        }
+    }
 }
 
 async fn take_down(
     app: &App,
     run: &Run,
     progress: &Progress,
-    spec: ClusterSpec,
+    world: World,
 ) -> Result<Vec<Resource>, CliError> {
     let stop = Stop::default();
     stop_on_signals(stop.clone(), progress.voice())?;
     app.voice.through(progress.voice());
-    let work = async {
-        let run_dir = app
-            .places
-            .make_run_dir(run.id())
-            .and_then(|dir| app.log.attach(&dir).map(|()| dir));
-        let run_dir = run_dir.map_err(|error| {
-            CliError::new(
-                Exit::Failed,
-                format!("cannot make the folder of run `{}`", run.id()),
-            )
-            .because_of(&error)
-        })?;
-        tracing::info!(run = %run.id(), version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "destroys");
-        let state = run.state();
-        let key = wiring::key_if_kept(&state);
-        let opened = wiring::open_world(spec, &state, &run_dir, run.token(), &key).await;
-        let world = opened.map_err(|error| CliError {
-            exit: Exit::Failed,
-            ..error
-        })?;
-        wiring::destroy(run, &world).await
-    };
+    let work = wiring::destroy(run, &world);
     tokio::select! {
         deleted = work => deleted,
         // Each deletion is recorded by itself, and can be repeated.

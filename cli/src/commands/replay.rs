@@ -1,6 +1,6 @@
 //! `replay`: steps of a run again.
 
-use mesosflow_workflow::{Epoch, Purpose, Replay, ReplayRefused, RunState, Settings, StepState};
+use mesosflow_workflow::{Purpose, Replay, ReplayRefused, RunState, Settings, Status, StepState};
 
 use crate::app::App;
 use crate::args::ReplayArgs;
@@ -13,16 +13,16 @@ pub(crate) async fn replay(app: &App, args: &ReplayArgs) -> Result<(), CliError>
     let journal = app.journal_with_runs()?;
     let row = runs::choose(app, &journal, args.run.as_deref()).await?;
     let found = Found::look(&journal, row).await?;
+    session::refuse_ended(app, &found.state)?;
     let (replay, range) = check(app, &found.state, args)?;
     runs::refuse_held(&journal, &found).await?;
-    session::refuse_ended(app, &found.state)?;
     let losses = losses(&found.state, range);
     if !losses.is_empty() {
         app.ui.confirm(&losses, &command(app, args), args.yes)?;
     }
     let spec = wiring::frozen_spec(&found.state)?;
     wiring::precheck(&spec).await?;
-    let (run, progress) = session::adopt(app, journal, &found, Purpose::Deploy, Epoch(0)).await?;
+    let (run, progress) = session::adopt(app, journal, &found, Purpose::Deploy, Vec::new()).await?;
     let replay = session::reconcile(&run).await?.renamed(replay);
     if let Err(error) = run.replay(replay).await {
         progress.end().await;
@@ -75,9 +75,9 @@ fn check<'a>(
 
 /// What is lost by running the steps again.
 fn losses(state: &RunState, range: &[StepState]) -> Vec<String> {
-    let destructive = range
-        .iter()
-        .filter(|step| step.entry.destructive && step.skipped.is_none());
+    let destructive = range.iter().filter(|step| {
+        step.entry.destructive && step.skipped.is_none() && step.progress.status != Status::Pending
+    });
     destructive
         .map(|step| {
             let title = step.entry.title.trim_end_matches('.');

@@ -1,6 +1,6 @@
 //! `resume`: on with a run that stopped.
 
-use mesosflow_workflow::{Epoch, Phase, Purpose, Settings};
+use mesosflow_workflow::{Driver, Phase, Purpose, Settings};
 
 use crate::app::App;
 use crate::args::ResumeArgs;
@@ -10,37 +10,35 @@ use crate::runs::{self, Found};
 use crate::wiring::ClusterSpec;
 use crate::{session, wiring};
 
-/// The newest epoch that the cluster's nodes know; asks before it is passed over.
-async fn newest_driver(
+/// The drivers that the cluster's nodes obey and this journal does not have; asks before they are passed over.
+async fn strangers(
     app: &App,
     found: &Found,
     spec: &ClusterSpec,
     args: &ResumeArgs,
-) -> Result<Epoch, CliError> {
-    let run_dir = app.places.make_run_dir(found.row.run).map_err(|error| {
-        CliError::new(
-            Exit::Failed,
-            format!("cannot make the folder of run `{}`", found.row.run),
-        )
-        .because_of(&error)
-    })?;
-    let newest = wiring::newest_fence(spec, &found.state, &run_dir).await?;
-    let ours = found.state.epoch;
-    let Some(newest) = newest.filter(|newest| *newest >= ours) else {
-        app.ui.note("no node knows a newer driver of this cluster");
-        return Ok(Epoch(0));
-    };
-    let mut losses = vec![format!(
-        "the nodes of cluster `{}` obey a driver of epoch {newest}; this journal's last one had epoch {ours}. What that \
-         driver did is not in this journal: steps that it has done are looked for, and machines by their tags",
-        found.state.cluster
-    )];
-    losses.push("see first that no such driver is still at work: its commands are ended".to_owned());
-    let mut words = vec!["resume", "--take-over"];
+) -> Result<Vec<Driver>, CliError> {
     let id = found.row.run.to_string();
-    words.insert(1, &id);
-    app.ui.confirm(&losses, &app.places.command(&words), args.yes)?;
-    Ok(newest)
+    let run_dir = app.places.make_run_dir(found.row.run).map_err(|error| {
+        CliError::new(Exit::Failed, format!("cannot make the folder of run `{id}`")).because_of(&error)
+    })?;
+    let strangers = wiring::strangers(spec, &found.state, &run_dir).await?;
+    let Some(newest) = strangers.iter().map(|driver| driver.epoch).max() else {
+        app.ui
+            .note("the nodes know no driver of this cluster that this journal does not have");
+        return Ok(strangers);
+    };
+    let losses = [
+        format!(
+            "nodes of cluster `{}` obey a driver of epoch {newest} that is not in this journal; its own last one had epoch {}. \
+             What that driver did is not in this journal either: steps that it has done are looked for, and machines by \
+             their tags",
+            found.state.cluster, found.state.epoch
+        ),
+        "see first that no such driver is still at work: its commands are ended".to_owned(),
+    ];
+    let command = app.places.command(&["resume", &id, "--take-over"]);
+    app.ui.confirm(&losses, &command, args.yes)?;
+    Ok(strangers)
 }
 
 /// The spec comes from the journal, never from today's flags.
@@ -68,11 +66,11 @@ pub(crate) async fn resume(app: &App, args: &ResumeArgs) -> Result<(), CliError>
     }
     let spec = wiring::frozen_spec(&found.state)?;
     wiring::precheck(&spec).await?;
-    let above = match args.take_over {
-        true => newest_driver(app, &found, &spec, args).await?,
-        false => Epoch(0),
+    let over = match args.take_over {
+        true => strangers(app, &found, &spec, args).await?,
+        false => Vec::new(),
     };
-    let (run, progress) = session::adopt(app, journal, &found, Purpose::Deploy, above).await?;
+    let (run, progress) = session::adopt(app, journal, &found, Purpose::Deploy, over).await?;
     session::reconcile(&run).await?;
     let settings = Settings {
         accept_drift: args.accept_drift,

@@ -127,6 +127,7 @@ pub(crate) fn history() -> Vec<Recorded> {
         pid: 42,
         host: "here".into(),
         nonce: None,
+        over: Vec::new(),
     };
     recorded.extend(number(vec![(80_000, adopted)], Epoch(2), Generation::FIRST, 17));
     let replay = Event::ReplayRequested {

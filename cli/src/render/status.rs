@@ -47,11 +47,7 @@ pub(crate) fn text(view: &StatusView, now: Timestamp) -> String {
 /// `list` for people.
 pub(crate) fn list(runs: &[RunView]) -> String {
     let rows = runs.iter().map(|run| {
-        let state = if run.destroyed {
-            format!("{}, destroyed", run.state)
-        } else {
-            run.state.to_owned()
-        };
+        let state = format!("{}{}", run.state, taken_down(run));
         vec![
             run.run.to_string(),
             run.cluster.clone(),
@@ -76,16 +72,21 @@ pub(crate) fn list(runs: &[RunView]) -> String {
     )
 }
 
+/// How far it was taken down.
+const fn taken_down(run: &RunView) -> &'static str {
+    match (run.destroyed, run.destroying) {
+        (true, _) => ", destroyed",
+        (false, true) => ", half destroyed",
+        (false, false) => "",
+    }
+}
+
 fn head(view: &StatusView, now: Timestamp) -> String {
     let run = &view.run;
     let mut lines = vec![
         format!("run        {}", run.run),
         format!("cluster    {} on {}", run.cluster, run.provider),
-        format!(
-            "state      {}{}",
-            run.state,
-            if run.destroyed { ", destroyed" } else { "" }
-        ),
+        format!("state      {}{}", run.state, taken_down(run)),
         format!("generation {}", run.generation),
         format!("started    {}", date(Some(run.started_at))),
     ];

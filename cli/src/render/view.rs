@@ -23,8 +23,10 @@ pub(crate) struct RunView {
     pub(crate) generation: Generation,
     pub(crate) started_at: Timestamp,
     pub(crate) finished_at: Option<Timestamp>,
-    /// Whether it was taken down, or begun to be.
+    /// Whether it was taken down: nothing of it is left.
     pub(crate) destroyed: bool,
+    /// Whether that was begun, and something is left.
+    pub(crate) destroying: bool,
 }
 
 /// A run, as `status` tells.
@@ -114,7 +116,8 @@ impl RunView {
             generation: state.generation,
             started_at: state.started_at,
             finished_at: state.finished_at,
-            destroyed: state.destroyed,
+            destroyed: state.destroyed && state.resources.is_empty(),
+            destroying: state.destroyed && !state.resources.is_empty(),
         }
     }
 
@@ -130,7 +133,8 @@ impl RunView {
             generation: row.summary.generation,
             started_at: row.created_at,
             finished_at: row.summary.finished_at,
-            destroyed: row.summary.destroyed,
+            destroyed: row.summary.destroyed && !row.owns_cluster,
+            destroying: row.summary.destroyed && row.owns_cluster,
         }
     }
 }

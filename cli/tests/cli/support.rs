@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use mesosflow_journal::SqliteJournal;
 use mesosflow_workflow::{
-    Adopter, CatalogueEntry, ClusterId, Epoch, NewRun, Outcome, Purpose, Run, RunId, Settings, StepId, Stop,
-    Store, SystemClock,
+    Adopter, CatalogueEntry, ClusterId, NewRun, Outcome, Purpose, Run, RunId, Settings, StepId, Stop, Store,
+    SystemClock,
 };
 use tempfile::TempDir;
 
@@ -170,7 +170,7 @@ impl Bench {
             pid: 1,
             host: "here".to_owned(),
             seen: None,
-            above: Epoch(0),
+            over: Vec::new(),
         };
         let adopted = Run::adopt(
             self.journal(),

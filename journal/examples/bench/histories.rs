@@ -138,7 +138,7 @@ pub(crate) async fn child(mut arguments: impl Iterator<Item = OsString>) -> Resu
                 pid: std::process::id(),
                 host: "here".into(),
                 seen: None,
-                above: Epoch(0),
+                over: Vec::new(),
             };
             let journal: Arc<dyn Store> = Arc::new(journal);
             Run::adopt(journal, Arc::new(SystemClock), run, adopter, Arc::new(|_| {})).await?;
@@ -342,5 +342,6 @@ fn adoption() -> Event {
         pid: std::process::id(),
         host: "bench".into(),
         nonce: Some(Nonce::generate()),
+        over: Vec::new(),
     }
 }

@@ -61,6 +61,7 @@ async fn the_journal_of_schema_1_loads_as_it_was_written_folds_and_goes_on() {
         pid: 7,
         host: "h".to_owned(),
         nonce: None,
+        over: Vec::new(),
     };
     let last = loaded.last().unwrap();
     let next = Recorded {
@@ -263,6 +264,7 @@ impl Story {
             pid: 4242,
             host: "controller".to_owned(),
             nonce: Some(Nonce::generate()),
+            over: Vec::new(),
         });
     }
 

@@ -68,6 +68,7 @@ fn adopted(state: &RunState, history: &[Recorded], world: Arc<World>) -> (RunSta
             pid: 1,
             host: "here".to_owned(),
             nonce: Some(Nonce::generate()),
+            over: Vec::new(),
         },
         ..history[0].clone()
     };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mesosflow_workflow::{
-    Adopter, Attempt, BoxFuture, Clock, ClusterId, Epoch, Event, How, ItemKey, MemoryStore, NewRun, Outcome,
+    Adopter, Attempt, BoxFuture, Clock, ClusterId, Event, How, ItemKey, MemoryStore, NewRun, Outcome,
     Purpose, Recorded, Replay, Resource, Run, RunId, Seq, Settings, StepId, Stop, Store as _,
 };
 use serde_json::{Value, json};
@@ -82,7 +82,7 @@ impl Rehearsal {
             pid: 1,
             host: "here".to_owned(),
             seen: None,
-            above: Epoch(0),
+            over: Vec::new(),
         };
         let shared = Arc::new(store.clone());
         let run = Run::adopt(shared, Arc::new(Hasty), id, adopter, Arc::new(|_| {}))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mesosflow_workflow::{Limits, Probe, Retry, StepCx};
+use mesosflow_workflow::{Limits, Probe, Resource, Retry, StepCx};
 use serde::Serialize;
 
 use crate::act::ActError;
@@ -54,13 +54,16 @@ pub(super) async fn probe(place: &Place, cx: &StepCx<World>) -> Result<Probe<Ins
 /// Deletes what a replay has replaced in the place, and makes the machine of this generation.
 pub(super) async fn apply(place: &Place, cx: &StepCx<World>) -> Result<Instance, ActError> {
     let (provider, slot) = (cx.world().provider(), place.slot(cx));
-    let outdated = provider.outdated(&slot).await?;
+    let mut outdated = provider.outdated(&slot).await?;
+    outdated.extend(unrecorded_end(place, cx, &outdated).await?);
     if !outdated.is_empty() {
         cx.world().guard().await?;
     }
     provider.release(&outdated).await?;
     for old in outdated {
+        cx.world().guard().await?;
         provider.delete(&old).await?;
+        cx.world().gone(&old.id);
         cx.deleted(old).await?;
     }
     let launch = Launch {
@@ -104,6 +107,26 @@ pub(super) fn limits(place: &Place) -> Limits {
         deadline: Duration::from_secs(60 * minutes),
         retry,
     }
+}
+
+/// The machine that the journal has in this place, where the provider may have lost it: ended before a crash kept that from
+/// the journal, or by somebody else. To delete what is gone succeeds, and is recorded then.
+async fn unrecorded_end(
+    place: &Place,
+    cx: &StepCx<World>,
+    known: &[Resource],
+) -> Result<Option<Resource>, ActError> {
+    let Some(former) = cx.former::<Instance>() else {
+        return Ok(None);
+    };
+    let current = cx.world().provider().find(&place.slot(cx)).await?;
+    let is_current = current.is_some_and(|machine| machine.instance.id == former.id);
+    let is_known = known.iter().any(|known| known.id == former.id);
+    let recorded = cx
+        .resources()
+        .into_iter()
+        .find(|resource| resource.id == former.id);
+    Ok(recorded.filter(|_| !is_current && !is_known))
 }
 
 async fn record(cx: &StepCx<World>, machine: &Machine) -> Result<(), ActError> {

@@ -8,6 +8,10 @@
 //! | `epoch` | `EPOCH NONCE`, or `EPOCH NONCE raising` while the commands of older epochs are being ended; replaced whole |
 //! | `lock` | held with `flock` by whoever changes `epoch` |
 //!
+//! What may be raised is a matter of descent, and not of the number alone: a driver takes over from one whom its journal knows
+//! ([`Lineage`]). An epoch by somebody else is refused however low it is, since only a copied or restored journal can bring
+//! that about, and a copy that tries often enough has a higher number too.
+//!
 //! A command begins only where `epoch` is exactly its own token: one read by the wrapper in front of the script, without a
 //! lock and without another program. Otherwise nothing of it is run, and the answer says what the node has. Is that newer,
 //! or of the same epoch with another nonce, the command is [refused](super::RemoteError::Fenced). Is it older, the fence is
@@ -29,10 +33,11 @@
 //! began, and a process counts only as long as it is in that group or session. What has moved to a session of its own is
 //! not ended: [jobs](super::job), which are adopted, and services of the node's init.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mesosflow_workflow::{ClusterId, Epoch, FencingToken};
+use mesosflow_workflow::{ClusterId, Driver, Epoch, FencingToken};
 
 use super::RemoteError;
 use super::command::{DEFAULT_MAX_OUTPUT, FENCED_STATUS, Output};
@@ -55,20 +60,39 @@ const KILLED: i32 = 128 + 9;
 /// What the arguments of a command's wrapper, and the environment of its script, carry. The scripts below know it.
 const VARIABLE: &str = "MESOSFLOW_FENCE";
 
-/// A run's token, and where nodes keep theirs.
+/// The drivers that a journal knows of one cluster: from those, and from nobody else, its next one takes over.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lineage(Arc<BTreeSet<Driver>>);
+
+impl Lineage {
+    /// Whether the journal knows this driver.
+    pub fn knows(&self, driver: &Driver) -> bool {
+        self.0.contains(driver)
+    }
+}
+
+impl FromIterator<Driver> for Lineage {
+    fn from_iter<I: IntoIterator<Item = Driver>>(drivers: I) -> Self {
+        Self(Arc::new(drivers.into_iter().collect()))
+    }
+}
+
+/// A run's token, whom it takes over from, and where nodes keep theirs.
 #[derive(Debug, Clone)]
 pub(super) struct Fence {
     token: FencingToken,
+    lineage: Lineage,
     folder: String,
 }
 
 /// What a node says of its fence, seen from one token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Stand {
     /// It is this token's.
     Ours,
-    /// It has seen nothing as new as this token, or is in the middle of taking it in.
-    Behind,
+    /// It has seen nobody, or somebody whom this token takes over from; or it is in the middle of taking this token in. What
+    /// it has, literally.
+    Behind(String),
     /// It has seen what excludes this token.
     Beyond(Epoch),
     /// It cannot be understood.
@@ -77,9 +101,10 @@ pub(super) enum Stand {
 
 impl Fence {
     /// The fence of `token`, kept in a folder of its cluster's below `dir`.
-    pub(super) fn new(token: FencingToken, dir: &str) -> Self {
+    pub(super) fn new(token: FencingToken, lineage: Lineage, dir: &str) -> Self {
         Self {
             token,
+            lineage,
             folder: folder(dir, token.cluster),
         }
     }
@@ -119,23 +144,28 @@ impl Fence {
     fn stand(&self, held: &str) -> Stand {
         let mut words = held.split_ascii_whitespace();
         let Some(epoch) = words.next() else {
-            return Stand::Behind;
+            return Stand::Behind(String::new());
         };
         let Ok(epoch) = epoch.parse().map(Epoch) else {
             return Stand::Unknown;
         };
-        let ours = words.next() == Some(self.token.nonce.to_string().as_str());
-        match epoch.cmp(&self.token.epoch) {
-            std::cmp::Ordering::Greater => Stand::Beyond(epoch),
-            std::cmp::Ordering::Less => Stand::Behind,
-            std::cmp::Ordering::Equal if !ours => Stand::Beyond(epoch),
-            std::cmp::Ordering::Equal if words.next().is_some() => Stand::Behind,
-            std::cmp::Ordering::Equal => Stand::Ours,
+        let driver = words.next().and_then(|nonce| nonce.parse().ok());
+        let Some(driver) = driver.map(|nonce| Driver { epoch, nonce }) else {
+            return Stand::Beyond(epoch);
+        };
+        let is_raising = words.next().is_some();
+        if driver == self.token.driver() && !is_raising {
+            return Stand::Ours;
         }
+        let is_ours = driver == self.token.driver();
+        if is_ours || (epoch < self.token.epoch && self.lineage.knows(&driver)) {
+            return Stand::Behind(held.trim().to_owned());
+        }
+        Stand::Beyond(epoch)
     }
 
-    /// The script that raises the node's fence to this token.
-    pub(super) fn raise(&self) -> Result<String, QuoteError> {
+    /// The script that raises the node's fence to this token, if it still has what was seen there.
+    pub(super) fn raise(&self, from: &str) -> Result<String, QuoteError> {
         let FencingToken {
             cluster,
             epoch,
@@ -146,6 +176,7 @@ impl Fence {
             ("cluster", &cluster.to_string()),
             ("epoch", &epoch.to_string()),
             ("nonce", &nonce.to_string()),
+            ("from", from),
             ("members", MEMBERS),
         ];
         with_variables(&variables, RAISE)
@@ -176,7 +207,7 @@ fn folder(dir: &str, cluster: ClusterId) -> String {
     format!("{dir}/{cluster}")
 }
 
-/// The script that prints the newest epoch of `cluster` that the node has seen.
+/// The script that prints the newest driver of `cluster` that the node has seen.
 pub(super) fn seen(dir: &str, cluster: ClusterId) -> Result<String, QuoteError> {
     with_variables(&[("dir", &folder(dir, cluster))], SEEN)
 }
@@ -195,7 +226,14 @@ impl Session {
                 None if output.status == KILLED => return self.killed(&exec, fence, output).await,
                 None => return Ok(output),
                 Some(Stand::Beyond(seen)) => return Err(self.fenced(&exec, fence, seen)),
-                Some(_) => self.raise(&exec, fence, raises).await?,
+                Some(Stand::Behind(held)) => self.raise(&exec, fence, &held, raises).await?,
+                Some(stand @ (Stand::Ours | Stand::Unknown)) => {
+                    tracing::debug!(
+                        node = self.node(),
+                        ?stand,
+                        "the fence moves, and is looked at again"
+                    );
+                }
             }
         }
         Err(RemoteError::NotStarted {
@@ -209,20 +247,26 @@ impl Session {
     async fn killed(&self, exec: &Exec<'_>, fence: &Fence, output: Output) -> Result<Output, RemoteError> {
         let token = fence.token();
         match self.newest_fence(token.cluster).await {
-            Ok(Some(seen)) if seen > token.epoch => Err(self.fenced(exec, fence, seen)),
+            Ok(Some(seen)) if seen.epoch > token.epoch => Err(self.fenced(exec, fence, seen.epoch)),
             _ => Ok(output),
         }
     }
 
     /// Raises the node's fence, unless that was done since `raises` was read.
-    async fn raise(&self, wanted: &Exec<'_>, fence: &Fence, raises: usize) -> Result<(), RemoteError> {
+    async fn raise(
+        &self,
+        wanted: &Exec<'_>,
+        fence: &Fence,
+        from: &str,
+        raises: usize,
+    ) -> Result<(), RemoteError> {
         let mut done = self.raises.lock().await;
         if *done != raises {
             return Ok(());
         }
         let title = "raise the fence";
         let script = fence
-            .raise()
+            .raise(from)
             .map_err(|error| RemoteError::unquotable(self.node(), title, error))?;
         let answer = self.answer_outside(title, &script).await?;
         match fence.raised(&answer) {
@@ -233,7 +277,9 @@ impl Session {
                 Ok(())
             }
             Raised::Stands(Stand::Beyond(seen)) => Err(self.fenced(wanted, fence, seen)),
-            Raised::Stands(Stand::Behind | Stand::Unknown) => Err(RemoteError::BadAnswer {
+            // Somebody else was faster: the command is sent again, and meets what is there now.
+            Raised::Stands(Stand::Behind(_)) => Ok(()),
+            Raised::Stands(Stand::Unknown) => Err(RemoteError::BadAnswer {
                 node: self.node().to_owned(),
                 title: title.to_owned(),
                 answer,
@@ -259,11 +305,11 @@ impl Session {
         }
     }
 
-    /// The newest epoch of a cluster that the node has seen. It is read outside the fence, and changes nothing.
+    /// The newest driver of a cluster that the node has seen. It is read outside the fence, and changes nothing.
     ///
     /// # Errors
     /// The node cannot be reached, or has something else where the epoch should be.
-    pub async fn newest_fence(&self, cluster: ClusterId) -> Result<Option<Epoch>, RemoteError> {
+    pub async fn newest_fence(&self, cluster: ClusterId) -> Result<Option<Driver>, RemoteError> {
         let title = "look at the fence";
         let script = seen(&self.fence_dir, cluster)
             .map_err(|error| RemoteError::unquotable(self.node(), title, error))?;
@@ -271,12 +317,17 @@ impl Session {
         if answer == "none" {
             return Ok(None);
         }
-        let epoch = answer.parse().map_err(|_| RemoteError::BadAnswer {
+        let driver = answer.split_once(' ').and_then(|(epoch, nonce)| {
+            Some(Driver {
+                epoch: Epoch(epoch.parse().ok()?),
+                nonce: nonce.parse().ok()?,
+            })
+        });
+        driver.map(Some).ok_or_else(|| RemoteError::BadAnswer {
             node: self.node().to_owned(),
             title: title.to_owned(),
             answer,
-        })?;
-        Ok(Some(Epoch(epoch)))
+        })
     }
 
     /// The last line of what a script prints that concerns the fence itself.
@@ -313,19 +364,34 @@ mod tests {
             epoch: Epoch(epoch),
             nonce: Nonce::generate(),
         };
-        Fence::new(token, DEFAULT_FENCE_DIR)
+        let before = Driver {
+            epoch: Epoch(4),
+            nonce: "00000000000000aa".parse().unwrap(),
+        };
+        Fence::new(token, Lineage::from_iter([before]), DEFAULT_FENCE_DIR)
     }
 
     #[test]
-    fn what_a_node_has_is_compared_with_the_token() {
+    fn what_a_node_has_is_compared_with_the_token_and_its_descent() {
         let fence = fence(5);
         let nonce = fence.token.nonce;
-        assert_eq!(fence.stand(""), Stand::Behind);
-        assert_eq!(fence.stand("4 00000000000000aa"), Stand::Behind);
+        let behind = |held: &str| Stand::Behind(held.to_owned());
+        assert_eq!(fence.stand(""), behind(""));
+        assert_eq!(fence.stand("4 00000000000000aa"), behind("4 00000000000000aa"));
+        assert_eq!(
+            fence.stand("4 00000000000000aa raising"),
+            behind("4 00000000000000aa raising")
+        );
+        // Lower, and nobody whom this journal knows.
+        assert_eq!(fence.stand("4 00000000000000bb"), Stand::Beyond(Epoch(4)));
+        assert_eq!(fence.stand("3 00000000000000aa"), Stand::Beyond(Epoch(3)));
+        assert_eq!(fence.stand("4"), Stand::Beyond(Epoch(4)));
         assert_eq!(fence.stand(&format!("5 {nonce}")), Stand::Ours);
-        assert_eq!(fence.stand(&format!("5 {nonce} raising")), Stand::Behind);
-        assert_eq!(fence.stand("5 other"), Stand::Beyond(Epoch(5)));
-        assert_eq!(fence.stand("5"), Stand::Beyond(Epoch(5)));
+        assert_eq!(
+            fence.stand(&format!("5 {nonce} raising")),
+            behind(&format!("5 {nonce} raising"))
+        );
+        assert_eq!(fence.stand("5 00000000000000aa"), Stand::Beyond(Epoch(5)));
         assert_eq!(
             fence.stand(&format!("12 {nonce} raising")),
             Stand::Beyond(Epoch(12))

@@ -3,13 +3,13 @@
 //!
 //! All of it is POSIX shell with coreutils, util-linux, findutils, GNU grep and any awk. `dir` is the cluster's folder.
 
-/// Prints the epoch that the node has seen, or `none`.
+/// Prints the driver that the node has seen, `EPOCH NONCE`, or `none`.
 pub(super) const SEEN: &str = r#"[ -e "$dir/epoch" ] || { echo none; exit 0; }
 read -r seen by doubt <"$dir/epoch"
-echo "$seen"
+echo "$seen $by"
 "#;
 
-/// Takes `$epoch` and `$nonce` in unless the node has seen newer, and says `held` with what it has then; or `unsafe` or
+/// Takes `$epoch` and `$nonce` in if the node has `$from` (or has begun to take them in), and says `held` with what it has then; or `unsafe` or
 /// `busy` with the reason. `$members` is [`MEMBERS`].
 pub(super) const RAISE: &str = r#"set -u
 umask 077
@@ -28,10 +28,10 @@ if [ -e "$dir/epoch" ]; then
   read -r seen by doubt <"$dir/epoch"
   case $seen in '' | *[!0-9]*) unsafe "$dir/epoch is damaged" ;; esac
 fi
-if [ "$seen" -gt "$epoch" ] || { [ "$seen" -eq "$epoch" ] && [ "$by" != "$nonce" ]; }; then
-  echo "held $held"
-  exit 0
-fi
+case $held in
+  "$from" | "$epoch $nonce" | "$epoch $nonce raising") ;;
+  *) echo "held $held"; exit 0 ;;
+esac
 record() {
   echo "$1" >"$dir/epoch.part" && sync -- "$dir/epoch.part" && mv -fT -- "$dir/epoch.part" "$dir/epoch" && sync -- "$dir"
 }

@@ -65,6 +65,7 @@ mod tunnel;
 
 pub use command::{Command, Output};
 pub use error::RemoteError;
+pub use fence::Lineage;
 pub use host_keys::HostKey;
 pub use job::{Job, JobId, JobLimits, JobOutput, JobSettled, JobStatus};
 pub use pool::Pool;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use mesosflow_workflow::FencingToken;
 
-use super::fence::DEFAULT_FENCE_DIR;
+use super::fence::{DEFAULT_FENCE_DIR, Lineage};
 use super::session::Settings;
 use super::{RemoteError, Session, Target};
 
@@ -27,12 +27,13 @@ impl Pool {
         Self::with(private_key.into(), None)
     }
 
-    /// A pool for a run: whatever its sessions do carries `token`, and nodes refuse it once they have seen a newer one.
-    pub fn fenced(private_key: impl Into<PathBuf>, token: FencingToken) -> Self {
-        Self::with(private_key.into(), Some(token))
+    /// A pool for a run: whatever its sessions do carries `token`, and nodes refuse it once they have seen a newer one, or one
+    /// by whom the run's journal knows nothing.
+    pub fn fenced(private_key: impl Into<PathBuf>, token: FencingToken, lineage: Lineage) -> Self {
+        Self::with(private_key.into(), Some((token, lineage)))
     }
 
-    fn with(private_key: PathBuf, token: Option<FencingToken>) -> Self {
+    fn with(private_key: PathBuf, token: Option<(FencingToken, Lineage)>) -> Self {
         Self {
             settings: Settings {
                 private_key,
@@ -64,8 +65,8 @@ impl Pool {
     }
 
     /// The token of the run that this pool is for.
-    pub const fn token(&self) -> Option<FencingToken> {
-        self.settings.token
+    pub fn token(&self) -> Option<FencingToken> {
+        self.settings.token.as_ref().map(|(token, _)| *token)
     }
 
     /// The session to `target`, connected. Whoever asks while it is connecting waits for the same handshake.

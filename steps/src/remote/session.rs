@@ -15,7 +15,7 @@ use super::command::{Command, LineError, Output, command_line};
 use super::connect::{connect, elapsed_ms, presented};
 use super::driver::Link;
 use super::feed::{Activity, Sink};
-use super::fence::Fence;
+use super::fence::{Fence, Lineage};
 use super::tail::{Tail, last_lines};
 use super::transfer::Input;
 use super::{HostKey, RemoteError, Target};
@@ -48,7 +48,7 @@ pub(super) struct Settings {
     pub(super) private_key: PathBuf,
     pub(super) jobs_dir: String,
     pub(super) fence_dir: String,
-    pub(super) token: Option<FencingToken>,
+    pub(super) token: Option<(FencingToken, Lineage)>,
 }
 
 #[derive(Default)]
@@ -81,7 +81,10 @@ impl Session {
             private_key: settings.private_key.clone(),
             jobs_dir: settings.jobs_dir.clone(),
             fence_dir: settings.fence_dir.clone(),
-            fence: settings.token.map(|token| Fence::new(token, &settings.fence_dir)),
+            fence: settings
+                .token
+                .clone()
+                .map(|(token, lineage)| Fence::new(token, lineage, &settings.fence_dir)),
             raises: Mutex::default(),
             jump,
             connection: Mutex::default(),

@@ -62,6 +62,7 @@ impl Step for HdfsFormat {
     async fn apply(&self, cx: &StepCx<World>) -> Result<Formatted, ActError> {
         let world = cx.world();
         Hdfs::Ephemeral.stop(world, &self.namenode, &self.slaves).await?;
+        Hdfs::Ephemeral.give_up(world, &self.namenode).await?;
         Hdfs::Ephemeral
             .empty_data(world, &self.slaves, &self.data_folders)
             .await?;

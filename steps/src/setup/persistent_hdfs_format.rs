@@ -78,6 +78,7 @@ impl Step for PersistentHdfsFormat {
             self.refuse_over_data(cx).await?;
         }
         Hdfs::Persistent.stop(world, &self.namenode, &self.slaves).await?;
+        Hdfs::Persistent.give_up(world, &self.namenode).await?;
         Hdfs::Persistent
             .empty_data(world, &self.slaves, PERSISTENT_DATA)
             .await?;

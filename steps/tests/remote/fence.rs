@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mesosflow_steps::remote::{Command, Job, JobStatus, Pool, RemoteError, Session};
-use mesosflow_workflow::{ClusterId, Epoch, FencingToken, Nonce, RunId};
+use mesosflow_workflow::{ClusterId, Driver, Epoch, FencingToken, Nonce, RunId};
 use tokio::task::JoinSet;
 
 use super::sshd::{Sshd, eventually, is_alive};
@@ -15,24 +15,41 @@ use super::sshd::{Sshd, eventually, is_alive};
 struct Cluster<'a> {
     server: &'a Sshd,
     id: ClusterId,
+    /// Who has driven it by one journal.
+    drivers: Mutex<Vec<Driver>>,
 }
 
 impl<'a> Cluster<'a> {
     fn on(server: &'a Sshd) -> Self {
-        let id = ClusterId::of_run(RunId::generate());
-        Self { server, id }
-    }
-
-    fn token(&self, epoch: u64) -> FencingToken {
-        FencingToken {
-            cluster: self.id,
-            epoch: Epoch(epoch),
-            nonce: Nonce::generate(),
+        Self {
+            server,
+            id: ClusterId::of_run(RunId::generate()),
+            drivers: Mutex::default(),
         }
     }
 
+    /// The same cluster by a copy of the journal: what one does from here on, the other does not know.
+    fn copy(&self) -> Self {
+        Self {
+            server: self.server,
+            id: self.id,
+            drivers: Mutex::new(self.drivers.lock().unwrap().clone()),
+        }
+    }
+
+    fn token(&self, epoch: u64) -> FencingToken {
+        let token = FencingToken {
+            cluster: self.id,
+            epoch: Epoch(epoch),
+            nonce: Nonce::generate(),
+        };
+        self.drivers.lock().unwrap().push(token.driver());
+        token
+    }
+
     fn pool(&self, token: FencingToken) -> Pool {
-        Pool::fenced(self.server.path("user"), token)
+        let lineage = self.drivers.lock().unwrap().iter().copied().collect();
+        Pool::fenced(self.server.path("user"), token, lineage)
             .with_jobs_dir(self.server.text("jobs"))
             .with_fence_dir(self.server.text("fence"))
     }
@@ -89,7 +106,8 @@ async fn an_older_epoch_and_another_nonce_are_refused() {
     let (five, seven) = (cluster.driver(5).await, cluster.driver(7).await);
     assert_eq!(five.newest_fence(cluster.id).await.unwrap(), None);
     assert_eq!(five.run(command("echo five")).await.unwrap().stdout_str(), "five");
-    assert_eq!(five.newest_fence(cluster.id).await.unwrap(), Some(Epoch(5)));
+    let seen = five.newest_fence(cluster.id).await.unwrap();
+    assert_eq!(seen.map(|driver| driver.epoch), Some(Epoch(5)));
     assert_eq!(
         seven.run(command("echo seven")).await.unwrap().stdout_str(),
         "seven"
@@ -137,7 +155,34 @@ async fn an_older_epoch_and_another_nonce_are_refused() {
         .await
         .unwrap();
     assert_eq!(output.status, 97);
-    assert_eq!(seven.newest_fence(cluster.id).await.unwrap(), Some(Epoch(7)));
+    let seen = seven.newest_fence(cluster.id).await.unwrap();
+    assert_eq!(seen.map(|driver| driver.epoch), Some(Epoch(7)));
+}
+
+/// A copy of a journal has numbers of its own, and reaches any number by trying often enough. It is refused all the same, until
+/// it knows whom it passes over.
+#[tokio::test]
+async fn a_driver_from_a_copied_journal_is_refused_however_high_its_epoch() {
+    let server = Sshd::start();
+    let cluster = Cluster::on(&server);
+    cluster.driver(1).await.run(command("true")).await.unwrap();
+    let copy = cluster.copy();
+    cluster.driver(2).await.run(command("true")).await.unwrap();
+    for epoch in [2, 3, 4, 9] {
+        assert_fenced(copy.driver(epoch).await.run(command("true")).await, 2, epoch);
+    }
+    // The one that acts is not hindered.
+    cluster.driver(3).await.run(command("true")).await.unwrap();
+    let stranger = server
+        .session()
+        .await
+        .newest_fence(cluster.id)
+        .await
+        .unwrap()
+        .unwrap();
+    copy.drivers.lock().unwrap().push(stranger);
+    copy.driver(10).await.run(command("true")).await.unwrap();
+    assert_fenced(cluster.driver(11).await.run(command("true")).await, 10, 11);
 }
 
 #[tokio::test]
@@ -303,7 +348,8 @@ async fn a_raise_that_is_cut_off_anywhere_lets_nobody_older_in() {
         let (old, new) = (cluster.driver(epoch).await, cluster.driver(epoch + 1).await);
         old.run(command("true")).await.unwrap();
         let cut = tokio::time::timeout(Duration::from_millis(millis), new.run(command("true"))).await;
-        if cut.is_ok() || new.newest_fence(cluster.id).await.unwrap() > Some(Epoch(epoch)) {
+        let seen = new.newest_fence(cluster.id).await.unwrap();
+        if cut.is_ok() || seen.is_some_and(|driver| driver.epoch > Epoch(epoch)) {
             assert_fenced(old.run(command("true")).await, epoch + 1, epoch);
         }
         new.run(command("true")).await.unwrap();

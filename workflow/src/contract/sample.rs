@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::catalogue::CatalogueEntry;
 use crate::error::{ErrorClass, ErrorReport};
 use crate::event::{EVENT_FORMAT, Event, How, Purpose, Recorded, Renamed, Resource, Settled};
-use crate::ids::{Attempt, ClusterId, EffectKey, Epoch, Generation, Nonce, RunId, Seq, StepId};
+use crate::ids::{Attempt, ClusterId, Driver, EffectKey, Epoch, Generation, Nonce, RunId, Seq, StepId};
 
 /// A `RunStarted` of a new run for a new cluster called `cluster` at the provider `local`.
 pub fn first(cluster: &str) -> Arc<Recorded> {
@@ -95,6 +95,10 @@ pub(super) fn every_kind(first: &Recorded) -> Vec<Event> {
             pid: 4242,
             host: "host".to_owned(),
             nonce: Some(Nonce::generate()),
+            over: vec![Driver {
+                epoch: Epoch(7),
+                nonce: Nonce::generate(),
+            }],
         },
         Event::StepStarted {
             step: step.clone(),

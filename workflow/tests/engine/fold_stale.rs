@@ -87,8 +87,8 @@ fn what_was_replaced_makes_all_later_items_of_its_key_stale() {
     assert_eq!(other.steps[1].items[&"n1".into()].status, Status::Stale);
     assert_eq!(other.steps[1].items[&"n2".into()].status, Status::Succeeded);
     assert_eq!(other.steps[2].progress.status, Status::Succeeded);
-    assert!(other.is_superseded(other.steps[2].progress.started));
-    assert!(!again.is_superseded(again.steps[2].progress.started));
+    assert!(other.is_superseded(&"c".into(), other.steps[2].progress.started));
+    assert!(!again.is_superseded(&"c".into(), again.steps[2].progress.started));
 }
 
 #[test]
@@ -165,4 +165,18 @@ fn a_run_of_the_first_format_folds_and_is_not_driven_on() {
         .runs(&["a", "b"])
         .ends_well());
     assert_eq!(fold(&story).phase, Phase::Succeeded);
+}
+
+#[test]
+fn a_replay_of_what_takes_back_later_steps_makes_those_stale() {
+    let story = abc().but(|first| {
+        if let Event::RunStarted { catalogue, .. } = &mut first.event {
+            catalogue[1] = catalogue[1].clone().undoes();
+        }
+    });
+    let story = story.runs(&["a", "b", "c"]).ends_well().adopted();
+    let story = story.replays("b", None, true).runs(&["b"]);
+    assert_eq!(statuses(&fold(&story)), ["succeeded", "succeeded", "stale"]);
+    assert!(story.clone().ends_well().fold().is_err());
+    fold(&story.ends_with_open(&["c"]));
 }

@@ -327,7 +327,7 @@ async fn what_was_decided_upon_an_older_look_is_refused() {
             pid: 1,
             host: "host".into(),
             seen: Some(seen),
-            above: Epoch(0),
+            over: Vec::new(),
         };
         let store = Arc::new(rig.store.clone());
         Run::adopt(store, Arc::new(rig.clock), rig.id, adopter, Arc::new(|_| {})).await
@@ -406,7 +406,7 @@ async fn a_run_that_was_destroyed_is_not_resumed() {
         pid: 1,
         host: "host".into(),
         seen: None,
-        above: Epoch(0),
+        over: Vec::new(),
     };
     let observer = Arc::new(|_: &_| {});
     let run = Run::adopt(

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use mesosflow_workflow::{
-    Adopter, ClusterId, Epoch, Event, NewRun, Observer, Outcome, Purpose, Recorded, Replay, Run, RunError,
-    RunId, RunState, Settings, SimulatedClock, Stop,
+    Adopter, ClusterId, Event, NewRun, Observer, Outcome, Purpose, Recorded, Replay, Run, RunError, RunId,
+    RunState, Settings, SimulatedClock, Stop,
 };
 use serde_json::json;
 
@@ -88,7 +88,7 @@ impl Rig {
             pid: 1,
             host: "host".into(),
             seen: None,
-            above: Epoch(0),
+            over: Vec::new(),
         };
         Run::adopt(
             Arc::new(self.store.clone()),

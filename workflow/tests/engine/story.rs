@@ -89,6 +89,7 @@ impl Story {
             pid: 1,
             host: "host".into(),
             nonce: Some(Nonce::generate()),
+            over: Vec::new(),
         })
     }
 
@@ -99,6 +100,7 @@ impl Story {
             pid: 1,
             host: "host".into(),
             nonce: Some(Nonce::generate()),
+            over: Vec::new(),
         })
     }
 

@@ -1,6 +1,6 @@
 //! `replay`: steps of a run again.
 
-use mesosflow_workflow::{Purpose, Replay, ReplayRefused, RunState, Settings, Status, StepState};
+use mesosflow_workflow::{Purpose, Replay, ReplayRefused, RunState, Settings, StepState};
 
 use crate::app::App;
 use crate::args::ReplayArgs;
@@ -75,9 +75,9 @@ fn check<'a>(
 
 /// What is lost by running the steps again.
 fn losses(state: &RunState, range: &[StepState]) -> Vec<String> {
-    let destructive = range.iter().filter(|step| {
-        step.entry.destructive && step.skipped.is_none() && step.progress.status != Status::Pending
-    });
+    let destructive = range
+        .iter()
+        .filter(|step| step.entry.destructive && step.skipped.is_none());
     destructive
         .map(|step| {
             let title = step.entry.title.trim_end_matches('.');

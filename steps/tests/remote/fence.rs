@@ -173,14 +173,8 @@ async fn a_driver_from_a_copied_journal_is_refused_however_high_its_epoch() {
     }
     // The one that acts is not hindered.
     cluster.driver(3).await.run(command("true")).await.unwrap();
-    let stranger = server
-        .session()
-        .await
-        .newest_fence(cluster.id)
-        .await
-        .unwrap()
-        .unwrap();
-    copy.drivers.lock().unwrap().push(stranger);
+    let stranger = copy.driver(9).await.newest_fence(cluster.id).await.unwrap();
+    copy.drivers.lock().unwrap().extend(stranger);
     copy.driver(10).await.run(command("true")).await.unwrap();
     assert_fenced(cluster.driver(11).await.run(command("true")).await, 10, 11);
 }

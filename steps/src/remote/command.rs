@@ -44,8 +44,11 @@ const GRACE: Duration = Duration::from_secs(3);
 /// Of the left side of the pipeline, one process waits for the deadline; the other hands on exactly so much input, reads
 /// the mark, closes the script's input and waits for the end of the channel. The right side learns from the pipe's first
 /// line whom to end when the script is done; with `SIGPIPE`, about which no shell writes a message. The SSH server starts
-/// every command in a session and a process group of its own, which `end` kills. They are stopped first, so that none goes on
-/// because another was killed before it; but for the two that may both be at it, which would stop each other.
+/// every command in a session and a process group of its own, which `end` kills.
+///
+/// Its processes are stopped first, so that none goes on because another was killed before it; but for those that wait for
+/// an end, which could stop each other. `end` goes through to its own, even if the script is done meanwhile: it must not
+/// leave anything stopped.
 ///
 /// Nothing of it starts a program but the `sleep`: what every command pays for is four forks.
 const WRAPPER: &str = r#"exec 3<&0 </dev/null
@@ -58,13 +61,14 @@ read -r a a a a a a a a a a a a a a a a a a a a a start a <"/proc/$group/stat"
 export "$5 $group $start"
 fi
 end() {
+trap "" PIPE
 for signal in STOP KILL; do
 for a in /proc/[0-9]*; do
 read -r stat 2>/dev/null <"$a/stat" || continue
 set -- ${stat##*) }
 [ "$3" = "$group" ] || [ "$4" = "$group" ] || continue
 case "$signal ${a#/proc/} $3" in
-"STOP $waiter "* | "STOP $reader "* | "KILL "*" $group") ;;
+"STOP $waiter "* | "STOP $timer "* | "STOP $reader "* | "KILL "*" $group") ;;
 *) kill -$signal "${a#/proc/}" ;;
 esac
 done

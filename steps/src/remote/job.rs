@@ -49,6 +49,8 @@ use super::tail::last_lines;
 const OUTPUT_TAIL: usize = 64 * 1024;
 /// The first pause between two looks at a job, and the longest.
 const POLL: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
+/// How often a job is started that turns out not to have been.
+const STARTS: usize = 3;
 /// How long a job that is told to stop may take before it is killed.
 const STOP_GRACE_SECONDS: &str = "10";
 
@@ -267,11 +269,19 @@ impl Session {
     /// Finds the job or starts it, waits for its end and takes its result: whatever that is, the node knows nothing of the
     /// job afterwards. An exit status other than 0 is an error.
     pub async fn run_job(&self, job: &Job, limits: JobLimits) -> Result<JobOutput, RemoteError> {
-        if self.job_start(job).await? == JobStatus::Lost {
-            return Err(self.lost(job).await);
+        let mut starts = 0;
+        loop {
+            starts += 1;
+            if self.job_start(job).await? == JobStatus::Lost {
+                return Err(self.lost(job).await);
+            }
+            match self.job_await(job, limits, true).await {
+                // What held its lock was a start that was cut off: nothing of it was ever run.
+                Err(RemoteError::JobUnfinished { .. })
+                    if starts < STARTS && self.job_status(&job.id).await? == JobStatus::Absent => {}
+                ended => return self.successful(&job.title, ended?),
+            }
         }
-        let output = self.job_await(job, limits, true).await?;
-        self.successful(&job.title, output)
     }
 
     /// Brings a job of which the outcome was never recorded to an end, and forgets it. One that runs is waited for within

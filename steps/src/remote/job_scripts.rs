@@ -39,23 +39,29 @@ tell() {
 }
 "#;
 
-/// Standard input is the job's script. The lock waits a moment, because others take it to look at the state.
+/// Standard input is the job's script, which is written under the lock: of two starts at once, one may be about to be killed.
+/// The lock waits a moment, because others take it to look at the state.
 pub(super) const START: &str = r#"set -eu
 umask 077
 mkdir -p -- "$dir"
-part=$(mktemp -- "$dir/.script.XXXXXX")
-trap 'rm -f -- "$part"' EXIT
-cat >"$part"
+script=$(cat; echo .)
 state
+# Who holds the lock and has begun nothing is starting it, or was cut off in that and is about to go.
+looks=0
+while [ "$state" = running ] && [ ! -e "$dir/pid" ] && [ "$looks" -lt 200 ]; do
+  looks=$((looks + 1))
+  sleep 0.05
+  state
+done
 case $state in running | finished) tell; exit 0 ;; esac
 exec 9>>"$dir/lock"
 flock -w 5 9 || { tell; exit 0; }
 ended
 if [ "$state" = absent ]; then
   [ "$dir/lock" -ef /proc/self/fd/9 ] || { echo "the job is being removed" >&2; exit 75; }
-  sync -- "$part"
-  mv -f -- "$part" "$dir/script"
-  rm -f -- "$dir"/.script.*
+  printf %s "${script%.}" >"$dir/script.part"
+  sync -- "$dir/script.part"
+  mv -f -- "$dir/script.part" "$dir/script"
   setsid sh -c "$supervisor" mesosflow-job "$dir" </dev/null >/dev/null 2>&1 &
 fi
 exec 9>&-

@@ -273,9 +273,11 @@ async fn a_dropped_command_is_killed_and_the_session_goes_on() {
 async fn commands_dropped_at_any_moment_leave_a_usable_session() {
     let server = Sshd::start();
     let session = server.session().await;
-    for micros in (0..60).map(|n| n * 400) {
-        let command =
-            Command::new("dropped", "head -c 300000 /dev/zero; cat >/dev/null").stdin(vec![1; 300_000]);
+    // Also such as are done in the moment in which they are dropped.
+    let mark = format!("dropped-from-{}", server.port);
+    for micros in (0..60).map(|n| n * 400).chain((1..40).map(|n| n * 10_000)) {
+        let script = format!(": {mark}; head -c 300000 /dev/zero; cat >/dev/null");
+        let command = Command::new("dropped", script).stdin(vec![1; 300_000]);
         let _ = tokio::time::timeout(Duration::from_micros(micros), session.run(command)).await;
     }
     assert_eq!(
@@ -286,6 +288,18 @@ async fn commands_dropped_at_any_moment_leave_a_usable_session() {
             .stdout_str(),
         "next"
     );
+    eventually("the end of all of them", || {
+        let of_a_command = |process: &fs::DirEntry| {
+            fs::read(process.path().join("cmdline"))
+                .is_ok_and(|line| String::from_utf8_lossy(&line).contains(&mark))
+        };
+        (!fs::read_dir("/proc")
+            .unwrap()
+            .flatten()
+            .any(|process| of_a_command(&process)))
+        .then_some(())
+    })
+    .await;
     assert_eq!(server.logins(), 1);
 }
 

@@ -302,13 +302,16 @@ async fn no_older_command_acts_after_a_newer_has_begun() {
         let cluster = Cluster::on(&server);
         let (old, new) = (cluster.driver(1).await, cluster.driver(2).await);
         let log = server.text(&format!("log-{round}"));
-        let act = |epoch: &str| format!("for n in 1 2 3 4 5 6; do echo {epoch} >>{log}; sleep 0.02; done");
+        // The older ones act until somebody ends them.
+        let act = |epoch: &str, times: &str| {
+            format!("n={times}; while [ $n != 0 ]; do echo {epoch} >>{log}; n=$((n - 1)); sleep 0.02; done")
+        };
         let mut acting = JoinSet::new();
         for n in 0..50 {
             let (session, script) = if n % 2 == 0 {
-                (&old, act("old"))
+                (&old, act("old", "-1"))
             } else {
-                (&new, act("new"))
+                (&new, act("new", "6"))
             };
             let session = Arc::clone(session);
             let delayed = n % 2 == 1;

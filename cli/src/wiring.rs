@@ -142,7 +142,7 @@ pub(crate) fn key_of(state: &RunState) -> KeyExpected {
 /// The same where nobody has to log in.
 pub(crate) fn key_if_kept(state: &RunState) -> KeyExpected {
     match mesosflow_steps::key_of(state) {
-        KeyExpected::MustExist { public } => KeyExpected::MayBeLost { public },
+        KeyExpected::MustExist { public, .. } => KeyExpected::MayBeLost { public },
         _ => KeyExpected::MayBeLost { public: None },
     }
 }

@@ -3,17 +3,20 @@
 //! A cluster has one key as long as it lives. Once it may be on a node, a missing file is a lost key and no reason for a new
 //! one: that would be refused everywhere.
 
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use ssh_key::{Algorithm, LineEnding, PrivateKey};
 
 use crate::cluster::ProviderKind;
 use crate::hub::KEY_PATH;
+use crate::remote::quote::quote;
 
 /// The private key's file in the run's folder.
 const FILE: &str = "cluster_ed25519";
+/// What its mode may have at most.
+const PRIVATE: u32 = 0o600;
 
 /// An ed25519 key pair in the run's folder.
 #[derive(Debug, Clone)]
@@ -32,6 +35,8 @@ pub enum KeyExpected {
     MustExist {
         /// Its public half as an `authorized_keys` line, where that is known.
         public: Option<String>,
+        /// The first master by its provider's id, where there is one: it may have a copy.
+        holder: Option<String>,
     },
     /// Nodes may have it, and nobody has to log in with it: as for taking the cluster down. None is made.
     MayBeLost {
@@ -44,7 +49,14 @@ impl KeyExpected {
     fn public(&self) -> Option<&String> {
         match self {
             Self::MayBeMade => None,
-            Self::MustExist { public } | Self::MayBeLost { public } => public.as_ref(),
+            Self::MustExist { public, .. } | Self::MayBeLost { public } => public.as_ref(),
+        }
+    }
+
+    fn holder(&self) -> Option<&String> {
+        match self {
+            Self::MustExist { holder, .. } => holder.as_ref(),
+            Self::MayBeMade | Self::MayBeLost { .. } => None,
         }
     }
 }
@@ -55,7 +67,7 @@ pub enum KeyError {
     /// A file cannot be read or written.
     #[error("cannot {doing} the cluster's key {}", path.display())]
     File {
-        /// `read` or `write`.
+        /// `read`, `write` or `restrict`.
         doing: &'static str,
         /// The file.
         path: PathBuf,
@@ -68,6 +80,10 @@ pub enum KeyError {
     Damaged {
         /// The file.
         path: PathBuf,
+        /// Whether nodes have the key, so that no other one will do.
+        needed: bool,
+        /// The first master by its provider's id, where there is one.
+        holder: Option<String>,
         /// What is wrong with it.
         #[source]
         source: ssh_key::Error,
@@ -79,6 +95,8 @@ pub enum KeyError {
         path: PathBuf,
         /// Its public half.
         public: Option<String>,
+        /// The first master by its provider's id, where there is one.
+        holder: Option<String>,
     },
     /// The cluster has a key, and another one is in its place.
     #[error("{} is not the cluster's key, whose public half is `{public}`", path.display())]
@@ -87,30 +105,71 @@ pub enum KeyError {
         path: PathBuf,
         /// The public half of the cluster's key.
         public: String,
+        /// The first master by its provider's id, where there is one.
+        holder: Option<String>,
     },
 }
 
 impl KeyError {
-    /// What can be done about it, for nodes of this provider.
+    /// What can be done about it, for nodes of this provider. The command that it names leaves nothing half made.
     pub fn hint(&self, provider: ProviderKind, first_master: &str) -> Option<String> {
-        let (Self::Lost { path, .. } | Self::Another { path, .. }) = self else {
-            return None;
-        };
-        let path = path.display();
-        let way = match provider {
-            ProviderKind::Local => format!(
-                "the first master has a copy: `(umask 077; podman exec {first_master} cat {KEY_PATH} > {path})`"
-            ),
-            ProviderKind::Hosts => format!(
-                "the first master has a copy: log in to {first_master} with your own key, and bring {KEY_PATH} to {path} (mode 0600)"
-            ),
-            ProviderKind::Ec2 => format!(
-                "put it back from a backup; if {first_master} has a key pair of your own, it has a copy at {KEY_PATH} (mode 0600 here)"
-            ),
+        let (path, holder) = match self {
+            Self::File { .. } => return None,
+            Self::Damaged {
+                path, needed: false, ..
+            } => {
+                return Some(format!(
+                    "no node has it yet: remove {}, and a new one is made",
+                    path.display()
+                ));
+            }
+            Self::Damaged { path, holder, .. }
+            | Self::Lost { path, holder, .. }
+            | Self::Another { path, holder, .. } => (path, holder.as_deref()),
         };
         Some(format!(
-            "{way}; without it nothing can be done on the nodes, and `mesosflow destroy` still works"
+            "{}; without it nothing can be done on the nodes, and `mesosflow destroy` still works",
+            way_back(path, provider, first_master, holder)
         ))
+    }
+}
+
+/// How a key comes back.
+fn way_back(path: &Path, provider: ProviderKind, first_master: &str, holder: Option<&str>) -> String {
+    let shown = path.display();
+    match (provider, holder) {
+        // Nobody but it has a copy, and there is none of it that has ever answered.
+        (ProviderKind::Local | ProviderKind::Hosts, None) => {
+            format!("put it back to {shown} from a backup: no first master has a copy")
+        }
+        (ProviderKind::Local, Some(container)) => {
+            let (whole, half) = (shell(path), shell(&path.with_extension("new")));
+            format!(
+                "the first master has a copy, unless the run stopped before it got one: \
+                 `(umask 077; podman exec {container} cat {KEY_PATH} > {half} && mv {half} {whole})`, or the same with \
+                 `docker exec`"
+            )
+        }
+        (ProviderKind::Hosts, Some(address)) => format!(
+            "the first master has a copy, unless the run stopped before it got one: log in to {first_master} ({address}) \
+             with your own key, and bring {KEY_PATH} to {shown} (mode 0600)"
+        ),
+        (ProviderKind::Ec2, holder) => {
+            let id = holder.map_or_else(String::new, |id| format!(" ({id})"));
+            format!(
+                "put it back to {shown} from a backup; if {first_master}{id} has a key pair of your own, it has a copy at \
+                 {KEY_PATH} (mode 0600 here)"
+            )
+        }
+    }
+}
+
+/// A path as a shell takes it.
+fn shell(path: &Path) -> String {
+    let shown = path.display().to_string();
+    match quote(&shown) {
+        Ok(quoted) => quoted.into_owned(),
+        Err(_) => shown,
     }
 }
 
@@ -132,32 +191,35 @@ impl ClusterKey {
     /// The folder cannot be written, the file in it is no key, or it is not the one that the cluster has.
     pub fn open(folder: &Path, comment: &str, expected: &KeyExpected) -> Result<Self, KeyError> {
         let path = folder.join(FILE);
-        let public = expected.public().cloned();
-        let text = match std::fs::read_to_string(&path) {
+        let (public, holder) = (expected.public().cloned(), expected.holder().cloned());
+        let text = match read(&path) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => match expected {
-                KeyExpected::MayBeMade => make(&path, comment)?,
-                KeyExpected::MustExist { .. } => return Err(KeyError::Lost { path, public }),
-                KeyExpected::MayBeLost { .. } => return Ok(Self::lost(path, public)),
-            },
-            Err(source) => {
-                return Err(KeyError::File {
-                    doing: "read",
-                    path,
-                    source,
-                });
+            Err(KeyError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                match expected {
+                    KeyExpected::MayBeMade => make(&path, comment)?,
+                    KeyExpected::MustExist { .. } => {
+                        return Err(KeyError::Lost { path, public, holder });
+                    }
+                    KeyExpected::MayBeLost { .. } => return Ok(Self::lost(path, public)),
+                }
             }
+            Err(error) => return Err(error),
         };
         let found = PrivateKey::from_openssh(&text).and_then(|key| key.public_key().to_openssh());
         let may_be_lost = matches!(expected, KeyExpected::MayBeLost { .. });
         match (found, public) {
             (Err(_), public) if may_be_lost => Ok(Self::lost(path, public)),
-            (Err(source), _) => Err(KeyError::Damaged { path, source }),
+            (Err(source), _) => Err(KeyError::Damaged {
+                path,
+                needed: matches!(expected, KeyExpected::MustExist { .. }),
+                holder,
+                source,
+            }),
             (Ok(found), Some(public)) if identity(&found) != identity(&public) => {
                 if may_be_lost {
                     return Ok(Self::lost(path, Some(public)));
                 }
-                Err(KeyError::Another { path, public })
+                Err(KeyError::Another { path, public, holder })
             }
             (Ok(public), _) => Ok(Self {
                 path,
@@ -199,10 +261,38 @@ impl ClusterKey {
     }
 }
 
+/// What the file of a key holds. One that others may use is taken from them first: it may have come from a copy that
+/// knew no modes, and ssh would not use it.
+fn read(path: &Path) -> Result<Vec<u8>, KeyError> {
+    let failed = |doing| {
+        move |source| KeyError::File {
+            doing,
+            path: path.to_owned(),
+            source,
+        }
+    };
+    let mut file = std::fs::File::open(path).map_err(failed("read"))?;
+    let mode = file.metadata().map_err(failed("read"))?.permissions().mode() & 0o7777;
+    if mode & !PRIVATE != 0 {
+        let restricted = std::fs::Permissions::from_mode(mode & PRIVATE);
+        file.set_permissions(restricted).map_err(failed("restrict"))?;
+        tracing::warn!(
+            key = %path.display(),
+            mode = %format_args!("{mode:04o}"),
+            "the cluster's key was open to others of this machine; from now on it is its owner's alone"
+        );
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(failed("read"))?;
+    Ok(bytes)
+}
+
 /// Makes a key at `path`; its text.
-fn make(path: &Path, comment: &str) -> Result<String, KeyError> {
+fn make(path: &Path, comment: &str) -> Result<Vec<u8>, KeyError> {
     let damaged = |source| KeyError::Damaged {
         path: path.to_owned(),
+        needed: false,
+        holder: None,
         source,
     };
     let mut key = PrivateKey::random(&mut ssh_key::rand_core::OsRng, Algorithm::Ed25519).map_err(damaged)?;
@@ -213,7 +303,7 @@ fn make(path: &Path, comment: &str) -> Result<String, KeyError> {
         path: path.to_owned(),
         source,
     })?;
-    Ok(text.to_string())
+    Ok(text.as_bytes().to_vec())
 }
 
 /// Writes a file of mode 0600 that appears whole or not at all.
@@ -232,8 +322,6 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     #[test]
@@ -261,6 +349,7 @@ mod tests {
         let public = Some(made.public().to_owned());
         let must = KeyExpected::MustExist {
             public: public.clone(),
+            holder: Some("demo-master-1-k3f9x2ab-g1".to_owned()),
         };
         let may = KeyExpected::MayBeLost {
             public: public.clone(),
@@ -272,6 +361,7 @@ mod tests {
         let (kind_and_key, _) = made.public().split_at(60);
         let bare = KeyExpected::MustExist {
             public: Some(format!("{} other", identity(made.public()).join(" "))),
+            holder: None,
         };
         open(&bare).unwrap();
 
@@ -280,12 +370,15 @@ mod tests {
         assert!(matches!(&lost, KeyError::Lost { .. }), "{lost}");
         assert!(lost.to_string().contains(kind_and_key), "{lost}");
         assert!(matches!(
-            open(&KeyExpected::MustExist { public: None }),
+            open(&KeyExpected::MustExist {
+                public: None,
+                holder: None
+            }),
             Err(KeyError::Lost { .. })
         ));
         for provider in [ProviderKind::Local, ProviderKind::Hosts, ProviderKind::Ec2] {
             let hint = lost.hint(provider, "demo-master-1").unwrap();
-            for part in ["demo-master-1", KEY_PATH, "mesosflow destroy"] {
+            for part in ["demo-master-1-k3f9x2ab-g1", KEY_PATH, "mesosflow destroy"] {
                 assert!(hint.contains(part), "{hint}");
             }
         }
@@ -300,5 +393,73 @@ mod tests {
         ClusterKey::open(folder.path(), "mesosflow demo 1", &KeyExpected::MayBeMade).unwrap();
         assert!(matches!(open(&must), Err(KeyError::Another { .. })));
         assert!(open(&may).unwrap().is_lost());
+    }
+
+    #[test]
+    fn what_is_no_key_any_more_has_the_same_way_out_as_a_lost_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = ClusterKey::open(folder.path(), "demo", &KeyExpected::MayBeMade).unwrap();
+        let must = KeyExpected::MustExist {
+            public: Some(made.public().to_owned()),
+            holder: Some("demo-master-1-k3f9x2ab-g1".to_owned()),
+        };
+        let hint = |expected: &KeyExpected| {
+            let error = ClusterKey::open(folder.path(), "x", expected).unwrap_err();
+            assert!(matches!(&error, KeyError::Damaged { .. }), "{error}");
+            error.hint(ProviderKind::Local, "demo-master-1").unwrap()
+        };
+        for content in [&b""[..], b"nonsense", &[0xff, 0xfe]] {
+            std::fs::write(made.path(), content).unwrap();
+            assert!(hint(&must).contains("podman exec demo-master-1-k3f9x2ab-g1 cat"));
+            assert!(hint(&KeyExpected::MayBeMade).contains("a new one is made"));
+        }
+    }
+
+    /// As a shell runs it, with a container engine that has such a container or has none.
+    #[test]
+    fn the_command_of_the_hint_brings_the_key_back_or_leaves_nothing_in_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = folder.path().join("it is here");
+        std::fs::create_dir(&kept).unwrap();
+        let made = ClusterKey::open(&kept, "demo", &KeyExpected::MayBeMade).unwrap();
+        let content = made.private().unwrap();
+        std::fs::write(folder.path().join("copy"), &content).unwrap();
+        std::fs::remove_file(made.path()).unwrap();
+        let must = KeyExpected::MustExist {
+            public: Some(made.public().to_owned()),
+            holder: Some("the-container".to_owned()),
+        };
+        let lost = ClusterKey::open(&kept, "x", &must).unwrap_err();
+        let hint = lost.hint(ProviderKind::Local, "demo-master-1").unwrap();
+        let command = hint.split('`').nth(1).unwrap();
+        let run = |container: &str| {
+            let engine = format!(
+                "podman() {{ [ \"$1 $2 $3 $4\" = 'exec {container} cat {KEY_PATH}' ] || return 125; cat \"$copy\"; }}"
+            );
+            std::process::Command::new("sh")
+                .args(["-c", &format!("{engine}\numask 022\n{command}")])
+                .env("copy", folder.path().join("copy"))
+                .status()
+                .unwrap()
+        };
+        assert!(!run("another-container").success());
+        assert!(!made.path().exists());
+        assert!(run("the-container").success());
+        assert_eq!(std::fs::read(made.path()).unwrap(), content);
+        let mode = std::fs::metadata(made.path()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        ClusterKey::open(&kept, "x", &must).unwrap();
+    }
+
+    #[test]
+    fn a_key_that_others_may_read_is_taken_from_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = ClusterKey::open(folder.path(), "demo", &KeyExpected::MayBeMade).unwrap();
+        for (before, after) in [(0o644, 0o600), (0o460, 0o400), (0o400, 0o400)] {
+            std::fs::set_permissions(made.path(), std::fs::Permissions::from_mode(before)).unwrap();
+            ClusterKey::open(folder.path(), "demo", &KeyExpected::MayBeMade).unwrap();
+            let mode = std::fs::metadata(made.path()).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, after, "{before:o}");
+        }
     }
 }

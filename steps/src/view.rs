@@ -70,6 +70,7 @@ pub fn key_of(state: &RunState) -> KeyExpected {
         None if !launches.iter().any(begun) => KeyExpected::MayBeMade,
         copied => KeyExpected::MustExist {
             public: copied.map(|copied| copied.public_key),
+            holder: hub(state).map(|hub| hub.id.clone()),
         },
     }
 }

@@ -9,6 +9,10 @@ use mesosflow_workflow::{Epoch, ErrorClass, StepError};
 
 use super::quote::QuoteError;
 
+/// What to do where another driver has the cluster.
+pub(crate) const TAKE_OVER: &str =
+    "let the other driver go on; if it is gone for good, `mesosflow resume RUN --take-over` puts this journal above it";
+
 /// A failure of the remote layer. Every variant knows its node, so that the message does.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -341,8 +345,7 @@ impl StepError for RemoteError {
                 Some(format!("let {user} on {node} use sudo without a password (NOPASSWD), or log in as root"))
             }
             Self::Fenced { .. } => Some(
-                "let the other driver go on; if it is gone for good, `mesosflow resume --take-over` puts this journal above it"
-                    .to_owned(),
+                TAKE_OVER.to_owned(),
             ),
             Self::FenceUnusable { node, .. } => Some(format!(
                 "on {node}, see that the folder belongs to root and nobody else may write to it; a damaged file may be \

@@ -119,7 +119,7 @@ async fn an_older_epoch_and_another_nonce_are_refused() {
         "node `node-1` has been taken over by a newer driver of this cluster (epoch 7; this one has 5)"
     );
     let hint = mesosflow_workflow::StepError::hint(&error).unwrap();
-    assert!(hint.contains("mesosflow resume --take-over"), "{hint}");
+    assert!(hint.contains("mesosflow resume RUN --take-over"), "{hint}");
     assert_fenced(
         cluster
             .driver(7)

@@ -80,7 +80,10 @@ pub(crate) async fn drive(
     // The cluster is worth more than the reader of the output.
     let _read = app.ui.line(&run.id().to_string());
     let outcome = match begin(app, &run, spec).await {
-        Ok(world) => wiring::drive(&run, world, settings, stop.clone()).await,
+        Ok(world) => match world.hold_all().await {
+            Err(fenced) => wiring::give_way(&run, &fenced).await,
+            Ok(()) => wiring::drive(&run, world, settings, stop.clone()).await,
+        },
         Err(error) => wiring::give_up(&run, &error).await,
     };
     let state = run.state();

@@ -203,6 +203,15 @@ pub(crate) async fn drive(run: &Run, world: World, settings: Settings, stop: Sto
     .await
 }
 
+/// Ends a run whose cluster is somebody else's, before it has acted.
+pub(crate) async fn give_way(run: &Run, fenced: &dyn StepError) -> Outcome {
+    let reason = ErrorReport::of(fenced);
+    match run.interrupt(reason.clone()).await {
+        Ok(()) => Outcome::Fenced { reason },
+        Err(lost) => Outcome::Lost(lost),
+    }
+}
+
 /// Ends a run that could not begin to work, so that its history says why.
 pub(crate) async fn give_up(run: &Run, error: &CliError) -> Outcome {
     let reason = ErrorReport {

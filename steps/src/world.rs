@@ -292,6 +292,27 @@ impl World {
         Ok(())
     }
 
+    /// Holds the fence on every node that the history knows, at once: what an older driver left running is ended there before
+    /// this one acts anywhere. A node that cannot be reached now is held when it is first acted on.
+    ///
+    /// # Errors
+    /// Somebody else drives the cluster.
+    pub async fn hold_all(&self) -> Result<(), RemoteError> {
+        let nodes = self.guard.due();
+        for (held, node) in on_all(&nodes, |node| self.hold_fence(node))
+            .await
+            .into_iter()
+            .zip(&nodes)
+        {
+            match held {
+                Err(error @ RemoteError::Fenced { .. }) => return Err(error),
+                Err(error) => tracing::info!(node = %node.name, %error, "is not held yet"),
+                Ok(()) => self.guard.held(),
+            }
+        }
+        Ok(())
+    }
+
     /// Tells the guard that an instance is deleted.
     pub fn gone(&self, instance: &str) {
         self.guard.gone(instance);

@@ -10,8 +10,7 @@ use mesosflow_workflow::{Epoch, ErrorClass, StepError};
 use super::quote::QuoteError;
 
 /// What to do where another driver has the cluster.
-pub(crate) const TAKE_OVER: &str =
-    "let the other driver go on; if it is gone for good, `mesosflow resume RUN --take-over` puts this journal above it";
+pub(crate) const TAKE_OVER: &str = "let the other driver go on; if it is gone for good, `mesosflow resume RUN --take-over` puts this journal above it";
 
 /// A failure of the remote layer. Every variant knows its node, so that the message does.
 #[derive(Debug, Clone, thiserror::Error)]

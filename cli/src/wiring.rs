@@ -147,7 +147,7 @@ pub(crate) fn key_if_kept(state: &RunState) -> KeyExpected {
     }
 }
 
-/// The drivers of a run's cluster that its nodes obey and its history does not have.
+/// The drivers of a run's cluster that its nodes obey, or that made its machines, and that its history does not have.
 pub(crate) async fn strangers(
     spec: &ClusterSpec,
     state: &RunState,
@@ -162,16 +162,20 @@ pub(crate) async fn strangers(
         cli
     })?;
     let nodes = mesosflow_steps::reachable(state);
-    let drivers = world.drivers_of(state.cluster_id, &nodes).await;
-    let drivers = drivers.map_err(|error| {
+    let failed = |whom: &str, error: &dyn StepError| {
         let message = format!(
-            "cannot ask the nodes of cluster `{}` for their driver",
+            "cannot ask the {whom} of cluster `{}` for their driver",
             state.cluster
         );
-        CliError::new(Exit::Failed, message).because_of_report(&ErrorReport::of(&error))
-    })?;
-    Ok(drivers
-        .into_iter()
+        CliError::new(Exit::Failed, message).because_of_report(&ErrorReport::of(error))
+    };
+    let obeyed = world.drivers_of(state.cluster_id, &nodes).await;
+    let obeyed = obeyed.map_err(|error| failed("nodes", &error))?;
+    let makers = world.makers().await;
+    let makers = makers.map_err(|error| failed("provider", &error))?;
+    Ok(obeyed
+        .union(&makers)
+        .copied()
         .filter(|driver| !state.drivers.contains(driver))
         .collect())
 }

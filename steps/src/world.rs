@@ -114,6 +114,7 @@ impl World {
         let owner = Owner {
             cluster: spec.cluster.clone(),
             run,
+            driver: driver.as_ref().map(|(token, _)| *token),
         };
         let (pool, lineage) = match driver {
             Some((token, lineage)) => (Pool::fenced(key.path(), token, lineage.clone()), Some(lineage)),
@@ -149,7 +150,11 @@ impl World {
         })?;
         Ok(Self {
             spec,
-            owner: Owner { cluster, run },
+            owner: Owner {
+                cluster,
+                run,
+                driver: None,
+            },
             provider,
             pool: Pool::new(key.path()),
             key,
@@ -248,6 +253,20 @@ impl World {
             Some(error) if !answered => Err(error),
             _ => Ok(drivers),
         }
+    }
+
+    /// The drivers that made what exists of the run, as its tags say. Of listed hosts nothing was made: their fences tell.
+    ///
+    /// # Errors
+    /// The provider does not answer.
+    pub async fn makers(&self) -> Result<BTreeSet<Driver>, ProviderError> {
+        if self.spec.provider == ProviderKind::Hosts {
+            return Ok(BTreeSet::new());
+        }
+        let run = self.owner.run.to_string();
+        let tagged = self.provider.tagged().await?.into_iter();
+        let ours = tagged.filter(|tagged| tagged.run == run);
+        Ok(ours.filter_map(|tagged| tagged.driver).collect())
     }
 
     /// Makes sure that the run may act on a node: raises the fence there, and ends what older drivers have running.

@@ -77,6 +77,65 @@ fn a_driver_that_was_stopped_and_taken_over_from_acts_no_more() {
     assert_eq!(bench.engine().containers(&cluster), Vec::<String>::new());
 }
 
+/// Before a node is there that could refuse, the machines say who made them. Both journals are in the same epoch here.
+#[test]
+fn a_machine_of_an_unknown_driver_is_neither_used_nor_deleted() {
+    let mut bench = Bench::new();
+    let cluster = bench.cluster();
+    let original = bench.path("original/journal.sqlite");
+    bench.set_journal(original);
+    let mut live = bench.start(&["run", "--cluster", &cluster, "--masters", "1", "--slaves", "1"]);
+    let run = live.run();
+    let mut watch = Watch::new(bench.journal(), &run, 0);
+    watch.point(&mut live, RUN_LIMIT, Point::succeeded("security-groups"));
+    live.kill();
+    copied(&bench);
+
+    // A machine that the first driver was about to make is made anew, so that all are the second one's.
+    for container in bench.engine().containers(&cluster) {
+        bench
+            .engine()
+            .run(&["rm", "--force", "--volumes", &container])
+            .ok();
+    }
+    let mut live = bench.start(&["resume", &run]);
+    watch.point(&mut live, RUN_LIMIT, Point::item_started("await-nodes"));
+    live.kill();
+    let made = bench.engine().containers(&cluster);
+    let label = |name: &str| {
+        let template = format!("{{{{index .Config.Labels \"org.mesosflow.{name}\"}}}}");
+        let labels = made.iter().map(|container| {
+            let args = ["container", "inspect", "--format", &template, container];
+            bench.engine().run(&args).ok().trim().to_owned()
+        });
+        labels.collect::<std::collections::BTreeSet<_>>()
+    };
+    let (drivers, clusters) = (label("driver"), label("cluster-id"));
+    assert!(
+        drivers.len() == 1 && clusters.len() == 1,
+        "{drivers:?} {clusters:?}"
+    );
+    assert!(!drivers.contains("") && !clusters.contains(""));
+
+    bench.set_journal(bench.path("copy/journal.sqlite"));
+    let words = ["made by another driver", &format!("resume {run} --take-over")];
+    bench.say(&["resume", &run]).ended(3).complains(&words[..1]);
+    assert_eq!(bench.engine().containers(&cluster), made);
+    bench.say(&["resume", &run, "--take-over"]).ended(3).complains(&[
+        "machines were made by",
+        words[1],
+        "--yes",
+    ]);
+    let after = bench.history(&run).events().len() as u64;
+    let mut live = bench.start(&["resume", &run, "--take-over", "--yes"]);
+    let point = Point::item_started("await-nodes");
+    Watch::new(bench.journal(), &run, after).point(&mut live, RUN_LIMIT, point);
+    live.kill();
+    assert_eq!(bench.engine().containers(&cluster), made);
+    bench.say(&["destroy", &run, "--yes"]).ended(0);
+    assert_eq!(bench.engine().containers(&cluster), Vec::<String>::new());
+}
+
 /// Copies the journal's folder, with the cluster's key, while nobody drives.
 fn copied(bench: &Bench) {
     let done = std::process::Command::new("cp")

@@ -10,7 +10,7 @@ use crate::runs::{self, Found};
 use crate::wiring::ClusterSpec;
 use crate::{session, wiring};
 
-/// The drivers that the cluster's nodes obey and this journal does not have; asks before they are passed over.
+/// The drivers that the cluster's nodes obey, or that made its machines, and this journal does not have; asks before they are passed over.
 async fn strangers(
     app: &App,
     found: &Found,
@@ -24,14 +24,14 @@ async fn strangers(
     let strangers = wiring::strangers(spec, &found.state, &run_dir).await?;
     let Some(newest) = strangers.iter().map(|driver| driver.epoch).max() else {
         app.ui
-            .note("the nodes know no driver of this cluster that this journal does not have");
+            .note("neither nodes nor machines know a driver of this cluster that this journal does not have");
         return Ok(strangers);
     };
     let losses = [
         format!(
-            "nodes of cluster `{}` obey a driver of epoch {newest} that is not in this journal; its own last one had epoch {}. \
-             What that driver did is not in this journal either: steps that it has done are looked for, and machines by \
-             their tags",
+            "nodes of cluster `{}` obey, or its machines were made by, a driver of epoch {newest} that is not in this \
+             journal; its own last one had epoch {}. What that driver did is not in this journal either: steps that it \
+             has done are looked for, and machines by their tags",
             found.state.cluster, found.state.epoch
         ),
         "see first that no such driver is still at work: its commands are ended".to_owned(),

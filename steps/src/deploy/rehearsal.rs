@@ -16,7 +16,8 @@ use crate::catalogue;
 use crate::cluster::{ClusterSpec, Instance, ProviderKind, Role};
 use crate::key::KeyExpected;
 use crate::provider::{
-    Condition, Groups, HostKeys, Image, Launch, Machine, Owner, Provider, ProviderError, Slot, Tagged,
+    Condition, Groups, HostKeys, Image, Launch, Machine, Outdated, Owner, Provider, ProviderError, Slot,
+    Tagged,
 };
 use crate::world::World;
 
@@ -283,7 +284,7 @@ impl Provider for Nothing {
         std::future::pending().await
     }
 
-    async fn outdated(&self, _: &Slot) -> Result<Vec<Resource>, ProviderError> {
+    async fn outdated(&self, _: &Slot) -> Result<Vec<Outdated>, ProviderError> {
         std::future::pending().await
     }
 

@@ -3,14 +3,18 @@
 pub mod ec2;
 pub mod hosts;
 pub mod local;
+mod maker;
 mod open;
 
+pub use maker::{driver_in, driver_tag};
 pub use open::{open_provider, precheck, settle, survey};
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use mesosflow_workflow::{EffectKey, ErrorClass, Generation, Resource, RunId, StepError};
+use mesosflow_workflow::{
+    Driver, EffectKey, ErrorClass, FencingToken, Generation, Resource, RunId, StepError,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::{ClusterSpec, HostKeySource, Instance, MachineType, Node, ProviderKind, Role};
@@ -23,6 +27,8 @@ pub struct Owner {
     pub cluster: String,
     /// The run.
     pub run: RunId,
+    /// The cluster's id and the driver that makes it; none outside the fence, where nothing is made.
+    pub driver: Option<FencingToken>,
 }
 
 /// A place for one machine: what identifies it before it exists, and finds it again after a crash.
@@ -113,6 +119,17 @@ pub struct Machine {
     pub instance: Instance,
     /// The machine itself and its volumes, spot request, …
     pub resources: Vec<Resource>,
+    /// The driver that made it, as its tags say; none where they say nothing.
+    pub driver: Option<Driver>,
+}
+
+/// Something that stands in a machine's place and should not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outdated {
+    /// What it is.
+    pub resource: Resource,
+    /// The driver that made it, as its tags say; none where they say nothing.
+    pub driver: Option<Driver>,
 }
 
 /// How a machine is, as its provider says.
@@ -155,6 +172,9 @@ pub struct Tagged {
     pub cluster: String,
     /// The run, as its tag says.
     pub run: String,
+    /// The driver that made it, as its tag says; none where it says nothing.
+    #[serde(skip)]
+    pub driver: Option<Driver>,
 }
 
 /// The groups of a cluster by role, as the provider names them.
@@ -222,7 +242,7 @@ pub trait Provider: Send + Sync + 'static {
     async fn launch(&self, launch: &Launch) -> Result<Machine, ProviderError>;
 
     /// What a slot holds that should not be there: machines of older generations, and any second one of this.
-    async fn outdated(&self, slot: &Slot) -> Result<Vec<Resource>, ProviderError>;
+    async fn outdated(&self, slot: &Slot) -> Result<Vec<Outdated>, ProviderError>;
 
     /// How a machine is.
     async fn condition(&self, instance: &Instance) -> Result<Condition, ProviderError>;

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use mesosflow_workflow::{Limits, Probe, Resource, Retry, StepCx};
+use mesosflow_workflow::{Driver, ErrorClass, Limits, Probe, Resource, Retry, StepCx};
 use serde::Serialize;
 
 use crate::act::ActError;
 use crate::cluster::{Instance, Role};
 use crate::provider::{Launch, Machine, Order, Slot};
+use crate::remote::error::TAKE_OVER;
 use crate::world::World;
 
 /// A place in the cluster that a machine has to fill.
@@ -44,8 +45,9 @@ pub(super) async fn probe(place: &Place, cx: &StepCx<World>) -> Result<Probe<Ins
     let Some(machine) = provider.find(&slot).await? else {
         return Ok(Probe::NotDone);
     };
+    refuse_strangers(cx, &machine)?;
     record(cx, &machine).await?;
-    if !provider.outdated(&slot).await?.is_empty() {
+    if !outdated(cx, &slot).await?.is_empty() {
         return Ok(Probe::NotDone);
     }
     Ok(Probe::Done(machine.instance))
@@ -54,7 +56,7 @@ pub(super) async fn probe(place: &Place, cx: &StepCx<World>) -> Result<Probe<Ins
 /// Deletes what a replay has replaced in the place, and makes the machine of this generation.
 pub(super) async fn apply(place: &Place, cx: &StepCx<World>) -> Result<Instance, ActError> {
     let (provider, slot) = (cx.world().provider(), place.slot(cx));
-    let mut outdated = provider.outdated(&slot).await?;
+    let mut outdated = outdated(cx, &slot).await?;
     outdated.extend(unrecorded_end(place, cx, &outdated).await?);
     if !outdated.is_empty() {
         cx.world().guard().await?;
@@ -75,6 +77,7 @@ pub(super) async fn apply(place: &Place, cx: &StepCx<World>) -> Result<Instance,
         effect_key: cx.effect_key().clone(),
     };
     let machine = provider.launch(&launch).await?;
+    refuse_strangers(cx, &machine)?;
     record(cx, &machine).await?;
     Ok(machine.instance)
 }
@@ -129,9 +132,71 @@ async fn unrecorded_end(
     Ok(recorded.filter(|_| !is_current && !is_known))
 }
 
+/// What should not be in the place, if it is all of drivers that this journal knows.
+async fn outdated(cx: &StepCx<World>, slot: &Slot) -> Result<Vec<Resource>, ActError> {
+    let outdated = cx.world().provider().outdated(slot).await?.into_iter();
+    let ours = outdated.map(|old| {
+        refuse_stranger(&old.resource.id, old.driver, |driver| cx.world().knows(driver))?;
+        Ok(old.resource)
+    });
+    ours.collect()
+}
+
+fn refuse_strangers(cx: &StepCx<World>, machine: &Machine) -> Result<(), ActError> {
+    refuse_stranger(&machine.instance.id, machine.driver, |driver| {
+        cx.world().knows(driver)
+    })
+}
+
+/// Refuses what a driver has made that this journal does not know: there is a newer copy of the journal, and a machine of
+/// that one's must neither be used here nor deleted.
+fn refuse_stranger(
+    id: &str,
+    driver: Option<Driver>,
+    knows: impl Fn(&Driver) -> bool,
+) -> Result<(), ActError> {
+    match driver.filter(|driver| !knows(driver)) {
+        None => Ok(()),
+        Some(stranger) => Err(ActError::Unmet {
+            what: format!(
+                "machine `{id}` was made by another driver of this cluster (epoch {}), which is not in this journal",
+                stranger.epoch
+            ),
+            class: ErrorClass::Fenced,
+            hint: Some(TAKE_OVER.to_owned()),
+        }),
+    }
+}
+
 async fn record(cx: &StepCx<World>, machine: &Machine) -> Result<(), ActError> {
     for resource in &machine.resources {
         cx.created(resource.clone()).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use mesosflow_workflow::{Epoch, Nonce, StepError as _};
+
+    use super::*;
+
+    #[test]
+    fn a_machine_of_a_driver_that_the_journal_does_not_know_is_refused() {
+        let driver = |epoch| Driver {
+            epoch: Epoch(epoch),
+            nonce: Nonce::generate(),
+        };
+        let (own, older, same) = (driver(5), driver(4), driver(5));
+        let refuse = |found| refuse_stranger("demo-master-1", found, |driver| *driver == own);
+        refuse(Some(own)).unwrap();
+        // Made by a version that said nothing of it.
+        refuse(None).unwrap();
+        for stranger in [older, same] {
+            let error = refuse(Some(stranger)).unwrap_err();
+            assert_eq!(error.class(), ErrorClass::Fenced);
+            assert!(error.to_string().contains("`demo-master-1`"), "{error}");
+            assert!(error.hint().unwrap().contains("resume RUN --take-over"));
+        }
+    }
 }

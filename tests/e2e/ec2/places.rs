@@ -90,7 +90,16 @@ fn machines_are_what_was_ordered() {
         assert_eq!(call.value("ImageId"), Some(AMI_FULL));
         assert!(call.value("ClientToken").is_some_and(|token| token.len() <= 64));
         assert_eq!(call.tag("mesosflow:run"), Some(&*run));
+        assert!(call.tag("mesosflow:cluster-id").is_some());
+        // The next driver repeats the call under the same token, and it has to be the same call.
+        assert_eq!(call.tag("mesosflow:driver"), None);
     }
+    let drivers: std::collections::BTreeSet<_> = stage
+        .machines(&run)
+        .iter()
+        .map(|machine| machine.tag("mesosflow:driver").to_owned())
+        .collect();
+    assert!(drivers.len() == 1 && !drivers.contains(""), "{drivers:?}");
     for machine in stage.machines(&run) {
         let (kind, volumes) = match machine.tag("mesosflow:role") {
             "master" => ("m5.xlarge", 2),

@@ -157,7 +157,9 @@ pub(super) async fn make(
 ) -> Result<(), ProviderError> {
     for role in ROLES.into_iter().filter(|role| !found.by_role.contains_key(role)) {
         let name = name(&owner.cluster, role);
-        let tags = Tags::of_owner(owner, &name, &spec.ec2.tags).with(tags::ROLE, role.as_str());
+        let tags = Tags::of_owner(owner, &name, &spec.ec2.tags)
+            .made_by(owner)
+            .with(tags::ROLE, role.as_str());
         let call = api
             .writes()
             .create_security_group()
@@ -197,7 +199,7 @@ pub(super) async fn complete(
             continue;
         };
         let name = format!("{}: {rule}", name(&owner.cluster, role));
-        let tags = Tags::of_owner(owner, &name, &spec.ec2.tags);
+        let tags = Tags::of_owner(owner, &name, &spec.ec2.tags).made_by(owner);
         let call = api
             .writes()
             .authorize_security_group_ingress()

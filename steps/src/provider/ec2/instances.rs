@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aws_sdk_ec2::primitives::DateTime;
 use aws_sdk_ec2::types::{Instance as Ec2Instance, InstanceStateName, Tag};
-use mesosflow_workflow::Resource;
+use mesosflow_workflow::{Driver, Resource};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -43,6 +43,11 @@ impl Seen {
 
     pub(super) fn tag(&self, key: &str) -> &str {
         tags::value(self.tags(), key).unwrap_or_default()
+    }
+
+    /// The driver that made it.
+    pub(super) fn driver(&self) -> Option<Driver> {
+        tags::driver(self.tags())
     }
 
     /// Its node's name, or its id.
@@ -162,6 +167,7 @@ impl Seen {
         Some(Machine {
             instance,
             resources: self.resources(),
+            driver: self.driver(),
         })
     }
 

@@ -7,20 +7,21 @@ use std::time::Duration;
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use mesosflow_workflow::{ErrorClass, Resource, RunId};
+use mesosflow_workflow::{Driver, ErrorClass, Resource, RunId};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::api::Api;
 use super::failure::Failure;
 use super::groups::{self, GROUP, RULE};
-use super::instances::{Sight, VOLUME, by_id, held};
+use super::instances::{Seen, Sight, VOLUME, by_id, held};
 use super::network::refused;
 use super::user_data::UserData;
 use super::{console, delete, host_keys, image, launch, tags};
 use crate::cluster::{ClusterSpec, HostKeySource, Instance, ProviderKind, Role};
 use crate::provider::{
-    Answer, Condition, Groups, HostKeys, Image, Launch, Machine, Owner, Provider, ProviderError, Slot, Tagged,
+    Answer, Condition, Groups, HostKeys, Image, Launch, Machine, Outdated, Owner, Provider, ProviderError,
+    Slot, Tagged,
 };
 use crate::remote::HostKey;
 
@@ -101,7 +102,7 @@ impl Ec2Provider {
             let instances = found
                 .into_iter()
                 .flat_map(|found| found.instances.unwrap_or_default());
-            for seen in instances.map(super::instances::Seen::new) {
+            for seen in instances.map(Seen::new) {
                 if seen.tag(tags::RUN) != run {
                     strangers.push(format!("{} ({})", seen.name(), seen.id()));
                 }
@@ -229,7 +230,11 @@ impl Provider for Ec2Provider {
             Some(current) => current.clone(),
             None => launch::launch(&self.api, &self.spec.ec2, launch, &user_data, &held.spent).await?,
         };
-        launched.machine(slot).ok_or_else(|| ProviderError {
+        let driver = self.signed(&launched, slot).await?;
+        let machine = launched
+            .machine(slot)
+            .map(|machine| Machine { driver, ..machine });
+        machine.ok_or_else(|| ProviderError {
             doing: format!("{} ({}) has no address yet", slot.node_name(), launched.id()),
             class: ErrorClass::Transient,
             hint: None,
@@ -237,13 +242,15 @@ impl Provider for Ec2Provider {
         })
     }
 
-    async fn outdated(&self, slot: &Slot) -> Result<Vec<Resource>, ProviderError> {
+    async fn outdated(&self, slot: &Slot) -> Result<Vec<Outdated>, ProviderError> {
         let all = self.sight.look(&self.api).await?;
+        let with_driver = |seen: &Seen| {
+            let driver = seen.driver();
+            let resources = seen.resources().into_iter();
+            resources.map(move |resource| Outdated { resource, driver })
+        };
         let outdated = held(&all, slot).outdated;
-        Ok(outdated
-            .into_iter()
-            .flat_map(super::instances::Seen::resources)
-            .collect())
+        Ok(outdated.into_iter().flat_map(with_driver).collect())
     }
 
     async fn condition(&self, instance: &Instance) -> Result<Condition, ProviderError> {
@@ -292,19 +299,20 @@ impl Provider for Ec2Provider {
 
     async fn owned(&self, owner: &Owner) -> Result<Vec<Resource>, ProviderError> {
         let all = self.everything(Some(owner.run)).await?;
-        Ok(all.into_iter().map(|(resource, ..)| resource).collect())
+        Ok(all.into_iter().map(|with| with.resource).collect())
     }
 
     async fn tagged(&self) -> Result<Vec<Tagged>, ProviderError> {
         let all = self.everything(None).await?;
-        let tagged = all.into_iter().map(|(resource, cluster, run)| Tagged {
+        let tagged = all.into_iter().map(|with| Tagged {
             provider: ProviderKind::Ec2,
             place: Some(self.api.region().to_owned()),
-            kind: resource.kind,
-            id: resource.id,
-            name: resource.name,
-            cluster,
-            run,
+            kind: with.resource.kind,
+            id: with.resource.id,
+            name: with.resource.name,
+            cluster: with.cluster,
+            run: with.run,
+            driver: with.driver,
         });
         Ok(tagged.collect())
     }
@@ -318,10 +326,28 @@ impl Provider for Ec2Provider {
     }
 }
 
-/// A resource, with the cluster and the run that its tags name.
-type WithTags = (Resource, String, String);
+/// A resource, with what its tags name.
+struct WithTags {
+    resource: Resource,
+    cluster: String,
+    run: String,
+    driver: Option<Driver>,
+}
 
 impl Ec2Provider {
+    /// Has a machine say which driver made it, if it does not yet; whom it names.
+    async fn signed(&self, seen: &Seen, slot: &Slot) -> Result<Option<Driver>, ProviderError> {
+        let driver = match (seen.driver(), &slot.owner.driver) {
+            (Some(named), _) => return Ok(Some(named)),
+            (None, None) => return Ok(None),
+            (None, Some(token)) => token.driver(),
+        };
+        let call = self.api.writes().create_tags().resources(seen.id());
+        let call = call.tags(tags::of_driver(&driver));
+        self.api.write("CreateTags", call.send()).await?;
+        Ok(Some(driver))
+    }
+
     /// Everything that exists and carries a run's tag, or any run's.
     async fn everything(&self, run: Option<RunId>) -> Result<Vec<WithTags>, ProviderError> {
         let tag = || run.map_or_else(tags::of_any_run, tags::of_run);
@@ -338,7 +364,12 @@ impl Ec2Provider {
                 id,
                 name,
             };
-            all.push((resource, text(tags::CLUSTER), text(tags::RUN)));
+            all.push(WithTags {
+                resource,
+                cluster: text(tags::CLUSTER),
+                run: text(tags::RUN),
+                driver: tags::driver(tags),
+            });
         };
         for request in delete::spot_requests(&self.api, tag()).await? {
             add(

@@ -1,14 +1,19 @@
 //! The tags by which everything that mesosflow made is known.
 
 use aws_sdk_ec2::types::{Filter, ResourceType, Tag, TagSpecification};
-use mesosflow_workflow::RunId;
+use mesosflow_workflow::{Driver, RunId};
 
-use crate::provider::{Owner, Slot};
+use crate::provider::{Owner, Slot, driver_in, driver_tag};
 
 /// The cluster's name.
 pub(super) const CLUSTER: &str = "mesosflow:cluster";
 /// The run's id.
 pub(super) const RUN: &str = "mesosflow:run";
+/// The cluster's id.
+pub(super) const CLUSTER_ID: &str = "mesosflow:cluster-id";
+/// The driver that made it. Of machines it comes after the call that makes them: a call that is repeated by the next driver
+/// under the same client token has to be the same call.
+pub(super) const DRIVER: &str = "mesosflow:driver";
 /// The generation, of machines.
 pub(super) const GENERATION: &str = "mesosflow:generation";
 /// `master`, `slave` or `zookeeper`, of machines and groups.
@@ -23,7 +28,7 @@ pub(super) const NAME: &str = "Name";
 pub(super) struct Tags(Vec<(String, String)>);
 
 impl Tags {
-    /// Those of everything: name, cluster and run, after the user's own.
+    /// Those of everything, whichever driver makes it: name, cluster and run, after the user's own.
     pub(super) fn of_owner<'t>(
         owner: &Owner,
         name: &str,
@@ -33,11 +38,13 @@ impl Tags {
             .into_iter()
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect();
-        for (key, value) in [
+        let id = owner.driver.map(|token| (CLUSTER_ID, token.cluster.to_string()));
+        let own = [
             (NAME, name.to_owned()),
             (CLUSTER, owner.cluster.clone()),
             (RUN, owner.run.to_string()),
-        ] {
+        ];
+        for (key, value) in own.into_iter().chain(id) {
             tags.retain(|(taken, _)| taken != key);
             tags.push((key.to_owned(), value));
         }
@@ -53,6 +60,14 @@ impl Tags {
             .with(GENERATION, &slot.generation.to_string())
             .with(ROLE, slot.role.as_str())
             .with(INDEX, &slot.index.to_string())
+    }
+
+    /// The driver that makes it.
+    pub(super) fn made_by(self, owner: &Owner) -> Self {
+        match &owner.driver {
+            Some(token) => self.with(DRIVER, &driver_tag(&token.driver())),
+            None => self,
+        }
     }
 
     /// One more.
@@ -72,6 +87,16 @@ impl Tags {
             .set_tags(Some(tags.collect()))
             .build()
     }
+}
+
+/// The driver as a tag of its own.
+pub(super) fn of_driver(driver: &Driver) -> Tag {
+    Tag::builder().key(DRIVER).value(driver_tag(driver)).build()
+}
+
+/// The driver that the tags name.
+pub(super) fn driver(tags: &[Tag]) -> Option<Driver> {
+    driver_in(value(tags, DRIVER)?)
 }
 
 /// The value of a tag.

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::provider::Owner;
+use crate::provider::{Owner, driver_tag};
 use crate::remote::quote::{self, QuoteError};
 use crate::remote::{Command, RemoteError, Session};
 use crate::software::{INSTALLED, System};
@@ -36,7 +36,7 @@ const BASE: &str = "awk find findmnt sed sha256sum ssh";
 /// The mark appears whole, and only where there is none: of two clusters that want a host at the same time, one gets it.
 const ADMIT: &str = r#"umask 077
 mkdir -p -m 755 /etc/mesosflow
-printf '# This machine belongs to a cluster of mesosflow (cluster, run). `mesosflow destroy` removes this file.\n%s\n' "$owner" > "$mark.$$"
+printf '# This machine belongs to a cluster of mesosflow (cluster, run). `mesosflow destroy` removes this file.\n# %s\n%s\n' "$maker" "$owner" > "$mark.$$"
 chmod 644 "$mark.$$"
 ln "$mark.$$" "$mark" 2>/dev/null || true
 rm -f "$mark.$$"
@@ -193,12 +193,25 @@ pub(super) async fn admit(
     let variables = [
         ("mark", MARK_PATH),
         ("owner", &mark),
+        ("maker", &maker(owner)),
         ("user", &session.target().user),
         ("add", if line.is_some() { "yes" } else { "no" }),
         ("line", line.unwrap_or_default()),
     ];
     let said = run(session, "let the cluster's key in", ADMIT, &variables).await?;
     Ok(Marks::parse(&said).owner)
+}
+
+/// Who marks a host, for people: what refuses other drivers is the host's fence.
+fn maker(owner: &Owner) -> String {
+    match &owner.driver {
+        Some(token) => format!(
+            "Marked by driver {} of cluster {}.",
+            driver_tag(&token.driver()),
+            token.cluster
+        ),
+        None => "Marked outside the fence.".to_owned(),
+    }
 }
 
 /// Stops what the owner's cluster runs there, and takes its mark and its key away.
@@ -264,6 +277,7 @@ mod tests {
         let variables = [
             ("mark", mark.as_str()),
             ("owner", owner),
+            ("maker", "Marked by driver 3-0123456789abcdef of cluster 1."),
             ("user", user.trim()),
             ("line", line),
             ("add", add),
@@ -413,6 +427,7 @@ mod tests {
         let owner = Owner {
             cluster: "demo".into(),
             run: RunId::generate(),
+            driver: None,
         };
         let held = Held::by(&owner);
         assert_eq!(

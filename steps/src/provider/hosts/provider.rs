@@ -9,7 +9,8 @@ use super::survey::taken;
 use crate::cluster::{ClusterSpec, HostSpec, Instance, Node, ProviderKind, Role};
 use crate::key::ClusterKey;
 use crate::provider::{
-    Answer, Condition, Groups, HostKeys, Image, Launch, Machine, Owner, Provider, ProviderError, Slot, Tagged,
+    Answer, Condition, Groups, HostKeys, Image, Launch, Machine, Outdated, Owner, Provider, ProviderError,
+    Slot, Tagged,
 };
 use crate::remote::{Pool, RemoteError};
 
@@ -174,7 +175,7 @@ impl Provider for HostsProvider {
         Err(makes_nothing("listed hosts are not launched"))
     }
 
-    async fn outdated(&self, _slot: &Slot) -> Result<Vec<Resource>, ProviderError> {
+    async fn outdated(&self, _slot: &Slot) -> Result<Vec<Outdated>, ProviderError> {
         Ok(Vec::new())
     }
 
@@ -245,6 +246,8 @@ impl Provider for HostsProvider {
                     name: host.instance.name.clone(),
                     cluster: held.cluster,
                     run: held.run,
+                    // Its fence tells, and better.
+                    driver: None,
                 }))
             })
             .await?;
@@ -263,6 +266,7 @@ impl Provider for HostsProvider {
         let owner = Owner {
             cluster: self.cluster.clone(),
             run: run.parse().map_err(|_| unknown())?,
+            driver: None,
         };
         let host = self.host(address)?;
         let leave = async {

@@ -6,18 +6,21 @@ pub mod image;
 use std::net::{IpAddr, Ipv4Addr};
 
 use async_trait::async_trait;
-use mesosflow_workflow::{ErrorClass, Resource, RunId};
+use mesosflow_workflow::{Driver, ErrorClass, Resource, RunId};
 use serde_json::Value;
 
 use self::engine::Engine;
 use super::{
-    Answer, Condition, Groups, HostKeys, Image, Launch, Machine, Owner, Provider, ProviderError, Slot, Tagged,
+    Answer, Condition, Groups, HostKeys, Image, Launch, Machine, Outdated, Owner, Provider, ProviderError,
+    Slot, Tagged, driver_in, driver_tag,
 };
 use crate::cluster::{Instance, LocalSpec, ProviderKind, Role};
 use crate::remote::HostKey;
 
 const LABEL_CLUSTER: &str = "org.mesosflow.cluster";
 const LABEL_RUN: &str = "org.mesosflow.run";
+const LABEL_CLUSTER_ID: &str = "org.mesosflow.cluster-id";
+const LABEL_DRIVER: &str = "org.mesosflow.driver";
 const LABEL_GENERATION: &str = "org.mesosflow.generation";
 const LABEL_ROLE: &str = "org.mesosflow.role";
 const LABEL_INDEX: &str = "org.mesosflow.index";
@@ -116,6 +119,30 @@ fn label(name: &str, value: impl std::fmt::Display) -> String {
     format!("label={name}={value}")
 }
 
+/// What everything is labelled with as it is made: whose it is, and who made it.
+fn labels(owner: &Owner) -> Vec<String> {
+    let mut labels = vec![
+        format!("{LABEL_CLUSTER}={}", owner.cluster),
+        format!("{LABEL_RUN}={}", owner.run),
+    ];
+    if let Some(token) = &owner.driver {
+        labels.push(format!("{LABEL_CLUSTER_ID}={}", token.cluster));
+        labels.push(format!("{LABEL_DRIVER}={}", driver_tag(&token.driver())));
+    }
+    labels
+}
+
+/// The value of a label of what the engine shows; empty if there is none.
+fn label_of<'v>(found: &'v Value, label: &str) -> &'v str {
+    let labels = [&found["Config"]["Labels"], &found["labels"], &found["Labels"]];
+    let found = labels.iter().find_map(|labels| labels[label].as_str());
+    found.unwrap_or_default()
+}
+
+fn maker(found: &Value) -> Option<Driver> {
+    driver_in(label_of(found, LABEL_DRIVER))
+}
+
 fn unexpected(answer: String) -> ProviderError {
     ProviderError {
         doing: "the container engine did not do as it was told".into(),
@@ -174,9 +201,13 @@ fn instance(slot: &Slot, found: &Value) -> Option<Instance> {
     })
 }
 
-fn machine(instance: Instance) -> Machine {
-    let resources = vec![instance_resource(&instance.id)];
-    Machine { instance, resources }
+fn machine(slot: &Slot, found: &Value) -> Option<Machine> {
+    let instance = instance(slot, found)?;
+    Some(Machine {
+        resources: vec![instance_resource(&instance.id)],
+        driver: maker(found),
+        instance,
+    })
 }
 
 #[async_trait]
@@ -199,13 +230,10 @@ impl Provider for LocalProvider {
     async fn ensure_groups(&self, owner: &Owner, made: &mut Vec<Resource>) -> Result<Groups, ProviderError> {
         let name = network_name(owner);
         if self.network(owner).await?.is_none() {
-            let labels = [
-                format!("{LABEL_CLUSTER}={}", owner.cluster),
-                format!("{LABEL_RUN}={}", owner.run),
-            ];
-            let args = [
-                "network", "create", "--label", &labels[0], "--label", &labels[1], &name,
-            ];
+            let labels = labels(owner);
+            let mut args = vec!["network", "create"];
+            args.extend(labels.iter().flat_map(|label| ["--label", label.as_str()]));
+            args.push(&name);
             self.engine.call(&format!("create network {name}"), &args).await?;
             made.push(Resource {
                 kind: NETWORK.into(),
@@ -251,7 +279,7 @@ impl Provider for LocalProvider {
 
     async fn find(&self, slot: &Slot) -> Result<Option<Machine>, ProviderError> {
         let found = self.container(slot).await?;
-        Ok(found.and_then(|found| instance(slot, &found)).map(machine))
+        Ok(found.and_then(|found| machine(slot, &found)))
     }
 
     async fn launch(&self, launch: &Launch) -> Result<Machine, ProviderError> {
@@ -264,13 +292,12 @@ impl Provider for LocalProvider {
             let address = address(slot, prefix)?;
             let (ip, mac) = (address.to_string(), hardware_address(address));
             let hostname = slot.node_name();
-            let labels = [
-                format!("{LABEL_CLUSTER}={}", slot.owner.cluster),
-                format!("{LABEL_RUN}={}", slot.owner.run),
+            let mut labels = labels(&slot.owner);
+            labels.extend([
                 format!("{LABEL_GENERATION}={}", slot.generation),
                 format!("{LABEL_ROLE}={}", slot.role),
                 format!("{LABEL_INDEX}={}", slot.index),
-            ];
+            ]);
             let mut args = vec!["create", "--name", &name, "--hostname", &hostname, "--privileged"];
             // A machine that takes another's address takes its hardware address too: neighbours remember that for a minute.
             args.extend(["--network", &network, "--ip", &ip, "--mac-address", &mac]);
@@ -299,7 +326,7 @@ impl Provider for LocalProvider {
         found.ok_or_else(|| unexpected(format!("container {name} does not run after its start")))
     }
 
-    async fn outdated(&self, slot: &Slot) -> Result<Vec<Resource>, ProviderError> {
+    async fn outdated(&self, slot: &Slot) -> Result<Vec<Outdated>, ProviderError> {
         let ours = [
             label(LABEL_RUN, slot.owner.run),
             label(LABEL_ROLE, slot.role),
@@ -307,8 +334,17 @@ impl Provider for LocalProvider {
         ];
         let current = container_name(slot);
         let names = self.containers(&ours).await?;
-        let old = names.into_iter().filter(|name| *name != current);
-        Ok(old.map(|name| instance_resource(&name)).collect())
+        let mut outdated = Vec::new();
+        for name in names.into_iter().filter(|name| *name != current) {
+            // Gone since it was listed: then it is in nobody's way.
+            if let Some(found) = self.engine.inspect("container", &name).await? {
+                outdated.push(Outdated {
+                    resource: instance_resource(&name),
+                    driver: maker(&found),
+                });
+            }
+        }
+        Ok(outdated)
     }
 
     async fn condition(&self, instance: &Instance) -> Result<Condition, ProviderError> {
@@ -369,18 +405,14 @@ impl Provider for LocalProvider {
                 let Some(found) = self.engine.inspect(noun, &name).await? else {
                     continue;
                 };
-                let label = |label: &str| {
-                    let labels = [&found["Config"]["Labels"], &found["labels"], &found["Labels"]];
-                    let found = labels.iter().find_map(|labels| labels[label].as_str());
-                    found.unwrap_or_default().to_owned()
-                };
                 tagged.push(Tagged {
                     provider: ProviderKind::Local,
                     place: None,
                     kind: kind.into(),
                     id: name.clone(),
-                    cluster: label(LABEL_CLUSTER),
-                    run: label(LABEL_RUN),
+                    cluster: label_of(&found, LABEL_CLUSTER).to_owned(),
+                    run: label_of(&found, LABEL_RUN).to_owned(),
+                    driver: maker(&found),
                     name,
                 });
             }
@@ -444,6 +476,7 @@ mod tests {
             owner: Owner {
                 cluster: "demo".into(),
                 run,
+                driver: None,
             },
             generation: Generation::FIRST,
             role,

@@ -58,17 +58,11 @@ impl Report {
 ///
 /// [`StoreError::Corrupt`] with what SQLite says is wrong.
 pub(crate) fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
-    let mut contained = false;
     for table in ["journal", "clusters", "runs"] {
         let lines = structure(connection, path, &format!("quick_check({table})"))?;
-        if lines.is_empty() {
-            continue;
-        }
-        if !is_of_indices(connection, path, table, &lines)? {
+        if !lines.is_empty() {
             return Err(corrupt(path, lines.join("; ")));
         }
-        // The table has everything that they have.
-        contained = true;
     }
     let pages: i64 = connection
         .pragma_query_value(None, "page_count", |row| row.get(0))
@@ -81,36 +75,15 @@ pub(crate) fn check(connection: &Connection, path: &Path) -> Result<(), StoreErr
         return Ok(());
     }
     // A page of events or snapshots is the damage of those whose it is. What hangs below it looks unused then.
+    let mut contained = false;
     for table in ["events", "snapshots"] {
         contained |= !structure(connection, path, &format!("quick_check({table})"))?.is_empty();
     }
     if !contained {
         return Err(corrupt(path, whole.join("; ")));
     }
-    tracing::warn!(journal = %path.display(), damage = whole.join("; "), "damaged in some run's history, or in an index");
+    tracing::warn!(journal = %path.display(), damage = whole.join("; "), "damaged in some run's history");
     Ok(())
-}
-
-/// Whether all complaints about a table are about its indices, which lead to its rows and have nothing of their own.
-fn is_of_indices(
-    connection: &Connection,
-    path: &Path,
-    table: &str,
-    lines: &[String],
-) -> Result<bool, StoreError> {
-    let roots = || -> rusqlite::Result<Vec<i64>> {
-        connection
-            .prepare("SELECT rootpage FROM sqlite_schema WHERE type = 'index' AND tbl_name = ?1")?
-            .query_map([table], |row| row.get(0))?
-            .collect()
-    };
-    let roots = roots().map_err(|error| sqlite("check", path, &error))?;
-    let is_of_one = |line: &String| {
-        roots
-            .iter()
-            .any(|root| line.contains(&format!("Tree {root} page")))
-    };
-    Ok(lines.iter().all(is_of_one))
 }
 
 /// What a check of SQLite's complains about that is no row's own affair: a column that cannot be read is found by that

@@ -68,7 +68,7 @@ fn mend_cluster(connection: &Connection, told: &Told) -> Result<i64, Refusal> {
         ..old.clone()
     };
     if !(cluster.is_whole() || cluster.is_whole_otherwise()) {
-        cluster.is_gone = !row.owns_cluster;
+        cluster.is_gone &= row.summary.destroyed;
         cluster.epoch = cluster.epoch.clamp(1, i64::MAX - 1).max(integer(told.epoch.0));
     }
     // Meanwhile somebody else may have taken the name, since nobody could read whose it was.

@@ -49,8 +49,8 @@ pub(crate) fn told(
     let Some(summary) = kept.or(summary).or_else(|| record.summary()) else {
         return Ok(None);
     };
-    let is_gone = |cluster: &ClusterRecord| cluster.is_gone && (cluster.is_whole() || summary.destroyed);
-    let owns_cluster = !cluster.as_ref().is_some_and(is_gone);
+    // A name is held to be taken as long as nothing says that it is free.
+    let owns_cluster = !cluster.as_ref().is_some_and(|cluster| cluster.is_gone);
     let row = match (first, &cluster) {
         (Some(first), _) => RunRow {
             owns_cluster,

@@ -4,10 +4,12 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::io;
 
-use mesosflow_workflow::{ErrorReport, RecordError, RunError, StoreError};
+use mesosflow_workflow::{ErrorReport, RecordError, RunError, RunId, StoreError};
 
 use crate::exit::Exit;
+use crate::places::Places;
 use crate::ui::clean;
+use crate::wiring;
 
 /// An error on its way to the terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +24,8 @@ pub(crate) struct CliError {
     pub(crate) exit: Exit,
     /// What sort it is, for those who act on it.
     pub(crate) kind: Kind,
+    /// The run that is damaged.
+    pub(crate) damaged: Option<RunId>,
 }
 
 /// Errors that are dealt with, and not only told.
@@ -44,6 +48,7 @@ impl CliError {
             hints: Vec::new(),
             exit,
             kind: Kind::Plain,
+            damaged: None,
         }
     }
 
@@ -84,6 +89,22 @@ impl CliError {
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
+        self
+    }
+
+    /// The same where the command is known that failed: its hints name this journal, and never that command itself.
+    #[must_use]
+    pub(crate) fn on_journal(mut self, places: &Places, destroys: bool) -> Self {
+        if let Some(run) = self.damaged
+            && !destroys
+        {
+            self.hints.push(format!(
+                "its cluster can still be deleted: `mesosflow destroy {run}`"
+            ));
+        }
+        for hint in &mut self.hints {
+            *hint = places.named_in(hint);
+        }
         self
     }
 
@@ -144,9 +165,15 @@ impl From<&StoreError> for CliError {
                 StoreError::DamagedRun { .. } => Kind::DamagedRun,
                 _ => Kind::Plain,
             },
+            damaged: match error {
+                StoreError::DamagedRun { run, .. } => Some(*run),
+                _ => None,
+            },
         };
         match error {
             StoreError::UnknownRun { .. } => cli(Exit::Usage).hint("`mesosflow list` shows the runs"),
+            StoreError::Held { holder: Some(holder), .. } if holder.contains(wiring::STOPPED) => cli(Exit::Refused)
+                .hint("it holds the cluster until it is ended, however long it stays stopped: use one of the two commands"),
             StoreError::Held { .. } => cli(Exit::Refused).hint("wait until that process ends, or stop it with Ctrl-C"),
             StoreError::ClusterExists { .. } => cli(Exit::Refused),
             StoreError::Fenced { .. } => cli(Exit::Refused).hint("leave the run to the process that took it over"),
@@ -154,9 +181,8 @@ impl From<&StoreError> for CliError {
             StoreError::NewerFormat { .. } => {
                 cli(Exit::Journal).hint("use the newer mesosflow that wrote it, or another --journal")
             }
-            StoreError::DamagedRun { run, .. } => cli(Exit::Journal)
-                .hint("the other runs are as they were; `mesosflow journal check` says what is damaged")
-                .hint(format!("its cluster can still be deleted: `mesosflow destroy {run}`")),
+            StoreError::DamagedRun { .. } => cli(Exit::Journal)
+                .hint("the other runs are as they were; `mesosflow journal check` says what is damaged"),
             StoreError::Corrupt(_) => {
                 cli(Exit::Journal).hint("restore the journal from a copy, or name another one with --journal")
             }

@@ -74,6 +74,23 @@ impl Places {
         Ok(dir)
     }
 
+    /// `text` with this journal in each command line of this program that it has in backticks.
+    pub(crate) fn named_in(&self, text: &str) -> String {
+        if self.is_default {
+            return text.to_owned();
+        }
+        let journal = self.journal.to_string_lossy();
+        let journal = shlex::try_quote(&journal).unwrap_or(journal.as_ref().into());
+        let parts = text.split('`').enumerate().map(|(place, part)| {
+            let is_command = place % 2 == 1 && part.starts_with(&format!("{NAME} "));
+            match is_command && !part.contains(" --journal ") {
+                true => format!("{part} --journal {journal}"),
+                false => part.to_owned(),
+            }
+        });
+        parts.collect::<Vec<_>>().join("`")
+    }
+
     /// A command line of this program that works on the same journal.
     pub(crate) fn command(&self, words: &[&str]) -> String {
         let journal = self.journal.to_string_lossy();
@@ -108,6 +125,12 @@ mod tests {
             is_default: true,
         };
         assert_eq!(default.command(&["resume", "01jd3k"]), "mesosflow resume 01jd3k");
+        let hint = "see `mesosflow list` and `x`, or `mesosflow resume y --journal z`";
+        assert_eq!(
+            places.named_in(hint),
+            "see `mesosflow list --journal '/tmp/my journal'` and `x`, or `mesosflow resume y --journal z`"
+        );
+        assert_eq!(default.named_in(hint), hint);
     }
 
     #[test]

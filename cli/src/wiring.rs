@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mesosflow_journal::{Options, SqliteJournal};
-pub(crate) use mesosflow_journal::{Report as JournalReport, backup_folder, restore};
+pub(crate) use mesosflow_journal::{Report as JournalReport, STOPPED, backup_folder, restore};
 use mesosflow_workflow::{
     CatalogueEntry, Driver, ErrorClass, ErrorReport, FencingToken, Outcome, Resource, Run, RunId, RunState,
     Settings, StepError, Stop, Store,
@@ -12,7 +12,8 @@ use mesosflow_workflow::{
 
 pub(crate) use ipnet::IpNet;
 pub(crate) use mesosflow_steps::cluster::{
-    ClusterSpec, Ec2Spec, HostKeySource, Instance, LATEST, MesosSource, ProviderKind, Role,
+    ClusterSpec, Ec2Spec, HostKeySource, HostSpec, HostsSpec, Instance, LATEST, MesosSource, ProviderKind,
+    Role,
 };
 use mesosflow_steps::{DestroyError, ProviderError};
 pub(crate) use mesosflow_steps::{KeyExpected, Ledger, remote::Lineage};
@@ -236,6 +237,32 @@ pub(crate) async fn destroy(run: &Run, world: &World) -> Result<Vec<Resource>, C
     let deleted = delete(&Ledger::Run(run), run.id(), world, &mut |_| {}).await?;
     run.retire().await?;
     Ok(deleted)
+}
+
+/// What the provider has that carries the run's tags.
+pub(crate) async fn owned(world: &World) -> Result<Vec<Resource>, CliError> {
+    let owned = world.provider().owned(world.owner()).await;
+    owned.map_err(|error| unusable(world.spec().provider, &error))
+}
+
+/// The hosts that a run has logged in to, with its own key in `run_dir`, where their list is lost.
+pub(crate) fn awaited_hosts(state: &RunState, run_dir: &Path) -> HostsSpec {
+    let nodes = mesosflow_steps::awaited(state);
+    let hosts = nodes.into_iter().filter_map(|node| {
+        Some(HostSpec {
+            name: Some(node.name.clone()),
+            role: node.role,
+            address: node.id.parse().ok()?,
+            private_address: node.public_ip.map(|_| node.private_ip),
+            user: node.user,
+            port: node.port,
+            host_key: node.host_key,
+        })
+    });
+    HostsSpec {
+        identity_file: Some(run_dir.join("cluster_ed25519")),
+        nodes: hosts.collect(),
+    }
 }
 
 /// Deletes what a ledger knows and what carries the run's tags; `observe` is told of each deletion.

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::damaged;
 use crate::ledger::{ClusterRecord, RunRecord, integer};
+use crate::mend::mend;
 use crate::row::{EventRow, parsed};
 use crate::snapshot::SnapshotRow;
 
@@ -24,6 +25,13 @@ pub(crate) enum Write {
     },
     /// A new epoch of a run's cluster.
     Adopt {
+        /// The run.
+        run: RunId,
+        /// An epoch which the new one has to be above.
+        above: Epoch,
+    },
+    /// The same of a run that is only to be taken down: a damaged row of it or of its cluster is written anew first.
+    Mend {
         /// The run.
         run: RunId,
         /// An epoch which the new one has to be above.
@@ -63,7 +71,7 @@ impl Write {
     pub(crate) const fn doing(&self) -> &'static str {
         match self {
             Self::Create { .. } => "create a run in",
-            Self::Adopt { .. } => "adopt a run in",
+            Self::Adopt { .. } | Self::Mend { .. } => "adopt a run in",
             Self::Append { .. } => "append to",
             Self::Keep { .. } => "keep a snapshot in",
             Self::Retire { .. } => "retire a run in",
@@ -75,6 +83,7 @@ impl Write {
         match self {
             Self::Create { .. } => None,
             Self::Adopt { run, .. }
+            | Self::Mend { run, .. }
             | Self::Append { run, .. }
             | Self::Keep { run, .. }
             | Self::Retire { run, .. } => Some(*run),
@@ -137,6 +146,11 @@ impl<'a> Transaction<'a> {
         match write {
             Write::Create { row, first } => self.create(row, first),
             Write::Adopt { run, above } => self.adopt(*run, *above),
+            Write::Mend { run, above } => {
+                mend(self.connection, *run)?;
+                self.forget();
+                self.adopt(*run, *above)
+            }
             Write::Append {
                 run,
                 epoch,

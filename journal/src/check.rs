@@ -13,6 +13,7 @@ use rusqlite::{Connection, ErrorCode};
 use crate::error::{corrupt, of_run, sqlite};
 use crate::ledger::{CLUSTER_COLUMNS, ClusterRecord, RUN_COLUMNS, RunRecord};
 use crate::read::{self, Page};
+use crate::recover;
 use crate::snapshot::SnapshotRow;
 
 /// Up to how many pages the whole file is looked at when it is opened.
@@ -154,8 +155,7 @@ fn clusters(connection: &Connection, report: &mut Report) -> HashMap<i64, Cluste
 
 fn runs(connection: &Connection, report: &mut Report) -> Vec<RunRecord> {
     let sql = format!("SELECT {RUN_COLUMNS} FROM runs ORDER BY number");
-    let read = |row: &rusqlite::Row<'_>| RunRecord::read(row).or_else(|_| RunRecord::unreadable(row));
-    let runs = rows(connection, &sql, read, report);
+    let runs = rows(connection, &sql, RunRecord::read, report);
     report.runs = runs.len() as u64;
     runs
 }
@@ -200,7 +200,7 @@ fn verify_run(
     clusters: &HashMap<i64, ClusterRecord>,
     report: &mut Report,
 ) -> Result<(), StoreError> {
-    let Ok(run) = record.run.parse::<RunId>() else {
+    let Ok(Some(run)) = recover::owner(connection, record) else {
         report.find(None, format_args!("run number {} has lost its id", record.number));
         return Ok(());
     };

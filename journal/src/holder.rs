@@ -5,6 +5,9 @@ use std::path::Path;
 
 use crate::inode::FileId;
 
+/// How the description of a process begins to say that it is stopped, and how to go on.
+pub const STOPPED: &str = "which is stopped:";
+
 /// What is known of process `pid`, which holds a lock on the journal `file`.
 pub(crate) fn describe(pid: u32, file: FileId) -> String {
     let process = Path::new("/proc").join(pid.to_string());
@@ -17,7 +20,7 @@ pub(crate) fn describe(pid: u32, file: FileId) -> String {
         }
         // It cannot end by itself, and gives nothing up.
         Some('T' | 't') => format!(
-            "pid {pid} on {}, which is stopped: `kill -CONT {pid}` lets it go on, `kill -9 {pid}` ends it",
+            "pid {pid} on {}, {STOPPED} `kill -CONT {pid}` lets it go on, `kill -9 {pid}` ends it",
             host()
         ),
         Some(_) => format!("pid {pid} on {}", host()),

@@ -3,8 +3,10 @@
 
 use jiff::Timestamp;
 use mesosflow_workflow::{ClusterId, Epoch, Generation, PhaseKind, RunId, RunRow, RunSummary, Seq};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
 
+use crate::recover::owner;
 use crate::row::{digest, time};
 
 /// The columns of a cluster, in the order in which [`ClusterRecord::read`] takes them.
@@ -24,7 +26,7 @@ pub(crate) struct ClusterRecord {
     pub(crate) epoch: i64,
     pub(crate) is_gone: bool,
     pub(crate) created_at: String,
-    digest: Vec<u8>,
+    pub(crate) digest: Vec<u8>,
 }
 
 impl ClusterRecord {
@@ -42,25 +44,28 @@ impl ClusterRecord {
         }
     }
 
+    /// The row under a cursor. A column that cannot be what it was is read as something else, which the digest notices.
     pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             number: row.get(0)?,
-            id: row.get(1)?,
-            provider: row.get(2)?,
-            name: row.get(3)?,
-            epoch: row.get(4)?,
-            is_gone: row.get(5)?,
-            created_at: row.get(6)?,
-            digest: row.get(7)?,
+            id: text(row, 1),
+            provider: text(row, 2),
+            name: text(row, 3),
+            epoch: number(row, 4),
+            is_gone: number(row, 5) == 1,
+            created_at: text(row, 6),
+            digest: row.get(7).unwrap_or_default(),
         })
     }
 
     /// The row of the cluster `id`.
     pub(crate) fn of(connection: &Connection, id: ClusterId) -> rusqlite::Result<Option<Self>> {
-        connection
-            .prepare_cached(&format!("SELECT {CLUSTER_COLUMNS} FROM clusters WHERE id = ?1"))?
-            .query_row([id.to_string()], Self::read)
-            .optional()
+        found_without_index("clusters", |from| {
+            connection
+                .prepare_cached(&format!("SELECT {CLUSTER_COLUMNS} FROM {from} WHERE id = ?1"))?
+                .query_row([id.to_string()], Self::read)
+                .optional()
+        })
     }
 
     /// The row with this number.
@@ -76,6 +81,16 @@ impl ClusterRecord {
     /// Whether the row is what was written.
     pub(crate) fn is_whole(&self) -> bool {
         self.digest == self.compute_digest()
+    }
+
+    /// Whether the row is what was written once it says the opposite of whether the cluster is gone: then it does.
+    pub(crate) fn is_whole_otherwise(&mut self) -> bool {
+        self.is_gone = !self.is_gone;
+        let is_whole = self.is_whole();
+        if !is_whole {
+            self.is_gone = !self.is_gone;
+        }
+        is_whole
     }
 
     /// Writes a new row, whose number is the next one unless it has one.
@@ -110,6 +125,11 @@ impl ClusterRecord {
         Ok(())
     }
 
+    /// Gives it the digest of what it says now.
+    pub(crate) fn seal(&mut self) {
+        self.digest = self.compute_digest();
+    }
+
     fn compute_digest(&self) -> Vec<u8> {
         digest(
             &[self.number, self.epoch, self.is_gone.into()],
@@ -138,7 +158,7 @@ pub(crate) struct RunRecord {
     pub(crate) destroyed: bool,
     /// The last event's number, of which the digest knows nothing.
     pub(crate) seq: i64,
-    digest: Vec<u8>,
+    pub(crate) digest: Vec<u8>,
 }
 
 impl RunRecord {
@@ -162,54 +182,56 @@ impl RunRecord {
         record
     }
 
+    /// The row under a cursor. A column that cannot be what it was is read as something else, which the digest notices.
     pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             number: row.get(0)?,
-            run: row.get(1)?,
-            cluster: row.get(2)?,
-            workflow: row.get(3)?,
-            format: row.get(4)?,
-            created_at: row.get(5)?,
-            phase: row.get(6)?,
-            generation: row.get(7)?,
-            finished_at: row.get(8)?,
-            destroyed: row.get(9)?,
-            seq: row.get(10)?,
-            digest: row.get(11)?,
+            run: text(row, 1),
+            cluster: number(row, 2),
+            workflow: text(row, 3),
+            format: number(row, 4),
+            created_at: text(row, 5),
+            phase: text(row, 6),
+            generation: number(row, 7),
+            finished_at: match row.get_ref(8)? {
+                ValueRef::Null => None,
+                _ => Some(text(row, 8)),
+            },
+            destroyed: number(row, 9) == 1,
+            seq: number(row, 10),
+            digest: row.get(11).unwrap_or_default(),
         })
     }
 
-    /// What is left of a row with a column that cannot be read: its number. It is not whole.
-    pub(crate) fn unreadable(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self {
-            number: row.get(0)?,
-            run: row.get(1).unwrap_or_default(),
-            cluster: 0,
-            workflow: String::new(),
-            format: 0,
-            created_at: String::new(),
-            phase: String::new(),
-            generation: 0,
-            seq: 0,
-            finished_at: None,
-            destroyed: false,
-            digest: Vec::new(),
-        })
-    }
-
-    /// The row of `run`.
+    /// The row of `run`: by its id, and where that is damaged, by whose events stand behind its number.
     pub(crate) fn of(connection: &Connection, run: RunId) -> rusqlite::Result<Option<Self>> {
-        let select = |from: &str| {
+        let found = found_without_index("runs", |from| {
             connection
                 .prepare_cached(&format!("SELECT {RUN_COLUMNS} FROM {from} WHERE run = ?1"))?
                 .query_row([run.to_string()], Self::read)
                 .optional()
-        };
-        match select("runs")? {
-            // A damaged index finds nothing where there is something.
-            None => select("runs NOT INDEXED"),
+        })?;
+        match found {
+            None => Self::misnamed(connection, run),
             found => Ok(found),
         }
+    }
+
+    /// Every row, in the order of their numbers.
+    pub(crate) fn all(connection: &Connection) -> rusqlite::Result<Vec<Self>> {
+        connection
+            .prepare_cached(&format!("SELECT {RUN_COLUMNS} FROM runs ORDER BY number"))?
+            .query_map([], Self::read)?
+            .collect()
+    }
+
+    fn misnamed(connection: &Connection, run: RunId) -> rusqlite::Result<Option<Self>> {
+        for record in Self::all(connection)? {
+            if !record.is_whole() && owner(connection, &record)? == Some(run) {
+                return Ok(Some(record));
+            }
+        }
+        Ok(None)
     }
 
     /// Whether the row is what was written.
@@ -263,6 +285,11 @@ impl RunRecord {
                 self.digest,
             ])?;
         Ok(())
+    }
+
+    /// Gives it the digest of what it says now.
+    pub(crate) fn seal(&mut self) {
+        self.digest = self.compute_digest();
     }
 
     /// Writes that the run with number `number` goes on to event `seq`.
@@ -342,6 +369,34 @@ fn summary_of(
         finished_at,
         destroyed,
     })
+}
+
+/// Looks for a row in a table, and once more without its indices: a damaged one finds nothing where there is something, or
+/// fails.
+fn found_without_index<T>(
+    table: &str,
+    select: impl Fn(&str) -> rusqlite::Result<Option<T>>,
+) -> rusqlite::Result<Option<T>> {
+    match select(table) {
+        Ok(None) => select(&format!("{table} NOT INDEXED")),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
+            select(&format!("{table} NOT INDEXED"))
+        }
+        found => found,
+    }
+}
+
+/// A column as text, whatever is in it.
+fn text(row: &Row<'_>, column: usize) -> String {
+    match row.get_ref(column) {
+        Ok(ValueRef::Text(bytes) | ValueRef::Blob(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
+        _ => String::new(),
+    }
+}
+
+/// A column as a number; one that no column of ours has where there is none.
+fn number(row: &Row<'_>, column: usize) -> i64 {
+    row.get(column).unwrap_or(-1)
 }
 
 /// A counter as SQLite keeps it. None ever gets near 2⁶³.

@@ -36,8 +36,10 @@ mod inode;
 mod ledger;
 mod list;
 mod lock;
+mod mend;
 mod range;
 mod read;
+mod recover;
 mod refusal;
 mod row;
 mod schema;
@@ -48,5 +50,6 @@ mod writer;
 
 pub use backup::{BACKUP_NAME, Backup, Copied, backup_folder, restore};
 pub use check::{Finding, Report};
+pub use holder::STOPPED;
 pub use identity::Options;
 pub use store::SqliteJournal;

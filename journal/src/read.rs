@@ -10,7 +10,8 @@ use mesosflow_workflow::{ClusterId, Recorded, RunId, Salvaged, Seq, Snapshot, St
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::{corrupt, damaged, of_run, sqlite};
-use crate::ledger::{ClusterRecord, RunRecord};
+use crate::ledger::RunRecord;
+use crate::recover;
 use crate::row::{COLUMNS, EventRow, LAST_SEQ, OF_RUN};
 use crate::snapshot::SnapshotRow;
 
@@ -49,33 +50,10 @@ pub(crate) fn record(connection: &Connection, path: &Path, run: RunId) -> Result
         .ok_or(StoreError::UnknownRun { run })
 }
 
-/// The cluster of `run`, whose row and the run's are whole: what an adoption goes by.
+/// The cluster whose lock a run needs, be its row damaged or not.
 pub(crate) fn cluster_of(connection: &Connection, path: &Path, run: RunId) -> Result<ClusterId, StoreError> {
     let record = record(connection, path, run)?;
-    let cluster = ClusterRecord::numbered(connection, record.cluster)
-        .map_err(|error| sqlite("read", path, &error))?
-        .filter(|cluster| record.is_whole() && cluster.is_whole())
-        .ok_or_else(|| {
-            damaged(
-                run,
-                "its row in the list of runs, or its cluster's, is not what was written",
-            )
-        })?;
-    cluster.id.parse().map_err(|error| damaged(run, error))
-}
-
-/// The cluster whose lock a run needs, as far as it can be read: none for a run that does not exist.
-pub(crate) fn lock_of(
-    connection: &Connection,
-    path: &Path,
-    run: RunId,
-) -> Result<Option<ClusterId>, StoreError> {
-    let fail = |error: rusqlite::Error| sqlite("read", path, &error);
-    let Some(record) = RunRecord::of(connection, run).map_err(fail)? else {
-        return Ok(None);
-    };
-    let cluster = ClusterRecord::numbered(connection, record.cluster).map_err(fail)?;
-    Ok(cluster.and_then(|cluster| cluster.id.parse().ok()))
+    recover::cluster_of(connection, path, &record).map_err(|error| sqlite("read", path, &error))
 }
 
 /// At most `limit` events of `run` after number `after`.
@@ -98,7 +76,7 @@ pub(crate) fn page(
     Ok(events)
 }
 
-/// What can be read of `run` from its beginning.
+/// What can be read of `run`: from its beginning to the first damage, and what is whole behind it.
 pub(crate) fn salvage(connection: &Connection, path: &Path, run: RunId) -> Result<Salvaged, StoreError> {
     let mut events = Vec::new();
     let wanted = wanted(connection, path, run, Seq(0), usize::MAX)?;
@@ -108,7 +86,16 @@ pub(crate) fn salvage(connection: &Connection, path: &Path, run: RunId) -> Resul
         Err(newer @ StoreError::NewerFormat { .. }) => Some(newer.to_string()),
         Err(error) => return Err(error),
     };
-    Ok(Salvaged { events, damage })
+    let mut later = Vec::new();
+    if damage.is_some() {
+        let before = events.last().map_or(Seq(0), |last: &Recorded| last.seq);
+        recover::whole_events(connection, run, wanted.number, before, |event| later.push(event));
+    }
+    Ok(Salvaged {
+        events,
+        later,
+        damage,
+    })
 }
 
 /// The snapshot of `run`, if there is one that is whole.

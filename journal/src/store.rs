@@ -193,6 +193,17 @@ impl SqliteJournal {
             .map_err(|error| unusable("use", &self.path, error))?
     }
 
+    /// Locks the cluster of `run`, and leases it by `write`. The lock comes first: who holds it is told before any damage.
+    async fn lease(&self, run: RunId, write: Write) -> Result<Lease, StoreError> {
+        let cluster = self
+            .with_reader(move |connection, path| read::cluster_of(connection, path, run))
+            .await?;
+        let locks = self.locks.clone();
+        let lock = self.blocking(move || locks.acquire(cluster, run)).await?;
+        let epoch = self.submit(Ok(write)).await?;
+        Ok(Lease::new(run, cluster, epoch, Box::new(lock)))
+    }
+
     /// Queues `write`, now.
     fn submit(&self, write: Result<Write, StoreError>) -> BoxFuture<'static, Result<Epoch, StoreError>> {
         match (write, &self.writer) {
@@ -229,15 +240,11 @@ impl Store for SqliteJournal {
     }
 
     fn adopt(&self, run: RunId, above: Epoch) -> BoxFuture<'_, Result<Lease, StoreError>> {
-        Box::pin(async move {
-            let cluster = self
-                .with_reader(move |connection, path| read::cluster_of(connection, path, run))
-                .await?;
-            let locks = self.locks.clone();
-            let lock = self.blocking(move || locks.acquire(cluster, run)).await?;
-            let epoch = self.submit(Ok(Write::Adopt { run, above })).await?;
-            Ok(Lease::new(run, cluster, epoch, Box::new(lock)))
-        })
+        Box::pin(self.lease(run, Write::Adopt { run, above }))
+    }
+
+    fn adopt_damaged(&self, run: RunId, above: Epoch) -> BoxFuture<'_, Result<Lease, StoreError>> {
+        Box::pin(self.lease(run, Write::Mend { run, above }))
     }
 
     fn append(
@@ -304,10 +311,11 @@ impl Store for SqliteJournal {
     fn is_held(&self, run: RunId) -> BoxFuture<'_, Result<bool, StoreError>> {
         Box::pin(async move {
             let cluster = self
-                .with_reader(move |connection, path| read::lock_of(connection, path, run))
-                .await?;
-            let Some(cluster) = cluster else {
-                return Ok(false);
+                .with_reader(move |connection, path| read::cluster_of(connection, path, run))
+                .await;
+            let cluster = match cluster {
+                Err(StoreError::UnknownRun { .. }) => return Ok(false),
+                cluster => cluster?,
             };
             let locks = self.locks.clone();
             self.blocking(move || locks.is_held(cluster)).await

@@ -50,6 +50,9 @@ const MEMORY: u64 = 8;
 /// about as much as a thread's wake-up.
 const LOOK_AROUND: u64 = 8;
 
+/// The target of what the user wants to see as it happens.
+const PROGRESS: &str = "mesosflow::progress";
+
 struct Request {
     write: Write,
     acknowledge: oneshot::Sender<Outcome>,
@@ -257,6 +260,7 @@ impl Shared {
         let seconds = since.elapsed().as_secs();
         if since.elapsed() < self.patience.total {
             tracing::warn!(
+                target: PROGRESS,
                 journal = %self.path.display(),
                 "another process has been writing to the journal for {seconds} s: waiting for it"
             );

@@ -345,6 +345,7 @@ impl Store for MemoryStore {
         Box::pin(async move {
             Ok(Salvaged {
                 events: lock(&self.inner).run(run)?.events.clone(),
+                later: Vec::new(),
                 damage: None,
             })
         })

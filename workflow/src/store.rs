@@ -97,6 +97,8 @@ pub struct Snapshot {
 pub struct Salvaged {
     /// The events from the first to the last one before the damage.
     pub events: Vec<Recorded>,
+    /// Those behind the first damage that are whole, in order, with gaps where others are not.
+    pub later: Vec<Recorded>,
     /// What is damaged, and where; none where nothing is.
     pub damage: Option<String>,
 }
@@ -207,6 +209,12 @@ pub trait Store: Send + Sync + 'static {
     /// Leases an existing run under a new epoch of its cluster, higher than `above` too (`Epoch(0)` where nothing is known
     /// of one that this store does not have); refused at once with [`StoreError::Held`] while a lease lives.
     fn adopt(&self, run: RunId, above: Epoch) -> BoxFuture<'_, Result<Lease, StoreError>>;
+
+    /// Leases a run that is only to be taken down, whatever is damaged of what the store lists of it: that is set right first,
+    /// as far as the rest tells. In all else as [`adopt`](Self::adopt).
+    fn adopt_damaged(&self, run: RunId, above: Epoch) -> BoxFuture<'_, Result<Lease, StoreError>> {
+        self.adopt(run, above)
+    }
 
     /// Appends events in one transaction. The order is fixed by the call, not by the first poll of the future.
     fn append(&self, lease: &Lease, events: Vec<Arc<Recorded>>)

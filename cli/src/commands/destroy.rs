@@ -1,14 +1,12 @@
 //! `destroy`: everything that a run created is deleted.
 
 use std::collections::BTreeMap;
-
 use std::sync::Arc;
 
-use mesosflow_workflow::{
-    Epoch, FencingToken, Nonce, Purpose, Resource, Run, RunRow, RunState, Stop, SystemClock, Taken,
-};
+use mesosflow_workflow::{Epoch, Purpose, Resource, Run, RunRow, Stop, SystemClock, Taken};
 use serde::Serialize;
 
+use super::destroy_damaged::destroy_damaged;
 use crate::app::App;
 use crate::args::DestroyArgs;
 use crate::error::{CliError, Kind};
@@ -16,7 +14,7 @@ use crate::exit::Exit;
 use crate::nearest::nearest;
 use crate::runs::{self, Found};
 use crate::signals::stop_on_signals;
-use crate::wiring::{self, ClusterSpec, Journal, Ledger, ProviderKind, World};
+use crate::wiring::{self, ClusterSpec, Journal, ProviderKind, World};
 use crate::{render::progress::Progress, session};
 
 #[derive(Serialize)]
@@ -32,7 +30,7 @@ pub(crate) async fn destroy(app: &App, args: &DestroyArgs) -> Result<(), CliErro
     let row = meant(app, &journal, args).await?;
     let found = match Found::look(&journal, row.clone()).await {
         Err(damaged) if damaged.kind == Kind::DamagedRun => {
-            return destroy_damaged(app, &journal, row, damaged, args).await;
+            return destroy_damaged(app, &journal, row, args.yes).await;
         }
         found => found?,
     };
@@ -43,7 +41,13 @@ pub(crate) async fn destroy(app: &App, args: &DestroyArgs) -> Result<(), CliErro
     let command = app.places.command(&["destroy", &found.row.run.to_string()]);
     app.ui.confirm(&[loss(&found)], &command, args.yes)?;
     let spec = wiring::frozen_spec(&found.state)?;
-    let (run, world, progress) = begin(app, journal, &found, spec).await?;
+    let (run, world, progress) = match begin(app, journal.clone(), &found, spec).await {
+        // It has been confirmed already.
+        Err(damaged) if damaged.kind == Kind::DamagedRun => {
+            return destroy_damaged(app, &journal, found.row, true).await;
+        }
+        begun => begun?,
+    };
     let deleted = take_down(app, &run, &progress, world).await;
     drop(run);
     progress.end().await;
@@ -110,63 +114,6 @@ async fn take_down(
     }
 }
 
-/// A run whose history cannot be read on can still be taken down: by what is read before the damage, and by its tags.
-async fn destroy_damaged(
-    app: &App,
-    journal: &Journal,
-    row: RunRow,
-    damaged: CliError,
-    args: &DestroyArgs,
-) -> Result<(), CliError> {
-    let run = row.run;
-    let salvaged = journal.salvage(run).await?;
-    let mut events = salvaged.events.iter();
-    // Without its first event nobody knows where to look.
-    let Some(mut state) = events.next().and_then(|first| RunState::begin(first).ok()) else {
-        return Err(damaged.hint(format!(
-            "its beginning is lost too: `mesosflow list --orphans` shows what carries the tags of run {run}"
-        )));
-    };
-    for recorded in events {
-        if state.apply(recorded).is_err() {
-            break;
-        }
-    }
-    let command = app.places.command(&["destroy", &run.to_string()]);
-    let found = Found {
-        held: journal.is_held(run).await?,
-        row,
-        state,
-    };
-    runs::refuse_held(journal, &found).await?;
-    let read = format!(
-        "the history of run `{run}` can be read up to event {} only; what came later is found by its tags",
-        found.state.seq
-    );
-    app.ui.confirm(&[read, loss(&found)], &command, args.yes)?;
-    let spec = wiring::frozen_spec(&found.state)?;
-    let run_dir = app.places.make_run_dir(run).map_err(|error| {
-        CliError::new(Exit::Failed, format!("cannot make the folder of run `{run}`")).because_of(&error)
-    })?;
-    let lease = journal.adopt(run, Epoch(0)).await?;
-    let token = FencingToken {
-        cluster: lease.cluster(),
-        epoch: lease.epoch(),
-        nonce: Nonce::generate(),
-    };
-    let key = wiring::key_if_kept(&found.state);
-    let world = wiring::open_world(spec, &found.state, &run_dir, token, &key).await?;
-    let ledger = Ledger::Salvaged(found.state.resources.clone());
-    let mut told = |resource: &Resource| {
-        app.ui
-            .note(&format!("deleted {} {}", resource.kind, resource.name));
-    };
-    let deleted = wiring::delete(&ledger, run, &world, &mut told).await;
-    let deleted = deleted.map_err(|error| error.hint(format!("to try again: {command}")))?;
-    journal.retire(&lease).await?;
-    tell(app, &found, deleted)
-}
-
 /// The run to take down: by its id, by its cluster, or the only one that has a cluster.
 async fn meant(app: &App, journal: &Journal, args: &DestroyArgs) -> Result<RunRow, CliError> {
     if args.run.is_some() {
@@ -202,7 +149,7 @@ fn is_lent(found: &Found) -> bool {
 }
 
 /// What would be lost.
-fn loss(found: &Found) -> String {
+pub(super) fn loss(found: &Found) -> String {
     if is_lent(found) {
         return format!(
             "cluster `{}` of run `{}` is stopped, and its key and its mark are taken off the hosts; \
@@ -229,7 +176,7 @@ fn loss(found: &Found) -> String {
     )
 }
 
-fn tell(app: &App, found: &Found, deleted: Vec<Resource>) -> Result<(), CliError> {
+pub(super) fn tell(app: &App, found: &Found, deleted: Vec<Resource>) -> Result<(), CliError> {
     let run = found.row.run.to_string();
     if app.ui.json {
         return app.ui.document(&Destroyed {

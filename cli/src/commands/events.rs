@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mesosflow_workflow::{Recorded, RunId, RunState, Seq, StoreError};
+use serde::Serialize;
 
 use crate::app::App;
 use crate::args::EventsArgs;
@@ -47,6 +48,14 @@ pub(crate) async fn events(app: &App, args: &EventsArgs) -> Result<(), CliError>
     }
 }
 
+/// An event behind a damaged one.
+#[derive(Serialize)]
+struct Behind<'a> {
+    #[serde(flatten)]
+    recorded: &'a Recorded,
+    behind_damage: bool,
+}
+
 struct Printer<'a> {
     app: &'a App,
     state: Option<RunState>,
@@ -61,9 +70,29 @@ impl Printer<'_> {
         last: Seq,
         damaged: StoreError,
     ) -> Result<(), CliError> {
-        for recorded in &journal.salvage(run).await?.events {
+        let salvaged = journal.salvage(run).await?;
+        for recorded in &salvaged.events {
             if recorded.seq > last {
                 self.print(recorded)?;
+            }
+        }
+        let mut later = salvaged
+            .later
+            .iter()
+            .filter(|recorded| recorded.seq > last)
+            .peekable();
+        if let (Some(what), Some(_), false) = (&salvaged.damage, later.peek(), self.app.ui.json) {
+            self.app
+                .ui
+                .line(&format!("     -- damaged: {what}; what is whole behind it:"))?;
+        }
+        for recorded in later {
+            match self.app.ui.json {
+                true => self.app.ui.object(&Behind {
+                    recorded,
+                    behind_damage: true,
+                })?,
+                false => self.print(recorded)?,
             }
         }
         Err(damaged.into())

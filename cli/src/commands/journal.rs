@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use mesosflow_workflow::Seq;
+use mesosflow_workflow::{RunId, Seq, StoreError};
 use serde::Serialize;
 
 use crate::app::App;
-use crate::error::CliError;
+use crate::error::{CliError, Kind};
 use crate::exit::Exit;
 use crate::runs;
-use crate::wiring::{self, JournalReport};
+use crate::wiring::{self, Journal, JournalReport};
 
 /// How many events are read at a time.
 const PAGE: usize = 1024;
@@ -199,6 +199,15 @@ fn restore(app: &App, dir: &Path) -> Result<(), CliError> {
                 .hint("move it away first, with its `-wal`; or name another place with --journal"),
         );
     }
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    if Path::new(&log).exists() {
+        return Err(CliError::refused(format!(
+            "`{}` is left of a journal that was there, and would be taken for the restored one's",
+            Path::new(&log).display()
+        ))
+        .hint("move it away too: what was committed last to that journal is in it"));
+    }
     // The keys first: a journal without them could not be driven. One that is there stays.
     let folders = match std::fs::read_dir(dir.join(FOLDERS)) {
         Ok(entries) => entries.collect::<Result<Vec<_>, _>>().map_err(failed)?,
@@ -227,20 +236,43 @@ async fn export(app: &App, args: &ExportArgs) -> Result<(), CliError> {
         Some(run) => vec![runs::choose(app, &journal, Some(run)).await?],
         None => journal.runs().await?,
     };
+    let mut damaged = None;
     for row in rows {
-        let mut last = Seq(0);
-        loop {
-            let page = journal.read(row.run, last, PAGE).await?;
-            for recorded in &page {
-                app.ui.object(recorded)?;
-                last = recorded.seq;
+        match export_run(app, &journal, row.run).await {
+            Err(error) if error.kind == Kind::DamagedRun => {
+                app.ui.warn(&error.message);
+                damaged = damaged.or(Some(error));
             }
-            if page.len() < PAGE {
-                break;
-            }
+            exported => exported?,
         }
     }
-    Ok(())
+    damaged.map_or(Ok(()), Err)
+}
+
+/// Prints the events of a run; of a damaged one those that are whole, before it is told what is damaged.
+async fn export_run(app: &App, journal: &Journal, run: RunId) -> Result<(), CliError> {
+    let mut last = Seq(0);
+    loop {
+        let page = match journal.read(run, last, PAGE).await {
+            Err(damaged @ StoreError::DamagedRun { .. }) => {
+                let salvaged = journal.salvage(run).await?;
+                for recorded in salvaged.events.iter().chain(&salvaged.later) {
+                    if recorded.seq > last {
+                        app.ui.object(recorded)?;
+                    }
+                }
+                return Err(damaged.into());
+            }
+            page => page?,
+        };
+        for recorded in &page {
+            app.ui.object(recorded)?;
+            last = recorded.seq;
+        }
+        if page.len() < PAGE {
+            return Ok(());
+        }
+    }
 }
 
 fn no_journal(path: &Path) -> CliError {

@@ -2,6 +2,7 @@
 
 mod completions;
 mod destroy;
+mod destroy_damaged;
 mod events;
 pub(crate) mod journal;
 mod list;
@@ -20,6 +21,12 @@ use crate::error::CliError;
 
 /// Does what was asked for.
 pub(crate) async fn dispatch(app: &App, command: Command) -> Result<(), CliError> {
+    let destroys = matches!(command, Command::Destroy(_));
+    let done = carry_out(app, command).await;
+    done.map_err(|error| error.on_journal(&app.places, destroys))
+}
+
+async fn carry_out(app: &App, command: Command) -> Result<(), CliError> {
     match command {
         Command::Run(args) => run::run(app, &args).await,
         Command::Resume(args) => resume::resume(app, &args).await,

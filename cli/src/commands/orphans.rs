@@ -8,7 +8,6 @@ use crate::app::App;
 use crate::args::ListArgs;
 use crate::error::CliError;
 use crate::render::table::table;
-use crate::runs::Found;
 use crate::wiring::{self, ClusterSpec, ProviderKind, Tagged};
 
 #[derive(Serialize)]
@@ -63,14 +62,12 @@ pub(crate) async fn orphans(app: &App, args: &ListArgs) -> Result<(), CliError> 
     ))
 }
 
-/// The runs of this journal, and whether each is over for good.
+/// The runs of this journal, and whether each is over for good: as they are listed, so that a damaged one is known too.
 async fn known(app: &App) -> Result<BTreeMap<String, bool>, CliError> {
     let mut known = BTreeMap::new();
     if let Some(journal) = app.existing_journal()? {
         for row in journal.runs().await? {
-            let run = row.run.to_string();
-            let found = Found::look(&journal, row).await?;
-            known.insert(run, found.state.destroyed && !found.row.owns_cluster);
+            known.insert(row.run.to_string(), row.summary.destroyed && !row.owns_cluster);
         }
     }
     Ok(known)

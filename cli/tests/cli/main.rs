@@ -5,6 +5,7 @@
 mod bad_input;
 mod care;
 mod chosen_run;
+mod damaged;
 mod hosts;
 mod journals;
 mod logs;

@@ -110,7 +110,13 @@ impl Bench {
             CatalogueEntry::new(step("hdfs-format"), "2.17", "ephemeral HDFS formatted").destructive(),
             CatalogueEntry::new(step("hdfs-start"), "2.17", "ephemeral HDFS started"),
         ];
-        let spec = serde_json::json!({"cluster": cluster, "local": {"engine": "/nowhere/engine"}});
+        let own = self.path("bin/podman");
+        let engine = if own.exists() {
+            own
+        } else {
+            "/nowhere/engine".into()
+        };
+        let spec = serde_json::json!({"cluster": cluster, "local": {"engine": engine}});
         let new = NewRun {
             workflow: "deploy".to_owned(),
             cluster_id: ClusterId::of_run(id(run)),

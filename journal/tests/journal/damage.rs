@@ -36,7 +36,7 @@ fn refusal(path: &Path) -> StoreError {
 }
 
 /// A closed journal with three runs of 200 events each, whose clusters are still there.
-async fn three() -> (tempfile::TempDir, PathBuf, Vec<Vec<Recorded>>) {
+pub(crate) async fn three() -> (tempfile::TempDir, PathBuf, Vec<Vec<Recorded>>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.sqlite");
     let journal = SqliteJournal::open(&path).unwrap();
@@ -152,6 +152,7 @@ async fn a_letter_changed_in_one_run_stops_that_run_alone() {
         assert_eq!(journal.read(run, Seq(100), 512).await.unwrap(), history[100..]);
         let salvaged = journal.salvage(run).await.unwrap();
         assert_eq!(salvaged.events, history[..99]);
+        assert_eq!(salvaged.later, history[100..]);
         assert_eq!(salvaged.damage.unwrap(), "event 100 is not what was written");
         damaged.push(run);
     }

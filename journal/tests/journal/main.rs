@@ -15,3 +15,4 @@ mod long;
 mod processes;
 mod rights;
 mod saved;
+mod taken_down;

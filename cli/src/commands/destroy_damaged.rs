@@ -1,0 +1,276 @@
+//! `destroy` of a run that is damaged in the journal: by what can still be read of it, and by the tags on what it made.
+
+use jiff::Timestamp;
+use mesosflow_workflow::{
+    EVENT_FORMAT, Epoch, Event, FencingToken, Generation, Lease, Nonce, Purpose, Recorded, Resource, RunRow,
+    RunState, Salvaged, Seq,
+};
+
+use super::destroy::{loss, tell};
+use crate::app::App;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::runs::Found;
+use crate::wiring::{self, ClusterSpec, Journal, Ledger, ProviderKind};
+
+/// Takes a damaged run down. What becomes of it is written behind its history, which is read on by nobody but this.
+pub(super) async fn destroy_damaged(
+    app: &App,
+    journal: &Journal,
+    row: RunRow,
+    yes: bool,
+) -> Result<(), CliError> {
+    let run = row.run;
+    let salvaged = journal.salvage(run).await?;
+    let state = what_is_left(&row, &salvaged)?;
+    let held = journal.is_held(run).await?;
+    let found = Found { row, held, state };
+    if held {
+        // The lock itself knows its holder. If that has just gone, the lease is dropped again at once.
+        drop(journal.adopt_damaged(run, Epoch(0)).await?);
+    }
+    if found.row.summary.destroyed && found.state.resources.is_empty() && !found.row.owns_cluster {
+        return tell(app, &found, Vec::new());
+    }
+    let command = app.places.command(&["destroy", &run.to_string()]);
+    app.ui
+        .confirm(&[damage(&found, &salvaged), loss(&found)], &command, yes)?;
+    let again = |error: CliError| error.hint(format!("to try again: {command}"));
+    let lease = journal.adopt_damaged(run, found.state.epoch).await?;
+    let mut history = Behind::new(journal, &lease, &found);
+    history.adopted().await?;
+    let mut gone = Vec::new();
+    let deleted = take_down(app, &found, &lease, history.nonce, &mut gone).await;
+    history.deleted(gone).await?;
+    let deleted = deleted.map_err(again)?;
+    journal.retire(&lease).await?;
+    tell(app, &found, deleted)
+}
+
+/// What is said before somebody is asked.
+fn damage(found: &Found, salvaged: &Salvaged) -> String {
+    let run = found.row.run;
+    match &salvaged.damage {
+        Some(what) => format!(
+            "the history of run `{run}` is damaged ({what}): {} of its events can be read; what else it made is found by its tags",
+            salvaged.events.len() + salvaged.later.len()
+        ),
+        None => format!("what the journal lists of run `{run}` is damaged: it is set right from its history"),
+    }
+}
+
+/// Deletes what is known of and what carries the run's tags. `gone` gets everything that is certain not to be there any more;
+/// what was there before is returned.
+async fn take_down(
+    app: &App,
+    found: &Found,
+    lease: &Lease,
+    nonce: Nonce,
+    gone: &mut Vec<Resource>,
+) -> Result<Vec<Resource>, CliError> {
+    let run = found.row.run;
+    let run_dir = app.places.make_run_dir(run).map_err(|error| {
+        CliError::new(Exit::Failed, format!("cannot make the folder of run `{run}`")).because_of(&error)
+    })?;
+    let spec = spec(app, found, &run_dir)?;
+    let token = FencingToken {
+        cluster: lease.cluster(),
+        epoch: lease.epoch(),
+        nonce,
+    };
+    let key = wiring::key_if_kept(&found.state);
+    let opened = wiring::open_world(spec, &found.state, &run_dir, token, &key).await;
+    let world = opened.map_err(|error| CliError {
+        exit: Exit::Failed,
+        ..error
+    })?;
+    // What the history knows may be gone for long.
+    let there = wiring::owned(&world).await?;
+    let ledger = Ledger::Salvaged(found.state.resources.clone());
+    let mut told = |resource: &Resource| {
+        if there.contains(resource) {
+            app.ui
+                .note(&format!("deleted {} {}", resource.kind, resource.name));
+        }
+        gone.push(resource.clone());
+    };
+    let mut deleted = wiring::delete(&ledger, run, &world, &mut told).await?;
+    deleted.retain(|resource| there.contains(resource));
+    Ok(deleted)
+}
+
+/// The state of a run as far as its history tells it: with gaps. Without its first event, what the journal lists stands in.
+fn what_is_left(row: &RunRow, salvaged: &Salvaged) -> Result<RunState, CliError> {
+    let mut events = salvaged.events.iter().chain(&salvaged.later).peekable();
+    let first = match events.next_if(|event| event.seq == Seq::FIRST) {
+        Some(first) => first.clone(),
+        None => beginning(row),
+    };
+    let mut state = RunState::begin(&first).map_err(|error| {
+        CliError::new(
+            Exit::Journal,
+            format!("run `{}` does not begin as a run does", row.run),
+        )
+        .because_of(&error)
+    })?;
+    for recorded in events {
+        // What lies between is lost: this one counts as the next.
+        state.seq = Seq(recorded.seq.0 - 1);
+        state.epoch = state.epoch.max(recorded.epoch);
+        if !matches!(recorded.event, Event::ReplayRequested { .. }) {
+            state.generation = recorded.generation;
+        }
+        if state.apply(recorded).is_err() {
+            note_resource(&mut state, &recorded.event);
+        }
+    }
+    Ok(state)
+}
+
+/// What exists counts, whatever else of the history is missing.
+fn note_resource(state: &mut RunState, event: &Event) {
+    if let Event::ResourceCreated { resource, .. } = event
+        && !state.resources.contains(resource)
+    {
+        state.resources.push(resource.clone());
+    }
+}
+
+/// A first event in the place of the one that is lost: it knows the cluster, and no spec.
+fn beginning(row: &RunRow) -> Recorded {
+    Recorded {
+        run: row.run,
+        seq: Seq::FIRST,
+        at: row.created_at,
+        epoch: Epoch::FIRST,
+        generation: Generation::FIRST,
+        format: row.format.min(EVENT_FORMAT),
+        event: Event::RunStarted {
+            workflow: row.workflow.clone(),
+            cluster: row.cluster.clone(),
+            cluster_id: Some(row.cluster_id),
+            provider: row.provider.clone(),
+            spec: serde_json::Value::Null,
+            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+            catalogue: wiring::catalogue(),
+            nonce: None,
+        },
+    }
+}
+
+/// The spec that was frozen into the run; one that is lost is replaced as far as deleting needs it.
+fn spec(app: &App, found: &Found, run_dir: &std::path::Path) -> Result<ClusterSpec, CliError> {
+    if !found.state.spec.is_null() {
+        return wiring::frozen_spec(&found.state);
+    }
+    let row = &found.row;
+    let lost = |message: String| CliError::new(Exit::Journal, message);
+    let provider = [ProviderKind::Local, ProviderKind::Ec2, ProviderKind::Hosts]
+        .into_iter()
+        .find(|kind| kind.as_str() == row.provider)
+        .ok_or_else(|| {
+            lost(format!(
+                "nothing says any more which provider run `{}` is of",
+                row.run
+            ))
+        })?;
+    let mut spec = ClusterSpec {
+        cluster: row.cluster.clone(),
+        provider,
+        ..ClusterSpec::default()
+    };
+    match provider {
+        ProviderKind::Local => Ok(spec),
+        ProviderKind::Hosts => {
+            spec.hosts = wiring::awaited_hosts(&found.state, run_dir);
+            if spec.hosts.nodes.is_empty() {
+                return Err(lost(format!("the list of run `{}`'s hosts is lost with its first event", row.run)).hint(
+                    "on each host, take the line with the run's id out of `authorized_keys`, and delete the run's mark",
+                ));
+            }
+            Ok(spec)
+        }
+        ProviderKind::Ec2 => {
+            let look = ["list", "--orphans", "--provider", "ec2", "--region", "REGION"];
+            Err(lost(format!(
+                "the region of run `{}` is lost with its first event, and without it nothing can be deleted",
+                row.run
+            ))
+            .hint(format!(
+                "`{}` shows what carries its tags in a region, to be deleted there by hand",
+                app.places.command(&look)
+            )))
+        }
+    }
+}
+
+/// What is written behind a damaged history.
+struct Behind<'a> {
+    journal: &'a Journal,
+    lease: &'a Lease,
+    nonce: Nonce,
+    next: Seq,
+    generation: Generation,
+}
+
+impl<'a> Behind<'a> {
+    fn new(journal: &'a Journal, lease: &'a Lease, found: &Found) -> Self {
+        let last = found.state.seq.max(found.row.summary.seq);
+        Self {
+            journal,
+            lease,
+            nonce: Nonce::generate(),
+            next: last.next(),
+            generation: found.state.generation.max(found.row.summary.generation),
+        }
+    }
+
+    /// From now on the run is listed as destroyed, and nobody resumes it.
+    async fn adopted(&mut self) -> Result<(), CliError> {
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let adopted = Event::RunAdopted {
+            purpose: Purpose::Destroy,
+            pid: std::process::id(),
+            host: host.trim().to_owned(),
+            nonce: Some(self.nonce),
+        };
+        self.append(vec![adopted]).await
+    }
+
+    /// What is gone is not counted another time.
+    async fn deleted(&mut self, resources: Vec<Resource>) -> Result<(), CliError> {
+        let deleted = |resource| Event::ResourceDeleted { resource };
+        self.append(resources.into_iter().map(deleted).collect()).await
+    }
+
+    async fn append(&mut self, events: Vec<Event>) -> Result<(), CliError> {
+        match self.try_append(events.clone()).await {
+            // Where the end of the history cannot be read, the journal itself knows the number.
+            Err(mesosflow_workflow::StoreError::OutOfSequence { expected, .. }) => {
+                self.next = expected;
+                Ok(self.try_append(events).await?)
+            }
+            appended => Ok(appended?),
+        }
+    }
+
+    async fn try_append(&mut self, events: Vec<Event>) -> Result<(), mesosflow_workflow::StoreError> {
+        let mut next = self.next;
+        let mut recorded = Vec::new();
+        for event in events {
+            recorded.push(std::sync::Arc::new(Recorded {
+                run: self.lease.run(),
+                seq: next,
+                at: Timestamp::now(),
+                epoch: self.lease.epoch(),
+                generation: self.generation,
+                format: EVENT_FORMAT,
+                event,
+            }));
+            next = next.next();
+        }
+        self.journal.append(self.lease, recorded).await?;
+        self.next = next;
+        Ok(())
+    }
+}

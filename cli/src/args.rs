@@ -233,6 +233,9 @@ pub(crate) struct DestroyArgs {
     /// The run that owns this cluster
     #[arg(long, value_name = "NAME")]
     pub(crate) cluster: Option<String>,
+    /// Even where the nodes obey a driver that this journal does not know
+    #[arg(long)]
+    pub(crate) take_over: bool,
     /// Do not ask
     #[arg(long, short)]
     pub(crate) yes: bool,

@@ -154,7 +154,7 @@ pub(crate) async fn strangers(
     state: &RunState,
     run_dir: &Path,
 ) -> Result<Vec<Driver>, CliError> {
-    let key = mesosflow_steps::key_of(state);
+    let key = key_if_kept(state);
     let opened = World::open(spec.clone(), state.run, run_dir, None, &key).await;
     let world = opened.map_err(|error| {
         let message = format!("cannot look at the nodes of run `{}`", state.run);
@@ -193,8 +193,8 @@ pub(crate) async fn guard(app: &App, world: &World, state: &RunState) -> Result<
         .because_of(&error)
         .hint("use the journal of that driver")
         .hint(format!(
-            "if it is lost, take the cluster over first: {}",
-            app.places.command(&["resume", &run, "--take-over"])
+            "if that is lost: {}",
+            app.places.command(&["destroy", &run, "--take-over"])
         ))
     })
 }

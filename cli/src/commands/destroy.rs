@@ -30,7 +30,7 @@ pub(crate) async fn destroy(app: &App, args: &DestroyArgs) -> Result<(), CliErro
     let row = meant(app, &journal, args).await?;
     let found = match Found::look(&journal, row.clone()).await {
         Err(damaged) if damaged.kind == Kind::DamagedRun => {
-            return destroy_damaged(app, &journal, row, args.yes).await;
+            return destroy_damaged(app, &journal, row, args, false).await;
         }
         found => found?,
     };
@@ -41,10 +41,10 @@ pub(crate) async fn destroy(app: &App, args: &DestroyArgs) -> Result<(), CliErro
     let command = app.places.command(&["destroy", &found.row.run.to_string()]);
     app.ui.confirm(&[loss(&found)], &command, args.yes)?;
     let spec = wiring::frozen_spec(&found.state)?;
-    let (run, world, progress) = match begin(app, journal.clone(), &found, spec).await {
+    let (run, world, progress) = match begin(app, journal.clone(), &found, spec, args).await {
         // It has been confirmed already.
         Err(damaged) if damaged.kind == Kind::DamagedRun => {
-            return destroy_damaged(app, &journal, found.row, true).await;
+            return destroy_damaged(app, &journal, found.row, args, true).await;
         }
         begun => begun?,
     };
@@ -65,6 +65,7 @@ async fn begin(
     journal: Journal,
     found: &Found,
     spec: ClusterSpec,
+    args: &DestroyArgs,
 ) -> Result<(Run, World, Progress), CliError> {
     let run = found.row.run;
     let run_dir = app
@@ -74,18 +75,25 @@ async fn begin(
     let run_dir = run_dir.map_err(|error| {
         CliError::new(Exit::Failed, format!("cannot make the folder of run `{run}`")).because_of(&error)
     })?;
+    let over = match args.take_over {
+        true => wiring::strangers(&spec, &found.state, &run_dir).await?,
+        false => Vec::new(),
+    };
+    let above = over.iter().map(|driver| driver.epoch).max().unwrap_or(Epoch(0));
     let clock = Arc::new(SystemClock);
-    let taken = Taken::take(journal, clock, run, Some(found.state.seq), Epoch(0)).await?;
+    let taken = Taken::take(journal, clock, run, Some(found.state.seq), above).await?;
     tracing::info!(%run, version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "destroys");
-    let key = wiring::key_if_kept(taken.state());
-    let opened = wiring::open_world(spec, taken.state(), &run_dir, taken.token(), &key).await;
+    let mut state = taken.state().clone();
+    state.drivers.extend(&over);
+    let key = wiring::key_if_kept(&state);
+    let opened = wiring::open_world(spec, &state, &run_dir, taken.token(), &key).await;
     let world = opened.map_err(|error| CliError {
         exit: Exit::Failed,
         ..error
     })?;
     wiring::guard(app, &world, &found.state).await?;
     let progress = Progress::begin(app.ui, Some(found.state.clone()));
-    let adopter = session::adopter(Purpose::Destroy, found, Vec::new());
+    let adopter = session::adopter(Purpose::Destroy, found, over);
     match taken.begin(adopter, progress.observer()).await {
         Ok(run) => Ok((run, world, progress)),
         Err(error) => {

@@ -1,13 +1,16 @@
 //! `destroy` of a run that is damaged in the journal: by what can still be read of it, and by the tags on what it made.
 
+use std::path::PathBuf;
+
 use jiff::Timestamp;
 use mesosflow_workflow::{
-    EVENT_FORMAT, Epoch, Event, FencingToken, Generation, Lease, Nonce, Purpose, Recorded, Resource, RunRow,
-    RunState, Salvaged, Seq,
+    Driver, EVENT_FORMAT, Epoch, Event, FencingToken, Generation, Lease, Nonce, Purpose, Recorded, Resource,
+    RunId, RunRow, RunState, Salvaged, Seq,
 };
 
 use super::destroy::{loss, tell};
 use crate::app::App;
+use crate::args::DestroyArgs;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::runs::Found;
@@ -18,13 +21,14 @@ pub(super) async fn destroy_damaged(
     app: &App,
     journal: &Journal,
     row: RunRow,
-    yes: bool,
+    args: &DestroyArgs,
+    has_agreed: bool,
 ) -> Result<(), CliError> {
     let run = row.run;
     let salvaged = journal.salvage(run).await?;
     let state = what_is_left(&row, &salvaged)?;
     let held = journal.is_held(run).await?;
-    let found = Found { row, held, state };
+    let mut found = Found { row, held, state };
     if held {
         // The lock itself knows its holder. If that has just gone, the lease is dropped again at once.
         drop(journal.adopt_damaged(run, Epoch(0)).await?);
@@ -33,8 +37,17 @@ pub(super) async fn destroy_damaged(
         return tell(app, &found, Vec::new());
     }
     let command = app.places.command(&["destroy", &run.to_string()]);
-    app.ui
-        .confirm(&[damage(&found, &salvaged), loss(&found)], &command, yes)?;
+    app.ui.confirm(
+        &[damage(&found, &salvaged), loss(&found)],
+        &command,
+        args.yes || has_agreed,
+    )?;
+    if args.take_over {
+        let run_dir = run_dir(app, run)?;
+        let spec = spec(app, &found, &run_dir)?;
+        let strangers = wiring::strangers(&spec, &found.state, &run_dir).await?;
+        found.state.drivers.extend(strangers);
+    }
     let again = |error: CliError| error.hint(format!("to try again: {command}"));
     let lease = journal.adopt_damaged(run, found.state.epoch).await?;
     let mut history = Behind::new(journal, &lease, &found);
@@ -45,6 +58,12 @@ pub(super) async fn destroy_damaged(
     let deleted = deleted.map_err(again)?;
     journal.retire(&lease).await?;
     tell(app, &found, deleted)
+}
+
+fn run_dir(app: &App, run: RunId) -> Result<PathBuf, CliError> {
+    app.places.make_run_dir(run).map_err(|error| {
+        CliError::new(Exit::Failed, format!("cannot make the folder of run `{run}`")).because_of(&error)
+    })
 }
 
 /// What is said before somebody is asked.
@@ -69,9 +88,7 @@ async fn take_down(
     gone: &mut Vec<Resource>,
 ) -> Result<Vec<Resource>, CliError> {
     let run = found.row.run;
-    let run_dir = app.places.make_run_dir(run).map_err(|error| {
-        CliError::new(Exit::Failed, format!("cannot make the folder of run `{run}`")).because_of(&error)
-    })?;
+    let run_dir = run_dir(app, run)?;
     let spec = spec(app, found, &run_dir)?;
     let token = FencingToken {
         cluster: lease.cluster(),
@@ -84,6 +101,7 @@ async fn take_down(
         exit: Exit::Failed,
         ..error
     })?;
+    wiring::guard(app, &world, &found.state).await?;
     // What the history knows may be gone for long.
     let there = wiring::owned(&world).await?;
     let ledger = Ledger::Salvaged(found.state.resources.clone());
@@ -121,18 +139,27 @@ fn what_is_left(row: &RunRow, salvaged: &Salvaged) -> Result<RunState, CliError>
             state.generation = recorded.generation;
         }
         if state.apply(recorded).is_err() {
-            note_resource(&mut state, &recorded.event);
+            note(&mut state, recorded);
         }
     }
     Ok(state)
 }
 
-/// What exists counts, whatever else of the history is missing.
-fn note_resource(state: &mut RunState, event: &Event) {
-    if let Event::ResourceCreated { resource, .. } = event
-        && !state.resources.contains(resource)
-    {
-        state.resources.push(resource.clone());
+/// What exists counts, and who drove it, whatever else of the history is missing.
+fn note(state: &mut RunState, recorded: &Recorded) {
+    match &recorded.event {
+        Event::ResourceCreated { resource, .. } if !state.resources.contains(resource) => {
+            state.resources.push(resource.clone());
+        }
+        Event::RunAdopted {
+            nonce: Some(nonce), ..
+        } => {
+            state.drivers.insert(Driver {
+                epoch: recorded.epoch,
+                nonce: *nonce,
+            });
+        }
+        _ => {}
     }
 }
 
@@ -233,6 +260,7 @@ impl<'a> Behind<'a> {
             pid: std::process::id(),
             host: host.trim().to_owned(),
             nonce: Some(self.nonce),
+            over: Vec::new(),
         };
         self.append(vec![adopted]).await
     }

@@ -50,6 +50,7 @@ async fn can_be_taken_down(path: &Path, history: &[Recorded], case: &str) {
             pid: 1,
             host: "here".into(),
             nonce: None,
+            over: Vec::new(),
         },
         ..last.clone()
     };

@@ -41,12 +41,10 @@ pub(crate) fn mend(connection: &Connection, run: RunId) -> Result<(), Refusal> {
 }
 
 /// Whether the index of the list of runs leads to the row of `run`, and to no other.
-fn is_led_to(connection: &Connection, record: &RunRecord, run: RunId) -> bool {
-    let number = connection.query_row(
-        "SELECT number FROM runs WHERE run = ?1",
-        [run.to_string()],
-        |row| row.get::<_, i64>(0),
-    );
+pub(crate) fn is_led_to(connection: &Connection, record: &RunRecord, run: RunId) -> bool {
+    let number = connection
+        .prepare_cached("SELECT number FROM runs WHERE run = ?1")
+        .and_then(|mut select| select.query_row([run.to_string()], |row| row.get::<_, i64>(0)));
     number.is_ok_and(|number| number == record.number)
 }
 

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::damaged;
 use crate::ledger::{ClusterRecord, RunRecord, integer};
-use crate::mend::mend;
+use crate::mend::{is_led_to, mend};
 use crate::row::{EventRow, parsed};
 use crate::snapshot::SnapshotRow;
 
@@ -248,6 +248,9 @@ impl<'a> Transaction<'a> {
         let record = RunRecord::of(self.connection, run)?.ok_or(StoreError::UnknownRun { run })?;
         if !record.is_whole() {
             return Err(damaged(run, "its row in the list of runs is not what was written").into());
+        }
+        if !is_led_to(self.connection, &record, run) {
+            return Err(damaged(run, "the index of the list of runs does not lead to it").into());
         }
         ClusterRecord::numbered(self.connection, record.cluster)?
             .filter(ClusterRecord::is_whole)

@@ -60,7 +60,8 @@ impl ClusterRecord {
 
     /// The row of the cluster `id`.
     pub(crate) fn of(connection: &Connection, id: ClusterId) -> rusqlite::Result<Option<Self>> {
-        found_without_index("clusters", |from| {
+        let is_it = |found: &Self| found.is_whole() && found.id == id.to_string();
+        found_without_index("clusters", is_it, |from| {
             connection
                 .prepare_cached(&format!("SELECT {CLUSTER_COLUMNS} FROM {from} WHERE id = ?1"))?
                 .query_row([id.to_string()], Self::read)
@@ -205,7 +206,8 @@ impl RunRecord {
 
     /// The row of `run`: by its id, and where that is damaged, by whose events stand behind its number.
     pub(crate) fn of(connection: &Connection, run: RunId) -> rusqlite::Result<Option<Self>> {
-        let found = found_without_index("runs", |from| {
+        let is_it = |found: &Self| found.is_whole() && found.run == run.to_string();
+        let found = found_without_index("runs", is_it, |from| {
             connection
                 .prepare_cached(&format!("SELECT {RUN_COLUMNS} FROM {from} WHERE run = ?1"))?
                 .query_row([run.to_string()], Self::read)
@@ -371,18 +373,17 @@ fn summary_of(
     })
 }
 
-/// Looks for a row in a table, and once more without its indices: a damaged one finds nothing where there is something, or
-/// fails.
+/// Looks for a row in a table, and once more without its indices: a damaged one finds nothing where there is something, finds
+/// another row, or fails.
 fn found_without_index<T>(
     table: &str,
+    is_it: impl Fn(&T) -> bool,
     select: impl Fn(&str) -> rusqlite::Result<Option<T>>,
 ) -> rusqlite::Result<Option<T>> {
     match select(table) {
-        Ok(None) => select(&format!("{table} NOT INDEXED")),
-        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
-            select(&format!("{table} NOT INDEXED"))
-        }
-        found => found,
+        Ok(Some(found)) if is_it(&found) => Ok(Some(found)),
+        Err(error) if error.sqlite_error_code() != Some(ErrorCode::DatabaseCorrupt) => Err(error),
+        _ => select(&format!("{table} NOT INDEXED")),
     }
 }
 

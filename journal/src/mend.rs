@@ -24,7 +24,7 @@ pub(crate) fn mend(connection: &Connection, run: RunId) -> Result<(), Refusal> {
     let last = last.map_or(record.seq, |last| integer(last.0));
     let cluster = ClusterRecord::numbered(connection, record.cluster)?;
     let is_whole = record.is_whole() && cluster.is_some_and(|cluster| cluster.is_whole());
-    if is_whole && last >= record.seq && is_led_to(connection, run) {
+    if is_whole && last >= record.seq && is_led_to(connection, &record, run) {
         return Ok(());
     }
     let told = recover::told(connection, Path::new(&path), &record)?
@@ -40,13 +40,12 @@ pub(crate) fn mend(connection: &Connection, run: RunId) -> Result<(), Refusal> {
     })
 }
 
-/// Whether the index of the list of runs leads to `run`.
-fn is_led_to(connection: &Connection, run: RunId) -> bool {
-    let mut select = match connection.prepare_cached("SELECT number FROM runs WHERE run = ?1") {
-        Ok(select) => select,
-        Err(_) => return false,
-    };
-    select.exists([run.to_string()]).unwrap_or(false)
+/// Whether the index of the list of runs leads to the row of `run`, and to no other.
+pub(crate) fn is_led_to(connection: &Connection, record: &RunRecord, run: RunId) -> bool {
+    let number = connection
+        .prepare_cached("SELECT number FROM runs WHERE run = ?1")
+        .and_then(|mut select| select.query_row([run.to_string()], |row| row.get::<_, i64>(0)));
+    number.is_ok_and(|number| number == record.number)
 }
 
 /// Writes the row of the run's cluster anew, and returns its number.

@@ -1,11 +1,12 @@
 //! `destroy` of a run that is damaged in the journal: by what can still be read of it, and by the tags on what it made.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use mesosflow_workflow::{
     Driver, EVENT_FORMAT, Epoch, Event, FencingToken, Generation, Lease, Nonce, Purpose, Recorded, Resource,
-    RunId, RunRow, RunState, Salvaged, Seq,
+    RunId, RunRow, RunState, Salvaged, Seq, StoreError,
 };
 
 use super::destroy::{loss, tell};
@@ -42,9 +43,10 @@ pub(super) async fn destroy_damaged(
         &command,
         args.yes || has_agreed,
     )?;
+    // What cannot be deleted is not recorded as destroyed.
+    let run_dir = run_dir(app, run)?;
+    let spec = spec(app, &found, &run_dir)?;
     if args.take_over {
-        let run_dir = run_dir(app, run)?;
-        let spec = spec(app, &found, &run_dir)?;
         let strangers = wiring::strangers(&spec, &found.state, &run_dir).await?;
         found.state.drivers.extend(strangers);
     }
@@ -53,7 +55,7 @@ pub(super) async fn destroy_damaged(
     let mut history = Behind::new(journal, &lease, &found);
     history.adopted().await?;
     let mut gone = Vec::new();
-    let deleted = take_down(app, &found, &lease, history.nonce, &mut gone).await;
+    let deleted = take_down(app, &found, (spec, &run_dir), &lease, history.nonce, &mut gone).await;
     history.deleted(gone).await?;
     let deleted = deleted.map_err(again)?;
     journal.retire(&lease).await?;
@@ -83,20 +85,19 @@ fn damage(found: &Found, salvaged: &Salvaged) -> String {
 async fn take_down(
     app: &App,
     found: &Found,
+    (spec, run_dir): (ClusterSpec, &Path),
     lease: &Lease,
     nonce: Nonce,
     gone: &mut Vec<Resource>,
 ) -> Result<Vec<Resource>, CliError> {
     let run = found.row.run;
-    let run_dir = run_dir(app, run)?;
-    let spec = spec(app, found, &run_dir)?;
     let token = FencingToken {
         cluster: lease.cluster(),
         epoch: lease.epoch(),
         nonce,
     };
     let key = wiring::key_if_kept(&found.state);
-    let opened = wiring::open_world(spec, &found.state, &run_dir, token, &key).await;
+    let opened = wiring::open_world(spec, &found.state, run_dir, token, &key).await;
     let world = opened.map_err(|error| CliError {
         exit: Exit::Failed,
         ..error
@@ -186,7 +187,7 @@ fn beginning(row: &RunRow) -> Recorded {
 }
 
 /// The spec that was frozen into the run; one that is lost is replaced as far as deleting needs it.
-fn spec(app: &App, found: &Found, run_dir: &std::path::Path) -> Result<ClusterSpec, CliError> {
+fn spec(app: &App, found: &Found, run_dir: &Path) -> Result<ClusterSpec, CliError> {
     if !found.state.spec.is_null() {
         return wiring::frozen_spec(&found.state);
     }
@@ -274,7 +275,7 @@ impl<'a> Behind<'a> {
     async fn append(&mut self, events: Vec<Event>) -> Result<(), CliError> {
         match self.try_append(events.clone()).await {
             // Where the end of the history cannot be read, the journal itself knows the number.
-            Err(mesosflow_workflow::StoreError::OutOfSequence { expected, .. }) => {
+            Err(StoreError::OutOfSequence { expected, .. }) => {
                 self.next = expected;
                 Ok(self.try_append(events).await?)
             }
@@ -282,11 +283,11 @@ impl<'a> Behind<'a> {
         }
     }
 
-    async fn try_append(&mut self, events: Vec<Event>) -> Result<(), mesosflow_workflow::StoreError> {
+    async fn try_append(&mut self, events: Vec<Event>) -> Result<(), StoreError> {
         let mut next = self.next;
         let mut recorded = Vec::new();
         for event in events {
-            recorded.push(std::sync::Arc::new(Recorded {
+            recorded.push(Arc::new(Recorded {
                 run: self.lease.run(),
                 seq: next,
                 at: Timestamp::now(),

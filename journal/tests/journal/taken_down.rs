@@ -41,7 +41,11 @@ async fn can_be_taken_down(path: &Path, history: &[Recorded], case: &str) {
         Err(error) => panic!("{case}: {error:?}"),
     };
     assert!(lease.epoch() > last.epoch, "{case}");
-    assert!(journal.is_held(last.run).await.unwrap(), "{case}");
+    let listed = journal.runs().await.unwrap();
+    assert!(
+        journal.is_held(last.run).await.unwrap(),
+        "{case}: {lease:?} {listed:?}"
+    );
     let adopted = Recorded {
         seq: last.seq.next(),
         epoch: lease.epoch(),

@@ -1,5 +1,6 @@
 //! What can go wrong between the controller and a node, and what the executor may do about it.
 
+use std::cmp::Ordering;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -360,12 +361,16 @@ impl StepError for RemoteError {
 }
 
 fn fenced(node: &str, seen: Epoch, ours: Epoch) -> String {
-    if seen == ours {
-        format!("node `{node}` obeys another driver of this cluster, of the same epoch ({ours})")
-    } else {
-        format!(
+    match seen.cmp(&ours) {
+        Ordering::Equal => {
+            format!("node `{node}` obeys another driver of this cluster, of the same epoch ({ours})")
+        }
+        Ordering::Less => format!(
+            "node `{node}` obeys a driver of this cluster whom this journal does not know (epoch {seen}; this one has {ours})"
+        ),
+        Ordering::Greater => format!(
             "node `{node}` has been taken over by a newer driver of this cluster (epoch {seen}; this one has {ours})"
-        )
+        ),
     }
 }
 

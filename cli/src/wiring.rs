@@ -183,20 +183,31 @@ pub(crate) async fn strangers(
 
 /// Refuses where another driver has the cluster, as its nodes say.
 pub(crate) async fn guard(app: &App, world: &World, state: &RunState) -> Result<(), CliError> {
-    let refused = world.guard().await;
-    refused.map_err(|error| {
+    let refuse = || {
         let run = state.run.to_string();
         CliError::refused(format!(
             "cluster `{}` is driven by somebody whom this journal does not know: nothing was deleted",
             state.cluster
         ))
-        .because_of(&error)
         .hint("use the journal of that driver")
         .hint(format!(
             "if that is lost: {}",
             app.places.command(&["destroy", &run, "--take-over"])
         ))
-    })
+    };
+    world.guard().await.map_err(|error| refuse().because_of(&error))?;
+    // Before any node answers, the machines themselves say who made them.
+    let makers = world.makers().await.map_err(|error| {
+        let message = format!("cannot look at the machines of cluster `{}`", state.cluster);
+        CliError::new(Exit::Failed, message).because_of_report(&ErrorReport::of(&error))
+    })?;
+    match makers.into_iter().find(|maker| !world.knows(maker)) {
+        None => Ok(()),
+        Some(maker) => Err(refuse().because(format!(
+            "a machine was made by a driver of epoch {}, which is not in this journal",
+            maker.epoch
+        ))),
+    }
 }
 
 /// Drives a run to an end.

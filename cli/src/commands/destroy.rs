@@ -1,12 +1,13 @@
 //! `destroy`: everything that a run created is deleted.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mesosflow_workflow::{Epoch, Purpose, Resource, Run, RunRow, Stop, SystemClock, Taken};
 use serde::Serialize;
 
-use super::destroy_damaged::destroy_damaged;
+use super::destroy_damaged::{self, destroy_damaged};
 use crate::app::App;
 use crate::args::DestroyArgs;
 use crate::error::{CliError, Kind};
@@ -40,8 +41,9 @@ pub(crate) async fn destroy(app: &App, args: &DestroyArgs) -> Result<(), CliErro
     }
     let command = app.places.command(&["destroy", &found.row.run.to_string()]);
     app.ui.confirm(&[loss(&found)], &command, args.yes)?;
-    let spec = wiring::frozen_spec(&found.state)?;
-    let (run, world, progress) = match begin(app, journal.clone(), &found, spec, args).await {
+    let run_dir = run_dir(app, &found)?;
+    let spec = destroy_damaged::spec(app, &found, &run_dir)?;
+    let (run, world, progress) = match begin(journal.clone(), app, &found, (spec, &run_dir), args).await {
         // It has been confirmed already.
         Err(damaged) if damaged.kind == Kind::DamagedRun => {
             return destroy_damaged(app, &journal, found.row, args, true).await;
@@ -59,24 +61,29 @@ pub(crate) async fn destroy(app: &App, args: &DestroyArgs) -> Result<(), CliErro
     tell(app, &found, deleted.map_err(again)?)
 }
 
-/// Takes the run over, and asks the nodes whether this is the one who may: only then its history says that it is destroyed.
-async fn begin(
-    app: &App,
-    journal: Journal,
-    found: &Found,
-    spec: ClusterSpec,
-    args: &DestroyArgs,
-) -> Result<(Run, World, Progress), CliError> {
+/// The run's folder, with its log begun.
+fn run_dir(app: &App, found: &Found) -> Result<PathBuf, CliError> {
     let run = found.row.run;
     let run_dir = app
         .places
         .make_run_dir(run)
         .and_then(|dir| app.log.attach(&dir).map(|()| dir));
-    let run_dir = run_dir.map_err(|error| {
+    run_dir.map_err(|error| {
         CliError::new(Exit::Failed, format!("cannot make the folder of run `{run}`")).because_of(&error)
-    })?;
+    })
+}
+
+/// Takes the run over, and asks the nodes whether this is the one who may: only then its history says that it is destroyed.
+async fn begin(
+    journal: Journal,
+    app: &App,
+    found: &Found,
+    (spec, run_dir): (ClusterSpec, &Path),
+    args: &DestroyArgs,
+) -> Result<(Run, World, Progress), CliError> {
+    let run = found.row.run;
     let over = match args.take_over {
-        true => wiring::strangers(&spec, &found.state, &run_dir).await?,
+        true => wiring::strangers(&spec, &found.state, run_dir).await?,
         false => Vec::new(),
     };
     let above = over.iter().map(|driver| driver.epoch).max().unwrap_or(Epoch(0));
@@ -86,7 +93,7 @@ async fn begin(
     let mut state = taken.state().clone();
     state.drivers.extend(&over);
     let key = wiring::key_if_kept(&state);
-    let opened = wiring::open_world(spec, &state, &run_dir, taken.token(), &key).await;
+    let opened = wiring::open_world(spec, &state, run_dir, taken.token(), &key).await;
     let world = opened.map_err(|error| CliError {
         exit: Exit::Failed,
         ..error

@@ -186,11 +186,13 @@ fn beginning(row: &RunRow) -> Recorded {
     }
 }
 
-/// The spec that was frozen into the run; one that is lost is replaced as far as deleting needs it.
-fn spec(app: &App, found: &Found, run_dir: &Path) -> Result<ClusterSpec, CliError> {
-    if !found.state.spec.is_null() {
-        return wiring::frozen_spec(&found.state);
+/// The spec that was frozen into the run; one that is lost, or that an older program wrote otherwise, is replaced as far as
+/// deleting needs it.
+pub(super) fn spec(app: &App, found: &Found, run_dir: &Path) -> Result<ClusterSpec, CliError> {
+    if let Ok(spec) = wiring::frozen_spec(&found.state) {
+        return Ok(spec);
     }
+    let part = |name: &str| found.state.spec.get(name).cloned().unwrap_or_default();
     let row = &found.row;
     let lost = |message: String| CliError::new(Exit::Journal, message);
     let provider = [ProviderKind::Local, ProviderKind::Ec2, ProviderKind::Hosts]
@@ -208,7 +210,10 @@ fn spec(app: &App, found: &Found, run_dir: &Path) -> Result<ClusterSpec, CliErro
         ..ClusterSpec::default()
     };
     match provider {
-        ProviderKind::Local => Ok(spec),
+        ProviderKind::Local => {
+            spec.local = serde_json::from_value(part("local")).unwrap_or_default();
+            Ok(spec)
+        }
         ProviderKind::Hosts => {
             spec.hosts = wiring::awaited_hosts(&found.state, run_dir);
             if spec.hosts.nodes.is_empty() {
@@ -216,6 +221,13 @@ fn spec(app: &App, found: &Found, run_dir: &Path) -> Result<ClusterSpec, CliErro
                     "on each host, take the line with the run's id out of `authorized_keys`, and delete the run's mark",
                 ));
             }
+            Ok(spec)
+        }
+        ProviderKind::Ec2 if part("ec2")["region"].is_string() => {
+            let text = |key: &str| part("ec2")[key].as_str().map(str::to_owned);
+            spec.ec2.region = text("region");
+            spec.ec2.endpoint_url = text("endpoint_url");
+            spec.ec2.account = text("account");
             Ok(spec)
         }
         ProviderKind::Ec2 => {

@@ -18,6 +18,7 @@ pub mod node_setup;
 pub mod plan;
 pub mod provider;
 pub mod provision;
+mod reach;
 pub mod remote;
 mod script;
 pub mod service;

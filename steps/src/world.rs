@@ -1,7 +1,6 @@
 //! All that a step may touch: the provider, the nodes, the cluster's key, the run's folder.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +14,7 @@ use crate::cluster::{ClusterSpec, Instance, Node, ProviderKind};
 use crate::guard::Guard;
 use crate::key::{ClusterKey, KeyError, KeyExpected};
 use crate::provider::{Owner, Provider, ProviderError, open_provider};
+use crate::reach::{address, target};
 use crate::remote::fence::Lineage;
 use crate::remote::job::JobIdError;
 use crate::remote::{
@@ -494,23 +494,4 @@ where
         .await
         .into_iter()
         .collect()
-}
-
-fn target(node: &Node) -> Target {
-    let host = address(node, node.via.as_deref()).to_string();
-    let target = Target::new(&node.name, host, &node.user)
-        .port(node.port)
-        .host_key(node.host_key.clone());
-    match &node.via {
-        Some(jump) => target.via(self::target(jump)),
-        None => target,
-    }
-}
-
-/// Where a machine is reached: from outside if it can be, from its neighbour otherwise.
-fn address(instance: &Instance, via: Option<&Node>) -> IpAddr {
-    match via {
-        Some(_) => instance.private_ip,
-        None => instance.public_ip.unwrap_or(instance.private_ip),
-    }
 }

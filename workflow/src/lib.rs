@@ -13,6 +13,7 @@ pub mod event;
 mod execute;
 pub mod flow;
 mod fold;
+mod fold_catalogue;
 pub mod halt;
 pub mod ids;
 pub mod memory;

@@ -195,7 +195,20 @@ pub(crate) async fn guard(app: &App, world: &World, state: &RunState) -> Result<
             app.places.command(&["destroy", &run, "--take-over"])
         ))
     };
-    world.guard().await.map_err(|error| refuse().because_of(&error))?;
+    // A look only: a node goes over to this driver once the history has it.
+    let nodes = mesosflow_steps::reachable(state);
+    match world.drivers_of(state.cluster_id, &nodes).await {
+        Ok(drivers) => {
+            if let Some(driver) = drivers.into_iter().find(|driver| !world.knows(driver)) {
+                return Err(refuse().because(format!(
+                    "a node obeys a driver of epoch {}, which is not in this journal",
+                    driver.epoch
+                )));
+            }
+        }
+        // It may be what is to be deleted; before each deletion this is asked again, and said.
+        Err(error) => tracing::info!(%error, "no node can be asked for its driver"),
+    }
     // Before any node answers, the machines themselves say who made them.
     let makers = world.makers().await.map_err(|error| {
         let message = format!("cannot look at the machines of cluster `{}`", state.cluster);
@@ -294,7 +307,7 @@ pub(crate) async fn delete(
                 _ => None,
             };
             let exit = match &error {
-                DestroyError::Fenced(_) => Exit::Refused,
+                DestroyError::Fenced(_) | DestroyError::Stranger { .. } => Exit::Refused,
                 _ => Exit::Failed,
             };
             let message = format!("cannot delete everything that run `{run}` created");

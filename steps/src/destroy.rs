@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use mesosflow_workflow::{RecordError, Resource, Run};
+use mesosflow_workflow::{Epoch, RecordError, Resource, Run};
 
 use crate::provider::ProviderError;
 use crate::remote::RemoteError;
@@ -25,6 +25,12 @@ pub enum DestroyError {
     /// The journal failed.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// Somebody else has made machines under this cluster's name.
+    #[error("a machine was made by a driver of epoch {epoch}, whom this journal does not know")]
+    Stranger {
+        /// That driver's epoch.
+        epoch: Epoch,
+    },
     /// Another driver has taken the cluster over.
     #[error(transparent)]
     Fenced(#[from] RemoteError),
@@ -132,6 +138,12 @@ async fn delete_all(
 ) -> Result<(), DestroyError> {
     let provider = world.provider();
     world.guard().await?;
+    // What is found anew in each round may be somebody else's by now: nodes that this driver has deleted say nothing of that.
+    let makers = world.makers().await?;
+    if let Some(stranger) = makers.iter().find(|maker| !world.knows(maker)) {
+        let epoch = stranger.epoch;
+        return Err(DestroyError::Stranger { epoch });
+    }
     let mut todo = provider.owned(world.owner()).await?;
     for recorded in ledger.resources() {
         if !todo

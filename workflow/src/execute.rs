@@ -193,9 +193,7 @@ impl<W: Send + Sync + 'static> Flow<W> {
                 input_digest: progress.and_then(|p| p.input_digest.clone()).unwrap_or_default(),
                 former: progress.and_then(|progress| progress.output.clone()),
                 // Named once: what runs again later, since something before it has changed, was not meant.
-                named_by_replay: state.is_named_by_replay(&S::ID)
-                    && generation == state.generation
-                    && round == 0,
+                named_by_replay: state.is_named_by_replay(&S::ID) && round == 0,
             }
         })
     }

@@ -377,6 +377,7 @@ impl RunState {
         for step in &mut self.steps[asked] {
             step.asked = generation;
             step.named = step.entry.id.clone();
+            step.meant = step.entry.id == replay.from;
         }
         for step in &mut self.steps[stale] {
             step.progress.outdate(&why);

@@ -15,7 +15,7 @@ use crate::store::Snapshot;
 use crate::summary::PhaseKind;
 
 /// The form of the snapshots that this build writes and reads; raised whenever [`RunState`] changes its shape.
-pub const SNAPSHOT_FORMAT: u32 = 4;
+pub const SNAPSHOT_FORMAT: u32 = 5;
 
 /// Where a run stands, as far as its history tells. Whether a `Running` one is alive is for the store's lock to say.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,6 +56,8 @@ pub struct StepState {
     pub skipped: Option<String>,
     /// The newest generation that asked for it: the first, or that of a replay which named it among those to run again.
     pub asked: Generation,
+    /// Whether that generation's replay named it as its first step: the user means this very one.
+    pub meant: bool,
     /// What it was called when that generation asked for it: by this name its effects are called.
     pub named: StepId,
     /// Its items, in a fan-out.
@@ -69,6 +71,7 @@ impl StepState {
             progress: Progress::pending(generation),
             skipped: None,
             asked: generation,
+            meant: false,
             named: entry.id.clone(),
             items: BTreeMap::new(),
         }
@@ -290,9 +293,9 @@ impl RunState {
         }
     }
 
-    /// Whether the replay in force named this very step as its first.
+    /// Whether the newest replay that asked for this step named it as its first.
     pub fn is_named_by_replay(&self, step: &StepId) -> bool {
-        self.replay.as_ref().is_some_and(|replay| replay.from == *step)
+        self.step(step).is_some_and(|step| step.meant)
     }
 
     /// The steps without a valid outcome, in catalogue order: none where the run has done all.

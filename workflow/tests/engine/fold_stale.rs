@@ -180,3 +180,14 @@ fn a_replay_of_what_takes_back_later_steps_makes_those_stale() {
     assert!(story.clone().ends_well().fold().is_err());
     fold(&story.ends_with_open(&["c"]));
 }
+
+#[test]
+fn what_was_meant_stays_meant_until_it_is_done() {
+    let story = abc().runs(&["a", "b", "c"]).ends_well().adopted();
+    let story = story.replays("b", None, true).adopted().replays("c", None, true);
+    let state = fold(&story);
+    assert!(state.is_named_by_replay(&"b".into()) && state.is_named_by_replay(&"c".into()));
+    assert!(!state.is_named_by_replay(&"a".into()));
+    let state = fold(&story.adopted().replays("a", None, false));
+    assert!(!state.is_named_by_replay(&"b".into()) && state.is_named_by_replay(&"a".into()));
+}

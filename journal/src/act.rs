@@ -278,6 +278,7 @@ impl<'a> Transaction<'a> {
             return Err(Refusal::Decided(StoreError::OutOfSequence { run, seq, expected }));
         }
         let before = standing.summary.clone();
+        let before_seq = before.seq.0;
         for event in events {
             standing.summary.apply(event);
         }
@@ -293,7 +294,7 @@ impl<'a> Transaction<'a> {
         if summary != unchanged {
             let mut record = RunRecord::of(connection, run)?.ok_or(StoreError::UnknownRun { run })?;
             record.update(connection, &summary)?;
-        } else if !rows.is_empty() {
+        } else if before_seq / REACH_EVERY != summary.seq.0 / REACH_EVERY {
             RunRecord::reach(connection, number, summary.seq)?;
         }
         Ok(epoch)
@@ -346,6 +347,10 @@ impl<'a> Transaction<'a> {
         })
     }
 }
+
+/// After how many events the list of runs says how far a history has come, where nothing else of it changes: by that a lost
+/// end is noticed. With each append it would be a page more for every commit.
+const REACH_EVERY: u64 = 32;
 
 /// Of a join with a bound value SQLite compiles the statement anew each time, which costs as much as the whole append:
 /// so the cluster's epoch is asked for by a query within.

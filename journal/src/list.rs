@@ -8,7 +8,7 @@ use rusqlite::Connection;
 
 use crate::error::sqlite;
 use crate::ledger::{CLUSTER_COLUMNS, ClusterRecord, RunRecord};
-use crate::recover;
+use crate::{read, recover};
 
 type Clusters = HashMap<i64, ClusterRecord>;
 
@@ -27,7 +27,12 @@ pub(crate) fn list(connection: &Connection, path: &Path) -> Result<Vec<RunRow>, 
                 .map(|told| told.row),
         };
         match row {
-            Some(row) => rows.push(row),
+            Some(mut row) => {
+                // The list says now and then how far a history has come; the history says it always.
+                let last = read::last_seq(&moment, record.number).ok().flatten();
+                row.summary.seq = last.map_or(row.summary.seq, |last| last.max(row.summary.seq));
+                rows.push(row);
+            }
             None => tracing::warn!(
                 number = record.number,
                 "a run of the journal is damaged beyond its name"

@@ -20,9 +20,9 @@ CREATE TABLE clusters (
 
 CREATE UNIQUE INDEX clusters_by_living_name ON clusters (provider, name) WHERE is_gone = 0;
 
--- What stands behind created_at follows from the events and is written with those that change it. seq is the last event's
--- number, written with each: a history that has lost its end is noticed. The digest is of all the others, which change
--- a few times in a run's life.
+-- What stands behind created_at follows from the events and is written with those that change it. seq is how far the history
+-- has come, written with those and with every 32nd event: a history that has lost its end is noticed by that. The digest is of
+-- all the others, which change a few times in a run's life.
 CREATE TABLE runs (
     number       INTEGER PRIMARY KEY CHECK (number BETWEEN 1 AND 2147483647),
     run          TEXT    NOT NULL UNIQUE,

@@ -286,6 +286,7 @@ pub(crate) fn awaited_hosts(state: &RunState, run_dir: &Path) -> HostsSpec {
     HostsSpec {
         identity_file: Some(run_dir.join("cluster_ed25519")),
         nodes: hosts.collect(),
+        ..HostsSpec::default()
     }
 }
 

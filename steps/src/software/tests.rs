@@ -138,6 +138,7 @@ fn setup() -> NodeSetup {
         node: node(1),
         disks: DiskPlan::default(),
         swap_mb: 0,
+        firewall: None,
     }
 }
 

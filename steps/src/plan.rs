@@ -136,7 +136,7 @@ fn volume(spec: &ClusterSpec) -> String {
         ""
     };
     format!(
-        "{} GiB {}{encrypted}, for the persistent HDFS",
+        "{} GiB {}{encrypted}, for the persistent HDFS; outlives its machine, until `destroy`",
         spec.ec2.volume.size_gb, spec.ec2.volume.kind
     )
 }

@@ -55,8 +55,10 @@ pub async fn deploy(flow: Flow<World>) -> Result<Report, Halt> {
     })
     .await?;
     flow.step(ScriptPermissions { hub: hub.clone() }).await?;
-    flow.step(SetupMaster::new(node_setup(&spec, image, &inventory, hub)).archive_url(spec.archive_url.clone()))
-        .await?;
+    flow.step(
+        SetupMaster::new(node_setup(&spec, image, &inventory, hub)).archive_url(spec.archive_url.clone()),
+    )
+    .await?;
     approve(&flow, &inventory).await?;
     flow.fan_out(each(inventory.others(), |node| DistributeScripts {
         hub: hub.clone(),

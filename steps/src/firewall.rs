@@ -79,6 +79,9 @@ systemctl enable --quiet "$unit"
 systemctl restart "$unit""#;
 
 const HAS_NFT: &str = "command -v nft >/dev/null || exit 1";
+const HAS_TABLES: &str = "nft list tables >/dev/null 2>&1 || exit 1";
+const WAY_OUT: &str =
+    "or destroy, and run with `hosts.firewall = \"none\"` and a firewall of your own in its place";
 
 /// Whom a node's ports answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -162,7 +165,10 @@ impl Firewall {
 
     /// Who may come in, of one family; `::/0` and the like stay as they are.
     fn sources(&self, v6: bool) -> Vec<String> {
-        let nodes = self.cluster.iter().map(|address| (address.is_ipv6(), address.to_string()));
+        let nodes = self
+            .cluster
+            .iter()
+            .map(|address| (address.is_ipv6(), address.to_string()));
         let people = self.admin.iter().map(|net| {
             let is_v6 = matches!(net, IpNet::V6(_));
             (is_v6, net.trunc().to_string())
@@ -177,24 +183,35 @@ fn list(items: impl IntoIterator<Item: ToString>) -> String {
     words.join(", ")
 }
 
-/// Installs nftables where it is missing.
+/// Installs nftables where it is missing, and sees that the kernel has what it needs.
 ///
 /// # Errors
-/// The node cannot be reached, or has no such program after all.
+/// The node cannot be reached, or has no such program after all, or no such kernel.
 pub(crate) async fn require_nft(world: &World, node: &Node) -> Result<(), ActError> {
+    let name = &node.name;
     let has = || world.ask(node, Script::new("look for nft", HAS_NFT));
-    if has().await? {
+    if !has().await? {
+        let failed = mesos::install_packages(world, node, &["nftables".to_owned()]).await;
+        if !has().await? {
+            let why = failed
+                .err()
+                .map_or_else(String::new, |error| format!(": {error}"));
+            let error = ActError::wrong(format!("{name} has no nft{why}"));
+            return Err(error.hinted(format!(
+                "install the package nftables there and resume, {WAY_OUT}"
+            )));
+        }
+    }
+    if world
+        .ask(node, Script::new("look at its tables", HAS_TABLES))
+        .await?
+    {
         return Ok(());
     }
-    let failed = mesos::install_packages(world, node, &["nftables".to_owned()]).await;
-    if has().await? {
-        return Ok(());
-    }
-    let why = failed.err().map_or_else(String::new, |error| format!(": {error}"));
-    Err(ActError::wrong(format!("{} has no nft{why}", node.name)).hinted(
-        "install the package nftables there and resume, or start anew with `hosts.firewall = \"none\"` and a firewall of \
-         your own",
-    ))
+    let error = ActError::wrong(format!(
+        "the kernel of {name} has no nf_tables, or lends them to nobody"
+    ));
+    Err(error.hinted(format!("boot a kernel that has them and resume, {WAY_OUT}")))
 }
 
 #[cfg(test)]

@@ -8,9 +8,7 @@ const MASTER: &[u16] = &[
     2049, 4040, 5050, 9000, 9001, 9010, 50030, 50070, 50090, 60070, 60090,
 ];
 /// Mesos 5051, both datanodes (data, commands, web), on demand a task tracker 50060 and a Spark driver 4040.
-const SLAVE: &[u16] = &[
-    4040, 5051, 50010, 50020, 50060, 50075, 60010, 60020, 60075,
-];
+const SLAVE: &[u16] = &[4040, 5051, 50010, 50020, 50060, 50075, 60010, 60020, 60075];
 /// Clients, the quorum, the election.
 const ZOOKEEPER: &[u16] = &[2181, 2888, 3888];
 

@@ -187,7 +187,9 @@ impl Machines {
     #[track_caller]
     pub fn reboot(&self, host: &Host) {
         let names = host.ask("cat /etc/hosts");
-        self.engine.run(&["restart", "--time", "20", &host.container]).ok();
+        self.engine
+            .run(&["restart", "--time", "20", &host.container])
+            .ok();
         host.ask(&format!("cat > /etc/hosts <<'END'\n{names}\nEND"));
         until("sshd on a machine that was rebooted", BOOT_LIMIT, || {
             (host.run("systemctl is-active ssh").code == 0).then_some(())

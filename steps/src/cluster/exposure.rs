@@ -27,7 +27,12 @@ impl ClusterSpec {
 
 fn exposure(instance: &Instance, host: &HostSpec) -> Option<String> {
     let (name, address, inner) = (&instance.name, host.address, instance.private_ip);
-    let ports = listed(ports::of(instance.role).iter().copied().chain([ports::PORT_MAPPER]));
+    let ports = listed(
+        ports::of(instance.role)
+            .iter()
+            .copied()
+            .chain([ports::PORT_MAPPER]),
+    );
     if is_public(inner) {
         return Some(format!(
             "{name} has the public address {inner}: ports {ports} would answer everybody there, without a password; \
@@ -143,7 +148,10 @@ mod tests {
         assert!(said[0].starts_with("demo-master-1 has the public address 8.8.4.4: ports 2049, "));
         assert!(said[0].contains(" 5050, ") && said[0].contains("hosts.admin_cidr"));
         assert!(said[1].contains("8.8.8.8 beside 10.0.0.2, which its daemons bind to"));
-        assert!(said[1].contains("port mapper or NFS server runs (111)"), "{said:?}");
+        assert!(
+            said[1].contains("port mapper or NFS server runs (111)"),
+            "{said:?}"
+        );
 
         spec.hosts.admin_cidr = vec!["203.0.113.7/32".parse().unwrap()];
         assert!(spec.exposed().is_empty());

@@ -214,7 +214,9 @@ async fn the_lock_of_the_lists_is_waited_for() {
         .unwrap();
     machine.start_program("exec python3 /scratch-hold.py");
     machine.until(Duration::from_secs(30), "[ -e /scratch-held ]");
-    let script = mesos::installing(&["mesosflow-no-such-package".to_owned()]).text().unwrap();
+    let script = mesos::installing(&["mesosflow-no-such-package".to_owned()])
+        .text()
+        .unwrap();
     machine
         .sh(&format!("cat > /scratch-install.sh <<'END'\n{script}\nEND"))
         .unwrap();
@@ -224,7 +226,10 @@ async fn the_lock_of_the_lists_is_waited_for() {
     machine.sh("touch /scratch-release").unwrap();
     machine.until(Duration::from_secs(60), "[ -e /scratch-code ]");
     let log = machine.sh("cat /scratch-log").unwrap();
-    assert!(log.contains("Unable to locate package mesosflow-no-such-package"), "{log}");
+    assert!(
+        log.contains("Unable to locate package mesosflow-no-such-package"),
+        "{log}"
+    );
 }
 
 fn a_download_is_gone_on_with_and_checked(machine: &Machine) {

@@ -29,7 +29,10 @@ fn the_next_machine_of_a_place_gets_its_volume_also_after_a_kill_in_between() {
     let live = stage.start(&[&VOLUME[..], &["--spot-price", "0.10"]].concat());
     let run = stage.until_machines(live, 0);
     let before = volumes(&stage, &run);
-    assert!(before.len() == 2 && before.values().all(|held| held.len() == 1), "{before:?}");
+    assert!(
+        before.len() == 2 && before.values().all(|held| held.len() == 1),
+        "{before:?}"
+    );
     let machines = stage.machines(&run);
     let slave = machines
         .iter()
@@ -40,22 +43,54 @@ fn the_next_machine_of_a_place_gets_its_volume_also_after_a_kill_in_between() {
     for volume in before.values().flatten() {
         let kept = known.iter().find(|kept| kept.id == *volume);
         let tags = &kept.unwrap_or_else(|| panic!("{volume} is gone")).tags;
-        assert!(["role", "index"].iter().all(|tag| tags.contains_key(&format!("mesosflow:{tag}"))));
+        assert!(
+            ["role", "index"]
+                .iter()
+                .all(|tag| tags.contains_key(&format!("mesosflow:{tag}")))
+        );
     }
+
+    a_lost_journals_volumes_are_shown(&mut stage, before.values().flatten());
 
     let after = stage.bench.history(&run).events().len() as u64;
     let held = stage.cloud.hold("AttachVolume");
-    let mut live = stage.bench.start(&["replay", &run, "--from", "launch-slaves", "--yes"]);
+    let live = stage
+        .bench
+        .start(&["replay", &run, "--from", "launch-slaves", "--yes"]);
     held.wait_reached(RUN_LIMIT);
     live.kill();
     held.release();
     stage.cloud.heal();
     let live = stage.bench.start(&["resume", &run]);
     stage.until_machines(live, after);
-    assert_eq!(volumes(&stage, &run), before, "each place has the volume that it had");
+    assert_eq!(
+        volumes(&stage, &run),
+        before,
+        "each place has the volume that it had"
+    );
     // One volume for the file system of each place, and one root disk.
     assert_eq!(stage.cloud.world().volumes().len(), 4);
     stage.destroy(&run);
+}
+
+/// Also the one that no machine has.
+fn a_lost_journals_volumes_are_shown<'v>(stage: &mut Stage, mut volumes: impl Iterator<Item = &'v String>) {
+    let endpoint = stage.cloud.endpoint();
+    let words = [
+        "list",
+        "--orphans",
+        "--json",
+        "--provider",
+        "ec2",
+        "--endpoint-url",
+        &endpoint,
+    ];
+    let journal = stage.bench.journal().to_owned();
+    stage.bench.set_journal(journal.with_file_name("another.sqlite"));
+    let orphans = stage.bench.say(&words).ended(0).json();
+    stage.bench.set_journal(journal);
+    let orphans = orphans.as_array().unwrap();
+    assert!(volumes.all(|volume| orphans.iter().any(|orphan| orphan["id"] == volume.as_str())));
 }
 
 /// A volume cannot be attached in another zone: that is said, and nothing is launched instead.
@@ -64,12 +99,20 @@ fn a_volume_in_another_zone_than_the_subnet_is_named_and_stays() {
     let mut stage = Stage::new();
     let live = stage.start(&VOLUME);
     let run = stage.until_machines(live, 0);
-    let elsewhere = mesosflow_tests::What::Rewrite(|answer| answer.replace("<availabilityZone>us-east-1", "<availabilityZone>us-east-9"));
+    let elsewhere = mesosflow_tests::What::Rewrite(|answer| {
+        answer.replace("<availabilityZone>us-east-1", "<availabilityZone>us-east-9")
+    });
     let fault = mesosflow_tests::Fault::new("DescribeVolumes", mesosflow_tests::Which::All, elsewhere);
     stage.cloud.fault(fault);
     let launched = stage.cloud.calls("RunInstances").len();
-    let said = stage.bench.say(&["replay", &run, "--from", "launch-slaves", "--yes"]);
-    said.complains(&["cannot have its volume vol-", "us-east-9", "use a subnet in that zone"]);
+    let said = stage
+        .bench
+        .say(&["replay", &run, "--from", "launch-slaves", "--yes"]);
+    said.complains(&[
+        "cannot have its volume vol-",
+        "us-east-9",
+        "use a subnet in that zone",
+    ]);
     assert_eq!(stage.cloud.calls("RunInstances").len(), launched);
     stage.cloud.heal();
     stage.destroy(&run);

@@ -142,13 +142,17 @@ fn a_local_zone_is_taken_only_where_it_is_named() {
 
     // The zone that is first otherwise.
     let local = What::Rewrite(|answer| {
-        let zones = answer.split("<zoneName>").map(|zone| match zone.starts_with("us-east-1a<") {
-            true => zone.replace("availability-zone</zoneType>", "local-zone</zoneType>"),
-            false => zone.to_owned(),
-        });
+        let zones = answer
+            .split("<zoneName>")
+            .map(|zone| match zone.starts_with("us-east-1a<") {
+                true => zone.replace("availability-zone</zoneType>", "local-zone</zoneType>"),
+                false => zone.to_owned(),
+            });
         zones.collect::<Vec<_>>().join("<zoneName>")
     });
-    stage.cloud.fault(Fault::new("DescribeAvailabilityZones", Which::All, local));
+    stage
+        .cloud
+        .fault(Fault::new("DescribeAvailabilityZones", Which::All, local));
     stage.next();
     let live = stage.start(&[]);
     let run = stage.until_machines(live, 0);

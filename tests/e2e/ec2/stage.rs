@@ -202,7 +202,8 @@ impl Stage {
         let policy = include_str!("../../../docs/iam-policy.json");
         for call in self.cloud.all_calls() {
             // Whose credentials these are may be asked without any permission.
-            let allowed = call.action == "GetCallerIdentity" || policy.contains(&format!("\"ec2:{}\"", call.action));
+            let allowed =
+                call.action == "GetCallerIdentity" || policy.contains(&format!("\"ec2:{}\"", call.action));
             assert!(allowed, "docs/iam-policy.json does not allow {}", call.action);
         }
     }

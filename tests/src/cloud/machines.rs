@@ -250,13 +250,16 @@ impl Room {
         for instance in instances.iter().filter(|instance| instance.is_alive()) {
             let has_news = {
                 let state = self.state();
-                let is_new = |volume: &String| !state.plugged.contains(&(instance.id.clone(), volume.clone()));
+                let is_new =
+                    |volume: &String| !state.plugged.contains(&(instance.id.clone(), volume.clone()));
                 state.machines.contains(&instance.id) && instance.further_volumes().any(is_new)
             };
             if has_news && self.attach(instance).is_ok() {
                 for device in self.devices(instance) {
                     let make = format!("[ -b {device} ] || mknod {device} b 7 \"${{0#/dev/loop}}\"");
-                    let _made = self.engine.run(&["exec", &instance.id, "sh", "-c", &make, &device]);
+                    let _made = self
+                        .engine
+                        .run(&["exec", &instance.id, "sh", "-c", &make, &device]);
                 }
             }
         }
@@ -265,7 +268,9 @@ impl Room {
     /// The devices of an instance's volumes.
     fn devices(&self, instance: &Instance) -> Vec<String> {
         let state = self.state();
-        let disks = instance.further_volumes().filter_map(|volume| state.disks.get(volume));
+        let disks = instance
+            .further_volumes()
+            .filter_map(|volume| state.disks.get(volume));
         disks.map(|disk| disk.device().to_owned()).collect()
     }
 

@@ -337,13 +337,19 @@ mod tests {
             let partition = Partition::of(region);
             assert_eq!(publisher(System::Ubuntu2404, partition), Some(ubuntu), "{region}");
             assert_eq!(publisher(System::Debian12, partition), debian, "{region}");
-            assert_eq!(publisher(System::AmazonLinux2023, partition), Some("amazon"), "{region}");
+            assert_eq!(
+                publisher(System::AmazonLinux2023, partition),
+                Some("amazon"),
+                "{region}"
+            );
         }
     }
 
     #[test]
     fn the_user_of_an_image_is_known_by_its_publisher_or_the_publishers_alias() {
-        let debian = Ami::builder().owner_id("136693071363").name("debian-12-amd64-20250101-1");
+        let debian = Ami::builder()
+            .owner_id("136693071363")
+            .name("debian-12-amd64-20250101-1");
         assert_eq!(user_of(&debian.build(), Partition::Commercial), "admin");
         let image = |name: &str, owner: &str, alias: Option<&str>| {
             let image = Ami::builder().name(name).owner_id(owner);

@@ -82,7 +82,9 @@ impl Shelf {
         {
             return Err(refused(
                 format!("{name} cannot have its volume {id} back"),
-                format!("the volume, which holds its persistent HDFS, is in {zone}; subnet {subnet} is in {other}"),
+                format!(
+                    "the volume, which holds its persistent HDFS, is in {zone}; subnet {subnet} is in {other}"
+                ),
                 "use a subnet in that zone, or delete the volume to begin with an empty one; then resume",
             ));
         }
@@ -100,7 +102,10 @@ fn of_place<'v>(all: &'v [Volume], slot: &Slot) -> Option<&'v Volume> {
             is_tagged(volume, tags::ROLE, slot.role.as_str())
                 && is_tagged(volume, tags::INDEX, &slot.index.to_string())
                 && volume.snapshot_id().is_none_or(str::is_empty)
-                && volume.attachments().iter().all(|held| held.device() == Some(VOLUME_DEVICE))
+                && volume
+                    .attachments()
+                    .iter()
+                    .all(|held| held.device() == Some(VOLUME_DEVICE))
         })
         .collect();
     found.sort_by_key(|volume| (volume.create_time().map(DateTime::as_nanos), volume.volume_id()));
@@ -138,7 +143,10 @@ pub(super) async fn attach(api: &Api, machine: Seen, volume: &str) -> Result<See
         }
         if seen.is_running() && !is_asked {
             let call = api.writes().attach_volume();
-            let call = call.instance_id(seen.id()).volume_id(volume).device(VOLUME_DEVICE);
+            let call = call
+                .instance_id(seen.id())
+                .volume_id(volume)
+                .device(VOLUME_DEVICE);
             match api.write("AttachVolume", call.send()).await {
                 Ok(_) => {}
                 // Asked for before, by whoever was killed then; or another machine has it, and the next look says so.
@@ -164,7 +172,12 @@ mod tests {
     use crate::cluster::Role;
     use crate::provider::Owner;
 
-    fn volume(id: &str, role: &str, index: &str, made_at: i64) -> aws_sdk_ec2::types::builders::VolumeBuilder {
+    fn volume(
+        id: &str,
+        role: &str,
+        index: &str,
+        made_at: i64,
+    ) -> aws_sdk_ec2::types::builders::VolumeBuilder {
         let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
         Volume::builder()
             .volume_id(id)
@@ -187,16 +200,24 @@ mod tests {
     }
 
     fn on(device: &str) -> VolumeAttachment {
-        VolumeAttachment::builder().device(device).instance_id("i-1").build()
+        VolumeAttachment::builder()
+            .device(device)
+            .instance_id("i-1")
+            .build()
     }
 
     #[test]
     fn a_place_gets_its_own_first_volume_and_never_a_root_disk() {
         let all = [
             volume("vol-root", "slave", "1", 1).snapshot_id("snap-1").build(),
-            volume("vol-other-root", "slave", "1", 1).attachments(on("/dev/xvda")).build(),
+            volume("vol-other-root", "slave", "1", 1)
+                .attachments(on("/dev/xvda"))
+                .build(),
             volume("vol-second", "slave", "1", 3).build(),
-            volume("vol-first", "slave", "1", 2).snapshot_id("").attachments(on(VOLUME_DEVICE)).build(),
+            volume("vol-first", "slave", "1", 2)
+                .snapshot_id("")
+                .attachments(on(VOLUME_DEVICE))
+                .build(),
             volume("vol-master", "master", "1", 1).build(),
             volume("vol-two", "slave", "2", 1).build(),
         ];

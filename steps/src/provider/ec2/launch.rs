@@ -279,6 +279,10 @@ mod tests {
         assert_eq!((goes(0), goes(1)), (Some(true), Some(false)));
         assert_eq!(mappings[1].ebs().unwrap().encrypted(), Some(true));
         let without = disks(&spec, &order, true);
-        assert!(without.iter().all(|mapping| mapping.device_name() != Some(VOLUME_DEVICE)));
+        assert!(
+            without
+                .iter()
+                .all(|mapping| mapping.device_name() != Some(VOLUME_DEVICE))
+        );
     }
 }

@@ -35,7 +35,9 @@ fn sources() -> Vec<(String, String)> {
 
 /// The word after each place where `before` stands, white space between them aside.
 fn words_after<'t>(text: &'t str, before: &str) -> Vec<&'t str> {
-    let after = text.match_indices(before).map(|(at, _)| text[at + before.len()..].trim_start());
+    let after = text
+        .match_indices(before)
+        .map(|(at, _)| text[at + before.len()..].trim_start());
     let word = |rest: &'t str| {
         let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
         &rest[..end.unwrap_or(rest.len())]
@@ -46,7 +48,11 @@ fn words_after<'t>(text: &'t str, before: &str) -> Vec<&'t str> {
 /// `describe_vpcs` → `DescribeVpcs`.
 fn operation(method: &str) -> String {
     let capital = |part: &str| part[..1].to_uppercase() + &part[1..];
-    method.split('_').filter(|part| !part.is_empty()).map(capital).collect()
+    method
+        .split('_')
+        .filter(|part| !part.is_empty())
+        .map(capital)
+        .collect()
 }
 
 /// What the clients are asked for, as their methods are called, and as the calls name themselves in logs and errors.
@@ -56,7 +62,9 @@ fn called() -> (BTreeSet<String>, BTreeSet<String>) {
         for client in ["reads()", "writes()"] {
             // Comments and `let` aside, a client is only taken to call it.
             let calls = code.replace(char::is_whitespace, "");
-            let of_client = words_after(&calls, &format!(".{client}.")).into_iter().map(operation);
+            let of_client = words_after(&calls, &format!(".{client}."))
+                .into_iter()
+                .map(operation);
             methods.extend(of_client);
         }
         let calls = code.replace(char::is_whitespace, "");
@@ -78,7 +86,10 @@ fn allowed() -> BTreeSet<String> {
         assert!(statement["Resource"].is_string() || statement["Resource"].is_array());
         let sid = statement["Sid"].as_str().unwrap();
         // IAM takes letters and digits, and each once.
-        assert!(sid.chars().all(|c| c.is_ascii_alphanumeric()) && sids.insert(sid), "{sid}");
+        assert!(
+            sid.chars().all(|c| c.is_ascii_alphanumeric()) && sids.insert(sid),
+            "{sid}"
+        );
         let list = match &statement["Action"] {
             Value::String(one) => vec![one.clone()],
             several => serde_json::from_value(several.clone()).unwrap(),
@@ -106,7 +117,10 @@ fn nothing_can_be_ended_that_mesosflow_did_not_make() {
         let text = statement["Action"].to_string();
         let ends = ["Terminate", "Delete", "Cancel", "Revoke", "Attach"];
         if ends.iter().any(|word| text.contains(word)) {
-            assert_eq!(statement["Condition"]["Null"]["aws:ResourceTag/mesosflow:run"], "false");
+            assert_eq!(
+                statement["Condition"]["Null"]["aws:ResourceTag/mesosflow:run"],
+                "false"
+            );
         }
     }
 }

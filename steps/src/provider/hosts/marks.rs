@@ -308,7 +308,10 @@ mod tests {
             ("rules", "/nonexistent/firewall.nft"),
         ];
         // The user database says where home is, and nothing of the machine itself is to be touched.
-        let stand_in = format!("getent() {{ echo 'x:x:0:0::{}:/bin/sh'; }}\nnft() {{ false; }}\n", home.display());
+        let stand_in = format!(
+            "getent() {{ echo 'x:x:0:0::{}:/bin/sh'; }}\nnft() {{ false; }}\n",
+            home.display()
+        );
         let body = body
             .replace("mkdir -p -m 755 /etc/mesosflow", ":")
             .replace("/etc/fstab", &home.join("fstab").display().to_string());

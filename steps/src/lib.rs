@@ -14,6 +14,7 @@ pub mod hdfs;
 pub mod hub;
 pub mod key;
 pub mod mesos;
+pub mod mounts;
 pub mod node_setup;
 pub mod plan;
 pub mod provider;

@@ -24,6 +24,7 @@ mod long_build;
 mod overlay;
 mod random;
 mod recorded;
+mod reboot;
 mod replay;
 mod stop_and_refusals;
 mod take_over;

@@ -63,9 +63,11 @@ const LEAVE: &str = r#"if [ -e "$mark" ] && [ "$(sed '/^#/d' "$mark")" = "$owner
   for unit in $units; do
     if [ -e "/etc/systemd/system/$unit" ]; then systemctl disable --quiet --now "$unit"; fi
   done
-  if findmnt --noheadings --types nfs4,fuse.sshfs --mountpoint /mnt/nfs >/dev/null; then
-    umount --lazy /mnt/nfs
+  if findmnt --noheadings --types nfs4,fuse.sshfs,autofs --mountpoint /mnt/nfs >/dev/null; then
+    systemctl stop mnt-nfs.automount 2>/dev/null || true
+    while findmnt --noheadings --mountpoint /mnt/nfs >/dev/null; do umount --lazy /mnt/nfs; done
   fi
+  rm -f /etc/systemd/system/mnt-nfs.mount.d/mesosflow.conf /etc/systemd/system/nfs-server.service.d/mesosflow.conf
   # What is mounted there would come back with the next boot, and its server is gone.
   if grep --quiet --extended-regexp '^[^#[:space:]]+ /mnt/nfs (nfs4|fuse\.sshfs) ' /etc/fstab 2>/dev/null; then
     cp --archive /etc/fstab /etc/fstab.mesosflow
@@ -86,7 +88,8 @@ if grep --quiet --line-regexp --fixed-strings -e "$line" "$file" 2>/dev/null; th
 fi"#;
 
 /// The daemons of every role.
-const UNITS: [&str; 9] = [
+const UNITS: [&str; 10] = [
+    "mesosflow-shared-volume.service",
     "mesos-slave.service",
     "mesos-master.service",
     "ephemeral-hdfs-datanode.service",

@@ -7,6 +7,9 @@ use mesosflow_tests::{Bench, Node, Nodes, RUN_LIMIT, assert_healthy, until};
 /// The disk that is lost: one that a datanode alone writes to.
 const DISK: &str = "/mnt/ephemeral-hdfs/data";
 const DATANODE: &str = "ephemeral-hdfs-datanode.service";
+/// The units of mesosflow's that start by themselves.
+const ENABLED: &str = "cd /root/mesos-ec2/units && for unit in *.service; do
+    [ ! -e /etc/systemd/system/multi-user.target.wants/$unit ] || echo $unit; done";
 
 #[test]
 fn nodes_that_boot_again_are_a_cluster_again() {
@@ -71,29 +74,26 @@ fn is_back(nodes: &Nodes) {
 
 /// What starts by itself on each node.
 fn daemons(nodes: &Nodes) -> Vec<(&Node, String)> {
-    let of = |node: &'_ Node| -> Vec<String> {
-        let found = node.ask("ls /etc/systemd/system/multi-user.target.wants | grep -E 'hdfs|mesos'");
-        found.lines().map(str::to_owned).collect()
-    };
+    let of = |node: &Node| -> Vec<String> { node.ask(ENABLED).lines().map(str::to_owned).collect() };
     let all = nodes.all().iter();
     all.flat_map(|node| of(node).into_iter().map(move |unit| (node, unit)))
         .collect()
 }
 
-/// Every folder that a daemon's command line or configuration names is one that its unit requires the disk of.
+/// Every folder on a disk that a unit names is one that it requires the disk of.
 fn requires_its_disks(node: &Node) {
-    let written = "for unit in $(ls /etc/systemd/system/multi-user.target.wants | grep -E 'hdfs|mesos'); do
-        required=$(systemctl show --property RequiresMountsFor --value $unit)
-        [ -n \"$required\" ] || echo \"$unit requires nothing\"
-        for folder in $(grep -hoE '(/mnt[0-9]*|/vol)/[a-z/-]+' /etc/systemd/system/$unit |
-            grep -v -e '^/mnt/nfs' | sort -u); do
-          case \" $required \" in *\" $folder \"* | *\" $folder/\"*) ;; *)
-            covered=; for path in $required; do case $folder/ in $path/*) covered=1 ;; esac; done
-            [ -n \"$covered\" ] || echo \"$unit: $folder\" ;;
-          esac
-        done
-      done";
-    assert_eq!(node.ask(written), "", "on {}", node.name);
+    let written = format!(
+        r#"for unit in $({ENABLED}); do
+          required=$(systemctl show --property RequiresMountsFor --value $unit)
+          [ -n "$required" ] || echo "$unit requires nothing"
+          for folder in $(grep -hoE '(/mnt[0-9]*|/vol)/[a-z/-]+' /etc/systemd/system/$unit | sort -u); do
+            covered=
+            for path in $required; do case $folder/ in $path/*) covered=1 ;; esac; done
+            [ -n "$covered" ] || echo "$unit: $folder"
+          done
+        done"#
+    );
+    assert_eq!(node.ask(&written), "", "on {}", node.name);
 }
 
 /// As long as the first master is away, what is written to the shared folder is refused, and not put beneath it.
@@ -127,8 +127,15 @@ fn without_a_disk(bench: &mut Bench, run: &str, nodes: &Nodes) {
         let jobs = slave.run("systemctl list-jobs --no-legend");
         (jobs.code == 0 && !jobs.out.contains("hdfs")).then_some(())
     });
-    assert_eq!(slave.run(&format!("systemctl is-active {DATANODE}")).out.trim(), "inactive");
-    assert_eq!(slave.ask(&format!("ls -A {DISK}")), "", "written beneath the mount point");
+    assert_eq!(
+        slave.run(&format!("systemctl is-active {DATANODE}")).out.trim(),
+        "inactive"
+    );
+    assert_eq!(
+        slave.ask(&format!("ls -A {DISK}")),
+        "",
+        "written beneath the mount point"
+    );
     for step in ["cluster-health", "hdfs-start"] {
         bench
             .say(&["replay", run, "--from", step, "--only"])
@@ -140,7 +147,11 @@ fn without_a_disk(bench: &mut Bench, run: &str, nodes: &Nodes) {
         .say(&["replay", run, "--from", "hdfs-format", "--only", "--yes"])
         .ended(1)
         .complains(&[&slave.name, DISK, "not mounted"]);
-    assert_eq!(slave.ask(&format!("ls -A {DISK}")), "", "written beneath the mount point");
+    assert_eq!(
+        slave.ask(&format!("ls -A {DISK}")),
+        "",
+        "written beneath the mount point"
+    );
 
     // Another disk in its place.
     slave.ask(&format!("mount -t tmpfs disk {DISK}"));

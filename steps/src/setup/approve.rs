@@ -8,9 +8,10 @@ use crate::cluster::Node;
 use crate::hub::{KNOWN_HOSTS_PATH, SSH_CONFIG_PATH, between_nodes};
 use crate::world::{Script, World};
 
-/// Several items write the same file: one at a time, the file replaced as a whole.
+/// Several items write the same file: one at a time. The lock is where nobody but root can have put a link.
 const PIN: &str = r#"lines=$(cat)
-exec 9> /run/lock/mesosflow-known-hosts
+mkdir -p /run/mesosflow
+exec 9> /run/mesosflow/known-hosts.lock
 flock 9
 touch "$file"
 for host in $hosts; do

@@ -106,7 +106,11 @@ impl ClusterHealth {
             script.before(ON_DISK).before(DOWN)
         };
         let (world, nodes) = (cx.world(), self.inventory.all());
-        on_each(nodes, |node| async move { world.run(node, look()).await.map(drop) }).await?;
+        on_each(
+            nodes,
+            |node| async move { world.run(node, look()).await.map(drop) },
+        )
+        .await?;
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 //! touches the world only through [`World`].
 
 pub mod act;
+pub mod authorized;
 pub mod catalogue;
 pub mod cluster;
 pub mod deploy;

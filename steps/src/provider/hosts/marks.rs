@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::hub::{ROLES_FOLDER, SSH_FOLDER};
 use crate::provider::{Owner, driver_tag};
 use crate::remote::quote::{self, QuoteError};
 use crate::remote::{Command, RemoteError, Session};
@@ -75,10 +76,17 @@ const LEAVE: &str = r#"if [ -e "$mark" ] && [ "$(sed '/^#/d' "$mark")" = "$owner
     mv /etc/fstab.mesosflow /etc/fstab
     systemctl daemon-reload
   fi
+  rm -rf -- $keys
   rm -f "$mark"
 fi
 home=$(getent passwd "$user" | cut -d : -f 6)
 file=$(readlink -f "$home/.ssh/authorized_keys") || exit 0
+nodes=" mesosflow-(nodes|volume) $owner\$"
+if grep --quiet --extended-regexp "$nodes" "$file" 2>/dev/null; then
+  cp --archive -- "$file" "$file.mesosflow"
+  grep --invert-match --extended-regexp "$nodes" "$file" > "$file.mesosflow" || [ $? = 1 ]
+  mv -- "$file.mesosflow" "$file"
+fi
 # Of a lost key, only the comment is known.
 [ -n "$line" ] || line=$(grep "^ssh-ed25519 .* mesosflow $owner\$" "$file" 2>/dev/null) || exit 0
 if grep --quiet --line-regexp --fixed-strings -e "$line" "$file" 2>/dev/null; then
@@ -224,6 +232,7 @@ pub(super) async fn leave(session: &Session, owner: &Owner, line: &str) -> Resul
         ("owner", &Held::by(owner).line()),
         ("user", &session.target().user),
         ("units", &UNITS.join(" ")),
+        ("keys", &format!("{SSH_FOLDER} {ROLES_FOLDER}")),
         ("line", line),
     ];
     run(session, "take the cluster's key away", LEAVE, &variables).await?;
@@ -285,6 +294,7 @@ mod tests {
             ("line", line),
             ("add", add),
             ("units", "mesosflow-no-such.service"),
+            ("keys", ""),
         ];
         // The user database says where home is, and nothing of the machine itself is to be touched.
         let stand_in = format!("getent() {{ echo 'x:x:0:0::{}:/bin/sh'; }}\n", home.display());

@@ -71,7 +71,10 @@ fn what_is_roots_own_stays_and_somebodys_data_is_put_aside() {
     assert_eq!(said(&in_tmp("true", kept)), "2\nold");
     let moved = "drop && cat /tmp/mesosflow-aside.*/*/data && stat --format %a /tmp/mesosflow-aside.*";
     assert_eq!(
-        said(&in_tmp("mkdir /tmp/zookeeper && echo theirs > /tmp/zookeeper/data", moved)),
+        said(&in_tmp(
+            "mkdir /tmp/zookeeper && echo theirs > /tmp/zookeeper/data",
+            moved
+        )),
         "theirs\n700"
     );
 }
@@ -99,5 +102,8 @@ fn a_user_who_keeps_planting_gains_nothing() {
 fn a_tmp_that_others_may_rearrange_is_refused() {
     let output = in_tmp("true", "chmod 777 /tmp; drop");
     assert_eq!(output.status.code(), Some(4), "{output:?}");
-    assert!(String::from_utf8_lossy(&output.stderr).contains("not sticky"), "{output:?}");
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("not sticky"),
+        "{output:?}"
+    );
 }

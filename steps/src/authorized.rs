@@ -128,3 +128,71 @@ impl NodeKey {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(role: &str, index: u16, host: u8, user: &str) -> Node {
+        let json = serde_json::json!({
+            "id": format!("{role}-{index}"), "name": format!("demo-{role}-{index}"), "role": role, "index": index,
+            "private_ip": format!("10.89.0.{host}"), "public_ip": format!("192.0.2.{host}"), "user": user, "port": 22,
+            "host_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGjOH5fDqWHuvjT0ZDvVUKo4Q0cdT0wOv0Fjfz0OXbGK",
+        });
+        serde_json::from_value(json).unwrap()
+    }
+
+    fn lines(node: &Node, inventory: &Inventory, key_on_every_node: bool) -> Vec<String> {
+        let keys = Copied {
+            public_key: "ssh-ed25519 D mesosflow demo 1".into(),
+            nodes_key: "ssh-ed25519 N mesosflow-nodes demo 1".into(),
+            volume_key: "ssh-ed25519 V mesosflow-volume demo 1".into(),
+        };
+        Authorized::on(node, inventory, &keys, key_on_every_node).0
+    }
+
+    #[test]
+    fn each_key_counts_from_the_private_addresses_of_those_who_have_it() {
+        let of = |user| {
+            let [m1, m2] = [20, 21].map(|host| node("master", host - 19, host as u8, user));
+            let [s1, s2] = [100, 101].map(|host| node("slave", host - 99, host as u8, user));
+            Inventory::new([m1, m2, s1, s2, node("zookeeper", 1, 10, user)]).unwrap()
+        };
+        let inventory = of("root");
+        let of_masters =
+            r#"from="10.89.0.20,10.89.0.21,127.0.0.1,::1" ssh-ed25519 N mesosflow-nodes demo 1"#.to_owned();
+        let of_slaves = |command: &str| {
+            format!(
+                r#"restrict,from="10.89.0.100,10.89.0.101",command="{command}" ssh-ed25519 V mesosflow-volume demo 1"#
+            )
+        };
+        let share = "/root/mesos-ec2/scripts/share";
+        assert_eq!(
+            lines(inventory.first_master(), &inventory, false),
+            [of_masters.clone(), of_slaves(share)]
+        );
+        for other in inventory.others() {
+            assert_eq!(
+                lines(other, &inventory, false),
+                [of_masters.clone()],
+                "{}",
+                other.name
+            );
+        }
+
+        let inventory = of("admin");
+        let all = lines(inventory.first_master(), &inventory, true);
+        assert_eq!(all[1], of_slaves(&format!("sudo -n {share}")));
+        assert_eq!(
+            all[0].split('"').nth(1),
+            Some("10.89.0.20,10.89.0.21,10.89.0.100,10.89.0.101,10.89.0.10,127.0.0.1,::1")
+        );
+    }
+
+    #[test]
+    fn only_masters_have_the_key_of_all_nodes_unless_it_is_wanted() {
+        let of = |every| [Role::Master, Role::Slave, Role::Zookeeper].map(|role| NodeKey::of(role, every));
+        assert_eq!(of(false), [NodeKey::Nodes, NodeKey::Slave, NodeKey::Zookeeper]);
+        assert_eq!(of(true), [NodeKey::Nodes; 3]);
+    }
+}

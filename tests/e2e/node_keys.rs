@@ -161,7 +161,11 @@ fn all_nodes_get_the_key_of_all_where_that_is_wanted() {
     bench.write("mesosflow.toml", "[ssh]\nkey_on_every_node = true\n");
     let size = ["--cluster", &cluster, "--masters", "1", "--slaves", "1"];
     let said = bench.say(&[&["plan"][..], &size].concat()).ended(0);
-    assert!(said.err.contains("root on one node is root on all"), "{}", said.err);
+    assert!(
+        said.err.contains("root on one node is root on all"),
+        "{}",
+        said.err
+    );
     let mut live = bench.start(&[&["run"][..], &size].concat());
     let run = live.run();
     live.finish(RUN_LIMIT).ended(0);

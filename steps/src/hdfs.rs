@@ -84,7 +84,10 @@ sync -f "$home" 2>/dev/null || true"#;
 
 const EMPTY_DATA: &str = r#"IFS=,
 on_disk $folders
-for folder in $folders; do rm -rf -- "$folder"; done"#;
+for folder in $folders; do
+  # Not the folder itself, which may be where a disk is mounted.
+  [ ! -d "$folder" ] || find "$folder" -mindepth 1 -delete
+done"#;
 /// Prints the clusterIDs of a datanode's folders.
 const DATA_IDS: &str = r#"IFS=,
 on_disk $folders

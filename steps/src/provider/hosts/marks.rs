@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::firewall;
+use crate::hub::{ROLES_FOLDER, SSH_FOLDER};
 use crate::provider::{Owner, driver_tag};
 use crate::remote::quote::{self, QuoteError};
 use crate::remote::{Command, RemoteError, Session};
@@ -66,9 +67,11 @@ const LEAVE: &str = r#"if [ -e "$mark" ] && [ "$(sed '/^#/d' "$mark")" = "$owner
   for unit in $units; do
     if [ -e "/etc/systemd/system/$unit" ]; then systemctl disable --quiet --now "$unit"; fi
   done
-  if findmnt --noheadings --types nfs4,fuse.sshfs --mountpoint /mnt/nfs >/dev/null; then
-    umount --lazy /mnt/nfs
+  if findmnt --noheadings --types nfs4,fuse.sshfs,autofs --mountpoint /mnt/nfs >/dev/null; then
+    systemctl stop mnt-nfs.automount 2>/dev/null || true
+    while findmnt --noheadings --mountpoint /mnt/nfs >/dev/null; do umount --lazy /mnt/nfs; done
   fi
+  rm -f /etc/systemd/system/mnt-nfs.mount.d/mesosflow.conf /etc/systemd/system/nfs-server.service.d/mesosflow.conf
   # What is mounted there would come back with the next boot, and its server is gone.
   if grep --quiet --extended-regexp '^[^#[:space:]]+ /mnt/nfs (nfs4|fuse\.sshfs) ' /etc/fstab 2>/dev/null; then
     cp --archive /etc/fstab /etc/fstab.mesosflow
@@ -83,10 +86,17 @@ const LEAVE: &str = r#"if [ -e "$mark" ] && [ "$(sed '/^#/d' "$mark")" = "$owner
     systemctl daemon-reload
   fi
   if command -v nft >/dev/null && nft list table inet mesosflow >/dev/null 2>&1; then nft delete table inet mesosflow; fi
+  rm -rf -- $keys
   rm -f "$rules" "$mark"
 fi
 home=$(getent passwd "$user" | cut -d : -f 6)
 file=$(readlink -f "$home/.ssh/authorized_keys") || exit 0
+nodes=" mesosflow-(nodes|volume) $owner\$"
+if grep --quiet --extended-regexp "$nodes" "$file" 2>/dev/null; then
+  cp --archive -- "$file" "$file.mesosflow"
+  grep --invert-match --extended-regexp "$nodes" "$file" > "$file.mesosflow" || [ $? = 1 ]
+  mv -- "$file.mesosflow" "$file"
+fi
 # Of a lost key, only the comment is known.
 [ -n "$line" ] || line=$(grep "^ssh-ed25519 .* mesosflow $owner\$" "$file" 2>/dev/null) || exit 0
 if grep --quiet --line-regexp --fixed-strings -e "$line" "$file" 2>/dev/null; then
@@ -96,7 +106,8 @@ if grep --quiet --line-regexp --fixed-strings -e "$line" "$file" 2>/dev/null; th
 fi"#;
 
 /// The daemons of every role.
-const UNITS: [&str; 9] = [
+const UNITS: [&str; 10] = [
+    "mesosflow-shared-volume.service",
     "mesos-slave.service",
     "mesos-master.service",
     "ephemeral-hdfs-datanode.service",
@@ -242,6 +253,7 @@ pub(super) async fn leave(session: &Session, owner: &Owner, line: &str) -> Resul
         ("firewall", firewall::UNIT),
         ("addition", firewall::ADDITION),
         ("rules", firewall::FILE),
+        ("keys", &format!("{SSH_FOLDER} {ROLES_FOLDER}")),
         ("line", line),
     ];
     run(session, "take the cluster's key away", LEAVE, &variables).await?;
@@ -306,6 +318,7 @@ mod tests {
             ("firewall", "mesosflow-no-such.service"),
             ("addition", "/nonexistent/mesosflow.conf"),
             ("rules", "/nonexistent/firewall.nft"),
+            ("keys", ""),
         ];
         // The user database says where home is, and nothing of the machine itself is to be touched.
         let stand_in = format!(

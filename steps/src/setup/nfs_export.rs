@@ -10,7 +10,7 @@ use mesosflow_workflow::{Probe, Step, StepCx, StepId};
 use serde::{Deserialize, Serialize};
 
 use crate::act::ActError;
-use crate::cluster::{NfsServerChoice, Node};
+use crate::cluster::{NfsServerChoice, Node, ProviderKind};
 use crate::mounts::ON_DISK;
 use crate::service::Service;
 use crate::world::{Script, World};
@@ -31,7 +31,12 @@ const KERNEL_DROP_IN: &str = "/etc/systemd/system/nfs-server.service.d/mesosflow
 const KERNEL_READY: &str = r#"cmp --silent /root/mesos-ec2/nfs/exports /etc/exports.d/mesosflow.exports || exit 1
 cmp --silent /root/mesos-ec2/nfs/nfs-server.conf "$drop_in" || exit 1
 systemctl is-active --quiet nfs-server || exit 1"#;
-const KERNEL_START: &str = r#"mkdir -p /etc/exports.d
+/// A server that already serves something of the user's keeps its addresses.
+const KERNEL_START: &str = r#"if [ -n "$address" ] && ! systemctl is-active --quiet nfs-server && ! grep --quiet '^[^#]' /etc/exports 2>/dev/null; then
+  mkdir -p /etc/nfs.conf.d
+  printf '# Made by mesosflow: this host has another address, which the internet reaches.\n[nfsd]\nhost=%s\n' "$address" > /etc/nfs.conf.d/mesosflow.conf
+fi
+mkdir -p /etc/exports.d
 install -m 644 /root/mesos-ec2/nfs/exports /etc/exports.d/mesosflow.exports
 install -D -m 644 /root/mesos-ec2/nfs/nfs-server.conf "$drop_in"
 systemctl daemon-reload
@@ -102,6 +107,13 @@ impl NfsExport {
         })
     }
 
+    /// The only address that the kernel's server shall listen on; nothing where all of them are the cluster's own affair.
+    fn inner_address(&self, world: &World) -> String {
+        let is_listed = world.spec().provider == ProviderKind::Hosts;
+        let inner = self.hub.public_ip.filter(|_| is_listed);
+        inner.map_or_else(String::new, |_| self.hub.private_ip.to_string())
+    }
+
     /// Named by the run, not by the generation: the folder's content outlives a replay.
     fn token(cx: &StepCx<World>) -> String {
         format!("mesosflow {}", cx.run())
@@ -160,6 +172,7 @@ impl Step for NfsExport {
                         &self.hub,
                         Script::new("export /mnt/nfs", KERNEL_START)
                             .var("drop_in", KERNEL_DROP_IN)
+                            .var("address", self.inner_address(world))
                             .within(START_LIMIT),
                     )
                     .await?;

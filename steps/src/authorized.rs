@@ -174,7 +174,7 @@ mod tests {
         for other in inventory.others() {
             assert_eq!(
                 lines(other, &inventory, false),
-                [of_masters.clone()],
+                std::slice::from_ref(&of_masters),
                 "{}",
                 other.name
             );

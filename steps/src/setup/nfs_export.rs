@@ -171,8 +171,8 @@ impl Step for NfsExport {
                     .run(
                         &self.hub,
                         Script::new("export /mnt/nfs", KERNEL_START)
-                            .var("address", self.inner_address(world))
                             .var("drop_in", KERNEL_DROP_IN)
+                            .var("address", self.inner_address(world))
                             .within(START_LIMIT),
                     )
                     .await?;

@@ -79,6 +79,7 @@ const LEAVE: &str = r#"if [ -e "$mark" ] && [ "$(sed '/^#/d' "$mark")" = "$owner
     mv /etc/fstab.mesosflow /etc/fstab
     systemctl daemon-reload
   fi
+  rm -rf -- $keys
   if [ -e "/etc/systemd/system/$firewall" ]; then systemctl disable --quiet --now "$firewall"; fi
   if [ -e "$addition" ] || [ -e "/etc/systemd/system/$firewall" ]; then
     rm -f "/etc/systemd/system/$firewall" "$addition"
@@ -86,7 +87,6 @@ const LEAVE: &str = r#"if [ -e "$mark" ] && [ "$(sed '/^#/d' "$mark")" = "$owner
     systemctl daemon-reload
   fi
   if command -v nft >/dev/null && nft list table inet mesosflow >/dev/null 2>&1; then nft delete table inet mesosflow; fi
-  rm -rf -- $keys
   rm -f "$rules" "$mark"
 fi
 home=$(getent passwd "$user" | cut -d : -f 6)
@@ -250,10 +250,10 @@ pub(super) async fn leave(session: &Session, owner: &Owner, line: &str) -> Resul
         ("owner", &Held::by(owner).line()),
         ("user", &session.target().user),
         ("units", &UNITS.join(" ")),
+        ("keys", &format!("{SSH_FOLDER} {ROLES_FOLDER}")),
         ("firewall", firewall::UNIT),
         ("addition", firewall::ADDITION),
         ("rules", firewall::FILE),
-        ("keys", &format!("{SSH_FOLDER} {ROLES_FOLDER}")),
         ("line", line),
     ];
     run(session, "take the cluster's key away", LEAVE, &variables).await?;
@@ -315,10 +315,10 @@ mod tests {
             ("line", line),
             ("add", add),
             ("units", "mesosflow-no-such.service"),
+            ("keys", ""),
             ("firewall", "mesosflow-no-such.service"),
             ("addition", "/nonexistent/mesosflow.conf"),
             ("rules", "/nonexistent/firewall.nft"),
-            ("keys", ""),
         ];
         // The user database says where home is, and nothing of the machine itself is to be touched.
         let stand_in = format!(

@@ -21,6 +21,7 @@ mod hosts;
 mod journal_failures;
 mod launch_crash;
 mod long_build;
+mod lost;
 mod overlay;
 mod random;
 mod recorded;

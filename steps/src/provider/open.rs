@@ -25,13 +25,14 @@ pub async fn open_provider(
     })
 }
 
-/// Settles what a spec leaves to the environment, so that the run stays where it began: region, endpoint and account.
+/// Settles what a spec leaves to the environment, so that the run stays where it began: region, endpoint and
+/// account, and what the user data is.
 ///
 /// # Errors
 /// The environment does not tell, or the account cannot be used.
 pub async fn settle(spec: ClusterSpec) -> Result<ClusterSpec, ProviderError> {
     match spec.provider {
-        ProviderKind::Ec2 => ec2::settle(spec).await,
+        ProviderKind::Ec2 => ec2::settle(ec2::settle_user_data(spec)?).await,
         ProviderKind::Local | ProviderKind::Hosts => Ok(spec),
     }
 }

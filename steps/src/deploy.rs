@@ -10,8 +10,7 @@ use crate::provider::ec2::VOLUME_DEVICE;
 use crate::provider::{Groups, Image, Order, hosts};
 use crate::provision::{
     AwaitNode, CopySshKey, ImageMetadata, LaunchMaster, LaunchSlave, LaunchZookeeper, Place, PushConfig,
-    RenderConfig, RenderedConfig, SanityCheck, SecurityGroups, SetupOptions,
-    loss,
+    RenderConfig, RenderedConfig, SanityCheck, SecurityGroups, SetupOptions, loss,
 };
 use crate::setup::{
     Approval, ApproveMaster, ApproveNode, ApproveZookeeper, BuildFrameworks, BuildMesos, BuiltMesos,

@@ -4,6 +4,7 @@
 //! touches the world only through [`World`].
 
 pub mod act;
+pub mod aside;
 pub mod catalogue;
 pub mod cluster;
 pub mod deploy;
@@ -14,6 +15,7 @@ pub mod hdfs;
 pub mod hub;
 pub mod key;
 pub mod mesos;
+pub mod netrc;
 pub mod node_setup;
 pub mod plan;
 pub mod provider;

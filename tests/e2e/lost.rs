@@ -46,7 +46,11 @@ fn a_lost_slave_a_lost_zookeeper_and_a_lost_master_are_each_made_anew_alone() {
     bench.status(&run).all_done();
     let nodes = bench.nodes(&run);
     assert_healthy(&nodes);
-    assert_eq!(Hdfs::Persistent.file_system(&nodes), formatted[1], "formatted again");
+    assert_eq!(
+        Hdfs::Persistent.file_system(&nodes),
+        formatted[1],
+        "formatted again"
+    );
     assert_eq!(bench.engine().containers(&cluster), nodes.containers());
 }
 
@@ -66,7 +70,11 @@ fn a_lost_first_master_is_made_anew_and_blocks_without_their_namenode_are_kept()
     remove(&bench, &before, &name);
 
     let said = bench.say(&["resume", &run]).ended(130);
-    said.complains(&["holds blocks of the persistent file system", "replay", "persistent-hdfs-format"]);
+    said.complains(&[
+        "holds blocks of the persistent file system",
+        "replay",
+        "persistent-hdfs-format",
+    ]);
     made_anew_alone(&bench, &run, &before, &name);
     let replay = ["replay", &run, "--from", "persistent-hdfs-format", "--yes"];
     bench.say(&replay).ended(0);
@@ -77,7 +85,10 @@ fn a_lost_first_master_is_made_anew_and_blocks_without_their_namenode_are_kept()
 
 fn remove(bench: &Bench, nodes: &Nodes, name: &str) {
     let node = nodes.all().iter().find(|node| node.name == name).unwrap();
-    bench.engine().run(&["rm", "--force", "--volumes", &node.container]).ok();
+    bench
+        .engine()
+        .run(&["rm", "--force", "--volumes", &node.container])
+        .ok();
 }
 
 /// One node is another one, under the next name; the others are what they were.

@@ -26,6 +26,7 @@ mod overlay;
 mod random;
 mod recorded;
 mod replay;
+mod secret;
 mod stop_and_refusals;
 mod take_over;
 mod victim;

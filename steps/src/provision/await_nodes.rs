@@ -173,9 +173,9 @@ async fn running(cx: &StepCx<World>, instance: &Instance) -> Result<Instance, Lo
             class: ErrorClass::Operator,
             hint: Some("start it, or terminate it to have it replaced; then resume".to_owned()),
         })),
-        Condition::Dead(why) => {
-            Err(Look::Never(ActError::wrong(dead(instance, &why)).hinted(replaced(instance))))
-        }
+        Condition::Dead(why) => Err(Look::Never(
+            ActError::wrong(dead(instance, &why)).hinted(replaced(instance)),
+        )),
     }
 }
 

@@ -82,7 +82,9 @@ fn naming(mut error: ErrorReport, lost: &[Lost]) -> ErrorReport {
         return error;
     };
     error.causes.extend(news.iter().map(|lost| lost.reason.clone()));
-    let hint = format!("`mesosflow resume` makes {names} anew and goes on, and leaves the other machines as they are");
+    let hint = format!(
+        "`mesosflow resume` makes {names} anew and goes on, and leaves the other machines as they are"
+    );
     error.hint = Some(match error.hint.take() {
         Some(before) => format!("{before}\n{hint}"),
         None => hint,
@@ -114,6 +116,9 @@ mod tests {
         let named = naming(failed, &[lost("demo-slave-1"), lost("demo-slave-2")]);
         assert_eq!(named.causes[1..], ["demo-slave-2 (i-1) is dead: so it is"]);
         let hint = named.hint.unwrap();
-        assert!(hint.starts_with("look\n`mesosflow resume` makes demo-slave-2 anew"), "{hint}");
+        assert!(
+            hint.starts_with("look\n`mesosflow resume` makes demo-slave-2 anew"),
+            "{hint}"
+        );
     }
 }

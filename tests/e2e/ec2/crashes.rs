@@ -230,17 +230,27 @@ fn a_token_of_another_call_is_not_the_end_of_its_place() {
     stage.cloud.heal();
     stage.until_machines(live, after);
     stage.assert_as_planned(&run);
-    let tokens: std::collections::BTreeSet<_> =
-        slaves_calls(&stage)[before - 1..].iter().map(|(token, _)| token.clone()).collect();
+    let tokens: std::collections::BTreeSet<_> = slaves_calls(&stage)[before - 1..]
+        .iter()
+        .map(|(token, _)| token.clone())
+        .collect();
     assert_eq!(tokens.len(), 1, "{tokens:?}");
     stage.destroy(&run);
 }
 
 /// A run with this user data whose slave was not to be had.
 fn without_capacity(stage: &mut Stage, user_data: &str) -> String {
-    stage.bench.write("mesosflow.toml", "[ec2]\ncapacity_limit_s = 1\n");
+    stage
+        .bench
+        .write("mesosflow.toml", "[ec2]\ncapacity_limit_s = 1\n");
     stage.bench.write("mine.sh", user_data);
-    let none = Fault::refused("RunInstances", Which::All, 500, "InsufficientInstanceCapacity", "none left");
+    let none = Fault::refused(
+        "RunInstances",
+        Which::All,
+        500,
+        "InsufficientInstanceCapacity",
+        "none left",
+    );
     stage.cloud.fault(none.only_if("mesosflow:role", "slave"));
     let run = stage.run(&["--user-data", "mine.sh"]).ended(1).run();
     stage.cloud.heal();

@@ -226,7 +226,8 @@ fn a_machine_that_dies_on_the_way_is_named_at_once_and_launched_anew_alone() {
     let point = mesosflow_tests::Point::item_started("await-nodes");
     mesosflow_tests::Watch::new(stage.bench.journal(), &run, 0).point(&mut live, RUN_LIMIT, point);
     let before = stage.machines(&run);
-    let name = |number: usize| format!("{}-slave-{number}", stage.cluster);
+    let cluster = stage.cluster.clone();
+    let name = |number: usize| format!("{cluster}-slave-{number}");
     let id = |number: usize| {
         let machine = before.iter().find(|machine| machine.tag("Name") == name(number));
         machine.unwrap().id.clone()
@@ -242,7 +243,11 @@ fn a_machine_that_dies_on_the_way_is_named_at_once_and_launched_anew_alone() {
     let status = stage.bench.status(&run);
     let launch = status.step("launch-slaves");
     assert_eq!(launch["state"], "stale", "{launch:#}");
-    let states = launch["items"].as_array().unwrap().iter().map(|item| &item["state"]);
+    let states = launch["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| &item["state"]);
     assert_eq!(states.collect::<Vec<_>>(), ["stale", "succeeded", "succeeded"]);
     let error = status.value()["error"].to_string();
     for part in [&*name(1), "is dead", "UserInitiatedShutdown", "anew"] {
@@ -276,10 +281,24 @@ fn a_stopped_machine_is_left_to_whoever_stopped_it() {
     let before = stage.machines(&run);
     let world = stage.cloud.world();
     let ids = before.iter().map(|machine| machine.id.clone());
-    world.wait(world.client().stop_instances().set_instance_ids(Some(ids.collect())).send());
-    live.finish(RUN_LIMIT).ended(130).complains(&["does not run", "start it, or terminate it"]);
+    world.wait(
+        world
+            .client()
+            .stop_instances()
+            .set_instance_ids(Some(ids.collect()))
+            .send(),
+    );
+    live.finish(RUN_LIMIT)
+        .ended(130)
+        .complains(&["does not run", "start it, or terminate it"]);
     let ids = before.iter().map(|machine| machine.id.clone());
-    world.wait(world.client().start_instances().set_instance_ids(Some(ids.collect())).send());
+    world.wait(
+        world
+            .client()
+            .start_instances()
+            .set_instance_ids(Some(ids.collect()))
+            .send(),
+    );
     stage.resume_until_machines(&run);
     assert_eq!(stage.cloud.calls("RunInstances").len(), 2);
     stage.destroy(&run);

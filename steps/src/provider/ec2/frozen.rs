@@ -45,7 +45,11 @@ pub(super) fn own(folder: &Path, spec: &Ec2Spec) -> Result<Option<String>, Strin
         return Ok(Some(text));
     }
     let text = read(file)?;
-    if spec.user_data_sha256.as_ref().is_some_and(|known| *known != digest(&text)) {
+    if spec
+        .user_data_sha256
+        .as_ref()
+        .is_some_and(|known| *known != digest(&text))
+    {
         return Err(format!(
             "{} is not what it was when the run began: put it back, or destroy the run and begin another",
             file.display()
@@ -124,7 +128,9 @@ mod tests {
         assert_eq!(said("g1-demo-slave-1", "a"), "a");
         assert_eq!(said("g1-demo-slave-1", "b"), "a");
         assert_eq!(said("g1-demo-slave-1.1", "b"), "b");
-        let mode = std::fs::metadata(path(run.path(), "g1-demo-slave-1")).unwrap().permissions();
+        let mode = std::fs::metadata(path(run.path(), "g1-demo-slave-1"))
+            .unwrap()
+            .permissions();
         assert_eq!(mode.mode() & 0o777, 0o600);
     }
 }

@@ -136,9 +136,9 @@ async fn under(api: &Api, sight: &Sight, token: &str) -> Result<Option<Seen>, Pr
     let give_up = Instant::now() + SHOWS_WITHIN;
     loop {
         let all = sight.look(api).await?;
-        let mut machines = all.iter().filter(|seen| seen.token() == token).peekable();
-        if machines.peek().is_some() || Instant::now() >= give_up {
-            return Ok(machines.find(|seen| seen.is_alive()).cloned());
+        let shown = all.iter().find(|seen| seen.token() == token).cloned();
+        if shown.is_some() || Instant::now() >= give_up {
+            return Ok(shown.filter(Seen::is_alive));
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }

@@ -239,7 +239,7 @@ impl Provider for Ec2Provider {
                     spent: &held.spent,
                 };
                 launch::launch(&self.api, &self.sight, &self.spec.ec2, &ordered).await?
-            },
+            }
         };
         let driver = self.signed(&launched, slot).await?;
         let machine = launched

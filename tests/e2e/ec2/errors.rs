@@ -221,6 +221,8 @@ fn what_does_not_pass_ends_or_pauses_the_run_in_ec2s_words() {
 fn a_machine_that_dies_on_the_way_is_named_at_once_and_launched_anew_alone() {
     let mut stage = Stage::new();
     stage.slaves = 3;
+    // The others are waited for meanwhile, and none of them answers.
+    stage.bench.write("mesosflow.toml", "[ec2]\nboot_limit_s = 60\n");
     let mut live = stage.start(&[]);
     let run = live.run();
     let point = mesosflow_tests::Point::item_started("await-nodes");

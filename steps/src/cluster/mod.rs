@@ -1,6 +1,7 @@
 //! The cluster's own types: what the user asks for, and what it is made of.
 
 mod ec2;
+mod exposure;
 mod hosts;
 mod identity;
 mod nodes;
@@ -12,7 +13,7 @@ mod validate_hosts;
 mod validate_mesos;
 
 pub use ec2::{Ec2Spec, HostKeySource, LATEST, MachineType, VolumeSpec};
-pub use hosts::{HostSpec, HostsSpec};
+pub use hosts::{FirewallChoice, HostSpec, HostsSpec};
 pub use nodes::{Instance, Inventory, MESOS_MASTER_PORT, Node, Role, ZOOKEEPER_PORT};
 pub use spec::{
     ClusterSpec, DisksSpec, FrameworksSpec, HdfsSpec, LocalSpec, MesosSource, MesosSpec, MountFallback,

@@ -15,8 +15,11 @@ mod frozen;
 mod groups;
 mod host_keys;
 mod instances;
+mod kept;
 mod launch;
 mod network;
+#[cfg(test)]
+mod permissions;
 mod provider;
 mod tags;
 

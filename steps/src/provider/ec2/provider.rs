@@ -15,9 +15,10 @@ use super::api::Api;
 use super::failure::Failure;
 use super::groups::{self, GROUP, RULE};
 use super::instances::{Seen, Sight, VOLUME, by_id, held};
+use super::kept::Shelf;
 use super::network::refused;
 use super::user_data::UserData;
-use super::{console, delete, frozen, host_keys, image, launch, tags};
+use super::{console, delete, frozen, host_keys, image, kept, launch, tags};
 use crate::cluster::{ClusterSpec, HostKeySource, Instance, ProviderKind, Role};
 use crate::provider::{
     Answer, Condition, Groups, HostKeys, Image, Launch, Machine, Outdated, Owner, Provider, ProviderError,
@@ -35,6 +36,7 @@ pub struct Ec2Provider {
     /// The run's folder, where host keys are kept that were made here.
     folder: Option<PathBuf>,
     sight: Sight,
+    shelf: Shelf,
     /// What each machine's console showed last, and when that was.
     consoles: Mutex<HashMap<String, (Vec<HostKey>, Instant)>>,
 }
@@ -50,6 +52,7 @@ impl Ec2Provider {
             spec: spec.clone(),
             folder: folder.map(Path::to_owned),
             sight: Sight::default(),
+            shelf: Shelf::default(),
             consoles: Mutex::default(),
         })
     }
@@ -208,7 +211,8 @@ impl Provider for Ec2Provider {
         let all = self.sight.look(&self.api).await?;
         let current = held(&all, slot)
             .current
-            .filter(|seen| seen.is_pending() || seen.is_running());
+            .filter(|seen| seen.is_pending() || seen.is_running())
+            .filter(|seen| seen.has_its_volume());
         Ok(current.and_then(|seen| seen.machine(slot)))
     }
 
@@ -233,13 +237,19 @@ impl Provider for Ec2Provider {
         let launched = match held.current {
             Some(current) => current.clone(),
             None => {
+                let kept = self.kept_for(launch, &all).await?;
                 let ordered = launch::Ordered {
                     launch,
                     user_data: &user_data,
                     spent: &held.spent,
+                    kept: kept.as_deref(),
                 };
                 launch::launch(&self.api, &self.sight, &self.spec.ec2, &ordered).await?
             }
+        };
+        let launched = match launched.tag(tags::KEPT).to_owned() {
+            none if none.is_empty() => launched,
+            volume => kept::attach(&self.api, launched, &volume).await?,
         };
         let driver = self.signed(&launched, slot).await?;
         let machine = launched
@@ -255,12 +265,14 @@ impl Provider for Ec2Provider {
 
     async fn outdated(&self, slot: &Slot) -> Result<Vec<Outdated>, ProviderError> {
         let all = self.sight.look(&self.api).await?;
+        let held = held(&all, slot);
+        let has_current = held.current.is_some();
         let with_driver = |seen: &Seen| {
             let driver = seen.driver();
-            let resources = seen.resources().into_iter();
+            let resources = seen.resources_without_kept(slot, has_current).into_iter();
             resources.map(move |resource| Outdated { resource, driver })
         };
-        let outdated = held(&all, slot).outdated;
+        let outdated = held.outdated;
         Ok(outdated.into_iter().flat_map(with_driver).collect())
     }
 
@@ -347,6 +359,17 @@ struct WithTags {
 }
 
 impl Ec2Provider {
+    /// The volume that waits for this machine.
+    async fn kept_for(&self, launch: &Launch, all: &[Seen]) -> Result<Option<String>, ProviderError> {
+        match launch.order.as_ref().filter(|order| order.volume_gb > 0) {
+            None => Ok(None),
+            Some(order) => {
+                let subnet = order.subnet.as_deref();
+                self.shelf.waiting_for(&self.api, all, &launch.slot, subnet).await
+            }
+        }
+    }
+
     /// Has a machine say which driver made it, if it does not yet; whom it names.
     async fn signed(&self, seen: &Seen, slot: &Slot) -> Result<Option<Driver>, ProviderError> {
         let driver = match (seen.driver(), &slot.owner.driver) {

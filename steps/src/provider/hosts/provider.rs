@@ -24,6 +24,7 @@ pub struct HostsProvider {
     cluster: String,
     mesos: MesosSource,
     hosts: Vec<Host>,
+    has_firewall: bool,
     logins: Logins,
     /// The cluster's public key; empty before there is a run, and where it is lost and nobody knows it.
     line: String,
@@ -50,6 +51,7 @@ impl HostsProvider {
                 .into_iter()
                 .map(|(instance, host)| Host::new(instance, host))
                 .collect(),
+            has_firewall: spec.hosts.has_firewall(),
             line: key.map(|own| own.public().to_owned()).unwrap_or_default(),
             logins: Logins {
                 own: key.filter(|own| !own.is_lost()).map(|own| Pool::new(own.path())),
@@ -65,6 +67,11 @@ impl HostsProvider {
     /// Whether a host is the one whose Mesos all get, since nobody has named another.
     pub(super) fn gives_mesos(&self, host: &Host) -> bool {
         self.mesos == MesosSource::None && host.instance.role == Role::Master && host.instance.index == 1
+    }
+
+    /// Whether the hosts get a firewall.
+    pub(super) const fn has_firewall(&self) -> bool {
+        self.has_firewall
     }
 
     pub(super) const fn logins(&self) -> &Logins {

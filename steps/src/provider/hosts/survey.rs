@@ -28,7 +28,7 @@ impl HostsProvider {
                     "name a build: `--mesos-url TARBALL`, or `source` and `url` under `[mesos]` in mesosflow.toml",
                 ));
             }
-            match marks::lacks(&entry.session).await?.as_slice() {
+            match marks::lacks(&entry.session, self.has_firewall()).await?.as_slice() {
                 [] => Ok(()),
                 lacks => Err(Trouble::new(
                     format!("lacks {}", lacks.join(", ")),

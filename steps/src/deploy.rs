@@ -12,7 +12,7 @@ use crate::provider::ec2::VOLUME_DEVICE;
 use crate::provider::{Groups, Image, Order, hosts};
 use crate::provision::{
     AwaitNode, Copied, CopySshKey, ImageMetadata, LaunchMaster, LaunchSlave, LaunchZookeeper, Place,
-    PushConfig, RenderConfig, RenderedConfig, SanityCheck, SecurityGroups, SetupOptions,
+    PushConfig, RenderConfig, RenderedConfig, SanityCheck, SecurityGroups, SetupOptions, loss,
 };
 use crate::setup::{
     Approval, ApproveMaster, ApproveNode, ApproveZookeeper, BuildFrameworks, BuildMesos, BuiltMesos,
@@ -27,11 +27,21 @@ use crate::world::World;
 /// How long a listed host may take to answer and to install what it lacks, seconds.
 const HOST_LIMIT_S: u32 = 600;
 
-/// Brings the cluster up, step by step as the catalogue says; independent branches run side by side.
+/// Brings the cluster up. A machine that is lost on the way is named, and launched anew by the next driver. In a replay,
+/// which is of steps that somebody has named, machines are asked about only once one of them has failed.
 ///
 /// # Errors
 /// Why the flow has to end; see [`Halt`].
 pub async fn deploy(flow: Flow<World>) -> Result<Report, Halt> {
+    if !flow.is_replay() {
+        loss::look_after(&flow).await?;
+    }
+    let ended = bring_up(flow.clone()).await;
+    loss::explained(&flow, ended).await
+}
+
+/// The whole of it, step by step as the catalogue says; independent branches run side by side.
+async fn bring_up(flow: Flow<World>) -> Result<Report, Halt> {
     let spec = flow.world().spec().clone();
 
     // Section 1: the machines, and the configuration on the first master.

@@ -8,6 +8,7 @@ use crate::act::ActError;
 use crate::cluster::Node;
 use crate::remote::RemoteError;
 use crate::world::{Script, World};
+use crate::{aside, mesos};
 
 /// What nodes reach one another with, in a folder of its own: no file of the user's is ever replaced.
 pub const SSH_FOLDER: &str = "/root/.ssh/mesosflow";
@@ -60,6 +61,9 @@ pub async fn digest(world: &World, node: &Node, folder: &str) -> Result<Option<S
     Ok(if digest.is_empty() { None } else { Some(digest) })
 }
 
+/// The folders that are mesosflow's alone: another one under that name is moved aside before a copy takes its place.
+const OURS: [&str; 2] = [mesos::FOLDER, SCRIPTS_FOLDER];
+
 /// Makes `folder` on `node` what it is on the hub, by rsync over the private network.
 ///
 /// # Errors
@@ -79,6 +83,9 @@ pub async fn copy_to(
     folder: &str,
     target: &str,
 ) -> Result<(), ActError> {
+    if OURS.contains(&target) {
+        aside::claim(world, node, target).await?;
+    }
     let title = format!("copy {folder} to {}", node.name);
     let script = Script::new(&title, COPY)
         .var("config", SSH_CONFIG_PATH)

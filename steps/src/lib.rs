@@ -4,6 +4,7 @@
 //! touches the world only through [`World`].
 
 pub mod act;
+pub mod aside;
 pub mod authorized;
 pub mod catalogue;
 pub mod cluster;
@@ -17,6 +18,7 @@ pub mod hub;
 pub mod key;
 pub mod mesos;
 pub mod mounts;
+pub mod netrc;
 pub mod node_setup;
 pub mod plan;
 pub mod ports;

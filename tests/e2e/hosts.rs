@@ -1,7 +1,7 @@
 //! Machines of one's own: what is wrong with them is told before anything is touched; the cluster's key is let in beside
 //! the user's, which goes nowhere; nobody else builds on them; and they are given back as they were entered.
 
-use mesosflow_tests::{Bench, Host, Machines, Point, RUN_LIMIT, Watch, assert_healthy};
+use mesosflow_tests::{Bench, Host, Machines, Point, RUN_LIMIT, Said, Watch, assert_healthy};
 
 const MARK: &str = "/etc/mesosflow/owner";
 const SKIPPED: [&str; 5] = [
@@ -21,8 +21,12 @@ fn hosts_of_ones_own_are_entered_built_on_and_given_back() {
     machines.start("admin", 2022);
 
     refused_before_anything_is_touched(&mut bench, &cluster, &machines);
+    for host in &machines.hosts {
+        host.ask("mkdir -p /root/mesos /root/mesos.old /root/mesos-build && touch /root/mesos/theirs /root/mesos.old/theirs /root/mesos-build/theirs");
+    }
     let run = killed_while_the_key_is_let_in(&mut bench, &cluster, &machines);
-    bench.start(&["resume", &run]).finish(RUN_LIMIT).ended(0);
+    let said = bench.start(&["resume", &run]).finish(RUN_LIMIT).ended(0);
+    moved_aside(&said, &machines);
     built(&bench, &run, &machines);
     assert_healthy(&machines.nodes(&bench, &run));
     belongs_to_one_cluster(&mut bench, &cluster, &run, &machines);
@@ -67,6 +71,20 @@ fn refused_before_anything_is_touched(bench: &mut Bench, cluster: &str, machines
         .complains(&["1 of 2 hosts cannot be used", "NOPASSWD"]);
     slave.ask("mv /root/sudoers /etc/sudoers.d/admin");
 
+    // A stand-in that lies about on this machine is not for them, and they have no Mesos themselves.
+    let data = bench.write(".local/share/mesosflow/mesos.tar.gz", "");
+    for flags in [&["run"][..], &["run", "--mesos-source", "none"]] {
+        let mut command = bench.command(flags);
+        command.env_remove("MESOSFLOW_MESOS_TARBALL");
+        let said = bench.start_command(command).finish(RUN_LIMIT).ended(2);
+        said.complains(&[
+            "1 of 2 hosts cannot be used",
+            "has no Mesos under /root/mesos",
+            "--mesos-url",
+        ]);
+    }
+    std::fs::remove_file(data).unwrap();
+
     assert!(!bench.journal().exists(), "a refused run has left a journal");
     for host in &machines.hosts {
         assert_eq!(host.authorized_keys(), [machines.public_key()]);
@@ -82,6 +100,22 @@ fn killed_while_the_key_is_let_in(bench: &mut Bench, cluster: &str, machines: &M
     watch.point(&mut live, RUN_LIMIT, Point::item_succeeded("await-nodes"));
     live.kill();
     run
+}
+
+/// What was there under the name of Mesos' folder is there under another one, and the user has been told.
+fn moved_aside(said: &Said, machines: &Machines) {
+    for host in &machines.hosts {
+        let aside = host.ask("ls -d /root/mesos.2*");
+        assert_eq!(aside.lines().count(), 1, "{aside}");
+        host.ask(&format!(
+            "test -e {aside}/theirs && test -e /root/mesos.old/theirs && test -e /root/mesos-build/theirs && ! test -e /root/mesos/theirs"
+        ));
+        assert!(
+            said.err.contains(&format!("/root/mesos is now {aside}")),
+            "{}",
+            said.err
+        );
+    }
 }
 
 fn built(bench: &Bench, run: &str, machines: &Machines) {

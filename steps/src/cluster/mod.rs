@@ -6,9 +6,11 @@ mod hosts;
 mod identity;
 mod nodes;
 mod spec;
+pub(crate) mod urls;
 mod validate;
 mod validate_ec2;
 mod validate_hosts;
+mod validate_mesos;
 
 pub use ec2::{Ec2Spec, HostKeySource, LATEST, MachineType, VolumeSpec};
 pub use hosts::{FirewallChoice, HostSpec, HostsSpec};

@@ -141,7 +141,7 @@ pub struct MesosSpec {
     /// `tarball`: an absolute path on this machine, or an `http(s)://` URL that the first master fetches.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// `tarball`: its SHA-256, hex; checked when given.
+    /// `tarball`: its SHA-256, hex; checked when given, and needed for an `http://` URL.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
     /// `git`: the repository's URL.
@@ -150,6 +150,12 @@ pub struct MesosSpec {
     /// `git`: the branch, tag or commit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
+    /// A netrc file on this machine, for a server that asks for a password: only the program that fetches gets to read it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub netrc: Option<PathBuf>,
+    /// Instead of the file, the name of an environment variable of mesosflow that holds the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub netrc_env: Option<String>,
     /// `git`: arguments of `configure`, beside `--prefix`.
     pub configure_flags: Vec<String>,
     /// Further flags of every master, such as `--authenticate_frameworks=false`.

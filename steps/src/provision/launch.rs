@@ -32,6 +32,7 @@ impl Place {
         Slot {
             owner: cx.world().owner().clone(),
             generation: cx.generation(),
+            round: cx.round(),
             role: self.role,
             index: self.index,
         }

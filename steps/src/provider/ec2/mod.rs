@@ -11,6 +11,7 @@ mod user_data;
 
 mod console;
 mod delete;
+mod frozen;
 mod groups;
 mod host_keys;
 mod instances;
@@ -23,6 +24,7 @@ mod provider;
 mod tags;
 
 pub use api::settle;
+pub use frozen::settle_user_data;
 pub use groups::name as group_name;
 pub use instances::VOLUME_DEVICE;
 pub use provider::Ec2Provider;

@@ -63,7 +63,8 @@ if command -v restorecon >/dev/null; then restorecon -R "$folder" || true; fi"#;
 
 /// The daemons end first and the key goes last: whoever repeats this can still log in. A file with the user's keys is
 /// replaced as a whole, with its owner and mode. A host that has another owner by now keeps its mark and its daemons.
-const LEAVE: &str = r#"if [ -e "$mark" ] && [ "$(sed '/^#/d' "$mark")" = "$owner" ]; then
+const LEAVE: &str = r#"rm -rf -- /run/mesosflow-netrc
+if [ -e "$mark" ] && [ "$(sed '/^#/d' "$mark")" = "$owner" ]; then
   for unit in $units; do
     if [ -e "/etc/systemd/system/$unit" ]; then systemctl disable --quiet --now "$unit"; fi
   done
@@ -197,6 +198,12 @@ pub(super) async fn lacks(session: &Session, firewall: bool) -> Result<Vec<Strin
     ];
     let said = run(session, "look what it has", LACKS, &variables).await?;
     Ok(parse_lacks(&said))
+}
+
+/// Whether Mesos lies where every node of a cluster has it.
+pub(super) async fn has_mesos(session: &Session) -> Result<bool, RemoteError> {
+    let script = "if [ -x /root/mesos/sbin/mesos-master ]; then echo yes; fi";
+    Ok(run(session, "look for Mesos", script, &[]).await? == "yes")
 }
 
 fn parse_lacks(said: &str) -> Vec<String> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::args::{SpecArgs, set, set_option};
 use crate::error::CliError;
 use crate::file::{self, Parsed};
-use crate::wiring::{ClusterSpec, LATEST, MesosSource, ProviderKind, Role};
+use crate::wiring::{ClusterSpec, MesosSource, ProviderKind, Role};
 
 /// The file that is read where none is named.
 const DEFAULT_FILE: &str = "mesosflow.toml";

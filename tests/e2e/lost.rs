@@ -78,7 +78,6 @@ fn a_lost_first_master_is_made_anew_and_blocks_without_their_namenode_are_kept()
     made_anew_alone(&bench, &run, &before, &name);
     let replay = ["replay", &run, "--from", "persistent-hdfs-format", "--yes"];
     bench.say(&replay).ended(0);
-    bench.say(&["resume", &run]).ended(0);
     bench.status(&run).all_done();
     assert_healthy(&bench.nodes(&run));
 }

@@ -44,7 +44,7 @@ pub use memory::MemoryStore;
 pub use preflight::{Preflight, preflight};
 pub use progress::{Progress, Status};
 pub use record::{Observer, RecordError, Recorder};
-pub use retry::Retry;
+pub use retry::{Delays, Retry};
 pub use run::{Adopter, NewRun, Outcome, Run, RunError, Taken};
 pub use standing::Accepted;
 pub use state::{Effect, Pass, Phase, Replay, ReplayRefused, RunState, StepState};

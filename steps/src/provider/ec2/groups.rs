@@ -47,15 +47,12 @@ pub(super) async fn look(api: &Api, spec: &ClusterSpec, owner: &Owner) -> Result
 
 async fn look_in(api: &Api, owner: &Owner, network: Network) -> Result<Found, ProviderError> {
     let names = ROLES.map(|role| name(&owner.cluster, role));
-    let pages = api
+    let call = api
         .reads()
         .describe_security_groups()
         .filters(filter("vpc-id", &[&network.vpc]))
-        .filters(filter("group-name", &names.each_ref().map(String::as_str)))
-        .into_paginator()
-        .items()
-        .send()
-        .try_collect();
+        .filters(filter("group-name", &names.each_ref().map(String::as_str)));
+    let pages = || call.clone().into_paginator().items().send().try_collect();
     let mut groups: Vec<SecurityGroup> = api.read("DescribeSecurityGroups", pages).await?;
     let mut by_role = BTreeMap::new();
     for (role, name) in ROLES.iter().zip(&names) {
@@ -167,7 +164,7 @@ pub(super) async fn make(
             .description(format!("mesosflow cluster {}: {role}", owner.cluster))
             .vpc_id(&found.network.vpc)
             .tag_specifications(tags.on(ResourceType::SecurityGroup));
-        match api.write("CreateSecurityGroup", call.send()).await {
+        match api.write("CreateSecurityGroup", || call.clone().send()).await {
             Ok(created) => made.push(Resource {
                 kind: GROUP.into(),
                 id: created.group_id.unwrap_or_default(),
@@ -206,7 +203,10 @@ pub(super) async fn complete(
             .group_id(group)
             .ip_permissions(rule.permission(REASON))
             .tag_specifications(tags.on(ResourceType::SecurityGroupRule));
-        match api.write("AuthorizeSecurityGroupIngress", call.send()).await {
+        match api
+            .write("AuthorizeSecurityGroupIngress", || call.clone().send())
+            .await
+        {
             Ok(added) if foreign.contains(&role) => {
                 let ids = added
                     .security_group_rules()
@@ -231,14 +231,8 @@ pub(super) async fn tagged_rules(
     api: &Api,
     tag: aws_sdk_ec2::types::Filter,
 ) -> Result<Vec<aws_sdk_ec2::types::SecurityGroupRule>, Failure> {
-    let pages = api
-        .reads()
-        .describe_security_group_rules()
-        .filters(tag)
-        .into_paginator()
-        .items()
-        .send()
-        .try_collect();
+    let call = api.reads().describe_security_group_rules().filters(tag);
+    let pages = || call.clone().into_paginator().items().send().try_collect();
     api.read("DescribeSecurityGroupRules", pages).await
 }
 
@@ -247,13 +241,7 @@ pub(super) async fn tagged_groups(
     api: &Api,
     tag: aws_sdk_ec2::types::Filter,
 ) -> Result<Vec<SecurityGroup>, Failure> {
-    let pages = api
-        .reads()
-        .describe_security_groups()
-        .filters(tag)
-        .into_paginator()
-        .items()
-        .send()
-        .try_collect();
+    let call = api.reads().describe_security_groups().filters(tag);
+    let pages = || call.clone().into_paginator().items().send().try_collect();
     api.read("DescribeSecurityGroups", pages).await
 }

@@ -96,14 +96,11 @@ async fn machine_types(
 ) -> Result<BTreeMap<Role, InstanceTypeInfo>, ProviderError> {
     let names = super::network::types(spec);
     let types = names.iter().map(|name| InstanceType::from(name.as_str()));
-    let pages = api
+    let call = api
         .reads()
         .describe_instance_types()
-        .set_instance_types(Some(types.collect()))
-        .into_paginator()
-        .items()
-        .send()
-        .try_collect();
+        .set_instance_types(Some(types.collect()));
+    let pages = || call.clone().into_paginator().items().send().try_collect();
     let infos = api.read("DescribeInstanceTypes", pages).await?;
     let mut found = BTreeMap::new();
     for role in spec.roles() {
@@ -180,7 +177,7 @@ async fn newest(api: &Api, system: System, architecture: &str) -> Result<Option<
         .filters(filter("name", &[&name_pattern(system, architecture)]))
         .filters(filter("architecture", &[architecture]))
         .filters(filter("state", &["available"]));
-    let found = api.read("DescribeImages", call.send()).await?;
+    let found = api.read("DescribeImages", || call.clone().send()).await?;
     let mut images = found.images().to_vec();
     images.sort_by_key(|ami| {
         let text = |part: Option<&str>| part.unwrap_or_default().to_owned();
@@ -191,7 +188,7 @@ async fn newest(api: &Api, system: System, architecture: &str) -> Result<Option<
 
 async fn named(api: &Api, id: &str) -> Result<Option<Ami>, ProviderError> {
     let call = api.reads().describe_images().image_ids(id);
-    match api.read("DescribeImages", call.send()).await {
+    match api.read("DescribeImages", || call.clone().send()).await {
         Ok(found) => Ok(found.images().first().cloned()),
         Err(failure) if failure.is_not_found() => Ok(None),
         Err(failure) => Err(failure.into()),

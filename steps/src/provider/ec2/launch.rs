@@ -60,7 +60,7 @@ pub(super) async fn launch(
         if spent.contains(&token.as_str()) {
             continue;
         }
-        let call = call(api, spec, launch, order, &token, user_data);
+        let call = || call(api, spec, launch, order, &token, user_data);
         let launched = match api.write("RunInstances", call).await {
             Ok(launched) => launched,
             Err(failure) if failure.is(&[TOKEN_SPENT]) => continue,

@@ -10,14 +10,17 @@ pub mod rules;
 mod user_data;
 
 mod console;
+mod crowd;
 mod delete;
 mod groups;
 mod host_keys;
 mod instances;
 mod launch;
 mod network;
+mod pace;
 mod provider;
 mod tags;
+mod volumes;
 
 pub use api::settle;
 pub use groups::name as group_name;

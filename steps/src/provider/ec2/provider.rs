@@ -12,12 +12,14 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::api::Api;
+use super::crowd::Crowd;
+use super::delete::Ends;
 use super::failure::Failure;
 use super::groups::{self, GROUP, RULE};
 use super::instances::{Seen, Sight, VOLUME, by_id, held};
 use super::network::refused;
 use super::user_data::UserData;
-use super::{console, delete, host_keys, image, launch, tags};
+use super::{console, delete, host_keys, image, launch, tags, volumes};
 use crate::cluster::{ClusterSpec, HostKeySource, Instance, ProviderKind, Role};
 use crate::provider::{
     Answer, Condition, Groups, HostKeys, Image, Launch, Machine, Outdated, Owner, Provider, ProviderError,
@@ -25,8 +27,23 @@ use crate::provider::{
 };
 use crate::remote::HostKey;
 
-/// How often a console is read that does not show a host key yet: cloud-init prints it once, and reading is rationed.
-const CONSOLE_EVERY: Duration = Duration::from_secs(5);
+/// How old a machine is before its console is read: it has hardly begun to boot until then.
+const CONSOLE_FIRST: Duration = Duration::from_secs(10);
+/// The pause before a console is read again that does not show a host key yet, twice as long after each time, and at most the
+/// second: cloud-init prints it once, and each look is a call for one machine.
+const CONSOLE_EVERY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
+
+/// How often machines are made to say who made them, all that were launched since at once.
+const SIGN_EVERY: Duration = Duration::from_secs(2);
+
+/// What a machine's console has shown.
+#[derive(Debug, Clone)]
+struct Console {
+    keys: Vec<HostKey>,
+    read: Instant,
+    /// Before it is read again, if it shows no key.
+    pause: Duration,
+}
 
 /// Instances of Amazon EC2.
 pub struct Ec2Provider {
@@ -35,8 +52,10 @@ pub struct Ec2Provider {
     /// The run's folder, where host keys are kept that were made here.
     folder: Option<PathBuf>,
     sight: Sight,
-    /// What each machine's console showed last, and when that was.
-    consoles: Mutex<HashMap<String, (Vec<HostKey>, Instant)>>,
+    ends: Ends,
+    /// Machines that have yet to say who made them.
+    signing: Crowd,
+    consoles: Mutex<HashMap<String, Console>>,
 }
 
 impl Ec2Provider {
@@ -50,6 +69,8 @@ impl Ec2Provider {
             spec: spec.clone(),
             folder: folder.map(Path::to_owned),
             sight: Sight::default(),
+            ends: Ends::default(),
+            signing: Crowd::new(SIGN_EVERY),
             consoles: Mutex::default(),
         })
     }
@@ -87,16 +108,13 @@ impl Ec2Provider {
         let run = owner.run.to_string();
         let mut strangers = Vec::new();
         for filter in filters {
-            let pages = self
+            let call = self
                 .api
                 .reads()
                 .describe_instances()
                 .filters(alive.clone())
-                .filters(filter)
-                .into_paginator()
-                .items()
-                .send()
-                .try_collect();
+                .filters(filter);
+            let pages = || call.clone().into_paginator().items().send().try_collect();
             let found: Vec<aws_sdk_ec2::types::Reservation> =
                 self.api.read("DescribeInstances", pages).await?;
             let instances = found
@@ -288,6 +306,10 @@ impl Provider for Ec2Provider {
                 Ok(HostKeys::Known(vec![key], Some(HostKeySource::UserData)))
             }
             HostKeySource::Console => {
+                let age = self.sight.last(&instance.id).await.and_then(|seen| seen.age());
+                if age.is_some_and(|age| age < CONSOLE_FIRST) {
+                    return Ok(HostKeys::NotYet("it has hardly begun to boot".into()));
+                }
                 let keys = self.on_console(&instance.id).await?;
                 Ok(match keys.is_empty() {
                     true => HostKeys::NotYet("its console does not show a host key yet".into()),
@@ -318,11 +340,11 @@ impl Provider for Ec2Provider {
     }
 
     async fn release(&self, resources: &[Resource]) -> Result<(), ProviderError> {
-        delete::release(&self.api, resources).await
+        self.ends.release(&self.api, resources).await
     }
 
     async fn delete(&self, resource: &Resource) -> Result<(), ProviderError> {
-        delete::delete(&self.api, &self.sight, resource).await
+        self.ends.delete(&self.api, &self.sight, resource).await
     }
 }
 
@@ -342,10 +364,19 @@ impl Ec2Provider {
             (None, None) => return Ok(None),
             (None, Some(token)) => token.driver(),
         };
-        let call = self.api.writes().create_tags().resources(seen.id());
-        let call = call.tags(tags::of_driver(&driver));
-        self.api.write("CreateTags", call.send()).await?;
-        Ok(Some(driver))
+        let call = async |ids: Vec<String>| {
+            let call = self.api.writes().create_tags().set_resources(Some(ids));
+            let call = call.tags(tags::of_driver(&driver));
+            self.api
+                .write("CreateTags", || call.clone().send())
+                .await
+                .map(drop)
+        };
+        let refused = self.signing.ask(&[seen.id().to_owned()], call).await?;
+        refused
+            .into_iter()
+            .next()
+            .map_or(Ok(Some(driver)), |(_, failure)| Err(failure.into()))
     }
 
     /// Everything that exists and carries a run's tag, or any run's.
@@ -386,7 +417,7 @@ impl Ec2Provider {
                 add(super::instances::INSTANCE, Some(seen.id()), seen.tags(), None);
             }
         }
-        for volume in delete::volumes(&self.api, tag()).await? {
+        for volume in volumes::existing(&self.api, tag()).await? {
             add(VOLUME, volume.volume_id(), volume.tags(), None);
         }
         let groups = groups::tagged_groups(&self.api, tag()).await?;
@@ -402,19 +433,25 @@ impl Ec2Provider {
         Ok(all)
     }
 
-    /// The host keys that the machine's console shows. A console that shows none is asked again only after a while.
+    /// The host keys that the machine's console shows. A console that shows none is read again only after a while.
     async fn on_console(&self, id: &str) -> Result<Vec<HostKey>, ProviderError> {
-        let mut read = self.consoles.lock().await.get(id).cloned();
-        let is_old = |(keys, at): &(Vec<HostKey>, Instant)| keys.is_empty() && at.elapsed() >= CONSOLE_EVERY;
-        if read.as_ref().is_none_or(is_old) {
-            let keys = console::host_keys(&self.console(id).await?);
-            read = Some((keys, Instant::now()));
-            self.consoles
-                .lock()
-                .await
-                .extend(read.clone().map(|read| (id.to_owned(), read)));
-        }
-        Ok(read.map(|(keys, _)| keys).unwrap_or_default())
+        let before = self.consoles.lock().await.get(id).cloned();
+        let pause = match &before {
+            Some(last) if !last.keys.is_empty() || last.read.elapsed() < last.pause => {
+                return Ok(last.keys.clone());
+            }
+            Some(last) => (last.pause * 2).min(CONSOLE_EVERY.1),
+            None => CONSOLE_EVERY.0,
+        };
+        let keys = console::host_keys(&self.console(id).await?);
+        let read = Instant::now();
+        let shown = Console {
+            keys: keys.clone(),
+            read,
+            pause,
+        };
+        self.consoles.lock().await.insert(id.to_owned(), shown);
+        Ok(keys)
     }
 
     /// What the machine's console shows: the newest of it where the machine can tell, else what was kept at its last boot.
@@ -423,10 +460,10 @@ impl Ec2Provider {
             let call = self.api.reads().get_console_output().instance_id(id);
             call.set_latest(latest).send()
         };
-        let shown = match self.api.read("GetConsoleOutput", call(Some(true))).await {
+        let shown = match self.api.read("GetConsoleOutput", || call(Some(true))).await {
             // Only machines on Nitro can.
             Err(failure) if failure.is(&["UnsupportedOperation", "InvalidParameterValue", "Unsupported"]) => {
-                self.api.read("GetConsoleOutput", call(None)).await
+                self.api.read("GetConsoleOutput", || call(None)).await
             }
             shown => shown,
         };

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as ValueError, StrDeserializer};
 
-pub(crate) use self::ec2::{Ec2Args, PlaceArgs, set, set_option};
+pub(crate) use self::ec2::{AmendArgs, Ec2Args, PlaceArgs, set, set_option};
 use crate::commands::journal::JournalCommand;
 use crate::shape::{self, Shape};
 use crate::wiring::{MesosSource, ProviderKind};
@@ -174,6 +174,8 @@ pub(crate) struct ResumeArgs {
     /// Do not ask before taking over
     #[arg(long, short, requires = "take_over")]
     pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) amend: AmendArgs,
 }
 
 /// Of `replay`.
@@ -193,6 +195,8 @@ pub(crate) struct ReplayArgs {
     /// Do not ask before a destructive step
     #[arg(long, short)]
     pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) amend: AmendArgs,
 }
 
 /// Of commands that show one run.
@@ -239,6 +243,8 @@ pub(crate) struct DestroyArgs {
     /// Do not ask
     #[arg(long, short)]
     pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) amend: AmendArgs,
 }
 
 /// Reads one of an enum's words, and shows them all in the help.

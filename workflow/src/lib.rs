@@ -4,6 +4,7 @@
 //! [`Store`], and a pure fold of the events ([`RunState`]) decides what has to run when a run is resumed or replayed.
 //! Nothing here knows SQLite, SSH, AWS, the terminal or the environment.
 
+mod amend;
 pub mod catalogue;
 pub mod clock;
 #[cfg(feature = "contract")]

@@ -149,6 +149,23 @@ impl Ec2Args {
     }
 }
 
+/// What may be given anew for a cluster that exists.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct AmendArgs {
+    /// From where SSH and the web interfaces may be reached from now on (EC2), as when your address has changed; may be given
+    /// several times
+    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = cidr)]
+    pub(crate) admin_cidr: Vec<IpNet>,
+}
+
+impl AmendArgs {
+    /// The words that say it again.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let each = self.admin_cidr.iter().map(ToString::to_string);
+        each.flat_map(|cidr| ["--admin-cidr".to_owned(), cidr]).collect()
+    }
+}
+
 /// A flag that was given counts.
 pub(crate) fn set<T: Clone>(to: &mut T, flag: Option<&T>) {
     if let Some(value) = flag {

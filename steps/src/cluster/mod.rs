@@ -1,5 +1,6 @@
 //! The cluster's own types: what the user asks for, and what it is made of.
 
+mod amend;
 mod ec2;
 mod hosts;
 mod identity;
@@ -9,6 +10,7 @@ mod validate;
 mod validate_ec2;
 mod validate_hosts;
 
+pub use amend::{ADMIN_CIDR, ADMITS};
 pub use ec2::{Ec2Spec, HostKeySource, LATEST, MachineType, VolumeSpec};
 pub use hosts::{HostSpec, HostsSpec};
 pub use nodes::{Instance, Inventory, MESOS_MASTER_PORT, Node, Role, ZOOKEEPER_PORT};

@@ -36,11 +36,7 @@ impl ClusterSpec {
                 "name from where SSH and web interfaces may be reached: --admin-cidr 203.0.113.7/32, your own address",
             );
         }
-        for open in ec2.admin_cidr.iter().filter(|cidr| cidr.prefix_len() == 0) {
-            warnings.push(format!(
-                "SSH and every web interface of the cluster, which ask for no password, will be open to {open}: everybody"
-            ));
-        }
+        warnings.extend(ec2.open_to_everybody());
         if ec2.ami == LATEST {
             if self.os.parse::<System>().is_err() {
                 let known: Vec<_> = System::ALL.iter().map(|system| system.as_str()).collect();

@@ -226,6 +226,12 @@ pub trait Provider: Send + Sync + 'static {
     /// Makes what is missing of the groups and their rules. What it made is in `made`, also when it fails.
     async fn ensure_groups(&self, owner: &Owner, made: &mut Vec<Resource>) -> Result<Groups, ProviderError>;
 
+    /// Lets administrators into the cluster's groups from where the spec says now, and from nowhere else that was mesosflow's
+    /// doing; makes no group. What it made is in `made`, also when it fails.
+    async fn readmit(&self, _owner: &Owner, _made: &mut Vec<Resource>) -> Result<(), ProviderError> {
+        Ok(())
+    }
+
     /// Machines alive in the cluster's groups, or under its name, that are not this run's.
     async fn strangers(&self, owner: &Owner) -> Result<Vec<String>, ProviderError>;
 

@@ -226,6 +226,59 @@ pub(super) async fn complete(
     Ok(())
 }
 
+/// Rules for addresses that the run once added to these groups and that are not wanted any more, by their group. What somebody
+/// else has added carries no tag of the run's.
+pub(super) async fn obsolete(
+    api: &Api,
+    spec: &ClusterSpec,
+    owner: &Owner,
+    found: &Found,
+    occupied: &[Role],
+) -> Result<BTreeMap<String, Vec<String>>, Failure> {
+    let ids = found.ids();
+    let mut obsolete: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for tagged in tagged_rules(api, tags::of_run(owner.run)).await? {
+        let is_its = |(_, group): &(&Role, &SecurityGroup)| group.group_id() == tagged.group_id();
+        let Some((role, _)) = found.by_role.iter().find(is_its) else {
+            continue;
+        };
+        let wanted = rules::wanted(*role, &ids, &spec.ec2.admin_cidr);
+        let is_wanted = rules::of_addresses(&tagged).is_none_or(|rule| wanted.contains(&rule));
+        if let (false, false, Some(group), Some(id)) = (
+            is_wanted,
+            occupied.contains(role),
+            tagged.group_id(),
+            tagged.security_group_rule_id(),
+        ) {
+            obsolete.entry(group.to_owned()).or_default().push(id.to_owned());
+        }
+    }
+    Ok(obsolete)
+}
+
+/// Takes away what is [`obsolete`].
+pub(super) async fn shut(
+    api: &Api,
+    spec: &ClusterSpec,
+    owner: &Owner,
+    found: &Found,
+    occupied: &[Role],
+) -> Result<(), ProviderError> {
+    for (group, rules) in obsolete(api, spec, owner, found, occupied).await? {
+        let call = api.writes().revoke_security_group_ingress().group_id(group);
+        let call = call.set_security_group_rule_ids(Some(rules));
+        match api
+            .write("RevokeSecurityGroupIngress", || call.clone().send())
+            .await
+        {
+            Ok(_) => {}
+            Err(failure) if failure.is_not_found() => {}
+            Err(failure) => return Err(failure.into()),
+        }
+    }
+    Ok(())
+}
+
 /// A rule with its tags, as a look by tags shows it.
 pub(super) async fn tagged_rules(
     api: &Api,

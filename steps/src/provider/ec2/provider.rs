@@ -178,7 +178,11 @@ impl Provider for Ec2Provider {
     async fn find_groups(&self, owner: &Owner) -> Result<Option<Groups>, ProviderError> {
         let found = groups::look(&self.api, &self.spec, owner).await?;
         let occupied = self.occupied(owner, &found).await?;
-        Ok(found.complete(&self.spec, &occupied))
+        // A door that is open and should not be is as good a reason to act as one that is shut.
+        let obsolete = groups::obsolete(&self.api, &self.spec, owner, &found, &occupied).await?;
+        Ok(found
+            .complete(&self.spec, &occupied)
+            .filter(|_| obsolete.is_empty()))
     }
 
     async fn ensure_groups(&self, owner: &Owner, made: &mut Vec<Resource>) -> Result<Groups, ProviderError> {
@@ -187,6 +191,7 @@ impl Provider for Ec2Provider {
         let found = found.again(&self.api, owner).await?;
         let occupied = self.occupied(owner, &found).await?;
         groups::complete(&self.api, &self.spec, owner, &found, &occupied, made).await?;
+        groups::shut(&self.api, &self.spec, owner, &found, &occupied).await?;
         let found = found.again(&self.api, owner).await?;
         found
             .complete(&self.spec, &occupied)
@@ -196,6 +201,13 @@ impl Provider for Ec2Provider {
                 hint: None,
                 source: Answer("EC2 does not show everything that was made a moment ago".into()),
             })
+    }
+
+    async fn readmit(&self, owner: &Owner, made: &mut Vec<Resource>) -> Result<(), ProviderError> {
+        let found = groups::look(&self.api, &self.spec, owner).await?;
+        let occupied = self.occupied(owner, &found).await?;
+        groups::complete(&self.api, &self.spec, owner, &found, &occupied, made).await?;
+        groups::shut(&self.api, &self.spec, owner, &found, &occupied).await
     }
 
     async fn strangers(&self, owner: &Owner) -> Result<Vec<String>, ProviderError> {

@@ -65,7 +65,7 @@ pub(crate) struct Ec2Args {
     /// Whether machines get a public address; by default as the subnet does it
     #[arg(long, value_name = "BOOL")]
     pub(crate) public_address: Option<bool>,
-    /// Size of the root disk in GiB; by default that of the image
+    /// Size of the root disk in GiB; by default what a machine has to hold: 50 and more without instance stores
     #[arg(long, value_name = "GIB")]
     pub(crate) root_vol_size: Option<u32>,
     /// Size in GiB of the EBS volume for the persistent HDFS, on masters and slaves; 0 for none

@@ -5,6 +5,7 @@ mod ec2;
 mod hosts;
 mod identity;
 mod nodes;
+mod root_disk;
 mod spec;
 mod validate;
 mod validate_ec2;
@@ -14,6 +15,7 @@ pub use amend::{ADMIN_CIDR, ADMITS};
 pub use ec2::{Ec2Spec, HostKeySource, LATEST, MachineType, VolumeSpec};
 pub use hosts::{HostSpec, HostsSpec};
 pub use nodes::{Instance, Inventory, MESOS_MASTER_PORT, Node, Role, ZOOKEEPER_PORT};
+pub use root_disk::LEAST_ROOT_GB;
 pub use spec::{
     ClusterSpec, DisksSpec, FrameworksSpec, HdfsSpec, LocalSpec, MesosSource, MesosSpec, MountFallback,
     NfsServerChoice, ProviderKind, SharedVolumeSpec, ZookeeperSpec,

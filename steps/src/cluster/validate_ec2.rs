@@ -83,6 +83,7 @@ impl ClusterSpec {
         }
         self.validate_spot()?;
         ec2.volume.validate()?;
+        self.validate_root_disk()?;
         self.validate_user_data()?;
         if ec2.tags.len() > MOST_TAGS {
             return wrong(

@@ -101,7 +101,8 @@ impl Order {
             login_user: image.login_user.clone(),
             root_device: image.root_device.clone(),
             // An image cannot be started on a smaller disk than it was made from.
-            root_gb: spec.ec2.root_volume_gb.max(image.root_gb),
+            root_gb: Some(spec.root_gb(role, kind.is_some_and(|kind| kind.ephemeral_disks > 0)))
+                .max(image.root_gb),
             mapped_disks: kind
                 .filter(|kind| !kind.nvme)
                 .map_or(0, |kind| kind.ephemeral_disks),

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_ec2::types::{EphemeralNvmeSupport, Image as Ami, ImageState, InstanceType, InstanceTypeInfo};
+use aws_sdk_ec2::types::{
+    EbsEncryptionSupport, EphemeralNvmeSupport, Image as Ami, ImageState, InstanceType, InstanceTypeInfo,
+};
 
 use super::api::Api;
 use super::network::refused;
@@ -70,6 +72,9 @@ pub(super) async fn find(api: &Api, spec: &ClusterSpec) -> Result<Option<Image>,
         (ami, user)
     };
     usable(&ami, &types)?;
+    if spec.ec2.root_encrypted {
+        encryptable(&types)?;
+    }
     let root_device = ami.root_device_name().map(str::to_owned);
     let root_gb = ami
         .block_device_mappings()
@@ -135,6 +140,22 @@ fn machine_type(info: &InstanceTypeInfo) -> MachineType {
             Some(EphemeralNvmeSupport::Required | EphemeralNvmeSupport::Supported)
         ),
     }
+}
+
+/// Refuses types of machines whose disks cannot be encrypted: the first generations.
+fn encryptable(types: &BTreeMap<Role, InstanceTypeInfo>) -> Result<(), ProviderError> {
+    let cannot = types.iter().find(|(_, info)| {
+        let support = info.ebs_info().and_then(|ebs| ebs.encryption_support());
+        support == Some(&EbsEncryptionSupport::Unsupported)
+    });
+    cannot.map_or(Ok(()), |(role, info)| {
+        let name = info.instance_type().map_or("the type", |name| name.as_str());
+        Err(refused(
+            format!("the root disk of {name} ({role}) cannot be encrypted"),
+            "the type has no encrypted disks".into(),
+            "choose another type, or set `root_encrypted = false` under `[ec2]`",
+        ))
+    })
 }
 
 fn architectures(info: &InstanceTypeInfo) -> Vec<&str> {

@@ -168,6 +168,8 @@ fn disks(spec: &Ec2Spec, order: &Order) -> Vec<BlockDeviceMapping> {
     if let Some(root) = &order.root_device {
         let disk = EbsBlockDevice::builder()
             .delete_on_termination(true)
+            .encrypted(spec.root_encrypted)
+            .set_kms_key_id(spec.kms_key.clone().filter(|_| spec.root_encrypted))
             .set_volume_size(order.root_gb.map(gigabytes));
         mappings.push(
             BlockDeviceMapping::builder()
@@ -181,7 +183,8 @@ fn disks(spec: &Ec2Spec, order: &Order) -> Vec<BlockDeviceMapping> {
             .delete_on_termination(true)
             .volume_size(gigabytes(order.volume_gb))
             .volume_type(VolumeType::from(spec.volume.kind.as_str()))
-            .encrypted(spec.volume.encrypted);
+            .encrypted(spec.volume.encrypted)
+            .set_kms_key_id(spec.kms_key.clone().filter(|_| spec.volume.encrypted));
         mappings.push(
             BlockDeviceMapping::builder()
                 .device_name(VOLUME_DEVICE)
@@ -273,6 +276,20 @@ mod tests {
         for disk in mappings.iter().filter_map(|mapping| mapping.ebs()) {
             assert_eq!(disk.delete_on_termination(), Some(true));
         }
-        assert_eq!(mappings[1].ebs().unwrap().encrypted(), Some(true));
+        let encrypted = |mappings: &[BlockDeviceMapping]| {
+            let disks = mappings.iter().filter_map(|mapping| mapping.ebs());
+            let said = disks.map(|disk| {
+                (
+                    disk.encrypted() == Some(true),
+                    disk.kms_key_id().map(str::to_owned),
+                )
+            });
+            said.collect::<Vec<_>>()
+        };
+        assert_eq!(encrypted(&mappings), [(true, None), (true, None)]);
+        spec.kms_key = Some("alias/disks".into());
+        spec.root_encrypted = false;
+        let key = Some("alias/disks".to_owned());
+        assert_eq!(encrypted(&disks(&spec, &order)), [(false, None), (true, key)]);
     }
 }

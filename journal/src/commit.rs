@@ -13,6 +13,7 @@ use crate::act::{Refusal, Transaction, Write};
 use crate::error::{Failure, damaged};
 use crate::files::beside;
 use crate::identity::Attached;
+use crate::inode::length;
 use crate::watch::{Displacement, Watch};
 
 /// The epoch under which it was written, or why it was not.
@@ -131,7 +132,7 @@ impl Work {
     }
 
     fn log_size(&self) -> u64 {
-        std::fs::metadata(&self.log).map_or(0, |log| log.len())
+        length(&self.log)
     }
 
     /// Why nothing may be written any more, where the journal is not what was opened.

@@ -5,6 +5,7 @@ use mesosflow_workflow::{ErrorClass, ErrorReport, Flow, Halt, ItemKey, Settle as
 use crate::catalogue::skip_reason;
 use crate::cluster::{ClusterSpec, DisksSpec, Instance, Inventory, Node, ProviderKind, Role};
 use crate::disks::{DiskPlan, DisksToFind, EbsVolume};
+use crate::firewall::Firewall;
 use crate::node_setup::NodeSetup;
 use crate::provider::ec2::VOLUME_DEVICE;
 use crate::provider::{Groups, Image, Order, hosts};
@@ -54,8 +55,10 @@ pub async fn deploy(flow: Flow<World>) -> Result<Report, Halt> {
     })
     .await?;
     flow.step(ScriptPermissions { hub: hub.clone() }).await?;
-    flow.step(SetupMaster::new(node_setup(&spec, image, hub)).archive_url(spec.archive_url.clone()))
-        .await?;
+    flow.step(
+        SetupMaster::new(node_setup(&spec, image, &inventory, hub)).archive_url(spec.archive_url.clone()),
+    )
+    .await?;
     approve(&flow, &inventory).await?;
     flow.fan_out(each(inventory.others(), |node| DistributeScripts {
         hub: hub.clone(),
@@ -64,7 +67,7 @@ pub async fn deploy(flow: Flow<World>) -> Result<Report, Halt> {
     }))
     .await?;
     flow.fan_out(each(inventory.others(), |node| {
-        SetupNode::new(hub, node_setup(&spec, image, node))
+        SetupNode::new(hub, node_setup(&spec, image, &inventory, node))
     }))
     .await?;
 
@@ -411,11 +414,12 @@ fn places(
     })
 }
 
-fn node_setup(spec: &ClusterSpec, image: Option<&Image>, node: &Node) -> NodeSetup {
+fn node_setup(spec: &ClusterSpec, image: Option<&Image>, inventory: &Inventory, node: &Node) -> NodeSetup {
     NodeSetup {
         node: node.clone(),
         disks: disks(spec, image, &node.instance),
         swap_mb: spec.swap_mb,
+        firewall: Firewall::of(spec, inventory),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What every node gets before any daemon: disks, folders, swap. Shared by `setup-master` and `setup-nodes`.
+//! What every node gets before any daemon: disks, folders, swap, a firewall. Shared by `setup-master` and `setup-nodes`.
 
 use std::time::Duration;
 
@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::act::ActError;
 use crate::cluster::{DisksSpec, Node};
 use crate::disks::{DiskError, DiskPlan, LOOK, VOLUME_MOUNT};
+use crate::firewall::{self, Firewall};
 use crate::templates::mount_points;
 use crate::world::{Script, World};
 
@@ -83,6 +84,9 @@ pub struct NodeSetup {
     pub disks: DiskPlan,
     /// Swap, MiB; 0 for none.
     pub swap_mb: u32,
+    /// What keeps strangers from its ports, where it is mesosflow's to do that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub firewall: Option<Firewall>,
 }
 
 /// One thing that the node has to have: how to see that it has it, and how to give it.
@@ -139,6 +143,14 @@ impl NodeSetup {
                 ready: SWAP_READY,
                 make: SWAP_MAKE,
                 variables: vec![("megabytes", self.swap_mb.to_string())],
+            });
+        }
+        if let Some(firewall) = &self.firewall {
+            parts.push(Part {
+                title: "the firewall".into(),
+                ready: firewall::READY,
+                make: firewall::MAKE,
+                variables: firewall.variables(self.node.role),
             });
         }
         parts
@@ -199,6 +211,9 @@ impl NodeSetup {
     /// # Errors
     /// The node cannot be reached, a device is missing or holds something else, or a command fails.
     pub async fn make(&self, world: &World) -> Result<(), ActError> {
+        if self.firewall.is_some() {
+            firewall::require_nft(world, &self.node).await?;
+        }
         for part in self.parts(&self.await_disks(world).await?) {
             if !self.has(world, &part).await? {
                 let title = format!("make {}", part.title);
@@ -217,7 +232,7 @@ impl NodeSetup {
             return Ok(());
         }
         Err(ActError::not_yet(format!(
-            "{} lacks a disk, a folder or its swap after its set-up",
+            "{} lacks a disk, a folder, its swap or its firewall after its set-up",
             self.node.name
         )))
     }

@@ -4,9 +4,10 @@ use mesosflow_workflow::{RunState, Step as _, StepId};
 use serde::de::DeserializeOwned;
 
 use crate::cluster::{Instance, Node, ProviderKind, Role};
+use crate::hdfs::Formatted;
 use crate::key::KeyExpected;
 use crate::provision::{AwaitNode, Copied, CopySshKey, LaunchMaster, LaunchSlave, LaunchZookeeper};
-use crate::setup::{Report, ReportStep};
+use crate::setup::{PersistentHdfsFormat, Report, ReportStep};
 
 /// The machines that exist by the history: masters, slaves, ZooKeepers, each in the order of their numbers. What was
 /// awaited is shown as it was then: an address from outside may come only when a machine runs.
@@ -32,6 +33,20 @@ pub fn nodes(state: &RunState) -> Vec<Instance> {
     };
     nodes.sort_by_key(|node| (place(node.role), node.index));
     nodes
+}
+
+/// The volumes with the persistent HDFS, by the names of their nodes; none before it was formatted.
+pub fn formatted_volumes(state: &RunState) -> Vec<(String, String)> {
+    let formatted: Option<Formatted> = output(state, &PersistentHdfsFormat::ID);
+    if formatted.is_none() {
+        return Vec::new();
+    }
+    let exists = |id: &String| state.resources.iter().any(|resource| resource.id == *id);
+    let with_volume = nodes(state).into_iter().filter_map(|node| {
+        let volume = node.volume.filter(exists)?;
+        Some((node.name, volume))
+    });
+    with_volume.collect()
 }
 
 /// The nodes that have answered at least once, by the history.

@@ -18,6 +18,7 @@ mod ec2;
 mod engine_failures;
 mod harness;
 mod hosts;
+mod hosts_firewall;
 mod journal_failures;
 mod launch_crash;
 mod long_build;

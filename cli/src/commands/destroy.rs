@@ -40,7 +40,9 @@ pub(crate) async fn destroy(app: &App, args: &DestroyArgs) -> Result<(), CliErro
         return tell(app, &found, Vec::new());
     }
     let command = command(app, found.row.run, args);
-    app.ui.confirm(&[loss(&found)], &command, args.yes)?;
+    let mut losses = vec![loss(&found)];
+    losses.extend(lost_data(&found));
+    app.ui.confirm(&losses, &command, args.yes)?;
     let run_dir = run_dir(app, &found)?;
     let spec = destroy_damaged::spec(app, &found, &run_dir)?;
     let spec = amend::amended(app, spec, &args.amend)?;
@@ -204,6 +206,17 @@ pub(super) fn loss(found: &Found) -> String {
         "cluster `{}` of run `{}` is deleted with all its data: {counts}",
         found.row.cluster, found.row.run
     )
+}
+
+/// The volumes that outlive every machine, and not this.
+fn lost_data(found: &Found) -> Option<String> {
+    let volumes = wiring::formatted_volumes(&found.state);
+    let listed: Vec<_> = volumes
+        .iter()
+        .map(|(node, volume)| format!("{volume} ({node})"))
+        .collect();
+    let what = "the persistent HDFS, which outlives its machines, is deleted with its volumes";
+    (!listed.is_empty()).then(|| format!("{what}: {}", listed.join(", ")))
 }
 
 pub(super) fn tell(app: &App, found: &Found, deleted: Vec<Resource>) -> Result<(), CliError> {

@@ -2,6 +2,7 @@
 
 mod amend;
 mod ec2;
+mod exposure;
 mod hosts;
 mod identity;
 mod nodes;
@@ -13,7 +14,7 @@ mod validate_hosts;
 
 pub use amend::{ADMIN_CIDR, ADMITS};
 pub use ec2::{Ec2Spec, HostKeySource, LATEST, MachineType, VolumeSpec};
-pub use hosts::{HostSpec, HostsSpec};
+pub use hosts::{FirewallChoice, HostSpec, HostsSpec};
 pub use nodes::{Instance, Inventory, MESOS_MASTER_PORT, Node, Role, ZOOKEEPER_PORT};
 pub use root_disk::LEAST_ROOT_GB;
 pub use spec::{

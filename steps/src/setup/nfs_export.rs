@@ -10,7 +10,7 @@ use mesosflow_workflow::{Probe, Step, StepCx, StepId};
 use serde::{Deserialize, Serialize};
 
 use crate::act::ActError;
-use crate::cluster::{NfsServerChoice, Node};
+use crate::cluster::{NfsServerChoice, Node, ProviderKind};
 use crate::service::Service;
 use crate::world::{Script, World};
 
@@ -27,7 +27,12 @@ const HAS_KERNEL_SERVER: &str = r#"grep --quiet --word-regexp nfsd /proc/filesys
 command -v exportfs >/dev/null || exit 1"#;
 const KERNEL_READY: &str = r#"cmp --silent /root/mesos-ec2/nfs/exports /etc/exports.d/mesosflow.exports || exit 1
 systemctl is-active --quiet nfs-server || exit 1"#;
-const KERNEL_START: &str = r#"mkdir -p /etc/exports.d
+/// A server that already serves something of the user's keeps its addresses.
+const KERNEL_START: &str = r#"if [ -n "$address" ] && ! systemctl is-active --quiet nfs-server && ! grep --quiet '^[^#]' /etc/exports 2>/dev/null; then
+  mkdir -p /etc/nfs.conf.d
+  printf '# Made by mesosflow: this host has another address, which the internet reaches.\n[nfsd]\nhost=%s\n' "$address" > /etc/nfs.conf.d/mesosflow.conf
+fi
+mkdir -p /etc/exports.d
 install -m 644 /root/mesos-ec2/nfs/exports /etc/exports.d/mesosflow.exports
 systemctl enable --quiet --now nfs-server
 exportfs -ra"#;
@@ -92,6 +97,13 @@ impl NfsExport {
         })
     }
 
+    /// The only address that the kernel's server shall listen on; nothing where all of them are the cluster's own affair.
+    fn inner_address(&self, world: &World) -> String {
+        let is_listed = world.spec().provider == ProviderKind::Hosts;
+        let inner = self.hub.public_ip.filter(|_| is_listed);
+        inner.map_or_else(String::new, |_| self.hub.private_ip.to_string())
+    }
+
     /// Named by the run, not by the generation: the folder's content outlives a replay.
     fn token(cx: &StepCx<World>) -> String {
         format!("mesosflow {}", cx.run())
@@ -144,7 +156,9 @@ impl Step for NfsExport {
                 world
                     .run(
                         &self.hub,
-                        Script::new("export /mnt/nfs", KERNEL_START).within(START_LIMIT),
+                        Script::new("export /mnt/nfs", KERNEL_START)
+                            .var("address", self.inner_address(world))
+                            .within(START_LIMIT),
                     )
                     .await?;
             }

@@ -6,6 +6,7 @@ mod cluster;
 mod crashes;
 mod doors;
 mod errors;
+mod kept;
 mod places;
 mod stage;
 

@@ -15,9 +15,12 @@ mod delete;
 mod groups;
 mod host_keys;
 mod instances;
+mod kept;
 mod launch;
 mod network;
 mod pace;
+#[cfg(test)]
+mod permissions;
 mod provider;
 mod tags;
 mod volumes;

@@ -17,9 +17,10 @@ use super::delete::Ends;
 use super::failure::Failure;
 use super::groups::{self, GROUP, RULE};
 use super::instances::{Seen, Sight, VOLUME, by_id, held};
+use super::kept::Shelf;
 use super::network::refused;
 use super::user_data::UserData;
-use super::{console, delete, host_keys, image, launch, tags, volumes};
+use super::{console, delete, host_keys, image, kept, launch, tags, volumes};
 use crate::cluster::{ClusterSpec, HostKeySource, Instance, ProviderKind, Role};
 use crate::provider::{
     Answer, Condition, Groups, HostKeys, Image, Launch, Machine, Outdated, Owner, Provider, ProviderError,
@@ -53,6 +54,7 @@ pub struct Ec2Provider {
     folder: Option<PathBuf>,
     sight: Sight,
     ends: Ends,
+    shelf: Shelf,
     /// Machines that have yet to say who made them.
     signing: Crowd,
     consoles: Mutex<HashMap<String, Console>>,
@@ -71,6 +73,7 @@ impl Ec2Provider {
             sight: Sight::default(),
             ends: Ends::default(),
             signing: Crowd::new(SIGN_EVERY),
+            shelf: Shelf::default(),
             consoles: Mutex::default(),
         })
     }
@@ -239,7 +242,8 @@ impl Provider for Ec2Provider {
         let all = self.sight.look(&self.api).await?;
         let current = held(&all, slot)
             .current
-            .filter(|seen| seen.is_pending() || seen.is_running());
+            .filter(|seen| seen.is_pending() || seen.is_running())
+            .filter(|seen| seen.has_its_volume());
         Ok(current.and_then(|seen| seen.machine(slot)))
     }
 
@@ -263,7 +267,15 @@ impl Provider for Ec2Provider {
         }
         let launched = match held.current {
             Some(current) => current.clone(),
-            None => launch::launch(&self.api, &self.spec.ec2, launch, &user_data, &held.spent).await?,
+            None => {
+                let kept = self.kept_for(launch, &all).await?;
+                let spec = &self.spec.ec2;
+                launch::launch(&self.api, spec, launch, &user_data, &held.spent, kept.as_deref()).await?
+            }
+        };
+        let launched = match launched.tag(tags::KEPT).to_owned() {
+            none if none.is_empty() => launched,
+            volume => kept::attach(&self.api, launched, &volume).await?,
         };
         let driver = self.signed(&launched, slot).await?;
         let machine = launched
@@ -279,12 +291,14 @@ impl Provider for Ec2Provider {
 
     async fn outdated(&self, slot: &Slot) -> Result<Vec<Outdated>, ProviderError> {
         let all = self.sight.look(&self.api).await?;
+        let held = held(&all, slot);
+        let has_current = held.current.is_some();
         let with_driver = |seen: &Seen| {
             let driver = seen.driver();
-            let resources = seen.resources().into_iter();
+            let resources = seen.resources_without_kept(slot, has_current).into_iter();
             resources.map(move |resource| Outdated { resource, driver })
         };
-        let outdated = held(&all, slot).outdated;
+        let outdated = held.outdated;
         Ok(outdated.into_iter().flat_map(with_driver).collect())
     }
 
@@ -374,6 +388,17 @@ struct WithTags {
 }
 
 impl Ec2Provider {
+    /// The volume that waits for this machine.
+    async fn kept_for(&self, launch: &Launch, all: &[Seen]) -> Result<Option<String>, ProviderError> {
+        match launch.order.as_ref().filter(|order| order.volume_gb > 0) {
+            None => Ok(None),
+            Some(order) => {
+                let subnet = order.subnet.as_deref();
+                self.shelf.waiting_for(&self.api, all, &launch.slot, subnet).await
+            }
+        }
+    }
+
     /// Has a machine say which driver made it, if it does not yet; whom it names.
     async fn signed(&self, seen: &Seen, slot: &Slot) -> Result<Option<Driver>, ProviderError> {
         let driver = match (seen.driver(), &slot.owner.driver) {

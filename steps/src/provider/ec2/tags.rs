@@ -20,6 +20,8 @@ pub(super) const GENERATION: &str = "mesosflow:generation";
 pub(super) const ROLE: &str = "mesosflow:role";
 /// The number within the role, of machines.
 pub(super) const INDEX: &str = "mesosflow:index";
+/// The volume that a machine is to get, where its place has one already.
+pub(super) const KEPT: &str = "mesosflow:volume";
 /// What AWS' own pages show.
 pub(super) const NAME: &str = "Name";
 

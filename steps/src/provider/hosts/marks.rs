@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::firewall;
 use crate::provider::{Owner, driver_tag};
 use crate::remote::quote::{self, QuoteError};
 use crate::remote::{Command, RemoteError, Session};
@@ -28,7 +29,9 @@ fi"#;
 const LACKS: &str = r#"( . /etc/os-release; echo "${ID:-}${VERSION_ID:-}" ) 2>/dev/null || echo unknown
 [ -d /run/systemd/system ] || echo 'base systemd'
 for program in $base; do command -v "$program" >/dev/null || echo "base $program"; done
-for program in $installed; do command -v "$program" >/dev/null || echo "installed $program"; done"#;
+for program in $installed; do command -v "$program" >/dev/null || echo "installed $program"; done
+# A kernel can be too old, or a virtual machine's kernel somebody else's.
+[ "$firewall" = no ] || ! command -v nft >/dev/null || nft list tables >/dev/null 2>&1 || echo 'base nf_tables in the kernel'"#;
 
 /// What the scripts of the first steps call.
 const BASE: &str = "awk find findmnt sed sha256sum ssh";
@@ -73,7 +76,14 @@ const LEAVE: &str = r#"if [ -e "$mark" ] && [ "$(sed '/^#/d' "$mark")" = "$owner
     mv /etc/fstab.mesosflow /etc/fstab
     systemctl daemon-reload
   fi
-  rm -f "$mark"
+  if [ -e "/etc/systemd/system/$firewall" ]; then systemctl disable --quiet --now "$firewall"; fi
+  if [ -e "$addition" ] || [ -e "/etc/systemd/system/$firewall" ]; then
+    rm -f "/etc/systemd/system/$firewall" "$addition"
+    rmdir "$(dirname "$addition")" 2>/dev/null || true
+    systemctl daemon-reload
+  fi
+  if command -v nft >/dev/null && nft list table inet mesosflow >/dev/null 2>&1; then nft delete table inet mesosflow; fi
+  rm -f "$rules" "$mark"
 fi
 home=$(getent passwd "$user" | cut -d : -f 6)
 file=$(readlink -f "$home/.ssh/authorized_keys") || exit 0
@@ -163,9 +173,17 @@ pub(super) async fn look(session: &Session, line: &str) -> Result<Marks, RemoteE
 }
 
 /// What a host lacks that the set-up cannot do without, and does not install by itself on its system.
-pub(super) async fn lacks(session: &Session) -> Result<Vec<String>, RemoteError> {
-    let installed = INSTALLED.join(" ");
-    let variables = [("base", BASE), ("installed", installed.as_str())];
+pub(super) async fn lacks(session: &Session, firewall: bool) -> Result<Vec<String>, RemoteError> {
+    let mut installed = INSTALLED.join(" ");
+    if firewall {
+        installed.push_str(" nft");
+    }
+    let firewall = if firewall { "yes" } else { "no" };
+    let variables = [
+        ("base", BASE),
+        ("installed", installed.as_str()),
+        ("firewall", firewall),
+    ];
     let said = run(session, "look what it has", LACKS, &variables).await?;
     Ok(parse_lacks(&said))
 }
@@ -221,6 +239,9 @@ pub(super) async fn leave(session: &Session, owner: &Owner, line: &str) -> Resul
         ("owner", &Held::by(owner).line()),
         ("user", &session.target().user),
         ("units", &UNITS.join(" ")),
+        ("firewall", firewall::UNIT),
+        ("addition", firewall::ADDITION),
+        ("rules", firewall::FILE),
         ("line", line),
     ];
     run(session, "take the cluster's key away", LEAVE, &variables).await?;
@@ -282,9 +303,15 @@ mod tests {
             ("line", line),
             ("add", add),
             ("units", "mesosflow-no-such.service"),
+            ("firewall", "mesosflow-no-such.service"),
+            ("addition", "/nonexistent/mesosflow.conf"),
+            ("rules", "/nonexistent/firewall.nft"),
         ];
         // The user database says where home is, and nothing of the machine itself is to be touched.
-        let stand_in = format!("getent() {{ echo 'x:x:0:0::{}:/bin/sh'; }}\n", home.display());
+        let stand_in = format!(
+            "getent() {{ echo 'x:x:0:0::{}:/bin/sh'; }}\nnft() {{ false; }}\n",
+            home.display()
+        );
         let body = body
             .replace("mkdir -p -m 755 /etc/mesosflow", ":")
             .replace("/etc/fstab", &home.join("fstab").display().to_string());

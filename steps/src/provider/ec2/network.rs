@@ -21,7 +21,7 @@ pub(super) struct Network {
 /// The zone of a subnet; none where there is no such subnet any more, which the launch itself will say.
 pub(super) async fn zone_of(api: &Api, subnet: &str) -> Result<Option<String>, Failure> {
     let call = api.reads().describe_subnets().subnet_ids(subnet);
-    match api.read("DescribeSubnets", call.send()).await {
+    match api.read("DescribeSubnets", || call.clone().send()).await {
         Ok(found) => Ok(found
             .subnets()
             .first()
@@ -165,7 +165,9 @@ async fn zones_offering(api: &Api, types: &[String]) -> Result<BTreeSet<String>,
 /// The region's availability zones, without the Local and Wavelength Zones that the account has opted in to.
 async fn ordinary_zones(api: &Api) -> Result<BTreeSet<String>, Failure> {
     let call = api.reads().describe_availability_zones();
-    let found = api.read("DescribeAvailabilityZones", call.send()).await?;
+    let found = api
+        .read("DescribeAvailabilityZones", || call.clone().send())
+        .await?;
     let ordinary = found
         .availability_zones()
         .iter()

@@ -14,7 +14,7 @@ use crate::cluster::{ClusterSpec, Instance, Node, ProviderKind};
 use crate::guard::Guard;
 use crate::key::{ClusterKey, KeyError, KeyExpected};
 use crate::provider::{Owner, Provider, ProviderError, open_provider};
-use crate::reach::{address, target};
+use crate::reach::{LockedOut, address, target};
 use crate::remote::fence::Lineage;
 use crate::remote::job::JobIdError;
 use crate::remote::{
@@ -299,6 +299,10 @@ impl World {
                 target: "mesosflow::progress",
                 "no node of the cluster can be asked whether somebody else drives it; what is deleted is deleted all the same"
             );
+            if let Some(locked_out) = self.locked_out() {
+                let flag = locked_out.flag().join(" ");
+                tracing::warn!(target: "mesosflow::progress", "{locked_out}: `{flag}` lets you in");
+            }
         }
         Ok(())
     }
@@ -321,7 +325,20 @@ impl World {
                 Ok(()) => self.guard.held(),
             }
         }
+        if let Some(locked_out) = self.locked_out() {
+            let flag = locked_out.flag().join(" ");
+            tracing::warn!(target: "mesosflow::progress", "{locked_out}: `{flag}` lets you in");
+        }
         Ok(())
+    }
+
+    /// Why nobody answers, where everybody was asked in vain and the cluster lets in only some.
+    pub fn locked_out(&self) -> Option<LockedOut> {
+        let address = self.pool.unanswered()?;
+        let is_guarded = self.spec.provider == ProviderKind::Ec2;
+        is_guarded
+            .then(|| LockedOut::guess(&address, &self.spec.ec2.admin_cidr))
+            .flatten()
     }
 
     /// Tells the guard that an instance is deleted.

@@ -5,6 +5,7 @@
 
 pub mod act;
 pub mod aside;
+pub mod authorized;
 pub mod catalogue;
 pub mod cluster;
 pub mod deploy;
@@ -16,6 +17,7 @@ pub mod hdfs;
 pub mod hub;
 pub mod key;
 pub mod mesos;
+pub mod mounts;
 pub mod netrc;
 pub mod node_setup;
 pub mod plan;

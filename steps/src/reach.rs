@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 
 use ipnet::IpNet;
 
-use crate::cluster::{Instance, Node};
+use crate::cluster::{ClusterSpec, Instance, Node, ProviderKind};
 use crate::remote::Target;
 
 pub(crate) fn target(node: &Node) -> Target {
@@ -36,11 +36,14 @@ pub struct LockedOut {
 }
 
 impl LockedOut {
-    /// The guess where a host at `address` is silent and only `admins` may come in; none where this machine is among those.
-    pub(crate) fn guess(address: &str, admins: &[IpNet]) -> Option<Self> {
+    /// The guess where a host at `address` is silent; none where everybody may come in, or this machine may.
+    pub(crate) fn guess(address: &str, spec: &ClusterSpec) -> Option<Self> {
+        if spec.provider != ProviderKind::Ec2 {
+            return None;
+        }
         let to: IpAddr = address.parse().ok()?;
         let own = own_address(to).filter(|own| is_seen(*own, to));
-        Self::of(own, admins)
+        Self::of(own, &spec.ec2.admin_cidr)
     }
 
     fn of(own: Option<IpAddr>, admins: &[IpNet]) -> Option<Self> {
@@ -49,6 +52,12 @@ impl LockedOut {
             admins: admins.to_vec(),
             own,
         })
+    }
+
+    /// Says so at once, while the run still tries.
+    pub(crate) fn warn(&self) {
+        let flag = self.flag().join(" ");
+        tracing::warn!(target: "mesosflow::progress", "{self}: `{flag}` lets you in");
     }
 
     /// The flag that opens the door again.

@@ -299,10 +299,7 @@ impl World {
                 target: "mesosflow::progress",
                 "no node of the cluster can be asked whether somebody else drives it; what is deleted is deleted all the same"
             );
-            if let Some(locked_out) = self.locked_out() {
-                let flag = locked_out.flag().join(" ");
-                tracing::warn!(target: "mesosflow::progress", "{locked_out}: `{flag}` lets you in");
-            }
+            self.locked_out().iter().for_each(LockedOut::warn);
         }
         Ok(())
     }
@@ -325,20 +322,13 @@ impl World {
                 Ok(()) => self.guard.held(),
             }
         }
-        if let Some(locked_out) = self.locked_out() {
-            let flag = locked_out.flag().join(" ");
-            tracing::warn!(target: "mesosflow::progress", "{locked_out}: `{flag}` lets you in");
-        }
+        self.locked_out().iter().for_each(LockedOut::warn);
         Ok(())
     }
 
     /// Why nobody answers, where everybody was asked in vain and the cluster lets in only some.
     pub fn locked_out(&self) -> Option<LockedOut> {
-        let address = self.pool.unanswered()?;
-        let is_guarded = self.spec.provider == ProviderKind::Ec2;
-        is_guarded
-            .then(|| LockedOut::guess(&address, &self.spec.ec2.admin_cidr))
-            .flatten()
+        LockedOut::guess(&self.pool.unanswered()?, &self.spec)
     }
 
     /// Tells the guard that an instance is deleted.

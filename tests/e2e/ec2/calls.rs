@@ -79,7 +79,7 @@ fn a_protected_machine_is_named_and_the_rest_ends() {
         "--no-disable-api-termination",
     ]);
     let left: Vec<_> = stage.machines(&run).into_iter().map(|left| left.id).collect();
-    assert_eq!(left, [protected.id.clone()]);
+    assert_eq!(left, std::slice::from_ref(&protected.id));
     let status = stage.bench.status(&run);
     let recorded = status.value()["resources"].as_array().unwrap();
     let instances = recorded

@@ -10,6 +10,7 @@ pub mod rules;
 mod user_data;
 
 mod console;
+mod consoles;
 mod crowd;
 mod delete;
 mod frozen;

@@ -1,17 +1,13 @@
 //! The provider itself: each act of the trait, in terms of the rooms beside it.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use mesosflow_workflow::{Driver, ErrorClass, Resource, RunId};
-use tokio::sync::Mutex;
-use tokio::time::Instant;
 
 use super::api::Api;
+use super::consoles::Consoles;
 use super::crowd::Crowd;
 use super::delete::Ends;
 use super::failure::Failure;
@@ -20,31 +16,15 @@ use super::instances::{Seen, Sight, VOLUME, by_id, held};
 use super::kept::Shelf;
 use super::network::refused;
 use super::user_data::UserData;
-use super::{console, delete, frozen, host_keys, image, kept, launch, tags, volumes};
+use super::{consoles, delete, frozen, host_keys, image, kept, launch, tags, volumes};
 use crate::cluster::{ClusterSpec, HostKeySource, Instance, ProviderKind, Role};
 use crate::provider::{
     Answer, Condition, Groups, HostKeys, Image, Launch, Machine, Outdated, Owner, Provider, ProviderError,
     Slot, Tagged,
 };
-use crate::remote::HostKey;
-
-/// How old a machine is before its console is read: it has hardly begun to boot until then.
-const CONSOLE_FIRST: Duration = Duration::from_secs(10);
-/// The pause before a console is read again that does not show a host key yet, twice as long after each time, and at most the
-/// second: cloud-init prints it once, and each look is a call for one machine.
-const CONSOLE_EVERY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
 
 /// How often machines are made to say who made them, all that were launched since at once.
 const SIGN_EVERY: Duration = Duration::from_secs(2);
-
-/// What a machine's console has shown.
-#[derive(Debug, Clone)]
-struct Console {
-    keys: Vec<HostKey>,
-    read: Instant,
-    /// Before it is read again, if it shows no key.
-    pause: Duration,
-}
 
 /// Instances of Amazon EC2.
 pub struct Ec2Provider {
@@ -57,7 +37,7 @@ pub struct Ec2Provider {
     shelf: Shelf,
     /// Machines that have yet to say who made them.
     signing: Crowd,
-    consoles: Mutex<HashMap<String, Console>>,
+    consoles: Consoles,
 }
 
 impl Ec2Provider {
@@ -74,7 +54,7 @@ impl Ec2Provider {
             ends: Ends::default(),
             signing: Crowd::new(SIGN_EVERY),
             shelf: Shelf::default(),
-            consoles: Mutex::default(),
+            consoles: Consoles::default(),
         })
     }
 
@@ -348,10 +328,10 @@ impl Provider for Ec2Provider {
             }
             HostKeySource::Console => {
                 let age = self.sight.last(&instance.id).await.and_then(|seen| seen.age());
-                if age.is_some_and(|age| age < CONSOLE_FIRST) {
+                if age.is_some_and(|age| age < consoles::FIRST) {
                     return Ok(HostKeys::NotYet("it has hardly begun to boot".into()));
                 }
-                let keys = self.on_console(&instance.id).await?;
+                let keys = self.consoles.host_keys(&self.api, &instance.id).await?;
                 Ok(match keys.is_empty() {
                     true => HostKeys::NotYet("its console does not show a host key yet".into()),
                     false => HostKeys::Known(keys, Some(HostKeySource::Console)),
@@ -483,46 +463,5 @@ impl Ec2Provider {
             add(GROUP, group.group_id(), group.tags(), group.group_name());
         }
         Ok(all)
-    }
-
-    /// The host keys that the machine's console shows. A console that shows none is read again only after a while.
-    async fn on_console(&self, id: &str) -> Result<Vec<HostKey>, ProviderError> {
-        let before = self.consoles.lock().await.get(id).cloned();
-        let pause = match &before {
-            Some(last) if !last.keys.is_empty() || last.read.elapsed() < last.pause => {
-                return Ok(last.keys.clone());
-            }
-            Some(last) => (last.pause * 2).min(CONSOLE_EVERY.1),
-            None => CONSOLE_EVERY.0,
-        };
-        let keys = console::host_keys(&self.console(id).await?);
-        let read = Instant::now();
-        let shown = Console {
-            keys: keys.clone(),
-            read,
-            pause,
-        };
-        self.consoles.lock().await.insert(id.to_owned(), shown);
-        Ok(keys)
-    }
-
-    /// What the machine's console shows: the newest of it where the machine can tell, else what was kept at its last boot.
-    async fn console(&self, id: &str) -> Result<String, ProviderError> {
-        let call = |latest: Option<bool>| {
-            let call = self.api.reads().get_console_output().instance_id(id);
-            call.set_latest(latest).send()
-        };
-        let shown = match self.api.read("GetConsoleOutput", || call(Some(true))).await {
-            // Only machines on Nitro can.
-            Err(failure) if failure.is(&["UnsupportedOperation", "InvalidParameterValue", "Unsupported"]) => {
-                self.api.read("GetConsoleOutput", || call(None)).await
-            }
-            shown => shown,
-        };
-        let text = shown?.output.unwrap_or_default();
-        let bytes = BASE64
-            .decode(text.split_whitespace().collect::<String>())
-            .unwrap_or_default();
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 }

@@ -47,7 +47,7 @@ pub use record::{Observer, RecordError, Recorder};
 pub use retry::Retry;
 pub use run::{Adopter, NewRun, Outcome, Run, RunError, Taken};
 pub use standing::Accepted;
-pub use state::{Effect, Pass, Phase, Replay, ReplayRefused, RunState, StepState};
+pub use state::{Effect, Pass, Phase, Replay, ReplayRefused, RunState, StepState, Unanswered};
 pub use step::{Limits, Probe, Step, StepCx};
 pub use stop::Stop;
 pub use store::{Lease, RunRow, Salvaged, Snapshot, Store, StoreError};

@@ -9,11 +9,11 @@ mod validate;
 mod validate_ec2;
 mod validate_hosts;
 
-pub use ec2::{Ec2Spec, HostKeySource, LATEST, MachineType, VolumeSpec};
+pub use ec2::{AWS_ENDPOINT, Ec2Spec, HostKeySource, LATEST, MachineType, VolumeSpec};
 pub use hosts::{HostSpec, HostsSpec};
 pub use nodes::{Instance, Inventory, MESOS_MASTER_PORT, Node, Role, ZOOKEEPER_PORT};
 pub use spec::{
-    ClusterSpec, DisksSpec, FrameworksSpec, HdfsSpec, LocalSpec, MesosSource, MesosSpec, MountFallback,
-    NfsServerChoice, ProviderKind, SharedVolumeSpec, ZookeeperSpec,
+    ClusterSpec, DisksSpec, FrameworksSpec, HdfsSpec, LocalSpec, MadeBy, MesosSource, MesosSpec,
+    MountFallback, NfsServerChoice, ProviderKind, SharedVolumeSpec, ZookeeperSpec,
 };
 pub use validate::{MAX_CLUSTER_NAME, MAX_NODES, SpecError};

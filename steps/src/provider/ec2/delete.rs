@@ -10,12 +10,10 @@ use super::failure::Failure;
 use super::groups::{GROUP, RULE};
 use super::instances::{INSTANCE, SPOT_REQUEST, Sight, VOLUME, by_id};
 use super::tags::filter;
-use crate::provider::{Answer, ProviderError};
+use crate::provider::{Answer, Deletion, ProviderError};
 
 /// How long a machine may take to end. A hung shutdown is forced by EC2 after a few minutes.
 const END_LIMIT: Duration = Duration::from_secs(600);
-/// How long EC2 may hold on to what a machine used after it is gone.
-const RELEASE_LIMIT: Duration = Duration::from_secs(300);
 /// Between two looks: the first comes at once, since an answer may be there already.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Instances that one call ends at most (EC2 itself takes up to 1000).
@@ -44,12 +42,12 @@ pub(super) async fn release(api: &Api, resources: &[Resource]) -> Result<(), Pro
 }
 
 /// Deletes one thing and sees it gone.
-pub(super) async fn delete(api: &Api, sight: &Sight, resource: &Resource) -> Result<(), ProviderError> {
+pub(super) async fn delete(api: &Api, sight: &Sight, resource: &Resource) -> Result<Deletion, ProviderError> {
     match resource.kind.as_str() {
-        INSTANCE => end_instance(api, sight, &resource.id).await,
+        INSTANCE => end_instance(api, sight, &resource.id).await.map(gone),
         VOLUME => delete_volume(api, &resource.id).await,
-        SPOT_REQUEST => cancel(api, &resource.id).await,
-        RULE => revoke(api, &resource.id).await,
+        SPOT_REQUEST => cancel(api, &resource.id).await.map(gone),
+        RULE => revoke(api, &resource.id).await.map(gone),
         GROUP => delete_group(api, &resource.id).await,
         other => Err(ProviderError {
             doing: format!("{} cannot be deleted", resource.name),
@@ -58,6 +56,10 @@ pub(super) async fn delete(api: &Api, sight: &Sight, resource: &Resource) -> Res
             source: Answer(format!("{other} is no kind of resource that this provider makes")),
         }),
     }
+}
+
+const fn gone((): ()) -> Deletion {
+    Deletion::Gone
 }
 
 async fn end_instance(api: &Api, sight: &Sight, id: &str) -> Result<(), ProviderError> {
@@ -89,19 +91,16 @@ async fn end_instance(api: &Api, sight: &Sight, id: &str) -> Result<(), Provider
     }
 }
 
-async fn delete_volume(api: &Api, id: &str) -> Result<(), ProviderError> {
-    let give_up = Instant::now() + RELEASE_LIMIT;
-    loop {
-        let call = api.writes().delete_volume().volume_id(id);
-        match api.write("DeleteVolume", call.send()).await {
-            Ok(_) => return Ok(()),
-            Err(failure) if failure.is_not_found() => return Ok(()),
-            // It goes with its machine, or is let go of.
-            Err(failure) if failure.is(&["VolumeInUse", "IncorrectState"]) => {
-                pause(give_up, || format!("volume {id} is still in use: {failure}")).await?;
-            }
-            Err(failure) => return Err(failure.into()),
+async fn delete_volume(api: &Api, id: &str) -> Result<Deletion, ProviderError> {
+    let call = api.writes().delete_volume().volume_id(id);
+    match api.write("DeleteVolume", call.send()).await {
+        Ok(_) => Ok(Deletion::Gone),
+        Err(failure) if failure.is_not_found() => Ok(Deletion::Gone),
+        // It goes with its machine, or is let go of; or that is one which was not seen yet.
+        Err(failure) if failure.is(&["VolumeInUse", "IncorrectState"]) => {
+            Ok(Deletion::Held(format!("volume {id} is still in use: {failure}")))
         }
+        Err(failure) => Err(failure.into()),
     }
 }
 
@@ -146,14 +145,18 @@ async fn revoke(api: &Api, id: &str) -> Result<(), ProviderError> {
 
 /// The groups of a cluster let one another in, and one that is let in somewhere cannot be deleted: so the rules go first, of
 /// this group and of those that name it.
-async fn delete_group(api: &Api, id: &str) -> Result<(), ProviderError> {
-    let give_up = Instant::now() + RELEASE_LIMIT;
+async fn delete_group(api: &Api, id: &str) -> Result<Deletion, ProviderError> {
+    let mut is_forgotten = false;
     loop {
         let call = api.writes().delete_security_group().group_id(id);
         match api.write("DeleteSecurityGroup", call.send()).await {
-            Ok(_) => return Ok(()),
-            Err(failure) if failure.is_not_found() => return Ok(()),
+            Ok(_) => return Ok(Deletion::Gone),
+            Err(failure) if failure.is_not_found() => return Ok(Deletion::Gone),
             Err(failure) if failure.is(&["DependencyViolation", "InvalidGroup.InUse"]) => {
+                // Nothing lets it in any more: a machine is in it, which may be one that was not seen yet.
+                if is_forgotten {
+                    return Ok(Deletion::Held(format!("group {id} is still in use: {failure}")));
+                }
                 let others = forget(api, id).await?;
                 if !others.is_empty() {
                     return Err(ProviderError {
@@ -166,7 +169,7 @@ async fn delete_group(api: &Api, id: &str) -> Result<(), ProviderError> {
                         )),
                     });
                 }
-                pause(give_up, || format!("group {id} is still in use: {failure}")).await?;
+                is_forgotten = true;
             }
             Err(failure) => return Err(failure.into()),
         }

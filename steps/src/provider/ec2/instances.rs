@@ -9,10 +9,10 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::api::Api;
-use super::failure::Failure;
+use super::failure::{Failure, Stage};
 use super::tags;
 use crate::cluster::Instance;
-use crate::provider::{Machine, Slot};
+use crate::provider::{Machine, Outdated, Slot};
 
 /// Kinds of resources that come with an instance, in the journal's words.
 pub(super) const INSTANCE: &str = "instance";
@@ -135,6 +135,17 @@ impl Seen {
             .iter()
             .find(|mapping| mapping.device_name() == Some(VOLUME_DEVICE))?;
         Some(mapping.ebs()?.volume_id()?.to_owned())
+    }
+
+    pub(super) fn launch_time(&self) -> Option<&DateTime> {
+        self.found.launch_time()
+    }
+
+    /// It and what came with it, each with the driver that made it.
+    pub(super) fn outdated(&self) -> impl Iterator<Item = Outdated> + use<> {
+        let driver = self.driver();
+        let resources = self.resources().into_iter();
+        resources.map(move |resource| Outdated { resource, driver })
     }
 
     /// It and what came with it, each to be deleted one day.
@@ -276,4 +287,37 @@ pub(super) async fn by_id(api: &Api, id: &str) -> Result<Option<Seen>, Failure> 
         Err(failure) if failure.is_not_found() => Ok(None),
         Err(failure) => Err(failure),
     }
+}
+
+/// The most values of one filter ("Filtering" in the EC2 API reference).
+const FILTER_VALUES: usize = 200;
+
+/// Instances that were launched under these tokens, whether or not they have their tags yet. What stands in for EC2 need not be
+/// able to tell: there, tags have to do.
+pub(super) async fn by_tokens(api: &Api, tokens: &[String]) -> Result<Vec<Seen>, Failure> {
+    let mut all = Vec::new();
+    for some in tokens.chunks(FILTER_VALUES) {
+        let some: Vec<_> = some.iter().map(String::as_str).collect();
+        let pages = api
+            .once()
+            .describe_instances()
+            .filters(tags::filter("client-token", &some))
+            .into_paginator()
+            .items()
+            .send()
+            .try_collect();
+        let found: Vec<aws_sdk_ec2::types::Reservation> = match api.read("DescribeInstances", pages).await {
+            Ok(found) => found,
+            Err(failure) if !api.is_own() && matches!(failure.stage, Stage::Refused(_)) => {
+                tracing::info!(%failure, "the endpoint does not look by client token");
+                return Ok(all);
+            }
+            Err(failure) => return Err(failure),
+        };
+        let instances = found
+            .into_iter()
+            .flat_map(|found| found.instances.unwrap_or_default());
+        all.extend(instances.map(Seen::new));
+    }
+    Ok(all)
 }

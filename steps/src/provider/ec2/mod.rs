@@ -19,7 +19,7 @@ mod network;
 mod provider;
 mod tags;
 
-pub use api::settle;
+pub use api::{settle, verify};
 pub use groups::name as group_name;
 pub use instances::VOLUME_DEVICE;
 pub use provider::Ec2Provider;

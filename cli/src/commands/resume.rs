@@ -65,6 +65,7 @@ pub(crate) async fn resume(app: &App, args: &ResumeArgs) -> Result<(), CliError>
         );
     }
     let spec = wiring::frozen_spec(&found.state)?;
+    wiring::verify(&spec).await?;
     wiring::precheck(&spec).await?;
     let over = match args.take_over {
         true => strangers(app, &found, &spec, args).await?,

@@ -232,6 +232,11 @@ pub(crate) async fn open_world(
     })
 }
 
+/// The volumes with a persistent HDFS that was formatted, by the names of their nodes.
+pub(crate) fn formatted_volumes(state: &RunState) -> Vec<(String, String)> {
+    mesosflow_steps::formatted_volumes(state)
+}
+
 /// What is known of the cluster's key: once nodes may have one, there is no other.
 pub(crate) fn key_of(state: &RunState) -> KeyExpected {
     mesosflow_steps::key_of(state)
@@ -381,6 +386,7 @@ pub(crate) fn awaited_hosts(state: &RunState, run_dir: &Path) -> HostsSpec {
     HostsSpec {
         identity_file: Some(run_dir.join("cluster_ed25519")),
         nodes: hosts.collect(),
+        ..HostsSpec::default()
     }
 }
 

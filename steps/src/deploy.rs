@@ -2,15 +2,17 @@
 
 use mesosflow_workflow::{ErrorClass, ErrorReport, Flow, Halt, ItemKey, Settle as _, Step, StepId};
 
+use crate::authorized::{Authorized, NodeKey};
 use crate::catalogue::skip_reason;
 use crate::cluster::{ClusterSpec, DisksSpec, Instance, Inventory, Node, ProviderKind, Role};
 use crate::disks::{DiskPlan, DisksToFind, EbsVolume};
+use crate::firewall::Firewall;
 use crate::node_setup::NodeSetup;
 use crate::provider::ec2::VOLUME_DEVICE;
 use crate::provider::{Groups, Image, Order, hosts};
 use crate::provision::{
-    AwaitNode, CopySshKey, ImageMetadata, LaunchMaster, LaunchSlave, LaunchZookeeper, Place, PushConfig,
-    RenderConfig, RenderedConfig, SanityCheck, SecurityGroups, SetupOptions,
+    AwaitNode, Copied, CopySshKey, ImageMetadata, LaunchMaster, LaunchSlave, LaunchZookeeper, Place,
+    PushConfig, RenderConfig, RenderedConfig, SanityCheck, SecurityGroups, SetupOptions,
 };
 use crate::setup::{
     Approval, ApproveMaster, ApproveNode, ApproveZookeeper, BuildFrameworks, BuildMesos, BuiltMesos,
@@ -44,7 +46,7 @@ pub async fn deploy(flow: Flow<World>) -> Result<Report, Halt> {
         .first()
         .map(|slave| disks(&spec, image, slave).ephemeral());
     let vars = DeployVars::new(&spec, &inventory, of_slaves.unwrap_or_default());
-    let tree = configure(&flow, &spec, hub, &vars).await?;
+    let (tree, keys) = configure(&flow, &spec, hub, &vars).await?;
 
     // Section 2: from bare nodes to a cluster.
     flow.fan_out(each(inventory.all(), |node| Hostname::new(node, &inventory)))
@@ -54,17 +56,20 @@ pub async fn deploy(flow: Flow<World>) -> Result<Report, Halt> {
     })
     .await?;
     flow.step(ScriptPermissions { hub: hub.clone() }).await?;
-    flow.step(SetupMaster::new(node_setup(&spec, image, hub)).archive_url(spec.archive_url.clone()))
-        .await?;
-    approve(&flow, &inventory).await?;
+    flow.step(
+        SetupMaster::new(node_setup(&spec, image, &inventory, hub)).archive_url(spec.archive_url.clone()),
+    )
+    .await?;
+    approve(&flow, &spec, &inventory, &keys).await?;
     flow.fan_out(each(inventory.others(), |node| DistributeScripts {
         hub: hub.clone(),
         node: node.clone(),
+        key: NodeKey::of(node.role, spec.ssh.key_on_every_node),
         tree: tree.digest.clone(),
     }))
     .await?;
     flow.fan_out(each(inventory.others(), |node| {
-        SetupNode::new(hub, node_setup(&spec, image, node))
+        SetupNode::new(hub, node_setup(&spec, image, &inventory, node))
     }))
     .await?;
 
@@ -194,13 +199,13 @@ async fn skipped(flow: &Flow<World>, step: StepId) -> Result<bool, Halt> {
     }
 }
 
-/// Steps 1.6.a to 1.6.c: the rendered tree, the cluster's key and the options on the first master.
+/// Steps 1.6.a to 1.6.c: the rendered tree, the nodes' keys and the options on the first master.
 async fn configure(
     flow: &Flow<World>,
     spec: &ClusterSpec,
     hub: &Node,
     vars: &DeployVars,
-) -> Result<RenderedConfig, Halt> {
+) -> Result<(RenderedConfig, Copied), Halt> {
     let overlay = spec.deploy_dir.clone();
     let rendered = flow
         .step(RenderConfig {
@@ -216,11 +221,12 @@ async fn configure(
     };
     flow.step(pushed).await?;
     let public_key = flow.world().key().public().to_owned();
-    flow.step(CopySshKey {
-        hub: hub.clone(),
-        public_key,
-    })
-    .await?;
+    let keys = flow
+        .step(CopySshKey {
+            hub: hub.clone(),
+            public_key,
+        })
+        .await?;
     flow.step(SetupOptions {
         hub: hub.clone(),
         os: vars.os.clone(),
@@ -229,20 +235,24 @@ async fn configure(
         swap_mb: vars.swap_mb,
     })
     .await?;
-    Ok(rendered)
+    Ok((rendered, keys))
 }
 
 /// Steps 2.6 to 2.8: the first master may talk to all the others, and only to them.
-async fn approve(flow: &Flow<World>, inventory: &Inventory) -> Result<(), Halt> {
-    let hub = inventory.first_master();
-    flow.fan_out(each(&inventory.masters, |node| {
-        ApproveMaster(Approval::new(hub, node))
-    }))
-    .await?;
+async fn approve(
+    flow: &Flow<World>,
+    spec: &ClusterSpec,
+    inventory: &Inventory,
+    keys: &Copied,
+) -> Result<(), Halt> {
+    let approval = |node: &Node| {
+        let authorized = Authorized::on(node, inventory, keys, spec.ssh.key_on_every_node);
+        Approval::new(node, authorized, inventory.first_master())
+    };
+    flow.fan_out(each(&inventory.masters, |node| ApproveMaster(approval(node))))
+        .await?;
     if !skipped(flow, ApproveZookeeper::ID).await? {
-        let approvals = each(&inventory.zookeepers, |node| {
-            ApproveZookeeper(Approval::new(hub, node))
-        });
+        let approvals = each(&inventory.zookeepers, |node| ApproveZookeeper(approval(node)));
         flow.fan_out(approvals).await?;
     }
     let others = inventory
@@ -250,7 +260,7 @@ async fn approve(flow: &Flow<World>, inventory: &Inventory) -> Result<(), Halt> 
         .iter()
         .chain(inventory.other_masters())
         .chain(&inventory.zookeepers);
-    flow.fan_out(each(others, |node| ApproveNode(Approval::new(hub, node))))
+    flow.fan_out(each(others, |node| ApproveNode(approval(node))))
         .await?;
     Ok(())
 }
@@ -411,11 +421,12 @@ fn places(
     })
 }
 
-fn node_setup(spec: &ClusterSpec, image: Option<&Image>, node: &Node) -> NodeSetup {
+fn node_setup(spec: &ClusterSpec, image: Option<&Image>, inventory: &Inventory, node: &Node) -> NodeSetup {
     NodeSetup {
         node: node.clone(),
         disks: disks(spec, image, &node.instance),
         swap_mb: spec.swap_mb,
+        firewall: Firewall::of(spec, inventory),
     }
 }
 

@@ -4,20 +4,24 @@
 //! touches the world only through [`World`].
 
 pub mod act;
+pub mod authorized;
 pub mod catalogue;
 pub mod cluster;
 pub mod deploy;
 pub mod destroy;
 pub mod disks;
+pub mod firewall;
 mod guard;
 pub mod hdfs;
 pub mod hub;
 mod in_doubt;
 pub mod key;
 pub mod mesos;
+pub mod mounts;
 pub mod node_setup;
 pub mod orphans;
 pub mod plan;
+pub mod ports;
 pub mod provider;
 pub mod provision;
 mod reach;
@@ -40,5 +44,5 @@ pub use orphans::{Orphans, end_orphans};
 pub use plan::{Plan, PlannedResource, PlannedStep, plan};
 pub use provider::{ProviderError, Tagged, open_provider, precheck, settle, survey, verify};
 pub use setup::{Report, Ui};
-pub use view::{awaited, hub, key_of, nodes, reachable, report};
+pub use view::{awaited, formatted_volumes, hub, key_of, nodes, reachable, report};
 pub use world::{World, WorldError};

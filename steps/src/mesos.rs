@@ -23,6 +23,25 @@ pub const SLAVE: Service = Service {
     config: "/root/mesos/.mesosflow-source",
 };
 
+/// `DPkg::Lock::Timeout` waits for dpkg's locks alone. Those of the lists and of the archives, which the system's own daily
+/// update holds for minutes after a first boot, make apt fail at once: it is asked again until they are free.
+const PATIENTLY: &str = r#"patiently() {
+  give_up=$(($(date +%s) + patience))
+  until said=$(LC_ALL=C apt-get -o DPkg::Lock::Timeout="$patience" "$@" 2>&1); do
+    case $said in
+      *"Could not get lock "*|*"Unable to lock directory "*) ;;
+      *) printf '%s\n' "$said" >&2; return 100 ;;
+    esac
+    if [ "$(date +%s)" -ge "$give_up" ]; then printf '%s\n' "$said" >&2; return 100; fi
+    echo "another process has apt's lock: waiting" >&2
+    sleep 2
+  done
+  printf '%s\n' "$said"
+}
+"#;
+/// How long apt's locks are waited for, seconds.
+const PATIENCE: u32 = 300;
+
 /// Only what is missing is installed. The lists are fetched once a day at most.
 const PACKAGES: &str = r#"if command -v apt-get >/dev/null; then
   missing=$(for p in $packages; do dpkg-query -W -f '${Status}\n' "$p" 2>/dev/null | grep -q '^install ok installed' || echo "$p"; done)
@@ -32,8 +51,8 @@ const PACKAGES: &str = r#"if command -v apt-get >/dev/null; then
   dpkg --configure -a >/dev/null 2>&1 || true
   # A slim image lacks the folder, without which no Java can be installed.
   mkdir -p /usr/share/man/man1
-  apt-get -o DPkg::Lock::Timeout=120 update -q
-  apt-get -o DPkg::Lock::Timeout=120 install -q -y --no-install-recommends $missing
+  patiently update -q
+  patiently install -q -y --no-install-recommends $missing
 elif command -v dnf >/dev/null; then dnf install -q -y $packages
 else yum install -q -y $packages
 fi"#;
@@ -71,10 +90,17 @@ pub async fn install_packages(world: &World, node: &Node, packages: &[String]) -
     if packages.is_empty() {
         return Ok(());
     }
-    let script =
-        Script::new("install the packages that Mesos needs", PACKAGES).var("packages", packages.join(" "));
-    world.run(node, script.within(Duration::from_secs(900))).await?;
+    world.run(node, installing(packages)).await?;
     Ok(())
+}
+
+/// The script that does it. It says nothing while apt downloads, and may have to wait for two locks before.
+pub(crate) fn installing(packages: &[String]) -> Script<'static> {
+    Script::new("install the packages that Mesos needs", PACKAGES)
+        .before(PATIENTLY)
+        .var("packages", packages.join(" "))
+        .var("patience", PATIENCE)
+        .within(Duration::from_secs(900))
 }
 
 /// Whether the master at `$address` says of itself that it leads; leaves its `$metrics`. Not ZooKeeper is asked: there, a

@@ -1,4 +1,4 @@
-//! What every node gets before any daemon: disks, folders, swap. Shared by `setup-master` and `setup-nodes`.
+//! What every node gets before any daemon: disks, folders, swap, a firewall. Shared by `setup-master` and `setup-nodes`.
 
 use std::time::Duration;
 
@@ -7,6 +7,8 @@ use serde::Serialize;
 use crate::act::ActError;
 use crate::cluster::{DisksSpec, Node};
 use crate::disks::{DiskError, DiskPlan, LOOK, VOLUME_MOUNT};
+use crate::firewall::{self, Firewall};
+use crate::mounts::ON_DISK;
 use crate::templates::mount_points;
 use crate::world::{Script, World};
 
@@ -60,13 +62,15 @@ const FOLDERS_READY: &str = r#"[ -z "$device" ] || is_mounted || exit 1
 for folder in $folders; do [ -d "$folder" ] || exit 1; done
 [ "$(readlink /nfs)" = /mnt/nfs ] || exit 1"#;
 const FOLDERS_MAKE: &str = r#"[ -z "$device" ] || is_mounted || { echo "$device is not mounted on $mount" >&2; exit 4; }
+on_disk $folders
 mkdir -p -- $folders
 [ ! -e /nfs ] || [ -L /nfs ] || { echo "/nfs is there, and is no link" >&2; exit 4; }
 ln -sfn /mnt/nfs /nfs"#;
 
 const SWAP_READY: &str = r#"[ "$(swapon --show=NAME,SIZE --bytes --noheadings | awk '$1 == "/mnt/swap" { print int(($2 + 4096) / 1048576) }')" = "$megabytes" ] || exit 1
 grep --quiet '^/mnt/swap ' /etc/fstab || exit 1"#;
-const SWAP_MAKE: &str = r#"if swapon --show=NAME --noheadings | grep --quiet --line-regexp /mnt/swap; then swapoff /mnt/swap; fi
+const SWAP_MAKE: &str = r#"on_disk /mnt/swap
+if swapon --show=NAME --noheadings | grep --quiet --line-regexp /mnt/swap; then swapoff /mnt/swap; fi
 rm -f /mnt/swap
 (umask 077; dd if=/dev/zero of=/mnt/swap.new bs=1M count="$megabytes" status=none)
 mkswap /mnt/swap.new >/dev/null
@@ -83,6 +87,9 @@ pub struct NodeSetup {
     pub disks: DiskPlan,
     /// Swap, MiB; 0 for none.
     pub swap_mb: u32,
+    /// What keeps strangers from its ports, where it is mesosflow's to do that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub firewall: Option<Firewall>,
 }
 
 /// One thing that the node has to have: how to see that it has it, and how to give it.
@@ -95,7 +102,10 @@ struct Part<'a> {
 
 impl Part<'_> {
     fn script<'s>(&'s self, title: &'s str, body: &'s str) -> Script<'s> {
-        let script = Script::new(title, body).before(IS_MOUNTED).within(SETUP_LIMIT);
+        let script = Script::new(title, body)
+            .before(IS_MOUNTED)
+            .before(ON_DISK)
+            .within(SETUP_LIMIT);
         self.variables
             .iter()
             .fold(script, |script, (name, value)| script.var(name, value))
@@ -139,6 +149,14 @@ impl NodeSetup {
                 ready: SWAP_READY,
                 make: SWAP_MAKE,
                 variables: vec![("megabytes", self.swap_mb.to_string())],
+            });
+        }
+        if let Some(firewall) = &self.firewall {
+            parts.push(Part {
+                title: "the firewall".into(),
+                ready: firewall::READY,
+                make: firewall::MAKE,
+                variables: firewall.variables(self.node.role),
             });
         }
         parts
@@ -199,6 +217,9 @@ impl NodeSetup {
     /// # Errors
     /// The node cannot be reached, a device is missing or holds something else, or a command fails.
     pub async fn make(&self, world: &World) -> Result<(), ActError> {
+        if self.firewall.is_some() {
+            firewall::require_nft(world, &self.node).await?;
+        }
         for part in self.parts(&self.await_disks(world).await?) {
             if !self.has(world, &part).await? {
                 let title = format!("make {}", part.title);
@@ -217,7 +238,7 @@ impl NodeSetup {
             return Ok(());
         }
         Err(ActError::not_yet(format!(
-            "{} lacks a disk, a folder or its swap after its set-up",
+            "{} lacks a disk, a folder, its swap or its firewall after its set-up",
             self.node.name
         )))
     }

@@ -83,7 +83,11 @@ fn creates(spec: &ClusterSpec) -> Vec<PlannedResource> {
             .into(),
         ProviderKind::Hosts => {
             let left = |(instance, host): (Instance, &HostSpec)| {
-                let detail = format!("the cluster's key for {}@{}, and a mark", host.user, host.address);
+                let key = format!("the cluster's key for {}@{}, and a mark", host.user, host.address);
+                let detail = match spec.hosts.has_firewall() {
+                    true => format!("{key}, and the firewall `inet mesosflow`"),
+                    false => key,
+                };
                 made("authorized-key", instance.name, detail)
             };
             return hosts::instances(spec).into_iter().map(left).collect();
@@ -132,7 +136,7 @@ fn volume(spec: &ClusterSpec) -> String {
         ""
     };
     format!(
-        "{} GiB {}{encrypted}, for the persistent HDFS",
+        "{} GiB {}{encrypted}, for the persistent HDFS; outlives its machine, until `destroy`",
         spec.ec2.volume.size_gb, spec.ec2.volume.kind
     )
 }

@@ -123,13 +123,15 @@ fn built(bench: &Bench, run: &str, machines: &Machines) {
     assert_eq!(nodes[0]["private_ip"], master.ip.as_str());
     assert_eq!(nodes[1]["instance_id"], slave.ip.as_str());
 
-    // The body of the user's private key, which is on no machine; that of the cluster is on all of them.
+    // The body of the user's private key, which is on no machine.
     let secret = std::fs::read_to_string(machines.key()).unwrap();
     let secret = secret.lines().nth(2).unwrap();
     for host in &machines.hosts {
         let keys = host.authorized_keys();
-        assert_eq!((keys.len(), &keys[0]), (2, &machines.public_key()));
-        assert!(keys[1].ends_with(run), "{keys:?}");
+        let of_nodes = if host.ip == master.ip { 2 } else { 1 };
+        assert_eq!((keys.len(), &keys[0]), (2 + of_nodes, &machines.public_key()));
+        assert!(keys[1..].iter().all(|key| key.ends_with(run)), "{keys:?}");
+        assert!(keys[2..].iter().all(|key| key.contains("from=\"")), "{keys:?}");
         assert!(host.ask(&format!("cat {MARK}")).ends_with(run));
         let found = host.run(&format!(
             "grep -rlF -- '{secret}' /root /home /etc /tmp /var /mnt /opt"
@@ -168,7 +170,7 @@ fn replayed(bench: &mut Bench, run: &str, machines: &Machines) {
     assert_eq!(status.generation(), 3);
     assert_eq!(status.step("launch-slaves")["state"], "skipped");
     for host in &machines.hosts {
-        assert_eq!(host.authorized_keys().len(), 2);
+        assert!(host.authorized_keys()[1].ends_with(run));
     }
 }
 
@@ -196,6 +198,11 @@ fn given_back(bench: &mut Bench, run: &str, machines: &Machines) {
             0
         );
         assert_ne!(host.run("mountpoint --quiet /mnt/nfs").code, 0);
+        assert_eq!(
+            host.run("ls -d /root/.ssh/mesosflow*").out,
+            "",
+            "keys of nodes are left"
+        );
         assert!(
             machines.opens(host),
             "the user's key does not open {} any more",

@@ -68,7 +68,7 @@ fn zookeeper(nodes: &Nodes) {
     let servers = nodes.of("zookeeper");
     let mode = |server: &&Node| {
         // bash's own network files: no client is needed on the node.
-        let script = r#"bash -c 'exec 3<>/dev/tcp/127.0.0.1/2181 && echo srvr >&3 && timeout 5 cat <&3'"#;
+        let script = r#". /etc/mesosflow/node.env && bash -c 'exec 3<>/dev/tcp/$0/2181 && echo srvr >&3 && timeout 5 cat <&3' "$NODE_IP""#;
         let answer = server.run(script).out;
         answer
             .lines()

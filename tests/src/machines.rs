@@ -61,6 +61,8 @@ impl Host {
 pub struct Machines {
     engine: Engine,
     network: String,
+    /// The network's addresses but for their last number: those of machines outlive their reboots.
+    prefix: String,
     label: String,
     key: PathBuf,
     /// In the order in which they were started.
@@ -88,9 +90,18 @@ impl Machines {
         engine
             .run(&["network", "create", "--label", &label, &network])
             .ok();
+        let inspected = engine.run(&["network", "inspect", &network]).ok();
+        // podman: subnets[].subnet; docker: IPAM.Config[].Subnet.
+        let (_, subnet) = inspected
+            .split_once("\"subnet\": \"")
+            .or_else(|| inspected.split_once("\"Subnet\": \""))
+            .expect("a subnet");
+        let prefix = subnet.split('/').next().and_then(|net| net.rsplit_once('.'));
+        let prefix = prefix.expect("an IPv4 network").0.to_owned();
         Self {
             engine,
             network,
+            prefix,
             label,
             key,
             hosts: Vec::new(),
@@ -126,7 +137,8 @@ impl Machines {
             "--network",
             &self.network,
         ];
-        args.extend(["--label", &self.label]);
+        let ip = format!("{}.{}", self.prefix, 10 + self.hosts.len());
+        args.extend(["--label", &self.label, "--ip", &ip]);
         args.extend(self.engine.run_args().iter().map(String::as_str));
         let image = image_name();
         args.extend([image.as_str(), "/sbin/init"]);
@@ -155,11 +167,6 @@ impl Machines {
             self.public_key()
         ))
         .ok();
-        let template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
-        let ip = self
-            .engine
-            .run(&["container", "inspect", "--format", template, &container])
-            .ok();
         let host = Host {
             engine: self.engine.clone(),
             ip,
@@ -170,6 +177,23 @@ impl Machines {
         };
         self.hosts.push(host);
         &self.hosts[self.hosts.len() - 1]
+    }
+
+    /// Switches a machine off and on again, and waits for its SSH server. Its `/etc/hosts` stays as on a machine that is none
+    /// of an engine's, which writes that file anew.
+    ///
+    /// # Panics
+    /// It does not come back.
+    #[track_caller]
+    pub fn reboot(&self, host: &Host) {
+        let names = host.ask("cat /etc/hosts");
+        self.engine
+            .run(&["restart", "--time", "20", &host.container])
+            .ok();
+        host.ask(&format!("cat > /etc/hosts <<'END'\n{names}\nEND"));
+        until("sshd on a machine that was rebooted", BOOT_LIMIT, || {
+            (host.run("systemctl is-active ssh").code == 0).then_some(())
+        });
     }
 
     /// The nodes of a run on these machines, as `status --json` says.

@@ -62,7 +62,9 @@ pub(crate) async fn destroy(app: &App, args: &DestroyArgs) -> Result<(), CliErro
         // It was destroyed, and something has come to exist since.
         losses.state.resources = look.owned;
     }
-    app.ui.confirm(&[loss(&losses)], &command, args.yes)?;
+    let mut lost = vec![loss(&losses)];
+    lost.extend(lost_data(&found));
+    app.ui.confirm(&lost, &command, args.yes)?;
     let run_dir = run_dir(app, &found)?;
     let spec = destroy_damaged::spec(app, &found, &run_dir)?;
     wiring::verify(&spec).await?;
@@ -225,6 +227,17 @@ pub(super) fn loss(found: &Found) -> String {
         "cluster `{}` of run `{}` is deleted with all its data: {counts}",
         found.row.cluster, found.row.run
     )
+}
+
+/// The volumes that outlive every machine, and not this.
+fn lost_data(found: &Found) -> Option<String> {
+    let volumes = wiring::formatted_volumes(&found.state);
+    let listed: Vec<_> = volumes
+        .iter()
+        .map(|(node, volume)| format!("{volume} ({node})"))
+        .collect();
+    let what = "the persistent HDFS, which outlives its machines, is deleted with its volumes";
+    (!listed.is_empty()).then(|| format!("{what}: {}", listed.join(", ")))
 }
 
 pub(super) fn tell(app: &App, found: &Found, done: &Done) -> Result<(), CliError> {

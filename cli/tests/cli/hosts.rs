@@ -132,3 +132,42 @@ fn hosts_that_do_not_answer_are_named_together_and_nothing_is_created() {
         ],
     );
 }
+
+#[test]
+fn a_host_with_a_public_address_is_told_with_its_ports_unless_something_shuts_them() {
+    let bench = listed(|number| match number {
+        1 => "address = '127.0.0.1'\nprivate_address = '192.0.2.1'".to_owned(),
+        _ => format!("address = '127.0.0.{number}'\nprivate_address = '8.8.8.{number}'"),
+    });
+    let said = bench.run_creating_nothing(&["plan", "--json"]);
+    let warnings = said.json()["warnings"].to_string();
+    for number in [1, 2] {
+        let told = format!(
+            "demo-slave-{number} has the public address 8.8.8.{}: ports ",
+            number + 1
+        );
+        assert!(warnings.contains(&told) && said.err.contains(&told), "{said:?}");
+    }
+    assert!(!warnings.contains("demo-master-1 has"), "{warnings}");
+    // `run` goes on to ask the hosts, of which none answers; what is open is told before.
+    bench.run_creating_nothing(&["run"]).refused(
+        2,
+        &[
+            "demo-slave-1 has the public address 8.8.8.2: ports ",
+            "3 of 3 hosts cannot be used",
+        ],
+    );
+
+    let text = std::fs::read_to_string(bench.path("mesosflow.toml")).unwrap();
+    let shut = text.replace("[hosts]", "[hosts]\nadmin_cidr = ['203.0.113.0/24']");
+    bench.write("mesosflow.toml", &shut);
+    let json = bench.run_creating_nothing(&["plan", "--json"]).json();
+    assert!(!json["warnings"].to_string().contains("public address"), "{json}");
+    assert!(
+        json["creates"][0]["detail"]
+            .as_str()
+            .unwrap()
+            .contains("firewall `inet mesosflow`"),
+        "{json}"
+    );
+}

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::Role;
@@ -15,8 +16,34 @@ pub struct HostsSpec {
     /// A private key that may log in to every host. It stays on this machine; the hosts get the cluster's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity_file: Option<PathBuf>,
+    /// From where people reach the cluster's ports, beside SSH.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub admin_cidr: Vec<IpNet>,
+    /// What keeps everybody else from them; by default nftables where `admin_cidr` is given, and nothing otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub firewall: Option<FirewallChoice>,
     /// The hosts, as `[[hosts.nodes]]` tables.
     pub nodes: Vec<HostSpec>,
+}
+
+/// What keeps strangers from the ports of the hosts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FirewallChoice {
+    /// A table of nftables of mesosflow's own, on every host.
+    Nftables,
+    /// Nothing of mesosflow's.
+    None,
+}
+
+impl HostsSpec {
+    /// Whether the hosts get a firewall.
+    pub fn has_firewall(&self) -> bool {
+        match self.firewall {
+            Some(choice) => choice == FirewallChoice::Nftables,
+            None => !self.admin_cidr.is_empty(),
+        }
+    }
 }
 
 /// One host.

@@ -1,6 +1,7 @@
 //! The cluster's own types: what the user asks for, and what it is made of.
 
 mod ec2;
+mod exposure;
 mod hosts;
 mod identity;
 mod nodes;
@@ -10,10 +11,10 @@ mod validate_ec2;
 mod validate_hosts;
 
 pub use ec2::{AWS_ENDPOINT, Ec2Spec, HostKeySource, LATEST, MachineType, VolumeSpec};
-pub use hosts::{HostSpec, HostsSpec};
+pub use hosts::{FirewallChoice, HostSpec, HostsSpec};
 pub use nodes::{Instance, Inventory, MESOS_MASTER_PORT, Node, Role, ZOOKEEPER_PORT};
 pub use spec::{
     ClusterSpec, DisksSpec, FrameworksSpec, HdfsSpec, LocalSpec, MadeBy, MesosSource, MesosSpec,
-    MountFallback, NfsServerChoice, ProviderKind, SharedVolumeSpec, ZookeeperSpec,
+    MountFallback, NfsServerChoice, ProviderKind, SharedVolumeSpec, SshSpec, ZookeeperSpec,
 };
 pub use validate::{MAX_CLUSTER_NAME, MAX_NODES, SpecError};

@@ -44,6 +44,9 @@ pub struct ClusterSpec {
     pub disks: DisksSpec,
     /// `/mnt/nfs`.
     pub shared_volume: SharedVolumeSpec,
+    /// How nodes reach one another.
+    #[serde(skip_serializing_if = "SshSpec::is_default")]
+    pub ssh: SshSpec,
     /// What only the local provider needs.
     pub local: LocalSpec,
     /// What only the EC2 provider needs.
@@ -92,6 +95,7 @@ impl Default for ClusterSpec {
             zookeeper: ZookeeperSpec::default(),
             disks: DisksSpec::default(),
             shared_volume: SharedVolumeSpec::default(),
+            ssh: SshSpec::default(),
             local: LocalSpec::default(),
             ec2: Ec2Spec::default(),
             hosts: HostsSpec::default(),
@@ -283,6 +287,20 @@ pub enum MountFallback {
     None,
     /// A read-only mount over SSH.
     Sshfs,
+}
+
+/// The `[ssh]` table.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SshSpec {
+    /// Whether every node gets the key that opens all nodes, and not only the masters: then root of one node is root of all.
+    pub key_on_every_node: bool,
+}
+
+impl SshSpec {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The `[local]` table.

@@ -119,6 +119,12 @@ impl ClusterSpec {
                 self.masters + 1
             ));
         }
+        if self.ssh.key_on_every_node {
+            warnings.push(
+                "`ssh.key_on_every_node`: every node gets the key that opens all of them, so that root on one node is root on all"
+                    .to_owned(),
+            );
+        }
         Ok(warnings)
     }
 }

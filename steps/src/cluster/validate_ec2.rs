@@ -14,7 +14,7 @@ const VOLUMES: [(&str, u32, u32); 7] = [
     ("standard", 1, 1_024),
 ];
 /// Tags of a thing that EC2 takes, less mesosflow's own.
-const MOST_TAGS: usize = 50 - 10;
+const MOST_TAGS: usize = 50 - 11;
 
 fn wrong<T>(field: &'static str, problem: impl Into<String>, hint: &str) -> Result<T, SpecError> {
     Err(SpecError {
@@ -105,7 +105,7 @@ impl ClusterSpec {
             return wrong(
                 "ec2.tags",
                 format!("has {}", ec2.tags.len()),
-                "EC2 takes fifty, ten of which are mesosflow's",
+                "EC2 takes fifty, eleven of which are mesosflow's",
             );
         }
         if let Some(taken) = ec2

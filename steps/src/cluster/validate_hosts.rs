@@ -40,7 +40,24 @@ impl ClusterSpec {
             ));
         };
         identity::check(path).map_err(|(problem, hint)| wrong("hosts.identity_file", problem, &hint))?;
-        Ok(alike(&instances))
+        let mut warnings = alike(&instances);
+        warnings.extend(self.exposed());
+        warnings.extend(self.open_to_all());
+        Ok(warnings)
+    }
+
+    /// What was named to be let in, and means nothing or too much.
+    fn open_to_all(&self) -> Vec<String> {
+        let admin = &self.hosts.admin_cidr;
+        if !self.hosts.has_firewall() {
+            let useless = "`hosts.admin_cidr` closes nothing where `hosts.firewall` is \"none\"";
+            return admin.first().map(|_| useless.to_owned()).into_iter().collect();
+        }
+        let all = admin.iter().filter(|cidr| cidr.prefix_len() == 0);
+        all.map(|open| {
+            format!("every port of the cluster, none of which asks for a password, will be open to {open}: everybody")
+        })
+        .collect()
     }
 
     fn check_roles(&self) -> Result<(), SpecError> {

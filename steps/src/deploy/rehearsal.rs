@@ -218,7 +218,7 @@ fn output(step: &StepId, input: &Value) -> Value {
             }
             node
         }
-        "copy-ssh-key" => json!({"public_key": "k"}),
+        "copy-ssh-key" => json!({"public_key": "k", "nodes_key": "n", "volume_key": "v"}),
         "render-config" => json!({"digest": "d", "files": 1}),
         "cluster-inputs" => json!({"masters": [], "slaves": [], "zookeepers": [], "cluster_url": "u"}),
         "build-mesos" => json!({"version": "1.11.0", "digest": "d"}),

@@ -142,6 +142,7 @@ fn setup(disks: DiskPlan) -> NodeSetup {
         node: serde_json::from_value(node).unwrap(),
         disks,
         swap_mb: 0,
+        firewall: None,
     }
 }
 

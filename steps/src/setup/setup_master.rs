@@ -1,10 +1,11 @@
 //! `setup-master` (notes 2.5): disks, folders, swap and software on the first master.
 //!
 //! - Changes: blank disks are formatted once and mounted (`nofail`), the folders of Hadoop and Mesos are made, swap is on;
+//!   where `hosts.firewall` asks for it, strangers are kept from the cluster's ports;
 //!   Hadoop, Spark and ZooKeeper are downloaded and laid out, where the image does not have them.
 //! - Twice is safe: each part is looked for first; a disk that holds anything is never formatted. The download is a durable
 //!   job, and what it gives takes its place as a whole.
-//! - Not undone; the disks go with the machines.
+//! - Not undone but for the firewall, which `destroy` takes away; the disks go with the machines.
 
 use std::time::Duration;
 

@@ -1,10 +1,11 @@
 //! `setup-nodes` (notes 2.10): disks, folders, swap and software on every other node.
 //!
 //! - Changes: blank disks are formatted once and mounted (`nofail`), the folders of Hadoop and Mesos are made, swap is on;
+//!   where `hosts.firewall` asks for it, strangers are kept from the cluster's ports;
 //!   Hadoop, Spark and ZooKeeper are copied from the first master, where the image does not have them.
 //! - Twice is safe: each part is looked for first; a disk that holds anything is never formatted. A copy counts once it is
 //!   whole.
-//! - Not undone; the disks go with the machines.
+//! - Not undone but for the firewall, which `destroy` takes away; the disks go with the machines.
 
 use std::time::Duration;
 

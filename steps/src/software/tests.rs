@@ -9,6 +9,7 @@ use super::layout::COPIED;
 use super::*;
 use crate::cluster::{LocalSpec, Node};
 use crate::disks::DiskPlan;
+use crate::mesos;
 use crate::node_setup::NodeSetup;
 use crate::provider::local::engine::Engine;
 use crate::provider::local::image::image_name;
@@ -58,9 +59,9 @@ struct Machine {
 }
 
 impl Machine {
-    async fn start() -> Self {
+    async fn start(test: &str) -> Self {
         let engine = Engine::find(&LocalSpec::default()).await.unwrap();
-        let name = format!("mesosflow-software-{}", std::process::id());
+        let name = format!("mesosflow-{test}-{}", std::process::id());
         let line = engine.command_line().into_iter().map(str::to_owned).collect();
         let machine = Self { engine: line, name };
         let mut args = vec!["run", "--detach", "--rm", "--name", &machine.name];
@@ -138,6 +139,7 @@ fn setup() -> NodeSetup {
         node: node(1),
         disks: DiskPlan::default(),
         swap_mb: 0,
+        firewall: None,
     }
 }
 
@@ -184,13 +186,50 @@ fn the_software_is_no_further_input_unless_its_archive_is_another_one() {
 
 #[tokio::test]
 async fn a_bare_machine_gets_what_the_image_has_and_a_zookeeper_without_its_package() {
-    let machine = Machine::start().await;
+    let machine = Machine::start("software").await;
     assert_eq!(machine.sh("cat /opt/mesosflow/software").unwrap(), digest());
     assert!(machine.sh("bash /opt/mesosflow/layout/layout.sh check /").is_ok());
     machine.sh(PACK).unwrap();
     a_download_is_gone_on_with_and_checked(&machine);
     the_layout_is_that_of_the_image(&machine);
     the_archives_zookeeper_forms_a_quorum(&machine);
+}
+
+/// Holds the lock of apt's lists as apt itself does, until it is told to let go.
+const HOLD: &str = r#"import fcntl, os, time
+lock = open('/var/lib/apt/lists/lock', 'w')
+fcntl.lockf(lock, fcntl.LOCK_EX)
+open('/scratch-held', 'w').close()
+while not os.path.exists('/scratch-release'): time.sleep(0.1)"#;
+
+/// The daily update of a machine that has just booted holds the lists; what fails for another reason fails at once.
+#[tokio::test]
+async fn the_lock_of_the_lists_is_waited_for() {
+    let machine = Machine::start("lock").await;
+    machine
+        .sh("mkdir -p /var/lib/apt/lists/partial; rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/*")
+        .unwrap();
+    machine
+        .sh(&format!("cat > /scratch-hold.py <<'END'\n{HOLD}\nEND"))
+        .unwrap();
+    machine.start_program("exec python3 /scratch-hold.py");
+    machine.until(Duration::from_secs(30), "[ -e /scratch-held ]");
+    let script = mesos::installing(&["mesosflow-no-such-package".to_owned()])
+        .text()
+        .unwrap();
+    machine
+        .sh(&format!("cat > /scratch-install.sh <<'END'\n{script}\nEND"))
+        .unwrap();
+    machine.start_program("sh /scratch-install.sh > /scratch-log 2>&1; echo $? > /scratch-code");
+    machine.until(Duration::from_secs(60), "grep waiting /scratch-log");
+    machine.sh("[ ! -e /scratch-code ]").unwrap();
+    machine.sh("touch /scratch-release").unwrap();
+    machine.until(Duration::from_secs(60), "[ -e /scratch-code ]");
+    let log = machine.sh("cat /scratch-log").unwrap();
+    assert!(
+        log.contains("Unable to locate package mesosflow-no-such-package"),
+        "{log}"
+    );
 }
 
 fn a_download_is_gone_on_with_and_checked(machine: &Machine) {

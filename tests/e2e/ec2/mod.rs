@@ -4,6 +4,7 @@ mod account;
 mod cluster;
 mod crashes;
 mod errors;
+mod kept;
 mod money;
 mod places;
 mod stage;

@@ -1,6 +1,6 @@
 //! Images, zones and subnets: what is chosen where nothing is named, and what is refused.
 
-use mesosflow_tests::AMI_FULL;
+use mesosflow_tests::{AMI_FULL, Fault, What, Which};
 
 use super::stage::Stage;
 
@@ -124,6 +124,45 @@ fn machines_are_what_was_ordered() {
     let image = output(&stage, &run, "image-metadata");
     assert_eq!(image["machine_types"]["slave"]["ephemeral_disks"], 1);
     assert_eq!(image["machine_types"]["slave"]["nvme"], true);
+    stage.destroy(&run);
+}
+
+/// An account that has opted in to a Local Zone does not find its cluster there.
+#[test]
+fn a_local_zone_is_taken_only_where_it_is_named() {
+    let mut stage = Stage::new();
+    let live = stage.start(&[]);
+    let run = stage.until_machines(live, 0);
+    let subnet_of = |stage: &Stage| {
+        let calls = stage.cloud.calls("RunInstances");
+        calls.last().unwrap().value("SubnetId").unwrap().to_owned()
+    };
+    let usual = subnet_of(&stage);
+    stage.destroy(&run);
+
+    // The zone that is first otherwise.
+    let local = What::Rewrite(|answer| {
+        let zones = answer
+            .split("<zoneName>")
+            .map(|zone| match zone.starts_with("us-east-1a<") {
+                true => zone.replace("availability-zone</zoneType>", "local-zone</zoneType>"),
+                false => zone.to_owned(),
+            });
+        zones.collect::<Vec<_>>().join("<zoneName>")
+    });
+    stage
+        .cloud
+        .fault(Fault::new("DescribeAvailabilityZones", Which::All, local));
+    stage.next();
+    let live = stage.start(&[]);
+    let run = stage.until_machines(live, 0);
+    assert_ne!(subnet_of(&stage), usual);
+    stage.destroy(&run);
+
+    stage.next();
+    let live = stage.start(&["--zone", "us-east-1a"]);
+    let run = stage.until_machines(live, 0);
+    assert_eq!(subnet_of(&stage), usual);
     stage.destroy(&run);
 }
 

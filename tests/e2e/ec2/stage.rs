@@ -195,6 +195,19 @@ impl Stage {
     pub(super) fn destroy(&mut self, run: &str) {
         self.bench.say(&["destroy", run, "--yes"]).ended(0);
         self.assert_gone(run);
+        self.assert_allowed();
+    }
+
+    /// Asserts that nothing was asked for that the policy of the documentation does not allow.
+    #[track_caller]
+    fn assert_allowed(&self) {
+        let policy = include_str!("../../../docs/iam-policy.json");
+        for call in self.cloud.all_calls() {
+            // Whose credentials these are may be asked without any permission.
+            let allowed =
+                call.action == "GetCallerIdentity" || policy.contains(&format!("\"ec2:{}\"", call.action));
+            assert!(allowed, "docs/iam-policy.json does not allow {}", call.action);
+        }
     }
 
     /// Asserts that nothing of a run is left.

@@ -55,6 +55,11 @@ impl Disk {
         })
     }
 
+    /// The device that it is on this machine, and in every container that has it.
+    pub(super) fn device(&self) -> &str {
+        &self.device
+    }
+
     /// What udev would know of it. There is no udev in a container, but lsblk only reads what it has written.
     fn udev(&self) -> Result<(String, String), String> {
         let device = fs::metadata(&self.device).map_err(|error| format!("{}: {error}", self.device))?;

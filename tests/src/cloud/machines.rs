@@ -49,6 +49,8 @@ struct State {
     machines: BTreeSet<String>,
     /// By volume, and by [`store`].
     disks: BTreeMap<String, Disk>,
+    /// Which volume an instance's machine has seen.
+    plugged: BTreeSet<(String, String)>,
     /// Why an instance has none yet.
     troubles: BTreeMap<String, String>,
 }
@@ -148,6 +150,7 @@ impl Room {
                 self.remove(&instance.id);
             }
             self.detach();
+            self.plug(&instances);
             let mut news: Vec<_> = instances.iter().filter(|instance| instance.is_alive()).collect();
             news.retain(|instance| !self.state().machines.contains(&instance.id));
             // Most of it is the engine's time, not the machine's.
@@ -231,12 +234,44 @@ impl Room {
                 state.disks.insert(volume.clone(), disk);
             }
         }
+        for volume in instance.further_volumes() {
+            state.plugged.insert((instance.id.clone(), volume.clone()));
+        }
         let volumes = instance.further_volumes();
         let disks = stores
             .iter()
             .chain(volumes)
             .filter_map(|name| state.disks.get(name));
         disk::udev_data(&self.folder, &instance.id, disks)
+    }
+
+    /// Volumes that were attached to a machine that runs already: the device appears there, and what udev knows of it.
+    fn plug(&self, instances: &[Instance]) {
+        for instance in instances.iter().filter(|instance| instance.is_alive()) {
+            let has_news = {
+                let state = self.state();
+                let is_new =
+                    |volume: &String| !state.plugged.contains(&(instance.id.clone(), volume.clone()));
+                state.machines.contains(&instance.id) && instance.further_volumes().any(is_new)
+            };
+            if has_news && self.attach(instance).is_ok() {
+                for device in self.devices(instance) {
+                    let make = format!("[ -b {device} ] || mknod {device} b 7 \"${{0#/dev/loop}}\"");
+                    let _made = self
+                        .engine
+                        .run(&["exec", &instance.id, "sh", "-c", &make, &device]);
+                }
+            }
+        }
+    }
+
+    /// The devices of an instance's volumes.
+    fn devices(&self, instance: &Instance) -> Vec<String> {
+        let state = self.state();
+        let disks = instance
+            .further_volumes()
+            .filter_map(|volume| state.disks.get(volume));
+        disks.map(|disk| disk.device().to_owned()).collect()
     }
 
     fn remove(&self, id: &str) {

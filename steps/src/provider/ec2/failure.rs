@@ -222,7 +222,7 @@ impl Failure {
                 "the credentials are wrong or have expired: renew them (`aws sso login`, new keys), then resume"
             }
             _ if self.is(RIGHTS) => {
-                "the account or its user may not do that: docs/ec2.md lists the permissions that mesosflow needs"
+                "the account or its user may not do that: docs/iam-policy.json is a policy with all that mesosflow needs"
             }
             _ if self.is(&["SpotMaxPriceTooLow"]) => {
                 "the ceiling is below the price of the moment: wait and resume, or destroy and run with a higher --spot-price or without one"

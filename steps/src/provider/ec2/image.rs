@@ -14,13 +14,37 @@ use crate::software::{System, UnknownSystem};
 /// Who logs in to an image of which nobody knows its own user: cloud-init makes that user, with the cluster's key.
 pub(super) const OWN_USER: &str = "mesosflow";
 
-/// The account that publishes a system's images (Debian's wiki, "Cloud/AmazonEC2Image"; Ubuntu's and Amazon's
-/// documentation).
-const fn publisher(system: System) -> &'static str {
-    match system {
-        System::Debian12 => "136693071363",
-        System::Ubuntu2204 | System::Ubuntu2404 => "099720109477",
-        System::AmazonLinux2023 => "137112412989",
+/// Partitions of AWS that have nothing in common, accounts neither.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Partition {
+    Commercial,
+    China,
+    GovCloud,
+}
+
+impl Partition {
+    fn of(region: &str) -> Self {
+        match region {
+            _ if region.starts_with("cn-") => Self::China,
+            _ if region.starts_with("us-gov-") => Self::GovCloud,
+            _ => Self::Commercial,
+        }
+    }
+}
+
+/// Amazon's images have it as the alias of their owner, whichever of its accounts that is in a partition or a new region.
+const AMAZON: &str = "amazon";
+
+/// The owner of a system's images, an account or an alias (Debian's wiki, "Cloud/AmazonEC2Image"; Ubuntu's "Finding images"
+/// for AWS, with an account for each partition). None where nobody is known to publish them.
+const fn publisher(system: System, partition: Partition) -> Option<&'static str> {
+    match (system, partition) {
+        (System::Debian12, Partition::Commercial) => Some("136693071363"),
+        (System::Debian12, _) => None,
+        (System::Ubuntu2204 | System::Ubuntu2404, Partition::Commercial) => Some("099720109477"),
+        (System::Ubuntu2204 | System::Ubuntu2404, Partition::China) => Some("837727238323"),
+        (System::Ubuntu2204 | System::Ubuntu2404, Partition::GovCloud) => Some("513442679011"),
+        (System::AmazonLinux2023, _) => Some(AMAZON),
     }
 }
 
@@ -66,7 +90,7 @@ pub(super) async fn find(api: &Api, spec: &ClusterSpec) -> Result<Option<Image>,
         let Some(ami) = named(api, &spec.ec2.ami).await? else {
             return Ok(None);
         };
-        let user = user_of(&ami);
+        let user = user_of(&ami, Partition::of(api.region()));
         (ami, user)
     };
     usable(&ami, &types)?;
@@ -173,10 +197,17 @@ fn common_architecture(types: &BTreeMap<Role, InstanceTypeInfo>) -> Result<Strin
 
 /// The newest image of a system; by name where two are of the same moment.
 async fn newest(api: &Api, system: System, architecture: &str) -> Result<Option<Ami>, ProviderError> {
+    let Some(publisher) = publisher(system, Partition::of(api.region())) else {
+        return Err(refused(
+            format!("no publisher of {system} is known in {}", api.region()),
+            "accounts differ between AWS' partitions".into(),
+            "name an image with --ami ami-…, or another system with --os ubuntu24.04 or al2023",
+        ));
+    };
     let call = api
         .reads()
         .describe_images()
-        .owners(publisher(system))
+        .owners(publisher)
         .filters(filter("name", &[&name_pattern(system, architecture)]))
         .filters(filter("architecture", &[architecture]))
         .filters(filter("state", &["available"]));
@@ -204,8 +235,8 @@ fn architecture(ami: &Ami) -> &str {
 }
 
 /// The user that an image's publisher is known to make, or one of mesosflow's own.
-fn user_of(ami: &Ami) -> String {
-    let owner = ami.owner_id().unwrap_or_default();
+fn user_of(ami: &Ami, partition: Partition) -> String {
+    let owners = [ami.owner_id(), ami.image_owner_alias()];
     let name = ami.name().unwrap_or_default();
     let is_named = |word: &str| name.to_ascii_lowercase().starts_with(word);
     let is_its = |system: &System| {
@@ -214,7 +245,8 @@ fn user_of(ami: &Ami) -> String {
             System::Ubuntu2204 | System::Ubuntu2404 => is_named("ubuntu/images/"),
             System::AmazonLinux2023 => is_named("al2023-ami-") || is_named("amzn2-ami-"),
         };
-        owner == publisher(*system) && named
+        let publisher = publisher(*system, partition);
+        publisher.is_some() && owners.contains(&publisher) && named
     };
     System::ALL
         .into_iter()
@@ -294,6 +326,47 @@ mod tests {
         );
     }
 
+    /// The accounts of one partition do not exist in another.
+    #[test]
+    fn each_partition_has_its_own_publishers() {
+        for (region, ubuntu, debian) in [
+            ("eu-central-1", "099720109477", Some("136693071363")),
+            ("cn-north-1", "837727238323", None),
+            ("us-gov-west-1", "513442679011", None),
+        ] {
+            let partition = Partition::of(region);
+            assert_eq!(publisher(System::Ubuntu2404, partition), Some(ubuntu), "{region}");
+            assert_eq!(publisher(System::Debian12, partition), debian, "{region}");
+            assert_eq!(
+                publisher(System::AmazonLinux2023, partition),
+                Some("amazon"),
+                "{region}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_user_of_an_image_is_known_by_its_publisher_or_the_publishers_alias() {
+        let debian = Ami::builder()
+            .owner_id("136693071363")
+            .name("debian-12-amd64-20250101-1");
+        assert_eq!(user_of(&debian.build(), Partition::Commercial), "admin");
+        let image = |name: &str, owner: &str, alias: Option<&str>| {
+            let image = Ami::builder().name(name).owner_id(owner);
+            image.set_image_owner_alias(alias.map(str::to_owned)).build()
+        };
+        let amazon = image("al2023-ami-2023.1-x86_64", "911749844047", Some("amazon"));
+        for partition in [Partition::Commercial, Partition::GovCloud, Partition::China] {
+            assert_eq!(user_of(&amazon, partition), "ec2-user");
+        }
+        // Anybody may call an image so.
+        let copied = image("al2023-ami-2023.1-x86_64", "123456789012", None);
+        assert_eq!(user_of(&copied, Partition::Commercial), OWN_USER);
+        let ubuntu = image("ubuntu/images/hvm-ssd/x", "837727238323", None);
+        assert_eq!(user_of(&ubuntu, Partition::China), "ubuntu");
+        assert_eq!(user_of(&ubuntu, Partition::Commercial), OWN_USER);
+    }
+
     #[test]
     fn disks_are_counted_and_known_by_their_kind() {
         let nitro = machine_type(&info(
@@ -342,23 +415,5 @@ mod tests {
             "{}",
             error.source
         );
-    }
-
-    #[test]
-    fn the_user_of_an_image_is_its_publishers_or_mesosflows_own() {
-        let ami = |owner: &str, name: &str| user_of(&Ami::builder().owner_id(owner).name(name).build());
-        assert_eq!(ami("136693071363", "debian-12-amd64-20250101-1"), "admin");
-        assert_eq!(
-            ami(
-                "099720109477",
-                "ubuntu/images/hvm-ssd/ubuntu-jammy-22.04-amd64-server-1"
-            ),
-            "ubuntu"
-        );
-        assert_eq!(
-            ami("137112412989", "al2023-ami-2023.1-kernel-6.1-x86_64"),
-            "ec2-user"
-        );
-        assert_eq!(ami("123456789012", "debian-12-amd64-mine"), OWN_USER);
     }
 }

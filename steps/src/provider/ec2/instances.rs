@@ -141,11 +141,38 @@ impl Seen {
         self.found.launch_time()
     }
 
-    /// It and what came with it, each with the driver that made it.
-    pub(super) fn outdated(&self) -> impl Iterator<Item = Outdated> + use<> {
-        let driver = self.driver();
-        let resources = self.resources().into_iter();
-        resources.map(move |resource| Outdated { resource, driver })
+    /// It and what goes with it, each with the driver that made it: not the volume that stays for its place.
+    pub(super) fn goes_with_it(&self) -> impl Iterator<Item = Outdated> + use<> {
+        let (driver, stays) = (self.driver(), self.stays());
+        let mut all = self.resources();
+        all.retain(|resource| Some(resource.id.as_str()) != stays);
+        all.into_iter().map(move |resource| Outdated { resource, driver })
+    }
+
+    /// The volume that outlives it.
+    fn stays(&self) -> Option<&str> {
+        let mappings = self.found.block_device_mappings().iter();
+        mappings
+            .filter(|mapping| mapping.device_name() == Some(VOLUME_DEVICE))
+            .filter_map(|mapping| mapping.ebs())
+            .find(|disk| disk.delete_on_termination() == Some(false))
+            .and_then(|disk| disk.volume_id())
+    }
+
+    /// Whether it has the volume that it was launched for, if it was for one that had been there.
+    pub(super) fn has_its_volume(&self) -> bool {
+        let kept = self.tag(tags::KEPT);
+        kept.is_empty() || self.volume().as_deref() == Some(kept)
+    }
+
+    /// The same less its volume, where that stays for the next machine of the place: a second machine that was launched
+    /// for one generation leaves none that anybody waits for.
+    pub(super) fn resources_without_kept(&self, slot: &Slot, has_current: bool) -> Vec<Resource> {
+        let stays = self.stays();
+        let is_spare = has_current && self.is_in(slot) && self.tag(tags::KEPT).is_empty();
+        let mut all = self.resources();
+        all.retain(|resource| is_spare || Some(resource.id.as_str()) != stays);
+        all
     }
 
     /// It and what came with it, each to be deleted one day.

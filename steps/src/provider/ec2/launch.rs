@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use super::api::Api;
 use super::instances::{Seen, VOLUME_DEVICE};
 use super::network::refused;
-use super::tags::Tags;
+use super::tags::{self, Tags};
 use crate::cluster::Ec2Spec;
 use crate::disks::ephemeral_names;
 use crate::provider::{Launch, Order, ProviderError};
@@ -53,6 +53,7 @@ pub(super) async fn launch(
     launch: &Launch,
     user_data: &str,
     spent: &[&str],
+    kept: Option<&str>,
 ) -> Result<Seen, ProviderError> {
     let Some(order) = &launch.order else {
         return Err(refused(
@@ -66,7 +67,7 @@ pub(super) async fn launch(
         if spent.contains(&token.as_str()) {
             continue;
         }
-        let call = call(api, spec, launch, order, &token, user_data);
+        let call = call(api, spec, launch, order, &token, user_data, kept);
         let launched = match api.write("RunInstances", call).await {
             Ok(launched) => launched,
             Err(failure) if failure.is(&[TOKEN_SPENT]) => continue,
@@ -117,16 +118,19 @@ fn call(
     order: &Order,
     token: &str,
     user_data: &str,
+    kept: Option<&str>,
 ) -> impl Future<Output = Result<RunInstancesOutput, SdkError<RunInstancesError, HttpResponse>>> + use<> {
-    let tags = Tags::of_slot(&launch.slot, &spec.tags);
-    let mut kinds = vec![
-        ResourceType::Instance,
-        ResourceType::Volume,
-        ResourceType::NetworkInterface,
-    ];
+    let own = Tags::of_slot(&launch.slot, &spec.tags);
+    let mut kinds = vec![ResourceType::Volume, ResourceType::NetworkInterface];
     if order.spot_price.is_some() {
         kinds.push(ResourceType::SpotInstancesRequest);
     }
+    let mut marked: Vec<_> = kinds.into_iter().map(|kind| own.on(kind)).collect();
+    let of_machine = match kept {
+        Some(volume) => own.with(tags::KEPT, volume),
+        None => own,
+    };
+    marked.push(of_machine.on(ResourceType::Instance));
     let profile = spec
         .iam_profile
         .as_ref()
@@ -148,9 +152,9 @@ fn call(
         .set_iam_instance_profile(profile)
         .user_data(user_data)
         .metadata_options(metadata.build())
-        .set_block_device_mappings(Some(disks(spec, order)))
+        .set_block_device_mappings(Some(disks(spec, order, kept.is_some())))
         .set_instance_market_options(order.spot_price.as_deref().map(market))
-        .set_tag_specifications(Some(kinds.into_iter().map(|kind| tags.on(kind)).collect()));
+        .set_tag_specifications(Some(marked));
     match spec.public_address {
         None => call
             .set_subnet_id(order.subnet.clone())
@@ -167,8 +171,9 @@ fn call(
     .send()
 }
 
-/// Every disk goes with its machine: a root disk that stays behind, as some images want it, would be paid for unseen.
-fn disks(spec: &Ec2Spec, order: &Order) -> Vec<BlockDeviceMapping> {
+/// The root disk goes with its machine: one that stays behind, as some images want it, would be paid for unseen. The volume of
+/// the persistent HDFS stays for the next machine of its place; where there is one already, none is made.
+fn disks(spec: &Ec2Spec, order: &Order, has_volume: bool) -> Vec<BlockDeviceMapping> {
     let gigabytes = |size: u32| i32::try_from(size).unwrap_or(i32::MAX);
     let mut mappings = Vec::new();
     if let Some(root) = &order.root_device {
@@ -182,9 +187,9 @@ fn disks(spec: &Ec2Spec, order: &Order) -> Vec<BlockDeviceMapping> {
                 .build(),
         );
     }
-    if order.volume_gb > 0 {
+    if order.volume_gb > 0 && !has_volume {
         let disk = EbsBlockDevice::builder()
-            .delete_on_termination(true)
+            .delete_on_termination(false)
             .volume_size(gigabytes(order.volume_gb))
             .volume_type(VolumeType::from(spec.volume.kind.as_str()))
             .encrypted(spec.volume.encrypted);
@@ -256,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn every_disk_goes_with_its_machine() {
+    fn the_root_disk_goes_with_its_machine_and_the_volume_stays_for_the_next_one() {
         let mut spec = Ec2Spec::default();
         spec.volume.size_gb = 100;
         let order = Order {
@@ -270,15 +275,20 @@ mod tests {
             spot_price: None,
             capacity_limit_s: 60,
         };
-        let mappings = disks(&spec, &order);
+        let mappings = disks(&spec, &order, false);
         let names: Vec<_> = mappings
             .iter()
             .filter_map(|mapping| mapping.device_name())
             .collect();
         assert_eq!(names, ["/dev/xvda", "/dev/sdv", "/dev/sdb", "/dev/sdc"]);
-        for disk in mappings.iter().filter_map(|mapping| mapping.ebs()) {
-            assert_eq!(disk.delete_on_termination(), Some(true));
-        }
+        let goes = |number: usize| mappings[number].ebs().unwrap().delete_on_termination();
+        assert_eq!((goes(0), goes(1)), (Some(true), Some(false)));
         assert_eq!(mappings[1].ebs().unwrap().encrypted(), Some(true));
+        let without = disks(&spec, &order, true);
+        assert!(
+            without
+                .iter()
+                .all(|mapping| mapping.device_name() != Some(VOLUME_DEVICE))
+        );
     }
 }

@@ -14,8 +14,11 @@ mod delete;
 mod groups;
 mod host_keys;
 mod instances;
+mod kept;
 mod launch;
 mod network;
+#[cfg(test)]
+mod permissions;
 mod provider;
 mod tags;
 

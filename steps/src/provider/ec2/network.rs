@@ -18,6 +18,19 @@ pub(super) struct Network {
     pub(super) subnet: String,
 }
 
+/// The zone of a subnet; none where there is no such subnet any more, which the launch itself will say.
+pub(super) async fn zone_of(api: &Api, subnet: &str) -> Result<Option<String>, Failure> {
+    let call = api.reads().describe_subnets().subnet_ids(subnet);
+    match api.read("DescribeSubnets", call.send()).await {
+        Ok(found) => Ok(found
+            .subnets()
+            .first()
+            .and_then(|subnet| subnet.availability_zone().map(str::to_owned))),
+        Err(failure) if failure.is_not_found() => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
 /// The network that the spec means.
 pub(super) async fn find(api: &Api, spec: &ClusterSpec) -> Result<Network, ProviderError> {
     let ec2 = &spec.ec2;
@@ -33,7 +46,12 @@ pub(super) async fn find(api: &Api, spec: &ClusterSpec) -> Result<Network, Provi
         subnets.retain(|subnet| subnet.availability_zone() == Some(zone));
     }
     let types = types(spec);
-    let zones = zones_offering(api, &types).await?;
+    let mut zones = zones_offering(api, &types).await?;
+    // Nobody is put into a Local or a Wavelength Zone without asking for it: they have other prices and fewer disks.
+    if ec2.zone.is_none() {
+        let ordinary = ordinary_zones(api).await?;
+        zones.retain(|zone| ordinary.contains(zone));
+    }
     subnets.retain(|subnet| {
         subnet
             .availability_zone()
@@ -151,6 +169,19 @@ async fn zones_offering(api: &Api, types: &[String]) -> Result<BTreeSet<String>,
         });
     }
     Ok(zones.unwrap_or_default())
+}
+
+/// The region's availability zones, without the Local and Wavelength Zones that the account has opted in to.
+async fn ordinary_zones(api: &Api) -> Result<BTreeSet<String>, Failure> {
+    let call = api.reads().describe_availability_zones();
+    let found = api.read("DescribeAvailabilityZones", call.send()).await?;
+    let ordinary = found
+        .availability_zones()
+        .iter()
+        .filter(|zone| zone.zone_type().is_none_or(|kind| kind == "availability-zone"));
+    Ok(ordinary
+        .filter_map(|zone| zone.zone_name().map(str::to_owned))
+        .collect())
 }
 
 /// Something in the account is not as the spec needs it; nothing was touched.

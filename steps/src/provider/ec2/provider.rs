@@ -18,9 +18,10 @@ use super::api::Api;
 use super::failure::Failure;
 use super::groups::{self, GROUP, RULE};
 use super::instances::{self, Seen, Sight, VOLUME, by_id, held};
+use super::kept::Shelf;
 use super::network::refused;
 use super::user_data::UserData;
-use super::{console, delete, host_keys, image, launch, tags};
+use super::{console, delete, host_keys, image, kept, launch, tags};
 use crate::cluster::{ClusterSpec, HostKeySource, Instance, MadeBy, ProviderKind, Role};
 use crate::provider::{
     Answer, Condition, Deletion, Groups, HostKeys, Image, Launch, Launched, Machine, Outdated, Owner,
@@ -38,6 +39,7 @@ pub struct Ec2Provider {
     /// The run's folder, where host keys are kept that were made here.
     folder: Option<PathBuf>,
     sight: Sight,
+    shelf: Shelf,
     /// What each machine's console showed last, and when that was.
     consoles: Mutex<HashMap<String, (Vec<HostKey>, Instant)>>,
 }
@@ -53,6 +55,7 @@ impl Ec2Provider {
             spec: spec.clone(),
             folder: folder.map(Path::to_owned),
             sight: Sight::default(),
+            shelf: Shelf::default(),
             consoles: Mutex::default(),
         })
     }
@@ -207,7 +210,8 @@ impl Provider for Ec2Provider {
         let all = self.sight.look(&self.api).await?;
         let current = held(&all, slot)
             .current
-            .filter(|seen| seen.is_pending() || seen.is_running());
+            .filter(|seen| seen.is_pending() || seen.is_running())
+            .filter(|seen| seen.has_its_volume());
         Ok(current.and_then(|seen| seen.machine(slot)))
     }
 
@@ -231,13 +235,22 @@ impl Provider for Ec2Provider {
         }
         let launched = match held.current {
             Some(current) => current.clone(),
-            None => launch::launch(&self.api, &self.spec.ec2, launch, &user_data, &held.spent).await?,
+            None => {
+                let kept = self.kept_for(launch, &all).await?;
+                let spec = &self.spec.ec2;
+                launch::launch(&self.api, spec, launch, &user_data, &held.spent, kept.as_deref()).await?
+            }
+        };
+        let launched = match launched.tag(tags::KEPT).to_owned() {
+            none if none.is_empty() => launched,
+            volume => {
+                let attached = kept::attach(&self.api, launched, &volume).await;
+                attached.map_err(|error| error.after_effect())?
+            }
         };
         // From here on there is a machine: a failure says no more that nothing was done.
-        let driver = self
-            .signed(&launched, slot)
-            .await
-            .map_err(|error| error.after_effect())?;
+        let driver = self.signed(&launched, slot).await;
+        let driver = driver.map_err(|error| error.after_effect())?;
         let machine = launched
             .machine(slot)
             .map(|machine| Machine { driver, ..machine });
@@ -251,8 +264,15 @@ impl Provider for Ec2Provider {
 
     async fn outdated(&self, slot: &Slot) -> Result<Vec<Outdated>, ProviderError> {
         let all = self.sight.look(&self.api).await?;
-        let outdated = held(&all, slot).outdated;
-        Ok(outdated.into_iter().flat_map(Seen::outdated).collect())
+        let held = held(&all, slot);
+        let has_current = held.current.is_some();
+        let with_driver = |seen: &Seen| {
+            let driver = seen.driver();
+            let resources = seen.resources_without_kept(slot, has_current).into_iter();
+            resources.map(move |resource| Outdated { resource, driver })
+        };
+        let outdated = held.outdated;
+        Ok(outdated.into_iter().flat_map(with_driver).collect())
     }
 
     async fn condition(&self, instance: &Instance) -> Result<Condition, ProviderError> {
@@ -311,7 +331,7 @@ impl Provider for Ec2Provider {
             let is_of = |seen: &&Seen| tokens.iter().any(|token| token == seen.token());
             let (gone, there): (Vec<&Seen>, Vec<&Seen>) =
                 all.iter().filter(is_of).partition(|seen| seen.is_gone());
-            let mut found: Vec<_> = there.into_iter().flat_map(Seen::outdated).collect();
+            let mut found: Vec<_> = there.into_iter().flat_map(Seen::goes_with_it).collect();
             found.dedup();
             Launched {
                 effect_key: effect.clone(),
@@ -372,6 +392,17 @@ struct WithTags {
 }
 
 impl Ec2Provider {
+    /// The volume that waits for this machine.
+    async fn kept_for(&self, launch: &Launch, all: &[Seen]) -> Result<Option<String>, ProviderError> {
+        match launch.order.as_ref().filter(|order| order.volume_gb > 0) {
+            None => Ok(None),
+            Some(order) => {
+                let subnet = order.subnet.as_deref();
+                self.shelf.waiting_for(&self.api, all, &launch.slot, subnet).await
+            }
+        }
+    }
+
     /// Has a machine say which driver made it, if it does not yet; whom it names.
     async fn signed(&self, seen: &Seen, slot: &Slot) -> Result<Option<Driver>, ProviderError> {
         let driver = match (seen.driver(), &slot.owner.driver) {

@@ -25,6 +25,8 @@ pub(super) const INDEX: &str = "mesosflow:index";
 pub(super) const JOURNAL: &str = "mesosflow:journal";
 /// Digest of the user and host that began its run.
 pub(super) const BY: &str = "mesosflow:by";
+/// The volume that a machine is to get, where its place has one already.
+pub(super) const KEPT: &str = "mesosflow:volume";
 /// What AWS' own pages show.
 pub(super) const NAME: &str = "Name";
 

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use crate::firewall;
+use crate::hub::{ROLES_FOLDER, SSH_FOLDER};
 use crate::provider::{Owner, driver_tag};
 use crate::remote::quote::{self, QuoteError};
 use crate::remote::{Command, RemoteError, Session};
@@ -28,7 +30,9 @@ fi"#;
 const LACKS: &str = r#"( . /etc/os-release; echo "${ID:-}${VERSION_ID:-}" ) 2>/dev/null || echo unknown
 [ -d /run/systemd/system ] || echo 'base systemd'
 for program in $base; do command -v "$program" >/dev/null || echo "base $program"; done
-for program in $installed; do command -v "$program" >/dev/null || echo "installed $program"; done"#;
+for program in $installed; do command -v "$program" >/dev/null || echo "installed $program"; done
+# A kernel can be too old, or a virtual machine's kernel somebody else's.
+[ "$firewall" = no ] || ! command -v nft >/dev/null || nft list tables >/dev/null 2>&1 || echo 'base nf_tables in the kernel'"#;
 
 /// What the scripts of the first steps call.
 const BASE: &str = "awk find findmnt sed sha256sum ssh";
@@ -63,9 +67,11 @@ const LEAVE: &str = r#"if [ -e "$mark" ] && [ "$(sed '/^#/d' "$mark")" = "$owner
   for unit in $units; do
     if [ -e "/etc/systemd/system/$unit" ]; then systemctl disable --quiet --now "$unit"; fi
   done
-  if findmnt --noheadings --types nfs4,fuse.sshfs --mountpoint /mnt/nfs >/dev/null; then
-    umount --lazy /mnt/nfs
+  if findmnt --noheadings --types nfs4,fuse.sshfs,autofs --mountpoint /mnt/nfs >/dev/null; then
+    systemctl stop mnt-nfs.automount 2>/dev/null || true
+    while findmnt --noheadings --mountpoint /mnt/nfs >/dev/null; do umount --lazy /mnt/nfs; done
   fi
+  rm -f /etc/systemd/system/mnt-nfs.mount.d/mesosflow.conf /etc/systemd/system/nfs-server.service.d/mesosflow.conf
   # What is mounted there would come back with the next boot, and its server is gone.
   if grep --quiet --extended-regexp '^[^#[:space:]]+ /mnt/nfs (nfs4|fuse\.sshfs) ' /etc/fstab 2>/dev/null; then
     cp --archive /etc/fstab /etc/fstab.mesosflow
@@ -73,10 +79,24 @@ const LEAVE: &str = r#"if [ -e "$mark" ] && [ "$(sed '/^#/d' "$mark")" = "$owner
     mv /etc/fstab.mesosflow /etc/fstab
     systemctl daemon-reload
   fi
-  rm -f "$mark"
+  rm -rf -- $keys
+  if [ -e "/etc/systemd/system/$firewall" ]; then systemctl disable --quiet --now "$firewall"; fi
+  if [ -e "$addition" ] || [ -e "/etc/systemd/system/$firewall" ]; then
+    rm -f "/etc/systemd/system/$firewall" "$addition"
+    rmdir "$(dirname "$addition")" 2>/dev/null || true
+    systemctl daemon-reload
+  fi
+  if command -v nft >/dev/null && nft list table inet mesosflow >/dev/null 2>&1; then nft delete table inet mesosflow; fi
+  rm -f "$rules" "$mark"
 fi
 home=$(getent passwd "$user" | cut -d : -f 6)
 file=$(readlink -f "$home/.ssh/authorized_keys") || exit 0
+nodes=" mesosflow-(nodes|volume) $owner\$"
+if grep --quiet --extended-regexp "$nodes" "$file" 2>/dev/null; then
+  cp --archive -- "$file" "$file.mesosflow"
+  grep --invert-match --extended-regexp "$nodes" "$file" > "$file.mesosflow" || [ $? = 1 ]
+  mv -- "$file.mesosflow" "$file"
+fi
 # Of a lost key, only the comment is known.
 [ -n "$line" ] || line=$(grep "^ssh-ed25519 .* mesosflow $owner\$" "$file" 2>/dev/null) || exit 0
 if grep --quiet --line-regexp --fixed-strings -e "$line" "$file" 2>/dev/null; then
@@ -86,7 +106,8 @@ if grep --quiet --line-regexp --fixed-strings -e "$line" "$file" 2>/dev/null; th
 fi"#;
 
 /// The daemons of every role.
-const UNITS: [&str; 9] = [
+const UNITS: [&str; 10] = [
+    "mesosflow-shared-volume.service",
     "mesos-slave.service",
     "mesos-master.service",
     "ephemeral-hdfs-datanode.service",
@@ -163,9 +184,17 @@ pub(super) async fn look(session: &Session, line: &str) -> Result<Marks, RemoteE
 }
 
 /// What a host lacks that the set-up cannot do without, and does not install by itself on its system.
-pub(super) async fn lacks(session: &Session) -> Result<Vec<String>, RemoteError> {
-    let installed = INSTALLED.join(" ");
-    let variables = [("base", BASE), ("installed", installed.as_str())];
+pub(super) async fn lacks(session: &Session, firewall: bool) -> Result<Vec<String>, RemoteError> {
+    let mut installed = INSTALLED.join(" ");
+    if firewall {
+        installed.push_str(" nft");
+    }
+    let firewall = if firewall { "yes" } else { "no" };
+    let variables = [
+        ("base", BASE),
+        ("installed", installed.as_str()),
+        ("firewall", firewall),
+    ];
     let said = run(session, "look what it has", LACKS, &variables).await?;
     Ok(parse_lacks(&said))
 }
@@ -227,6 +256,10 @@ pub(super) async fn leave(session: &Session, owner: &Owner, line: &str) -> Resul
         ("owner", &Held::by(owner).line()),
         ("user", &session.target().user),
         ("units", &UNITS.join(" ")),
+        ("keys", &format!("{SSH_FOLDER} {ROLES_FOLDER}")),
+        ("firewall", firewall::UNIT),
+        ("addition", firewall::ADDITION),
+        ("rules", firewall::FILE),
         ("line", line),
     ];
     run(session, "take the cluster's key away", LEAVE, &variables).await?;
@@ -288,9 +321,16 @@ mod tests {
             ("line", line),
             ("add", add),
             ("units", "mesosflow-no-such.service"),
+            ("keys", ""),
+            ("firewall", "mesosflow-no-such.service"),
+            ("addition", "/nonexistent/mesosflow.conf"),
+            ("rules", "/nonexistent/firewall.nft"),
         ];
         // The user database says where home is, and nothing of the machine itself is to be touched.
-        let stand_in = format!("getent() {{ echo 'x:x:0:0::{}:/bin/sh'; }}\n", home.display());
+        let stand_in = format!(
+            "getent() {{ echo 'x:x:0:0::{}:/bin/sh'; }}\nnft() {{ false; }}\n",
+            home.display()
+        );
         let body = body
             .replace("mkdir -p -m 755 /etc/mesosflow", ":")
             .replace("/etc/fstab", &home.join("fstab").display().to_string());

@@ -23,6 +23,7 @@ const KEY_KIND: &str = "authorized-key";
 pub struct HostsProvider {
     cluster: String,
     hosts: Vec<Host>,
+    has_firewall: bool,
     logins: Logins,
     /// The cluster's public key; empty before there is a run, and where it is lost and nobody knows it.
     line: String,
@@ -48,6 +49,7 @@ impl HostsProvider {
                 .into_iter()
                 .map(|(instance, host)| Host::new(instance, host))
                 .collect(),
+            has_firewall: spec.hosts.has_firewall(),
             line: key.map(|own| own.public().to_owned()).unwrap_or_default(),
             logins: Logins {
                 own: key.filter(|own| !own.is_lost()).map(|own| Pool::new(own.path())),
@@ -58,6 +60,11 @@ impl HostsProvider {
 
     pub(super) fn hosts(&self) -> &[Host] {
         &self.hosts
+    }
+
+    /// Whether the hosts get a firewall.
+    pub(super) const fn has_firewall(&self) -> bool {
+        self.has_firewall
     }
 
     pub(super) const fn logins(&self) -> &Logins {

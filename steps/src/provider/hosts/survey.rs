@@ -22,7 +22,7 @@ impl HostsProvider {
             if let Some(held) = marks::look(&entry.session, "").await?.owner {
                 return Err(taken(&held));
             }
-            match marks::lacks(&entry.session).await?.as_slice() {
+            match marks::lacks(&entry.session, self.has_firewall()).await?.as_slice() {
                 [] => Ok(()),
                 lacks => Err(Trouble::new(
                     format!("lacks {}", lacks.join(", ")),

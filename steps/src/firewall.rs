@@ -1,0 +1,257 @@
+//! The firewall of listed hosts: one table of nftables, which keeps strangers from the cluster's ports and touches nothing else.
+//!
+//! It is a part of a node's set-up, before any daemon starts. The table is mesosflow's own, so that it stands beside ufw,
+//! firewalld and a user's tables: a packet has to pass all of them, and none of theirs is read or written. It knows no
+//! connections (no conntrack): what begins a connection to one of the ports is judged, everything else passes. SSH and
+//! every other service are not looked at.
+//!
+//! A unit loads it before the network is there. `nftables.service`, where a system has it, flushes all tables when it is
+//! started, reloaded or stopped: an addition to that unit puts this one back each time.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use crate::act::ActError;
+use crate::cluster::{ClusterSpec, Inventory, Node, ProviderKind, Role};
+use crate::mesos;
+use crate::ports;
+use crate::world::{Script, World};
+
+/// What is left on a host: the table as a file, and the unit that loads it.
+pub(crate) const FILE: &str = "/etc/mesosflow/firewall.nft";
+/// The unit's name.
+pub(crate) const UNIT: &str = "mesosflow-firewall.service";
+
+/// Before `network-pre.target`, as Debian's own `nftables.service`, which may not exist. There is no `ExecStop`: what
+/// takes the table away is `destroy`, and a node that goes down keeps its doors shut until it is down.
+const UNIT_TEXT: &str = "[Unit]
+Description=Keeps strangers from the ports of the mesosflow cluster
+Documentation=https://wiki.nftables.org
+DefaultDependencies=no
+After=local-fs.target nftables.service
+Before=network-pre.target shutdown.target
+Wants=network-pre.target
+Conflicts=shutdown.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/sbin/nft -f /etc/mesosflow/firewall.nft
+
+[Install]
+WantedBy=sysinit.target
+";
+
+/// An addition to the system's own service; harmless where there is none, and it never makes that one fail.
+pub(crate) const ADDITION: &str = "/etc/systemd/system/nftables.service.d/mesosflow.conf";
+const ADDITION_TEXT: &str = "# It flushes all tables; that of the mesosflow cluster comes back.
+[Service]
+ExecStartPost=-/usr/sbin/nft -f /etc/mesosflow/firewall.nft
+ExecReload=-/usr/sbin/nft -f /etc/mesosflow/firewall.nft
+ExecStopPost=-/usr/sbin/nft -f /etc/mesosflow/firewall.nft
+";
+
+/// Whether exactly this table is loaded now and at the next boot. nft itself shows no rules as they were written: a comment
+/// in them says which file they are from.
+pub(crate) const READY: &str = r#"[ "$(cat "$file" 2>/dev/null)" = "$rules" ] || exit 1
+[ "$(cat "/etc/systemd/system/$unit" 2>/dev/null)" = "$text" ] || exit 1
+[ "$(cat "$addition" 2>/dev/null)" = "$added" ] || exit 1
+systemctl is-enabled --quiet "$unit" && systemctl is-active --quiet "$unit" || exit 1
+nft list table inet mesosflow 2>/dev/null | grep --quiet --fixed-strings "$digest" || exit 1"#;
+
+/// The rules are tried before anything is put in place: a kernel without nf_tables says so here.
+pub(crate) const MAKE: &str = r#"mkdir -p /etc/mesosflow
+printf '%s\n' "$rules" > "$file.new"
+nft --check -f "$file.new"
+mv "$file.new" "$file"
+printf '%s\n' "$text" > "/etc/systemd/system/$unit.new"
+mv "/etc/systemd/system/$unit.new" "/etc/systemd/system/$unit"
+mkdir -p "$(dirname "$addition")"
+printf '%s\n' "$added" > "$addition.new"
+mv "$addition.new" "$addition"
+systemctl daemon-reload
+systemctl enable --quiet "$unit"
+systemctl restart "$unit""#;
+
+const HAS_NFT: &str = "command -v nft >/dev/null || exit 1";
+const HAS_TABLES: &str = "nft list tables >/dev/null 2>&1 || exit 1";
+const WAY_OUT: &str =
+    "or destroy, and run with `hosts.firewall = \"none\"` and a firewall of your own in its place";
+
+/// Whom a node's ports answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Firewall {
+    /// Every address of every node.
+    pub cluster: BTreeSet<IpAddr>,
+    /// The networks of people.
+    pub admin: Vec<IpNet>,
+}
+
+impl Firewall {
+    /// The firewall of a cluster's nodes, where its spec asks for one.
+    pub fn of(spec: &ClusterSpec, inventory: &Inventory) -> Option<Self> {
+        if spec.provider != ProviderKind::Hosts || !spec.hosts.has_firewall() {
+            return None;
+        }
+        let addresses = inventory.all().flat_map(|node| {
+            // Listed hosts have the address of their SSH server as their id.
+            let listed = node.id.parse().ok();
+            [Some(node.private_ip), node.public_ip, listed]
+        });
+        Some(Self {
+            cluster: addresses.flatten().collect(),
+            admin: spec.hosts.admin_cidr.clone(),
+        })
+    }
+
+    /// The variables of the scripts, for a node of this role.
+    pub(crate) fn variables(&self, role: Role) -> Vec<(&'static str, String)> {
+        let body = self.table(role, "");
+        let digest = hex::encode(&Sha256::digest(body.as_bytes())[..8]);
+        vec![
+            ("file", FILE.to_owned()),
+            ("unit", UNIT.to_owned()),
+            ("text", UNIT_TEXT.trim_end().to_owned()),
+            ("addition", ADDITION.to_owned()),
+            ("added", ADDITION_TEXT.trim_end().to_owned()),
+            ("rules", self.table(role, &digest)),
+            ("digest", format!("mesosflow {digest}")),
+        ]
+    }
+
+    /// The table. The first two lines of nft make the rest replace what is there, in one transaction.
+    fn table(&self, role: Role, digest: &str) -> String {
+        let ports = list(ports::of(role).iter().chain([&ports::PORT_MAPPER]));
+        let mapper = ports::PORT_MAPPER;
+        let (v4, v6) = (self.sources(false), self.sources(true));
+        let mut text = format!(
+            "# Made by mesosflow; `mesosflow destroy` takes it away. Role {role}.\n\
+             table inet mesosflow\n\
+             delete table inet mesosflow\n\
+             table inet mesosflow {{\n"
+        );
+        for (name, kind, sources) in [("known4", "ipv4_addr", &v4), ("known6", "ipv6_addr", &v6)] {
+            let elements = match sources.is_empty() {
+                true => String::new(),
+                false => format!("\n        elements = {{ {} }}", list(sources)),
+            };
+            let _ = write!(
+                text,
+                "    set {name} {{\n        type {kind}\n        flags interval\n        auto-merge{elements}\n    }}\n"
+            );
+        }
+        let _ = write!(
+            text,
+            "    chain strangers {{\n\
+             \x20       iifname \"lo\" return comment \"mesosflow {digest}\"\n\
+             \x20       ip saddr @known4 return\n\
+             \x20       ip6 saddr @known6 return\n\
+             \x20       counter drop\n\
+             \x20   }}\n\
+             \x20   chain input {{\n\
+             \x20       type filter hook input priority -5; policy accept;\n\
+             \x20       tcp dport {{ {ports} }} tcp flags & (fin | syn | rst | ack) == syn jump strangers\n\
+             \x20       udp dport {mapper} jump strangers\n\
+             \x20   }}\n\
+             }}"
+        );
+        text
+    }
+
+    /// Who may come in, of one family; `::/0` and the like stay as they are.
+    fn sources(&self, v6: bool) -> Vec<String> {
+        let nodes = self
+            .cluster
+            .iter()
+            .map(|address| (address.is_ipv6(), address.to_string()));
+        let people = self.admin.iter().map(|net| {
+            let is_v6 = matches!(net, IpNet::V6(_));
+            (is_v6, net.trunc().to_string())
+        });
+        let all: BTreeSet<_> = nodes.chain(people).filter(|(is_v6, _)| *is_v6 == v6).collect();
+        all.into_iter().map(|(_, text)| text).collect()
+    }
+}
+
+fn list(items: impl IntoIterator<Item: ToString>) -> String {
+    let words: Vec<_> = items.into_iter().map(|item| item.to_string()).collect();
+    words.join(", ")
+}
+
+/// Installs nftables where it is missing, and sees that the kernel has what it needs.
+///
+/// # Errors
+/// The node cannot be reached, or has no such program after all, or no such kernel.
+pub(crate) async fn require_nft(world: &World, node: &Node) -> Result<(), ActError> {
+    let name = &node.name;
+    let has = || world.ask(node, Script::new("look for nft", HAS_NFT));
+    if !has().await? {
+        let failed = mesos::install_packages(world, node, &["nftables".to_owned()]).await;
+        if !has().await? {
+            let why = failed
+                .err()
+                .map_or_else(String::new, |error| format!(": {error}"));
+            let error = ActError::wrong(format!("{name} has no nft{why}"));
+            return Err(error.hinted(format!(
+                "install the package nftables there and resume, {WAY_OUT}"
+            )));
+        }
+    }
+    if world
+        .ask(node, Script::new("look at its tables", HAS_TABLES))
+        .await?
+    {
+        return Ok(());
+    }
+    let error = ActError::wrong(format!(
+        "the kernel of {name} has no nf_tables, or lends them to nobody"
+    ));
+    Err(error.hinted(format!("boot a kernel that has them and resume, {WAY_OUT}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn firewall() -> Firewall {
+        let address = |text: &str| text.parse().unwrap();
+        let net = |text: &str| text.parse().unwrap();
+        Firewall {
+            cluster: ["192.0.2.2", "10.0.0.1", "192.0.2.1"].map(address).into(),
+            admin: vec![net("198.51.100.9/24"), net("2001:db8::7/64")],
+        }
+    }
+
+    #[test]
+    fn the_table_lets_the_cluster_and_its_people_in_and_looks_at_no_other_port() {
+        insta::assert_snapshot!(firewall().table(Role::Zookeeper, "0123456789abcdef"));
+        let nobody = Firewall {
+            cluster: BTreeSet::new(),
+            admin: Vec::new(),
+        };
+        assert!(!nobody.table(Role::Slave, "").contains("elements"));
+    }
+
+    #[test]
+    fn ssh_is_never_judged() {
+        for role in [Role::Master, Role::Slave, Role::Zookeeper] {
+            assert!(!ports::of(role).contains(&22));
+        }
+    }
+
+    /// What is loaded is compared by it.
+    #[test]
+    fn another_table_has_another_digest() {
+        let digest = |firewall: &Firewall, role| firewall.variables(role).pop().unwrap().1;
+        let (one, mut other) = (firewall(), firewall());
+        other.admin.clear();
+        assert_eq!(digest(&one, Role::Slave), digest(&firewall(), Role::Slave));
+        assert_ne!(digest(&one, Role::Slave), digest(&one, Role::Master));
+        assert_ne!(digest(&one, Role::Slave), digest(&other, Role::Slave));
+    }
+}

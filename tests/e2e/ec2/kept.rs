@@ -1,0 +1,151 @@
+//! The volume of a place outlives its machine: the next one gets it back, with what is on it, and `destroy` ends it.
+
+use std::collections::BTreeMap;
+
+use mesosflow_tests::{Bench, Cloud, RUN_LIMIT};
+
+use super::stage::Stage;
+
+const VOLUME: [&str; 2] = ["--ebs-vol-size", "8"];
+
+/// The volume at `/dev/sdv` of each machine that is alive, by the machine's name.
+fn volumes(stage: &Stage, run: &str) -> BTreeMap<String, Vec<String>> {
+    let machines = stage.machines(run);
+    let of = |machine: &mesosflow_tests::Instance| {
+        let at = machine.volumes.iter().filter(|(device, _)| device == "/dev/sdv");
+        at.map(|(_, volume)| volume.clone()).collect()
+    };
+    machines
+        .iter()
+        .map(|machine| (machine.tag("Name").to_owned(), of(machine)))
+        .collect()
+}
+
+/// A spot slave is interrupted; the launch of its successor is killed where the machine is there and its volume is not yet
+/// attached; all machines are replaced.
+#[test]
+fn the_next_machine_of_a_place_gets_its_volume_also_after_a_kill_in_between() {
+    let mut stage = Stage::new();
+    let live = stage.start(&[&VOLUME[..], &["--spot-price", "0.10"]].concat());
+    let run = stage.until_machines(live, 0);
+    let before = volumes(&stage, &run);
+    assert!(
+        before.len() == 2 && before.values().all(|held| held.len() == 1),
+        "{before:?}"
+    );
+    let machines = stage.machines(&run);
+    let slave = machines
+        .iter()
+        .find(|machine| machine.tag("mesosflow:role") == "slave")
+        .unwrap();
+    stage.cloud.world().terminate(&slave.id);
+    let known = stage.cloud.world().volumes();
+    for volume in before.values().flatten() {
+        let kept = known.iter().find(|kept| kept.id == *volume);
+        let tags = &kept.unwrap_or_else(|| panic!("{volume} is gone")).tags;
+        assert!(
+            ["role", "index"]
+                .iter()
+                .all(|tag| tags.contains_key(&format!("mesosflow:{tag}")))
+        );
+    }
+
+    a_lost_journals_volumes_are_shown(&mut stage, before.values().flatten());
+
+    let after = stage.bench.history(&run).events().len() as u64;
+    let held = stage.cloud.hold("AttachVolume");
+    let live = stage
+        .bench
+        .start(&["replay", &run, "--from", "launch-slaves", "--yes"]);
+    held.wait_reached(RUN_LIMIT);
+    live.kill();
+    held.release();
+    stage.cloud.heal();
+    let live = stage.bench.start(&["resume", &run]);
+    stage.until_machines(live, after);
+    assert_eq!(
+        volumes(&stage, &run),
+        before,
+        "each place has the volume that it had"
+    );
+    // One volume for the file system of each place, and one root disk.
+    assert_eq!(stage.cloud.world().volumes().len(), 4);
+    stage.destroy(&run);
+}
+
+/// Also the one that no machine has.
+fn a_lost_journals_volumes_are_shown<'v>(stage: &mut Stage, mut volumes: impl Iterator<Item = &'v String>) {
+    let endpoint = stage.cloud.endpoint();
+    let words = [
+        "list",
+        "--orphans",
+        "--json",
+        "--provider",
+        "ec2",
+        "--endpoint-url",
+        &endpoint,
+    ];
+    let journal = stage.bench.journal().to_owned();
+    stage.bench.set_journal(journal.with_file_name("another.sqlite"));
+    let orphans = stage.bench.say(&words).ended(0).json();
+    stage.bench.set_journal(journal);
+    let orphans = orphans.as_array().unwrap();
+    assert!(volumes.all(|volume| orphans.iter().any(|orphan| orphan["id"] == volume.as_str())));
+}
+
+/// A volume cannot be attached in another zone: that is said, and nothing is launched instead.
+#[test]
+fn a_volume_in_another_zone_than_the_subnet_is_named_and_stays() {
+    let mut stage = Stage::new();
+    let live = stage.start(&VOLUME);
+    let run = stage.until_machines(live, 0);
+    let elsewhere = mesosflow_tests::What::Rewrite(|answer| {
+        answer.replace("<availabilityZone>us-east-1", "<availabilityZone>us-east-9")
+    });
+    let fault = mesosflow_tests::Fault::new("DescribeVolumes", mesosflow_tests::Which::All, elsewhere);
+    stage.cloud.fault(fault);
+    let launched = stage.cloud.calls("RunInstances").len();
+    let said = stage
+        .bench
+        .say(&["replay", &run, "--from", "launch-slaves", "--yes"]);
+    said.complains(&[
+        "cannot have its volume vol-",
+        "us-east-9",
+        "use a subnet in that zone",
+    ]);
+    assert_eq!(stage.cloud.calls("RunInstances").len(), launched);
+    stage.cloud.heal();
+    stage.destroy(&run);
+}
+
+/// Real machines: a file of the persistent HDFS is there after every machine was replaced, the namenode's too.
+#[test]
+fn the_persistent_hdfs_is_whole_after_all_machines_were_replaced() {
+    let mut bench = Bench::new();
+    let cloud = Cloud::with_nodes(&mut bench);
+    bench.write("mesosflow.toml", "[shared_volume]\nfallback = 'sshfs'\n");
+    let mut stage = Stage::on(bench, cloud, 1, 1);
+    let subnet = stage.cloud.subnet().id.clone();
+    let mut live = stage.start(&[&VOLUME[..], &["--subnet", &subnet]].concat());
+    let run = live.run();
+    live.finish(RUN_LIMIT).ended(0);
+    let before = volumes(&stage, &run);
+    let hdfs = "/root/persistent-hdfs/bin/hdfs dfs";
+    let put = format!("echo 'written before' | {hdfs} -put - /kept");
+    stage.bench.nodes(&run).hub().ask(&put);
+
+    stage
+        .bench
+        .say(&["replay", &run, "--from", "launch-slaves", "--yes"])
+        .ended(0);
+    assert_eq!(volumes(&stage, &run), before);
+    let nodes = stage.bench.nodes(&run);
+    assert_eq!(nodes.hub().ask(&format!("{hdfs} -cat /kept")), "written before");
+
+    // What goes with a destroy is named before it is asked about.
+    let named: Vec<_> = before.values().flatten().map(String::as_str).collect();
+    let mut words = vec!["the persistent HDFS, which outlives its machines"];
+    words.extend(&named);
+    stage.bench.say(&["destroy", &run]).ended(3).complains(&words);
+    stage.destroy(&run);
+}

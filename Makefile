@@ -1,5 +1,5 @@
 # make demo   a local cluster of eight nodes, from nothing        make test   everything: unit, crash, end to end
-# make bench  ratios of the journal and the phases of a deploy    make lint   what CI checks before the tests
+# make bench  ratios of the journal, the phases of a deploy, calls of EC2    make lint   what CI checks before the tests
 # make fixtures   fixtures/journals/v2-*.jsonl anew, from real deploys; once a version is released, those of its format stay
 #
 # Only Rust, make and Python are expected on the machine; what else is needed is installed (Debian: apt-get, as root).
@@ -37,12 +37,14 @@ test: setup setup-test
 	@$(MAKE) --no-print-directory -j2 tests-build ami
 	cargo nextest run --workspace --no-fail-fast
 
-bench: setup
+bench: setup setup-test
 	@$(MAKE) --no-print-directory -j2 build image
 	@$(MAKE) --no-print-directory standin
 	@cargo run --quiet --release --locked -p mesosflow-journal --example bench -- "$(TARGET)/release/mesosflow"
 	$(call install_packages,openssh-server)
 	@cargo run --quiet --release --locked -p mesosflow-steps --example bench_remote
+	@# Against the stand-in for AWS, rationed as EC2 does it: calls per machine to launch and to destroy a hundred.
+	@cargo nextest run --locked --workspace --run-ignored only --no-capture -E 'test(/^ec2::calls::bench/)' 2>/dev/null | grep '^{'
 
 # Recorded deploys, which today's flow has to find whole (steps/src/deploy/recorded.rs). To be made anew, until a version is
 # released, where a step's input or output or the catalogue has changed.

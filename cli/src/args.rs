@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as ValueError, StrDeserializer};
 
-pub(crate) use self::ec2::{Ec2Args, PlaceArgs, set, set_option};
+pub(crate) use self::ec2::{AmendArgs, Ec2Args, PlaceArgs, set, set_option};
 use crate::commands::journal::JournalCommand;
 use crate::shape::{self, Shape};
 use crate::wiring::{MesosSource, ProviderKind};
@@ -180,6 +180,8 @@ pub(crate) struct ResumeArgs {
     /// Do not ask before taking over
     #[arg(long, short, requires = "take_over")]
     pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) amend: AmendArgs,
 }
 
 /// Of `replay`.
@@ -199,6 +201,8 @@ pub(crate) struct ReplayArgs {
     /// Do not ask before a destructive step
     #[arg(long, short)]
     pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) amend: AmendArgs,
 }
 
 /// Of commands that show one run.
@@ -245,6 +249,8 @@ pub(crate) struct DestroyArgs {
     /// Do not ask
     #[arg(long, short)]
     pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) amend: AmendArgs,
 }
 
 /// Reads one of an enum's words, and shows them all in the help.

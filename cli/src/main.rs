@@ -1,5 +1,6 @@
 //! The `mesosflow` command: brings up a whole Apache Mesos cluster as a durable run.
 
+mod amend;
 mod app;
 mod args;
 mod commands;

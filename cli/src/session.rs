@@ -15,7 +15,7 @@ use crate::render::view::{self, StatusView};
 use crate::render::{duration, report, status};
 use crate::runs::Found;
 use crate::signals::stop_on_signals;
-use crate::wiring::{self, ClusterSpec, Journal};
+use crate::wiring::{self, ClusterSpec, Journal, LockedOut};
 
 /// This process, as one that takes over what was found.
 pub(crate) fn adopter(purpose: Purpose, found: &Found, over: Vec<Driver>) -> Adopter {
@@ -79,22 +79,38 @@ pub(crate) async fn drive(
     app.voice.through(progress.voice());
     // The cluster is worth more than the reader of the output.
     let _read = app.ui.line(&run.id().to_string());
-    let outcome = match begin(app, &run, spec).await {
-        Ok(world) => match world.hold_all().await {
-            Err(fenced) => wiring::give_way(&run, &fenced).await,
-            Ok(()) => wiring::drive(&run, world, settings, stop.clone()).await,
-        },
-        Err(error) => wiring::give_up(&run, &error).await,
+    let (outcome, locked_out) = match begin(app, &run, spec).await {
+        Ok(world) => {
+            let world = Arc::new(world);
+            let outcome = match world.hold_all().await {
+                Err(fenced) => wiring::give_way(&run, &fenced).await,
+                Ok(()) => wiring::drive(&run, world.clone(), settings, stop.clone()).await,
+            };
+            (outcome, world.locked_out())
+        }
+        Err(error) => (wiring::give_up(&run, &error).await, None),
     };
     let state = run.state();
     drop(run);
     progress.end().await;
-    let ended = judge(app, &state, outcome, &stop);
+    let mut ended = judge(app, &state, outcome, &stop);
+    if let (Err(error), Some(locked_out)) = (&mut ended, locked_out) {
+        error.hints.insert(0, let_in(app, &state, &locked_out));
+    }
     match tell(app, &state, ended.is_ok()) {
         // What the run came to counts for more than whether its result could be printed.
         Err(unprinted) if ended.is_ok() && !unprinted.is_silent() => Err(unprinted),
         _ => ended,
     }
+}
+
+/// The first guess where nobody answers, and the way back in.
+fn let_in(app: &App, state: &RunState, locked_out: &LockedOut) -> String {
+    let [flag, own] = locked_out.flag();
+    let again = app
+        .places
+        .command(&["resume", &state.run.to_string(), &flag, &own]);
+    format!("{locked_out}; to give it anew: {again}")
 }
 
 /// Makes the run's folder, begins its log and opens its world.

@@ -12,11 +12,12 @@ use mesosflow_workflow::{
 
 pub(crate) use ipnet::IpNet;
 pub(crate) use mesosflow_steps::cluster::{
-    ClusterSpec, Ec2Spec, HostKeySource, HostSpec, HostsSpec, Instance, MesosSource, ProviderKind, Role,
+    ADMIN_CIDR, ADMITS, ClusterSpec, Ec2Spec, HostKeySource, HostSpec, HostsSpec, Instance, MesosSource,
+    ProviderKind, Role,
 };
 use mesosflow_steps::{DestroyError, ProviderError};
 pub(crate) use mesosflow_steps::{KeyExpected, Ledger, remote::Lineage};
-pub(crate) use mesosflow_steps::{Plan, Report, Tagged, World};
+pub(crate) use mesosflow_steps::{LockedOut, Plan, Report, Tagged, World};
 
 use crate::app::App;
 use crate::error::CliError;
@@ -227,10 +228,20 @@ pub(crate) async fn guard(app: &App, world: &World, state: &RunState) -> Result<
     }
 }
 
+/// Lets administrators in from where the spec says now: whoever would ask the nodes has to reach them. Rules are found by their
+/// tags, whatever becomes of this process.
+pub(crate) async fn readmit(world: &World) -> Result<(), CliError> {
+    let done = world.provider().readmit(world.owner(), &mut Vec::new()).await;
+    done.map_err(|error| {
+        let message = format!("cannot let you in to cluster `{}`", world.spec().cluster);
+        CliError::new(Exit::Failed, message).because_of_report(&ErrorReport::of(&error))
+    })
+}
+
 /// Drives a run to an end.
-pub(crate) async fn drive(run: &Run, world: World, settings: Settings, stop: Stop) -> Outcome {
+pub(crate) async fn drive(run: &Run, world: Arc<World>, settings: Settings, stop: Stop) -> Outcome {
     // On the heap: the flow of all steps in one future is too deep a type for those that await it.
-    Box::pin(run.drive(Arc::new(world), settings, stop, |flow| {
+    Box::pin(run.drive(world, settings, stop, |flow| {
         Box::pin(mesosflow_steps::deploy(flow))
     }))
     .await

@@ -41,6 +41,7 @@ pub use destroy::{DestroyError, Destroyed, Ledger, destroy};
 pub use key::{KeyError, KeyExpected};
 pub use plan::{Plan, PlannedResource, PlannedStep, plan};
 pub use provider::{ProviderError, Tagged, open_provider, precheck, settle, survey};
+pub use reach::LockedOut;
 pub use setup::{Report, Ui};
 pub use view::{awaited, formatted_volumes, hub, key_of, nodes, reachable, report};
 pub use world::{World, WorldError};

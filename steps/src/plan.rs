@@ -40,6 +40,12 @@ pub struct PlannedResource {
     pub name: String,
     /// What it is made of.
     pub detail: String,
+    /// Size of a machine's root disk, GiB, unless its image asks for more; none where it has none of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub root_gb: Option<u32>,
+    /// The same where its type turns out to have instance stores, if that is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub root_gb_beside_stores: Option<u32>,
 }
 
 /// The plan of a spec.
@@ -66,6 +72,8 @@ fn creates(spec: &ClusterSpec) -> Vec<PlannedResource> {
         kind: kind.into(),
         name,
         detail,
+        root_gb: None,
+        root_gb_beside_stores: None,
     };
     let mut all = match spec.provider {
         ProviderKind::Local => {
@@ -101,7 +109,12 @@ fn creates(spec: &ClusterSpec) -> Vec<PlannedResource> {
     for (role, count) in roles {
         for index in 1..=count {
             let name = role.node_name(&spec.cluster, index);
-            all.push(made("instance", name.clone(), machine(spec, role)));
+            let (root_gb, root_gb_beside_stores) = root_gb(spec, role);
+            all.push(PlannedResource {
+                root_gb,
+                root_gb_beside_stores,
+                ..made("instance", name.clone(), machine(spec, role))
+            });
             if spec.provider == ProviderKind::Ec2 && spec.ec2.volume_gb(role) > 0 {
                 all.push(made("volume", name, volume(spec)));
             }
@@ -110,18 +123,34 @@ fn creates(spec: &ClusterSpec) -> Vec<PlannedResource> {
     all
 }
 
+/// Size of the root disk of a role's machines, and the same beside instance stores, where that is another.
+fn root_gb(spec: &ClusterSpec, role: Role) -> (Option<u32>, Option<u32>) {
+    if spec.provider != ProviderKind::Ec2 {
+        return (None, None);
+    }
+    let [size, beside] = [false, true].map(|has_store| spec.root_gb(role, has_store));
+    (Some(size), Some(beside).filter(|beside| *beside != size))
+}
+
+fn root_disk(spec: &ClusterSpec, role: Role) -> String {
+    let (size, beside) = root_gb(spec, role);
+    let beside = beside.map_or_else(String::new, |size| format!(" ({size} beside instance stores)"));
+    let encrypted = if spec.ec2.root_encrypted {
+        ", encrypted"
+    } else {
+        ""
+    };
+    format!("root disk of {} GiB{beside}{encrypted}", size.unwrap_or_default())
+}
+
 /// What a role's machines are.
 fn machine(spec: &ClusterSpec, role: Role) -> String {
     match spec.provider {
         ProviderKind::Ec2 => {
-            let (kind, root) = (spec.ec2.type_of(role), spec.ec2.root_volume_gb);
-            let root = root.map_or_else(
-                || "of the image's size".to_owned(),
-                |size| format!("of {size} GiB"),
-            );
+            let (kind, root) = (spec.ec2.type_of(role), root_disk(spec, role));
             match spec.ec2.spot_price_of(role) {
-                Some(price) => format!("{kind}, spot, at most {price} USD an hour, root disk {root}"),
-                None => format!("{kind}, on demand, root disk {root}"),
+                Some(price) => format!("{kind}, spot, at most {price} USD an hour, {root}"),
+                None => format!("{kind}, on demand, {root}"),
             }
         }
         ProviderKind::Local => "a container of this machine's engine".to_owned(),
@@ -191,5 +220,34 @@ mod tests {
         );
         assert_eq!(one.creates.len(), 1 + 1 + 2);
         assert_eq!(plan(&ClusterSpec::default()).creates.len(), 1 + 3 + 3 + 2);
+    }
+
+    #[test]
+    fn the_root_disk_is_shown_in_words_and_as_a_number() {
+        let mut spec = ClusterSpec {
+            provider: ProviderKind::Ec2,
+            swap_mb: 0,
+            ..ClusterSpec::default()
+        };
+        let shown = |spec: &ClusterSpec| {
+            let machine = plan(spec)
+                .creates
+                .into_iter()
+                .find(|made| made.kind == "instance");
+            let machine = machine.unwrap();
+            (machine.detail, machine.root_gb, machine.root_gb_beside_stores)
+        };
+        let (detail, size, beside) = shown(&spec);
+        assert!(
+            detail.ends_with("root disk of 50 GiB (30 beside instance stores), encrypted"),
+            "{detail}"
+        );
+        assert_eq!((size, beside), (Some(50), Some(30)));
+        spec.ec2.root_volume_gb = Some(80);
+        spec.ec2.root_encrypted = false;
+        let (detail, size, beside) = shown(&spec);
+        assert!(detail.ends_with("root disk of 80 GiB"), "{detail}");
+        assert_eq!((size, beside), (Some(80), None));
+        assert_eq!(shown(&ClusterSpec::default()).1, None);
     }
 }

@@ -14,7 +14,7 @@ use crate::cluster::{ClusterSpec, Instance, Node, ProviderKind};
 use crate::guard::Guard;
 use crate::key::{ClusterKey, KeyError, KeyExpected};
 use crate::provider::{Owner, Provider, ProviderError, open_provider};
-use crate::reach::{address, target};
+use crate::reach::{LockedOut, address, target};
 use crate::remote::fence::Lineage;
 use crate::remote::job::JobIdError;
 use crate::remote::{
@@ -299,6 +299,7 @@ impl World {
                 target: "mesosflow::progress",
                 "no node of the cluster can be asked whether somebody else drives it; what is deleted is deleted all the same"
             );
+            self.locked_out().iter().for_each(LockedOut::warn);
         }
         Ok(())
     }
@@ -321,7 +322,13 @@ impl World {
                 Ok(()) => self.guard.held(),
             }
         }
+        self.locked_out().iter().for_each(LockedOut::warn);
         Ok(())
+    }
+
+    /// Why nobody answers, where everybody was asked in vain and the cluster lets in only some.
+    pub fn locked_out(&self) -> Option<LockedOut> {
+        LockedOut::guess(&self.pool.unanswered()?, &self.spec)
     }
 
     /// Tells the guard that an instance is deleted.

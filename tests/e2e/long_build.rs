@@ -26,7 +26,8 @@ case $1 in
   *) echo building; until [ -e /root/go-on ]; do sleep 0.2; done ;;
 esac
 END
-chmod 755 /usr/bin/git /usr/bin/make"#;
+chmod 755 /usr/bin/git /usr/bin/make
+for tool in g++ patch autoconf automake libtoolize; do command -v $tool > /dev/null || ln -s /bin/true /usr/bin/$tool; done"#;
 
 #[test]
 fn a_build_survives_the_controller_and_is_never_started_twice() {

@@ -196,6 +196,17 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         renamed: Vec<Renamed>,
     },
+    /// A value of the spec was given anew, one of the few that may be: later drivers go by this one.
+    SpecAmended {
+        /// Its place in the spec, names separated by dots: `ec2.admin_cidr`.
+        field: String,
+        /// What it was.
+        before: Value,
+        /// What it is from now on.
+        value: Value,
+        /// The steps that have to see to it, whose outcomes count no more.
+        steps: Vec<StepId>,
+    },
     /// The run stopped in good order before its end and can be resumed.
     RunInterrupted {
         /// Why, and what to do.
@@ -294,6 +305,7 @@ impl Event {
             Self::ResourceDeleted { .. } => "resource_deleted",
             Self::ReplayRequested { .. } => "replay_requested",
             Self::CatalogueChanged { .. } => "catalogue_changed",
+            Self::SpecAmended { .. } => "spec_amended",
             Self::RunInterrupted { .. } => "run_interrupted",
             Self::RunFailed { .. } => "run_failed",
             Self::RunSucceeded => "run_succeeded",

@@ -157,11 +157,17 @@ impl RunState {
                     .retain(|r| (&r.kind, &r.id) != (&resource.kind, &resource.id));
                 return Ok(());
             }
+            Event::SpecAmended {
+                field, value, steps, ..
+            } => return self.amended(field, value, steps),
             _ if self.phase != Phase::Running => return Err("the run has ended".into()),
             _ => {}
         }
         match &recorded.event {
-            Event::RunStarted { .. } | Event::RunAdopted { .. } | Event::ResourceDeleted { .. } => {}
+            Event::RunStarted { .. }
+            | Event::RunAdopted { .. }
+            | Event::ResourceDeleted { .. }
+            | Event::SpecAmended { .. } => {}
             Event::StepStarted { .. } => self.started(recorded)?,
             Event::StepSucceeded {
                 step,

@@ -4,6 +4,7 @@
 //! [`Store`], and a pure fold of the events ([`RunState`]) decides what has to run when a run is resumed or replayed.
 //! Nothing here knows SQLite, SSH, AWS, the terminal or the environment.
 
+mod amend;
 pub mod catalogue;
 pub mod clock;
 #[cfg(feature = "contract")]
@@ -46,7 +47,7 @@ pub use memory::MemoryStore;
 pub use preflight::{Preflight, preflight};
 pub use progress::{Progress, Status};
 pub use record::{Observer, RecordError, Recorder};
-pub use retry::Retry;
+pub use retry::{Delays, Retry};
 pub use run::{Adopter, NewRun, Outcome, Run, RunError, Taken};
 pub use standing::Accepted;
 pub use state::{Effect, Pass, Phase, Replay, ReplayRefused, RunState, StepState};

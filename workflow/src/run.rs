@@ -225,7 +225,7 @@ const fn token(lease: &Lease, nonce: Nonce) -> FencingToken {
 
 /// A run under this process's lease.
 pub struct Run {
-    recorder: Arc<Recorder>,
+    pub(crate) recorder: Arc<Recorder>,
     clock: Arc<dyn Clock>,
     nonce: Nonce,
 }

@@ -65,7 +65,7 @@ pub(crate) struct Ec2Args {
     /// Whether machines get a public address; by default as the subnet does it
     #[arg(long, value_name = "BOOL")]
     pub(crate) public_address: Option<bool>,
-    /// Size of the root disk in GiB; by default that of the image
+    /// Size of the root disk in GiB; by default what a machine has to hold: 50 and more without instance stores
     #[arg(long, value_name = "GIB")]
     pub(crate) root_vol_size: Option<u32>,
     /// Size in GiB of the EBS volume for the persistent HDFS, on masters and slaves; 0 for none
@@ -146,6 +146,23 @@ impl Ec2Args {
         let mut with = Ec2Spec::default();
         self.overlay(&mut with, std::path::Path::new("/"));
         with != Ec2Spec::default()
+    }
+}
+
+/// What may be given anew for a cluster that exists.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct AmendArgs {
+    /// From where SSH and the web interfaces may be reached from now on (EC2), as when your address has changed; may be given
+    /// several times
+    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = cidr)]
+    pub(crate) admin_cidr: Vec<IpNet>,
+}
+
+impl AmendArgs {
+    /// The words that say it again.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let each = self.admin_cidr.iter().map(ToString::to_string);
+        each.flat_map(|cidr| ["--admin-cidr".to_owned(), cidr]).collect()
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mesosflow_workflow::{Epoch, Purpose, Resource, Run, RunRow, Stop, SystemClock, Taken};
+use mesosflow_workflow::{Epoch, Purpose, Resource, Run, RunId, RunRow, Stop, SystemClock, Taken};
 use serde::Serialize;
 
 use super::destroy_damaged::{self, destroy_damaged};
@@ -16,7 +16,7 @@ use crate::nearest::nearest;
 use crate::runs::{self, Found};
 use crate::signals::stop_on_signals;
 use crate::wiring::{self, ClusterSpec, Journal, ProviderKind, World};
-use crate::{render::progress::Progress, session};
+use crate::{amend, render::progress::Progress, session};
 
 #[derive(Serialize)]
 struct Destroyed<'a> {
@@ -39,12 +39,13 @@ pub(crate) async fn destroy(app: &App, args: &DestroyArgs) -> Result<(), CliErro
     if found.state.destroyed && found.state.resources.is_empty() && !found.row.owns_cluster {
         return tell(app, &found, Vec::new());
     }
-    let command = app.places.command(&["destroy", &found.row.run.to_string()]);
+    let command = command(app, found.row.run, args);
     let mut losses = vec![loss(&found)];
     losses.extend(lost_data(&found));
     app.ui.confirm(&losses, &command, args.yes)?;
     let run_dir = run_dir(app, &found)?;
     let spec = destroy_damaged::spec(app, &found, &run_dir)?;
+    let spec = amend::amended(app, spec, &args.amend)?;
     let (run, world, progress) = match begin(journal.clone(), app, &found, (spec, &run_dir), args).await {
         // It has been confirmed already.
         Err(damaged) if damaged.kind == Kind::DamagedRun => {
@@ -52,7 +53,10 @@ pub(crate) async fn destroy(app: &App, args: &DestroyArgs) -> Result<(), CliErro
         }
         begun => begun?,
     };
-    let deleted = take_down(app, &run, &progress, world).await;
+    let deleted = match amend::record(&run, &args.amend, Vec::new()).await {
+        Ok(()) => take_down(app, &run, &progress, world).await,
+        Err(error) => Err(error),
+    };
     drop(run);
     progress.end().await;
     let again = |error: CliError| match error.exit {
@@ -61,6 +65,14 @@ pub(crate) async fn destroy(app: &App, args: &DestroyArgs) -> Result<(), CliErro
         _ => error.hint(format!("to try again: {command}")),
     };
     tell(app, &found, deleted.map_err(again)?)
+}
+
+/// The command line again.
+pub(super) fn command(app: &App, run: RunId, args: &DestroyArgs) -> String {
+    let (run, amend) = (run.to_string(), args.amend.words());
+    let words = ["destroy", &run].into_iter();
+    let words: Vec<_> = words.chain(amend.iter().map(String::as_str)).collect();
+    app.places.command(&words)
 }
 
 /// The run's folder, with its log begun.
@@ -100,6 +112,9 @@ async fn begin(
         exit: Exit::Failed,
         ..error
     })?;
+    if !args.amend.admin_cidr.is_empty() {
+        wiring::readmit(&world).await?;
+    }
     wiring::guard(app, &world, &found.state).await?;
     let progress = Progress::begin(app.ui, Some(found.state.clone()));
     let adopter = session::adopter(Purpose::Destroy, found, over);

@@ -9,7 +9,8 @@ use mesosflow_workflow::{
     RunId, RunRow, RunState, Salvaged, Seq, StoreError,
 };
 
-use super::destroy::{loss, tell};
+use super::destroy::{command, loss, tell};
+use crate::amend;
 use crate::app::App;
 use crate::args::DestroyArgs;
 use crate::error::CliError;
@@ -37,7 +38,7 @@ pub(super) async fn destroy_damaged(
     if found.row.summary.destroyed && found.state.resources.is_empty() && !found.row.owns_cluster {
         return tell(app, &found, Vec::new());
     }
-    let command = app.places.command(&["destroy", &run.to_string()]);
+    let command = command(app, run, args);
     app.ui.confirm(
         &[damage(&found, &salvaged), loss(&found)],
         &command,
@@ -45,7 +46,7 @@ pub(super) async fn destroy_damaged(
     )?;
     // What cannot be deleted is not recorded as destroyed.
     let run_dir = run_dir(app, run)?;
-    let spec = spec(app, &found, &run_dir)?;
+    let spec = amend::amended(app, spec(app, &found, &run_dir)?, &args.amend)?;
     if args.take_over {
         let strangers = wiring::strangers(&spec, &found.state, &run_dir).await?;
         found.state.drivers.extend(strangers);
@@ -55,7 +56,15 @@ pub(super) async fn destroy_damaged(
     let mut history = Behind::new(journal, &lease, &found);
     history.adopted().await?;
     let mut gone = Vec::new();
-    let deleted = take_down(app, &found, (spec, &run_dir), &lease, history.nonce, &mut gone).await;
+    let deleted = take_down(
+        app,
+        &found,
+        (spec, &run_dir, args),
+        &lease,
+        history.nonce,
+        &mut gone,
+    )
+    .await;
     history.deleted(gone).await?;
     let deleted = deleted.map_err(again)?;
     journal.retire(&lease).await?;
@@ -85,7 +94,7 @@ fn damage(found: &Found, salvaged: &Salvaged) -> String {
 async fn take_down(
     app: &App,
     found: &Found,
-    (spec, run_dir): (ClusterSpec, &Path),
+    (spec, run_dir, args): (ClusterSpec, &Path, &DestroyArgs),
     lease: &Lease,
     nonce: Nonce,
     gone: &mut Vec<Resource>,
@@ -102,6 +111,9 @@ async fn take_down(
         exit: Exit::Failed,
         ..error
     })?;
+    if !args.amend.admin_cidr.is_empty() {
+        wiring::readmit(&world).await?;
+    }
     wiring::guard(app, &world, &found.state).await?;
     // What the history knows may be gone for long.
     let there = wiring::owned(&world).await?;

@@ -6,7 +6,7 @@ use crate::app::App;
 use crate::args::ReplayArgs;
 use crate::error::CliError;
 use crate::runs::{self, Found};
-use crate::{session, wiring};
+use crate::{amend, session, wiring};
 
 /// Everything that can be refused is refused on the history as it stands, before the run is taken over.
 pub(crate) async fn replay(app: &App, args: &ReplayArgs) -> Result<(), CliError> {
@@ -20,10 +20,11 @@ pub(crate) async fn replay(app: &App, args: &ReplayArgs) -> Result<(), CliError>
     if !losses.is_empty() {
         app.ui.confirm(&losses, &command(app, args), args.yes)?;
     }
-    let spec = wiring::frozen_spec(&found.state)?;
+    let spec = amend::amended(app, wiring::frozen_spec(&found.state)?, &args.amend)?;
     wiring::precheck(&spec).await?;
     let (run, progress) = session::adopt(app, journal, &found, Purpose::Deploy, Vec::new()).await?;
     let replay = session::reconcile(&run).await?.renamed(replay);
+    amend::record(&run, &args.amend, vec![wiring::ADMITS]).await?;
     if let Err(error) = run.replay(replay).await {
         progress.end().await;
         return Err(CliError::from(&error));
@@ -100,5 +101,7 @@ fn command(app: &App, args: &ReplayArgs) -> String {
     if args.only {
         words.push("--only");
     }
+    let amend = args.amend.words();
+    words.extend(amend.iter().map(String::as_str));
     app.places.command(&words)
 }

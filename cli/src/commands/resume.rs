@@ -8,7 +8,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::runs::{self, Found};
 use crate::wiring::ClusterSpec;
-use crate::{session, wiring};
+use crate::{amend, session, wiring};
 
 /// The drivers that the cluster's nodes obey, or that made its machines, and this journal does not have; asks before they are passed over.
 async fn strangers(
@@ -41,7 +41,7 @@ async fn strangers(
     Ok(strangers)
 }
 
-/// The spec comes from the journal, never from today's flags.
+/// The spec comes from the journal, never from today's flags, but for what may be given anew.
 pub(crate) async fn resume(app: &App, args: &ResumeArgs) -> Result<(), CliError> {
     let Some(journal) = app.existing_journal()? else {
         return Err(match &args.run {
@@ -56,7 +56,7 @@ pub(crate) async fn resume(app: &App, args: &ResumeArgs) -> Result<(), CliError>
     let found = Found::look(&journal, row).await?;
     runs::refuse_held(&journal, &found).await?;
     session::refuse_ended(app, &found.state)?;
-    if found.state.phase == Phase::Succeeded {
+    if found.state.phase == Phase::Succeeded && args.amend.admin_cidr.is_empty() {
         let id = found.row.run.to_string();
         let replay = app.places.command(&["replay", &id, "--from", "STEP"]);
         return Err(
@@ -64,7 +64,7 @@ pub(crate) async fn resume(app: &App, args: &ResumeArgs) -> Result<(), CliError>
                 .hint(format!("to run steps of it again: {replay}")),
         );
     }
-    let spec = wiring::frozen_spec(&found.state)?;
+    let spec = amend::amended(app, wiring::frozen_spec(&found.state)?, &args.amend)?;
     wiring::precheck(&spec).await?;
     let over = match args.take_over {
         true => strangers(app, &found, &spec, args).await?,
@@ -72,6 +72,7 @@ pub(crate) async fn resume(app: &App, args: &ResumeArgs) -> Result<(), CliError>
     };
     let (run, progress) = session::adopt(app, journal, &found, Purpose::Deploy, over).await?;
     session::reconcile(&run).await?;
+    amend::record(&run, &args.amend, vec![wiring::ADMITS]).await?;
     let settings = Settings {
         accept_drift: args.accept_drift,
         ..Settings::default()

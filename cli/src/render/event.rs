@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use mesosflow_workflow::{
     ErrorReport, Event, How, ItemKey, Progress, Purpose, Recorded, Renamed, RunState, Settled, StepId,
 };
+use serde_json::Value;
 
 use super::duration;
 
@@ -111,6 +112,7 @@ fn words(recorded: &Recorded, state: Option<&RunState>) -> String {
             };
             format!("replay {range} requested: generation {}", recorded.generation)
         }
+        Event::SpecAmended { field, value, .. } => format!("{field} given anew: {}", value_words(value)),
         Event::RunInterrupted { reason: why } => format!("run interrupted: {}", reason(why)),
         Event::RunFailed { step, error } => match step {
             Some(step) => format!("run failed at {step}: {}", reason(error)),
@@ -118,6 +120,15 @@ fn words(recorded: &Recorded, state: Option<&RunState>) -> String {
         },
         Event::RunSucceeded => "run succeeded".to_owned(),
         Event::RunPartial { open } => format!("replay ended; steps left: {}", names(open)),
+    }
+}
+
+/// A value of the spec as people read it.
+fn value_words(value: &Value) -> String {
+    match value {
+        Value::Array(items) => items.iter().map(value_words).collect::<Vec<_>>().join(", "),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
     }
 }
 

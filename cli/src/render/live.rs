@@ -145,7 +145,7 @@ impl super::progress::Show for Live {
             | Event::RunSucceeded
             | Event::RunPartial { .. } => self.end(),
             // Rare, and each a reason for what runs next.
-            Event::CatalogueChanged { .. } | Event::EffectSettled { .. } => {
+            Event::CatalogueChanged { .. } | Event::EffectSettled { .. } | Event::SpecAmended { .. } => {
                 self.scroll(&one_line(&event::line(recorded, state)));
             }
             Event::ResourceDeleted { resource } => {

@@ -65,9 +65,14 @@ pub struct Ec2Spec {
     /// Whether machines get a public address; by default as the subnet does it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_address: Option<bool>,
-    /// Size of the root disk, GiB; by default that of the image.
+    /// Size of the root disk, GiB; by default what a machine has to hold ([`ClusterSpec::root_gb`](super::ClusterSpec::root_gb)).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub root_volume_gb: Option<u32>,
+    /// Whether the root disk is encrypted.
+    pub root_encrypted: bool,
+    /// The KMS key of encrypted disks: its id, alias or ARN; by default the account's own for EBS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kms_key: Option<String>,
     /// The EBS volume of masters and slaves, for the persistent HDFS.
     pub volume: VolumeSpec,
     /// The most that an hour of a slave may cost as a spot instance, USD; without it slaves are on demand.
@@ -108,6 +113,8 @@ impl Default for Ec2Spec {
             user_data_sha256: None,
             public_address: None,
             root_volume_gb: None,
+            root_encrypted: true,
+            kms_key: None,
             volume: VolumeSpec::default(),
             spot_price: None,
             host_keys: HostKeySource::default(),
@@ -155,7 +162,7 @@ pub struct VolumeSpec {
     /// `gp3`, `gp2`, `io1`, `io2`, `st1`, `sc1` or `standard`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Whether it is encrypted, with the account's default key.
+    /// Whether it is encrypted.
     pub encrypted: bool,
 }
 

@@ -1,10 +1,12 @@
 //! The cluster's own types: what the user asks for, and what it is made of.
 
+mod amend;
 mod ec2;
 mod exposure;
 mod hosts;
 mod identity;
 mod nodes;
+mod root_disk;
 mod spec;
 pub(crate) mod urls;
 mod validate;
@@ -12,9 +14,11 @@ mod validate_ec2;
 mod validate_hosts;
 mod validate_mesos;
 
+pub use amend::{ADMIN_CIDR, ADMITS};
 pub use ec2::{Ec2Spec, HostKeySource, LATEST, MachineType, VolumeSpec};
 pub use hosts::{FirewallChoice, HostSpec, HostsSpec};
 pub use nodes::{Instance, Inventory, MESOS_MASTER_PORT, Node, Role, ZOOKEEPER_PORT};
+pub use root_disk::LEAST_ROOT_GB;
 pub use spec::{
     ClusterSpec, DisksSpec, FrameworksSpec, HdfsSpec, LocalSpec, MesosSource, MesosSpec, MountFallback,
     NfsServerChoice, ProviderKind, SharedVolumeSpec, SshSpec, ZookeeperSpec,

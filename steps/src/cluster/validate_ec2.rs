@@ -36,11 +36,7 @@ impl ClusterSpec {
                 "name from where SSH and web interfaces may be reached: --admin-cidr 203.0.113.7/32, your own address",
             );
         }
-        for open in ec2.admin_cidr.iter().filter(|cidr| cidr.prefix_len() == 0) {
-            warnings.push(format!(
-                "SSH and every web interface of the cluster, which ask for no password, will be open to {open}: everybody"
-            ));
-        }
+        warnings.extend(ec2.open_to_everybody());
         if ec2.ami == LATEST {
             if self.os.parse::<System>().is_err() {
                 let known: Vec<_> = System::ALL.iter().map(|system| system.as_str()).collect();
@@ -87,6 +83,7 @@ impl ClusterSpec {
         }
         self.validate_spot()?;
         ec2.volume.validate()?;
+        self.validate_root_disk()?;
         self.validate_user_data()?;
         if ec2.tags.len() > MOST_TAGS {
             return wrong(

@@ -103,7 +103,8 @@ impl Order {
             login_user: image.login_user.clone(),
             root_device: image.root_device.clone(),
             // An image cannot be started on a smaller disk than it was made from.
-            root_gb: spec.ec2.root_volume_gb.max(image.root_gb),
+            root_gb: Some(spec.root_gb(role, kind.is_some_and(|kind| kind.ephemeral_disks > 0)))
+                .max(image.root_gb),
             mapped_disks: kind
                 .filter(|kind| !kind.nvme)
                 .map_or(0, |kind| kind.ephemeral_disks),
@@ -231,6 +232,12 @@ pub trait Provider: Send + Sync + 'static {
 
     /// Makes what is missing of the groups and their rules. What it made is in `made`, also when it fails.
     async fn ensure_groups(&self, owner: &Owner, made: &mut Vec<Resource>) -> Result<Groups, ProviderError>;
+
+    /// Lets administrators into the cluster's groups from where the spec says now, and from nowhere else that was mesosflow's
+    /// doing; makes no group. What it made is in `made`, also when it fails.
+    async fn readmit(&self, _owner: &Owner, _made: &mut Vec<Resource>) -> Result<(), ProviderError> {
+        Ok(())
+    }
 
     /// Machines alive in the cluster's groups, or under its name, that are not this run's.
     async fn strangers(&self, owner: &Owner) -> Result<Vec<String>, ProviderError>;

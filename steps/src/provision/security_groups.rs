@@ -1,6 +1,7 @@
 //! `security-groups` (notes 1.1): what may reach the nodes.
 //!
-//! - Changes: three groups for masters, slaves and ZooKeepers, or the one network that a local cluster has instead.
+//! - Changes: three groups for masters, slaves and ZooKeepers, or the one network that a local cluster has instead. Rules
+//!   that it added for administrators' addresses which count no more go.
 //! - Twice is safe: groups are found by their names and tags, and only what is missing is made.
 //! - Undone by `destroy`, after the nodes.
 
@@ -11,6 +12,9 @@ use super::groups;
 use crate::act::ActError;
 use crate::provider::Groups;
 use crate::world::World;
+
+/// Rules that stand for themselves, in the journal's words.
+const RULE: &str = "security-group-rule";
 
 /// The groups of a cluster.
 #[derive(Debug, Serialize)]
@@ -43,6 +47,13 @@ impl Step for SecurityGroups {
             cx.created(left).await?;
         }
         let groups = groups::ensure(cx).await?;
+        // A rule of an older spec that stood in somebody else's group has been taken away.
+        let left = provider.owned(owner).await?;
+        for known in cx.resources() {
+            if known.kind == RULE && !left.contains(&known) {
+                cx.deleted(known).await?;
+            }
+        }
         for rule in &groups.foreign {
             tracing::warn!(target: "mesosflow::progress", "left as it is, and not mesosflow's: {rule}");
         }

@@ -55,6 +55,7 @@ pub mod transfer;
 
 mod channel;
 mod connect;
+mod contact;
 mod driver;
 mod feed;
 mod fence_scripts;

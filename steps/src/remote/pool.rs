@@ -40,6 +40,7 @@ impl Pool {
                 jobs_dir: DEFAULT_JOBS_DIR.to_owned(),
                 fence_dir: DEFAULT_FENCE_DIR.to_owned(),
                 token,
+                contact: Arc::default(),
             },
             sessions: Mutex::default(),
         }
@@ -62,6 +63,11 @@ impl Pool {
     /// The private key that sessions log in with.
     pub fn private_key(&self) -> &Path {
         &self.settings.private_key
+    }
+
+    /// Where somebody should have answered, if nobody did who was asked directly.
+    pub fn unanswered(&self) -> Option<String> {
+        self.settings.contact.unanswered()
     }
 
     /// The token of the run that this pool is for.

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::channel::{Failure, Finished, Kind};
 use super::command::{Command, LineError, Output, command_line};
 use super::connect::{connect, elapsed_ms, presented};
+use super::contact::Contact;
 use super::driver::Link;
 use super::feed::{Activity, Sink};
 use super::fence::{Fence, Lineage};
@@ -38,6 +39,7 @@ pub struct Session {
     pub(super) raises: Mutex<usize>,
     jump: Option<Arc<Session>>,
     connection: Mutex<Connection>,
+    contact: Arc<Contact>,
     /// Counts attempts to connect, so that whoever waited during a failed one shares its error.
     attempts: AtomicU64,
 }
@@ -49,6 +51,7 @@ pub(super) struct Settings {
     pub(super) jobs_dir: String,
     pub(super) fence_dir: String,
     pub(super) token: Option<(FencingToken, Lineage)>,
+    pub(super) contact: Arc<Contact>,
 }
 
 #[derive(Default)]
@@ -88,6 +91,7 @@ impl Session {
             raises: Mutex::default(),
             jump,
             connection: Mutex::default(),
+            contact: Arc::clone(&settings.contact),
             attempts: AtomicU64::new(0),
         }
     }
@@ -120,7 +124,9 @@ impl Session {
             Some(jump) => Some(jump.link().await?),
             None => None,
         };
-        presented(&self.target, jump).await
+        let presented = presented(&self.target, jump).await;
+        self.contact.note(&self.target, presented.as_ref().err());
+        presented
     }
 
     /// Runs a command as root. An exit status other than 0 is an error.
@@ -195,7 +201,9 @@ impl Session {
             Some(jump) => Some(jump.link().await?),
             None => None,
         };
-        connect(&self.target, &self.private_key, jump).await
+        let connected = connect(&self.target, &self.private_key, jump).await;
+        self.contact.note(&self.target, connected.as_ref().err());
+        connected
     }
 
     /// Sends a command's line, again where that is known to be safe.

@@ -53,6 +53,27 @@ printf '%s\n' "$mark" > "$top/.mesosflow-source"
 put "$top"
 rm -rf /root/.mesosflow-mesos.new"#;
 
+/// What a build takes (an estimate for 1.11, whose objects alone are about 10 GiB), GiB free below /root; and memory, MiB, swap
+/// counted in: one compiler takes up to 2 GiB, and linking libmesos as much again.
+const BUILD_DISK_GB: u32 = 12;
+const BUILD_MEMORY_MB: u32 = 3_500;
+/// What a build is made with; Mesos' own libraries are looked for by its configure, which says what is missing.
+const BUILD_TOOLS: &str = "git make g++ patch autoconf automake libtoolize";
+/// What they are called as packages of Debian and Ubuntu.
+const BUILD_PACKAGES: &str = "git make g++ patch autoconf automake libtool";
+
+/// An earlier build that goes on counts as space that is there.
+const BUILD_NEEDS: &str = r#"for tool in $tools; do
+  command -v "$tool" >/dev/null || missing="${missing:-}${missing:+, }$tool"
+done
+[ -z "${missing:-}" ] || { echo "tools: $missing"; exit 0; }
+free=$(df --block-size=1M --output=avail -- "$folder" | tail -n 1)
+[ ! -d "$folder/.mesosflow-build" ] || free=$((free + $(du --summarize --block-size=1M -- "$folder/.mesosflow-build" | cut -f 1)))
+[ "$free" -ge "$((disk_gb * 1024))" ] || { echo "disk: $((free / 1024))"; exit 0; }
+memory=$(awk '/^(MemTotal|SwapTotal):/ { total += $2 } END { print int(total / 1024) }' /proc/meminfo)
+[ "$memory" -ge "$memory_mb" ] || { echo "memory: $memory"; exit 0; }
+echo enough"#;
+
 /// Puts a tree that says where it came from in Mesos' place.
 const PUT: &str = r#"put() {
   make_way /root/mesos
@@ -89,7 +110,10 @@ fi
 mkdir -p build
 cd build
 eval "../configure --prefix=/root/mesos $flags"
-make -j"$(nproc)"
+# No more compilers at once than there is memory for.
+jobs=$(awk '/^(MemTotal|SwapTotal):/ { total += $2 } END { jobs = int(total / 2097152); print jobs < 1 ? 1 : jobs }' /proc/meminfo)
+[ "$jobs" -le "$(nproc)" ] || jobs=$(nproc)
+make -j"$jobs"
 rm -rf /root/.mesosflow-build/install
 make install DESTDIR=/root/.mesosflow-build/install
 printf '%s\n' "$mark" > /root/.mesosflow-build/install/root/mesos/.mesosflow-source
@@ -193,7 +217,15 @@ impl BuildMesos {
         Ok(())
     }
 
+    /// Refuses a build that cannot end well, before an hour is spent on it.
+    async fn check_needs(&self, cx: &StepCx<World>) -> Result<(), ActError> {
+        let look = build_needs(BUILD_TOOLS, "/root", BUILD_DISK_GB, BUILD_MEMORY_MB);
+        let said = cx.world().run(&self.hub, look).await?.stdout_str();
+        lacking(&self.hub.name, said.trim())
+    }
+
     async fn build(&self, cx: &StepCx<World>) -> Result<(), ActError> {
+        self.check_needs(cx).await?;
         let unquotable =
             |error: quote::QuoteError| ActError::wrong(format!("mesos.configure_flags: {error}"));
         let flags = quote::join(self.mesos.configure_flags.iter().map(String::as_str)).map_err(unquotable)?;
@@ -206,6 +238,43 @@ impl BuildMesos {
             .var("mark", self.mark()?);
         self.fetching(cx, build, BUILD_LIMITS).await
     }
+}
+
+fn build_needs(tools: &str, folder: &str, disk_gb: u32, memory_mb: u32) -> Script<'static> {
+    Script::new("see whether Mesos can be built", BUILD_NEEDS)
+        .var("tools", tools)
+        .var("folder", folder)
+        .var("disk_gb", disk_gb)
+        .var("memory_mb", memory_mb)
+}
+
+/// What the look has found to be missing, and what to do about it.
+fn lacking(node: &str, said: &str) -> Result<(), ActError> {
+    let (what, hint) = match said.split_once(": ") {
+        None if said == "enough" => return Ok(()),
+        Some(("tools", missing)) => (
+            format!("Mesos cannot be built on {node}: {missing} is missing"),
+            format!(
+                "name their packages in `mesos.packages` (Debian: {BUILD_PACKAGES}, and what Mesos' own guide lists)"
+            ),
+        ),
+        Some(("disk", free)) => (
+            format!(
+                "Mesos cannot be built on {node}: {free} GiB are free below /root, and a build takes {BUILD_DISK_GB}"
+            ),
+            "give the masters a larger root disk (--root-vol-size), or build elsewhere and name the tarball"
+                .to_owned(),
+        ),
+        Some(("memory", found)) => (
+            format!(
+                "Mesos cannot be built on {node}: it has {found} MiB of memory and swap, and one compiler with its linker takes {BUILD_MEMORY_MB}"
+            ),
+            "take a larger --master-instance-type or more --swap, or build elsewhere and name the tarball"
+                .to_owned(),
+        ),
+        _ => return Err(ActError::not_yet(format!("{node} answered {said:?}"))),
+    };
+    Err(ActError::wrong(what).hinted(hint))
 }
 
 fn file_digest(path: &Path) -> Result<String, ActError> {
@@ -280,6 +349,47 @@ impl Step for BuildMesos {
         Limits {
             deadline: BUILD_LIMITS.deadline + Duration::from_secs(600),
             retry: Retry::STANDARD,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mesosflow_workflow::ErrorClass;
+
+    use super::*;
+
+    fn said(tools: &str, disk_gb: u32, memory_mb: u32) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let text = build_needs(tools, folder.path().to_str().unwrap(), disk_gb, memory_mb)
+            .text()
+            .unwrap();
+        let output = std::process::Command::new("bash")
+            .args(["-euo", "pipefail", "-c", &text])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    #[test]
+    fn what_a_build_lacks_is_named_before_it_begins_with_what_to_do() {
+        lacking("m1", &said("sh awk", 0, 1)).unwrap();
+        for (said, parts) in [
+            (
+                said("sh no-such-tool nor-this", 0, 1),
+                ["no-such-tool, nor-this is missing", "mesos.packages"],
+            ),
+            (said("sh", 4_000_000, 1), ["GiB are free", "--root-vol-size"]),
+            (
+                said("sh", 0, 2_000_000_000),
+                ["MiB of memory", "--master-instance-type"],
+            ),
+        ] {
+            let error = lacking("m1", &said).unwrap_err();
+            assert_eq!(error.class(), ErrorClass::Permanent);
+            assert!(error.to_string().contains(parts[0]), "{error}");
+            assert!(error.hint().unwrap().contains(parts[1]));
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The deployed tree: embedded templates, one's own laid over them, rendered strictly.
 
+#[cfg(test)]
+mod bounds;
 mod tree;
 mod vars;
 

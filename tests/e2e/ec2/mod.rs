@@ -1,8 +1,10 @@
 //! The EC2 provider, against moto's API: without machines behind it where only the account matters, and with real ones.
 
 mod account;
+mod calls;
 mod cluster;
 mod crashes;
+mod doors;
 mod errors;
 mod kept;
 mod places;

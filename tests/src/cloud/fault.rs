@@ -43,6 +43,15 @@ pub enum What {
     Hold(Arc<Gate>),
 }
 
+impl What {
+    /// Too many calls in too short a time, as EC2 says it.
+    pub const TOO_MANY: Self = Self::Refuse {
+        status: 503,
+        code: "RequestLimitExceeded",
+        message: "Request limit exceeded.",
+    };
+}
+
 /// A rule.
 #[derive(Debug, Clone)]
 pub struct Fault {
@@ -63,15 +72,9 @@ impl Fault {
         }
     }
 
-    /// Too many calls in too short a time, as EC2 says it.
+    /// Too many calls in too short a time.
     pub fn throttled(action: &'static str, which: Which) -> Self {
-        Self::refused(
-            action,
-            which,
-            503,
-            "RequestLimitExceeded",
-            "Request limit exceeded.",
-        )
+        Self::new(action, which, What::TOO_MANY)
     }
 
     /// A refusal.

@@ -16,6 +16,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use tokio::sync::{RwLock, RwLockWriteGuard};
 
+use super::buckets::Buckets;
 use super::call::Call;
 use super::fault::{Faults, What};
 use super::instance::Instance;
@@ -38,6 +39,7 @@ pub(super) struct Front {
     ec2: aws_sdk_ec2::Client,
     calls: Mutex<Vec<Call>>,
     faults: Mutex<Faults>,
+    buckets: Mutex<Option<Buckets>>,
     consoles: Mutex<Option<Arc<Consoles>>>,
     /// `None` once tokens are ignored. Locked over a launch: of two at once, one is the second.
     tokens: tokio::sync::Mutex<Option<Tokens>>,
@@ -67,6 +69,7 @@ impl Front {
             ec2,
             calls: Mutex::default(),
             faults: Mutex::default(),
+            buckets: Mutex::default(),
             consoles: Mutex::default(),
             tokens: tokio::sync::Mutex::new(Some(Tokens::default())),
             launches: RwLock::new(()),
@@ -89,6 +92,16 @@ impl Front {
     /// The faults from now on.
     pub(super) fn faults(&self) -> MutexGuard<'_, Faults> {
         locked(&self.faults)
+    }
+
+    /// From now on, calls are rationed as EC2 does it, out of full buckets.
+    pub(super) fn ration(&self) {
+        *locked(&self.buckets) = Some(Buckets::new());
+    }
+
+    /// How many calls were too many since then.
+    pub(super) fn refused(&self) -> usize {
+        locked(&self.buckets).as_ref().map_or(0, Buckets::refused)
     }
 
     /// From now on, consoles are those of machines.
@@ -210,7 +223,14 @@ async fn answer(
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
     let call = Call::parse(&body);
-    let what = front.faults().of(&call);
+    let goes = match locked(&front.buckets).as_mut() {
+        Some(buckets) => buckets.take(&call.action, call.at),
+        None => true,
+    };
+    let what = match goes {
+        true => front.faults().of(&call),
+        false => Some(What::TOO_MANY),
+    };
     locked(&front.calls).push(call.clone());
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     parts.uri = match format!("{}{path}", front.moto).parse() {

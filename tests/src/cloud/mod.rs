@@ -3,6 +3,7 @@
 
 mod ami;
 mod archive;
+mod buckets;
 mod call;
 mod disk;
 mod fault;

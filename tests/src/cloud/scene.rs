@@ -137,6 +137,16 @@ impl Cloud {
         self.front.faults().clear();
     }
 
+    /// From now on, calls are rationed as EC2 does it: a bucket of tokens for each kind, full at first.
+    pub fn ration(&self) {
+        self.front.ration();
+    }
+
+    /// How many calls were refused as too many since [`Cloud::ration`].
+    pub fn throttled(&self) -> usize {
+        self.front.refused()
+    }
+
     /// From now on, a client token is worth nothing: the same one launches again. Only what looks for its machines before it
     /// launches finds them.
     pub fn ignore_tokens(&self) {

@@ -194,6 +194,12 @@ pub(super) fn every_kind(first: &Recorded) -> Vec<Event> {
             to: None,
             only: true,
         },
+        Event::SpecAmended {
+            field: "ec2.admin_cidr".to_owned(),
+            before: serde_json::json!(["203.0.113.7/32"]),
+            value: serde_json::json!(["198.51.100.9/32"]),
+            steps: vec!["security-groups".into()],
+        },
         Event::RunInterrupted { reason: bare },
         Event::RunFailed {
             step: Some(step),
@@ -228,6 +234,7 @@ pub(super) const fn kinds(event: &Event) -> usize {
         | Event::RunInterrupted { .. }
         | Event::RunFailed { .. }
         | Event::RunSucceeded
-        | Event::RunPartial { .. } => 16,
+        | Event::SpecAmended { .. }
+        | Event::RunPartial { .. } => 17,
     }
 }

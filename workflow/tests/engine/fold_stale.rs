@@ -1,6 +1,7 @@
 //! The fold: outcomes that do not count any more, effects in doubt, ends that say so, catalogues that change.
 
 use mesosflow_workflow::{Event, Phase, RunState, Status};
+use serde_json::json;
 
 use crate::fold::{abc, fold, statuses};
 use crate::story::{Story, output_of};
@@ -137,6 +138,38 @@ fn a_change_of_the_catalogue_keeps_what_is_known_and_asks_for_what_is_new() {
     assert_eq!(state.tool_version, "0.2.0");
     assert!(story.clone().ends_well().fold().is_err(), "`n` has not run");
     fold(&story.runs(&["n"]).ends_well());
+}
+
+#[test]
+fn a_value_that_is_given_anew_is_in_the_spec_and_opens_those_steps_alone() {
+    let amended = |field: &str| Event::SpecAmended {
+        field: field.into(),
+        before: json!(["a"]),
+        value: json!(["b"]),
+        steps: vec!["b".into(), "unknown".into()],
+    };
+    let story = abc().but(|first| {
+        if let Event::RunStarted { spec, .. } = &mut first.event {
+            *spec = json!({"in": {"from": ["a"], "other": 1}});
+        }
+    });
+    let story = story.runs(&["a", "b", "c"]).ends_well();
+    let state = fold(&story.clone().adopted().then(amended("in.from")));
+    assert_eq!(state.spec, json!({"in": {"from": ["b"], "other": 1}}));
+    assert_eq!(statuses(&state), ["succeeded", "stale", "succeeded"]);
+    let reason = state.steps[1].reason();
+    assert_eq!(reason, Some("in.from was given anew"));
+    // Those who destroy it need not take it over first.
+    assert_eq!(
+        fold(&story.clone().then(amended("in.from"))).phase,
+        Phase::Succeeded
+    );
+    for missing in ["in.where", "from", "in.from.to", ""] {
+        assert!(story.clone().then(amended(missing)).fold().is_err(), "{missing}");
+    }
+    let story = story.adopted().then(amended("in.from"));
+    assert!(story.clone().ends_well().fold().is_err(), "`b` is open");
+    fold(&story.runs(&["b"]).ends_well());
 }
 
 #[test]

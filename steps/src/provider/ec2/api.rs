@@ -8,25 +8,33 @@ use aws_sdk_ec2::config::http::HttpResponse;
 use aws_sdk_ec2::config::retry::RetryConfig;
 use aws_sdk_ec2::config::timeout::TimeoutConfig;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
-use mesosflow_workflow::ErrorClass;
+use mesosflow_workflow::{ErrorClass, Retry};
 
 use super::failure::{Effect, Failure, Stage};
+use super::pace::{Kind, Pace};
 use crate::cluster::{ClusterSpec, Ec2Spec};
 use crate::provider::{Answer, ProviderError};
 
-/// Tries of a call that only reads, made by the SDK itself. What has an effect is tried again by the executor, which looks
-/// before it does.
-const READ_TRIES: u32 = 4;
+/// Tries of a call that only looks, where no answer came or the API broke. What has an effect is tried again by the executor,
+/// which looks before it does.
+const LOOK: Retry = Retry {
+    attempts: 4,
+    initial: Duration::from_secs(1),
+    ceiling: Duration::from_secs(8),
+};
+/// How often any call is tried that EC2 refuses as one too many: nothing has happened then. With the waits of [`super::pace`]
+/// that is about two minutes.
+const THROTTLED_TRIES: u32 = 12;
 /// How long a connection may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// The region of an endpoint of one's own, where none is named: a stand-in for AWS does not care.
 const ENDPOINT_REGION: &str = "us-east-1";
 
-/// Clients of one region.
-#[derive(Debug, Clone)]
+/// The client of one region, and the pace of its calls.
+#[derive(Debug)]
 pub(super) struct Api {
-    reads: Client,
-    writes: Client,
+    client: Client,
+    pace: Pace,
     region: String,
 }
 
@@ -51,13 +59,11 @@ impl Api {
                 });
             }
         }
-        let client = |retry| {
-            let config = aws_sdk_ec2::config::Builder::from(&config).retry_config(retry);
-            Client::from_conf(config.build())
-        };
+        // What is tried again is so here: the SDK's own tries would not keep the pace.
+        let config = aws_sdk_ec2::config::Builder::from(&config).retry_config(RetryConfig::disabled());
         Ok(Self {
-            reads: client(RetryConfig::standard().with_max_attempts(READ_TRIES)),
-            writes: client(RetryConfig::disabled()),
+            client: Client::from_conf(config.build()),
+            pace: Pace::default(),
             region,
         })
     }
@@ -67,43 +73,87 @@ impl Api {
         &self.region
     }
 
-    /// For calls that only look.
+    /// For calls that only look: [`Api::read`] awaits them.
     pub(super) const fn reads(&self) -> &Client {
-        &self.reads
+        &self.client
     }
 
-    /// For calls that change something: never repeated by themselves.
+    /// For calls that change something: [`Api::write`] awaits them.
     pub(super) const fn writes(&self) -> &Client {
-        &self.writes
+        &self.client
     }
 
-    /// Awaits a call that only looks.
-    pub(super) async fn read<T, E>(
+    /// Makes a call that only looks, as often as it takes.
+    pub(super) async fn read<T, E, F>(
         &self,
         operation: &'static str,
-        call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        call: impl Fn() -> F,
     ) -> Result<T, Failure>
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     {
-        self.outcome(operation, Effect::Read, call.await)
+        let mut delays = LOOK.delays();
+        loop {
+            let failure = match self.paced(operation, Effect::Read, &call).await {
+                Err(failure) if failure.may_pass_at_once() => failure,
+                outcome => return outcome,
+            };
+            let Some(delay) = delays.next() else {
+                return Err(failure);
+            };
+            tracing::debug!(operation, %failure, "looks again");
+            tokio::time::sleep(delay).await;
+        }
     }
 
-    /// Awaits a call that changes something.
-    pub(super) async fn write<T, E>(
+    /// Makes a call that changes something: once, but for tries that EC2 refused as too many.
+    pub(super) async fn write<T, E, F>(
         &self,
         operation: &'static str,
-        call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        call: impl Fn() -> F,
     ) -> Result<T, Failure>
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     {
-        let result = self.outcome(operation, Effect::Write, call.await);
+        let result = self.paced(operation, Effect::Write, &call).await;
         match &result {
             Ok(_) => tracing::info!(operation, region = self.region, "called"),
             Err(failure) => tracing::info!(operation, region = self.region, %failure, "call failed"),
         }
         result
+    }
+
+    /// Makes a call when its turn has come, and again when EC2 refused it as one too many.
+    async fn paced<T, E, F>(
+        &self,
+        operation: &'static str,
+        effect: Effect,
+        call: &impl Fn() -> F,
+    ) -> Result<T, Failure>
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    {
+        let kind = Kind::of(operation);
+        let mut tries = 1;
+        loop {
+            let permit = self.pace.permit(kind).await;
+            let outcome = self.outcome(operation, effect, call().await);
+            match &outcome {
+                Err(failure) if failure.is_throttled() => permit.refused(),
+                _ => {
+                    permit.taken();
+                    return outcome;
+                }
+            }
+            if tries == THROTTLED_TRIES {
+                return outcome;
+            }
+            tracing::info!(operation, region = self.region, tries, "throttled");
+            tries += 1;
+        }
     }
 
     /// A failed call, classified.

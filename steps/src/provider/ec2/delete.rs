@@ -1,119 +1,171 @@
 //! Deleting: each kind of resource in its own way, repeatable, and waited for until it is seen gone.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use mesosflow_workflow::{ErrorClass, Resource};
 use tokio::time::Instant;
 
 use super::api::Api;
+use super::crowd::Crowd;
 use super::failure::Failure;
 use super::groups::{GROUP, RULE};
-use super::instances::{INSTANCE, SPOT_REQUEST, Sight, VOLUME, by_id};
+use super::instances::{INSTANCE, SPOT_REQUEST, Seen, Sight, VOLUME, by_id};
 use super::tags::filter;
+use super::volumes::Volumes;
 use crate::provider::{Answer, ProviderError};
 
 /// How long a machine may take to end. A hung shutdown is forced by EC2 after a few minutes.
 const END_LIMIT: Duration = Duration::from_secs(600);
 /// How long EC2 may hold on to what a machine used after it is gone.
-const RELEASE_LIMIT: Duration = Duration::from_secs(300);
+pub(super) const RELEASE_LIMIT: Duration = Duration::from_secs(300);
 /// Between two looks: the first comes at once, since an answer may be there already.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// Instances that one call ends at most (EC2 itself takes up to 1000).
-const BATCH: usize = 100;
+/// How long a machine that was asked to end is left alone before it is asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(120);
 
-/// Asks for the end of everything at once: machines in batches, and no group holds another by its rules any more.
-pub(super) async fn release(api: &Api, resources: &[Resource]) -> Result<(), ProviderError> {
-    let of_kind = |kind: &str| -> Vec<&str> {
-        let all = resources.iter().filter(|resource| resource.kind == kind);
-        all.map(|resource| resource.id.as_str()).collect()
-    };
-    for request in of_kind(SPOT_REQUEST) {
-        cancel(api, request).await?;
-    }
-    for batch in of_kind(INSTANCE).chunks(BATCH) {
-        let ids = batch.iter().map(|id| (*id).to_owned()).collect();
-        let call = api.writes().terminate_instances().set_instance_ids(Some(ids));
-        match api.write("TerminateInstances", call.send()).await {
-            Ok(_) => {}
-            // One of them is gone already, and so nothing was done: each is ended by itself.
-            Err(failure) if failure.is_not_found() => {}
-            Err(failure) => return Err(failure.into()),
+/// What has been asked to end, and what is seen of it.
+#[derive(Debug)]
+pub(super) struct Ends {
+    machines: Crowd,
+    requests: Crowd,
+    volumes: Volumes,
+    /// When each was asked to end, and was not refused.
+    asked: Mutex<HashMap<String, Instant>>,
+}
+
+impl Default for Ends {
+    fn default() -> Self {
+        Self {
+            machines: Crowd::new(Duration::ZERO),
+            requests: Crowd::new(Duration::ZERO),
+            volumes: Volumes::default(),
+            asked: Mutex::default(),
         }
     }
-    Ok(())
 }
 
-/// Deletes one thing and sees it gone.
-pub(super) async fn delete(api: &Api, sight: &Sight, resource: &Resource) -> Result<(), ProviderError> {
-    match resource.kind.as_str() {
-        INSTANCE => end_instance(api, sight, &resource.id).await,
-        VOLUME => delete_volume(api, &resource.id).await,
-        SPOT_REQUEST => cancel(api, &resource.id).await,
-        RULE => revoke(api, &resource.id).await,
-        GROUP => delete_group(api, &resource.id).await,
-        other => Err(ProviderError {
-            doing: format!("{} cannot be deleted", resource.name),
-            class: ErrorClass::Permanent,
-            hint: None,
-            source: Answer(format!("{other} is no kind of resource that this provider makes")),
-        }),
-    }
-}
-
-async fn end_instance(api: &Api, sight: &Sight, id: &str) -> Result<(), ProviderError> {
-    let give_up = Instant::now() + END_LIMIT;
-    let mut asked = false;
-    loop {
-        let all = sight.look(api).await?;
-        let shown = match all.iter().find(|seen| seen.id() == id) {
-            Some(seen) => Some(seen.clone()),
-            None => by_id(api, id).await?,
+impl Ends {
+    /// Asks for the end of everything at once: spot requests, which would still bring machines, and machines. What EC2 refuses
+    /// to end is told when it is deleted by itself.
+    pub(super) async fn release(&self, api: &Api, resources: &[Resource]) -> Result<(), ProviderError> {
+        let of_kind = |kind: &str| -> Vec<String> {
+            let all = resources.iter().filter(|resource| resource.kind == kind);
+            all.map(|resource| resource.id.clone()).collect()
         };
-        let Some(seen) = shown.filter(|seen| !seen.is_gone()) else {
-            return Ok(());
+        self.cancel(api, &of_kind(SPOT_REQUEST)).await?;
+        self.end(api, &of_kind(INSTANCE)).await?;
+        Ok(())
+    }
+
+    /// Deletes one thing and sees it gone.
+    pub(super) async fn delete(
+        &self,
+        api: &Api,
+        sight: &Sight,
+        resource: &Resource,
+    ) -> Result<(), ProviderError> {
+        match resource.kind.as_str() {
+            INSTANCE => self.end_instance(api, sight, &resource.id).await,
+            VOLUME => self.volumes.delete(api, &resource.id).await,
+            SPOT_REQUEST => Ok(self.cancel(api, std::slice::from_ref(&resource.id)).await?),
+            RULE => revoke(api, &resource.id).await,
+            GROUP => delete_group(api, &resource.id).await,
+            other => Err(ProviderError {
+                doing: format!("{} cannot be deleted", resource.name),
+                class: ErrorClass::Permanent,
+                hint: None,
+                source: Answer(format!("{other} is no kind of resource that this provider makes")),
+            }),
+        }
+    }
+
+    /// Those that have not been asked to end of late.
+    fn due(&self, ids: &[String]) -> Vec<String> {
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = |id: &&String| asked.get(*id).is_none_or(|at| at.elapsed() >= ASK_AGAIN);
+        ids.iter().filter(is_due).cloned().collect()
+    }
+
+    fn asked(&self, ids: Vec<String>, refused: &[(String, Failure)]) {
+        let taken = ids
+            .into_iter()
+            .filter(|id| !refused.iter().any(|(other, _)| other == id));
+        let now = Instant::now();
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.extend(taken.map(|id| (id, now)));
+    }
+
+    /// Asks machines to end; those that may not, or are not there.
+    async fn end(&self, api: &Api, ids: &[String]) -> Result<Vec<(String, Failure)>, Failure> {
+        let ids = self.due(ids);
+        let call = async |batch: Vec<String>| {
+            let call = api.writes().terminate_instances().set_instance_ids(Some(batch));
+            api.write("TerminateInstances", || call.clone().send())
+                .await
+                .map(drop)
         };
-        if seen.is_alive() && !asked {
-            let call = api.writes().terminate_instances().instance_ids(id);
-            match api.write("TerminateInstances", call.send()).await {
-                Ok(_) => asked = true,
-                Err(failure) if failure.is_not_found() => {}
-                Err(failure) => return Err(failure.into()),
+        let refused = self.machines.ask(&ids, call).await?;
+        self.asked(ids, &refused);
+        Ok(refused)
+    }
+
+    /// Takes spot requests back.
+    async fn cancel(&self, api: &Api, ids: &[String]) -> Result<(), Failure> {
+        let ids = self.due(ids);
+        let call = async |batch: Vec<String>| {
+            let call = api.writes().cancel_spot_instance_requests();
+            let call = call.set_spot_instance_request_ids(Some(batch));
+            api.write("CancelSpotInstanceRequests", || call.clone().send())
+                .await
+                .map(drop)
+        };
+        let refused = self.requests.ask(&ids, call).await?;
+        self.asked(ids, &refused);
+        let failed = refused.into_iter().find(|(_, failure)| !failure.is_not_found());
+        failed.map_or(Ok(()), |(_, failure)| Err(failure))
+    }
+
+    async fn end_instance(&self, api: &Api, sight: &Sight, id: &str) -> Result<(), ProviderError> {
+        let give_up = Instant::now() + END_LIMIT;
+        let one = [id.to_owned()];
+        loop {
+            let all = sight.look(api).await?;
+            let shown = match all.iter().find(|seen| seen.id() == id) {
+                Some(seen) => Some(seen.clone()),
+                None => by_id(api, id).await?,
+            };
+            let Some(seen) = shown.filter(|seen| !seen.is_gone()) else {
+                return Ok(());
+            };
+            if seen.is_alive() && !self.due(&one).is_empty() {
+                match self.end(api, &one).await?.pop() {
+                    // What a stand-in for AWS ends, it ends at once.
+                    None => continue,
+                    Some((_, failure)) if failure.is_not_found() => {}
+                    Some((_, failure)) => return Err(protected(&seen, &failure)),
+                }
             }
-            // What a stand-in for AWS ends, it ends at once.
-            continue;
+            pause(give_up, || {
+                format!("{} ({id}) does not end: {}", seen.name(), seen.reason())
+            })
+            .await?;
         }
-        pause(give_up, || {
-            format!("{} ({id}) does not end: {}", seen.name(), seen.reason())
-        })
-        .await?;
     }
 }
 
-async fn delete_volume(api: &Api, id: &str) -> Result<(), ProviderError> {
-    let give_up = Instant::now() + RELEASE_LIMIT;
-    loop {
-        let call = api.writes().delete_volume().volume_id(id);
-        match api.write("DeleteVolume", call.send()).await {
-            Ok(_) => return Ok(()),
-            Err(failure) if failure.is_not_found() => return Ok(()),
-            // It goes with its machine, or is let go of.
-            Err(failure) if failure.is(&["VolumeInUse", "IncorrectState"]) => {
-                pause(give_up, || format!("volume {id} is still in use: {failure}")).await?;
-            }
-            Err(failure) => return Err(failure.into()),
-        }
-    }
-}
-
-async fn cancel(api: &Api, id: &str) -> Result<(), ProviderError> {
-    let call = api
-        .writes()
-        .cancel_spot_instance_requests()
-        .spot_instance_request_ids(id);
-    match api.write("CancelSpotInstanceRequests", call.send()).await {
-        Ok(_) => Ok(()),
-        Err(failure) if failure.is_not_found() => Ok(()),
-        Err(failure) => Err(failure.into()),
+/// A machine that somebody has protected is theirs to let go of.
+fn protected(seen: &Seen, failure: &Failure) -> ProviderError {
+    let (name, id) = (seen.name(), seen.id());
+    ProviderError {
+        doing: format!("{name} ({id}) may not be terminated"),
+        class: ErrorClass::Operator,
+        hint: Some(format!(
+            "it is protected against that: `aws ec2 modify-instance-attribute --instance-id {id} \
+             --no-disable-api-termination` lets it go; then destroy again"
+        )),
+        source: Answer(failure.to_string()),
     }
 }
 
@@ -123,7 +175,10 @@ async fn revoke(api: &Api, id: &str) -> Result<(), ProviderError> {
         .reads()
         .describe_security_group_rules()
         .security_group_rule_ids(id);
-    let group = match api.read("DescribeSecurityGroupRules", call.send()).await {
+    let group = match api
+        .read("DescribeSecurityGroupRules", || call.clone().send())
+        .await
+    {
         Ok(found) => found
             .security_group_rules()
             .first()
@@ -137,7 +192,10 @@ async fn revoke(api: &Api, id: &str) -> Result<(), ProviderError> {
         .revoke_security_group_ingress()
         .group_id(group)
         .security_group_rule_ids(id);
-    match api.write("RevokeSecurityGroupIngress", call.send()).await {
+    match api
+        .write("RevokeSecurityGroupIngress", || call.clone().send())
+        .await
+    {
         Ok(_) => Ok(()),
         Err(failure) if failure.is_not_found() => Ok(()),
         Err(failure) => Err(failure.into()),
@@ -150,7 +208,7 @@ async fn delete_group(api: &Api, id: &str) -> Result<(), ProviderError> {
     let give_up = Instant::now() + RELEASE_LIMIT;
     loop {
         let call = api.writes().delete_security_group().group_id(id);
-        match api.write("DeleteSecurityGroup", call.send()).await {
+        match api.write("DeleteSecurityGroup", || call.clone().send()).await {
             Ok(_) => return Ok(()),
             Err(failure) if failure.is_not_found() => return Ok(()),
             Err(failure) if failure.is(&["DependencyViolation", "InvalidGroup.InUse"]) => {
@@ -175,14 +233,11 @@ async fn delete_group(api: &Api, id: &str) -> Result<(), ProviderError> {
 
 /// Takes the group out of the rules of every group of mesosflow's; who else lets it in.
 async fn forget(api: &Api, id: &str) -> Result<Vec<String>, ProviderError> {
-    let pages = api
+    let call = api
         .reads()
         .describe_security_groups()
-        .filters(filter("ip-permission.group-id", &[id]))
-        .into_paginator()
-        .items()
-        .send()
-        .try_collect();
+        .filters(filter("ip-permission.group-id", &[id]));
+    let pages = || call.clone().into_paginator().items().send().try_collect();
     let groups: Vec<aws_sdk_ec2::types::SecurityGroup> = api.read("DescribeSecurityGroups", pages).await?;
     let mut others = Vec::new();
     for group in groups {
@@ -213,7 +268,10 @@ async fn forget(api: &Api, id: &str) -> Result<Vec<String>, ProviderError> {
             .revoke_security_group_ingress()
             .group_id(group_id)
             .set_ip_permissions(Some(naming.collect()));
-        match api.write("RevokeSecurityGroupIngress", call.send()).await {
+        match api
+            .write("RevokeSecurityGroupIngress", || call.clone().send())
+            .await
+        {
             Ok(_) => {}
             Err(failure) if failure.is_not_found() => {}
             Err(failure) => return Err(failure.into()),
@@ -223,7 +281,7 @@ async fn forget(api: &Api, id: &str) -> Result<Vec<String>, ProviderError> {
 }
 
 /// Waits for the next look, or says what was waited for in vain.
-async fn pause(give_up: Instant, what: impl Fn() -> String) -> Result<(), ProviderError> {
+pub(super) async fn pause(give_up: Instant, what: impl Fn() -> String) -> Result<(), ProviderError> {
     if Instant::now() >= give_up {
         return Err(ProviderError {
             doing: "EC2 takes too long".into(),
@@ -236,40 +294,13 @@ async fn pause(give_up: Instant, what: impl Fn() -> String) -> Result<(), Provid
     Ok(())
 }
 
-/// Volumes that carry these tags and exist.
-pub(super) async fn volumes(
-    api: &Api,
-    tag: aws_sdk_ec2::types::Filter,
-) -> Result<Vec<aws_sdk_ec2::types::Volume>, Failure> {
-    let pages = api
-        .reads()
-        .describe_volumes()
-        .filters(tag)
-        .into_paginator()
-        .items()
-        .send()
-        .try_collect();
-    let mut found: Vec<aws_sdk_ec2::types::Volume> = api.read("DescribeVolumes", pages).await?;
-    found.retain(|volume| {
-        let state = volume.state().map_or("", |state| state.as_str());
-        !matches!(state, "deleting" | "deleted")
-    });
-    Ok(found)
-}
-
 /// Spot requests that carry these tags and can still bring, or have brought, a machine.
 pub(super) async fn spot_requests(
     api: &Api,
     tag: aws_sdk_ec2::types::Filter,
 ) -> Result<Vec<aws_sdk_ec2::types::SpotInstanceRequest>, Failure> {
-    let pages = api
-        .reads()
-        .describe_spot_instance_requests()
-        .filters(tag)
-        .into_paginator()
-        .items()
-        .send()
-        .try_collect();
+    let call = api.reads().describe_spot_instance_requests().filters(tag);
+    let pages = || call.clone().into_paginator().items().send().try_collect();
     let mut found: Vec<aws_sdk_ec2::types::SpotInstanceRequest> =
         api.read("DescribeSpotInstanceRequests", pages).await?;
     found.retain(|request| {

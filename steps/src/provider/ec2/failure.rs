@@ -51,8 +51,8 @@ pub(super) struct Failure {
     pub(super) request_id: Option<String>,
 }
 
-/// Refusals that pass by themselves: too many calls, or the API itself is in trouble (EC2 API reference, "Error codes").
-const PASSING: &[&str] = &[
+/// Too many calls: nothing was done, and nothing will be before there are fewer (EC2 API reference, "Error codes").
+const THROTTLED: &[&str] = &[
     "RequestLimitExceeded",
     "Throttling",
     "ThrottlingException",
@@ -61,11 +61,11 @@ const PASSING: &[&str] = &[
     "TooManyRequestsException",
     "SlowDown",
     "BandwidthLimitExceeded",
-    "Unavailable",
-    "ServiceUnavailable",
-    "ConcurrentTagAccess",
     "EC2ThrottledException",
 ];
+
+/// Refusals that pass by themselves: the API itself is in trouble, or somebody was at it at the same time (the same reference).
+const PASSING: &[&str] = &["Unavailable", "ServiceUnavailable", "ConcurrentTagAccess"];
 
 /// What was made a moment ago may not be known everywhere yet ("eventual consistency" in the same reference).
 const NOT_KNOWN_YET: &[&str] = &[
@@ -179,9 +179,33 @@ impl Failure {
         codes.contains(&self.code.as_str())
     }
 
+    /// Whether it was one call too many.
+    pub(super) fn is_throttled(&self) -> bool {
+        self.is(THROTTLED) || self.stage == Stage::Refused(429)
+    }
+
+    /// Whether a call that only looks may be tried again in a moment: no answer came, or the API broke.
+    pub(super) fn may_pass_at_once(&self) -> bool {
+        match self.stage {
+            Stage::NoAnswer | Stage::Refused(500..) => !self.is_throttled() && !self.is(CAPACITY),
+            Stage::Refused(_) => self.is(PASSING),
+            Stage::NoCredentials | Stage::NotSent => false,
+        }
+    }
+
     /// Whether the API says that there is no such thing.
     pub(super) fn is_not_found(&self) -> bool {
         self.code.ends_with(".NotFound")
+    }
+
+    /// Whether one of the things that a call names was refused, and another call may do the rest.
+    pub(super) fn is_about_one(&self) -> bool {
+        self.is_not_found()
+            || self.is(&[
+                "OperationNotPermitted",
+                "IncorrectInstanceState",
+                "IncorrectState",
+            ])
     }
 
     /// What the executor may do about it.
@@ -190,6 +214,7 @@ impl Failure {
             Stage::NoCredentials => ErrorClass::Operator,
             Stage::NotSent => ErrorClass::Permanent,
             Stage::NoAnswer => self.unanswered(),
+            Stage::Refused(_) if self.is_throttled() => ErrorClass::Transient,
             Stage::Refused(_) if self.is(PASSING) || self.is(NOT_KNOWN_YET) || self.is(CAPACITY) => {
                 ErrorClass::Transient
             }
@@ -198,7 +223,6 @@ impl Failure {
             }
             // The API broke in the middle: like no answer.
             Stage::Refused(500..) => self.unanswered(),
-            Stage::Refused(429) => ErrorClass::Transient,
             Stage::Refused(_) => ErrorClass::Permanent,
         }
     }

@@ -47,15 +47,12 @@ pub(super) async fn look(api: &Api, spec: &ClusterSpec, owner: &Owner) -> Result
 
 async fn look_in(api: &Api, owner: &Owner, network: Network) -> Result<Found, ProviderError> {
     let names = ROLES.map(|role| name(&owner.cluster, role));
-    let pages = api
+    let call = api
         .reads()
         .describe_security_groups()
         .filters(filter("vpc-id", &[&network.vpc]))
-        .filters(filter("group-name", &names.each_ref().map(String::as_str)))
-        .into_paginator()
-        .items()
-        .send()
-        .try_collect();
+        .filters(filter("group-name", &names.each_ref().map(String::as_str)));
+    let pages = || call.clone().into_paginator().items().send().try_collect();
     let mut groups: Vec<SecurityGroup> = api.read("DescribeSecurityGroups", pages).await?;
     let mut by_role = BTreeMap::new();
     for (role, name) in ROLES.iter().zip(&names) {
@@ -167,7 +164,7 @@ pub(super) async fn make(
             .description(format!("mesosflow cluster {}: {role}", owner.cluster))
             .vpc_id(&found.network.vpc)
             .tag_specifications(tags.on(ResourceType::SecurityGroup));
-        match api.write("CreateSecurityGroup", call.send()).await {
+        match api.write("CreateSecurityGroup", || call.clone().send()).await {
             Ok(created) => made.push(Resource {
                 kind: GROUP.into(),
                 id: created.group_id.unwrap_or_default(),
@@ -206,7 +203,10 @@ pub(super) async fn complete(
             .group_id(group)
             .ip_permissions(rule.permission(REASON))
             .tag_specifications(tags.on(ResourceType::SecurityGroupRule));
-        match api.write("AuthorizeSecurityGroupIngress", call.send()).await {
+        match api
+            .write("AuthorizeSecurityGroupIngress", || call.clone().send())
+            .await
+        {
             Ok(added) if foreign.contains(&role) => {
                 let ids = added
                     .security_group_rules()
@@ -226,19 +226,66 @@ pub(super) async fn complete(
     Ok(())
 }
 
+/// Rules for addresses that the run once added to these groups and that are not wanted any more, by their group. What somebody
+/// else has added carries no tag of the run's.
+pub(super) async fn obsolete(
+    api: &Api,
+    spec: &ClusterSpec,
+    owner: &Owner,
+    found: &Found,
+    occupied: &[Role],
+) -> Result<BTreeMap<String, Vec<String>>, Failure> {
+    let ids = found.ids();
+    let mut obsolete: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for tagged in tagged_rules(api, tags::of_run(owner.run)).await? {
+        let is_its = |(_, group): &(&Role, &SecurityGroup)| group.group_id() == tagged.group_id();
+        let Some((role, _)) = found.by_role.iter().find(is_its) else {
+            continue;
+        };
+        let wanted = rules::wanted(*role, &ids, &spec.ec2.admin_cidr);
+        let is_wanted = rules::of_addresses(&tagged).is_none_or(|rule| wanted.contains(&rule));
+        if let (false, false, Some(group), Some(id)) = (
+            is_wanted,
+            occupied.contains(role),
+            tagged.group_id(),
+            tagged.security_group_rule_id(),
+        ) {
+            obsolete.entry(group.to_owned()).or_default().push(id.to_owned());
+        }
+    }
+    Ok(obsolete)
+}
+
+/// Takes away what is [`obsolete`].
+pub(super) async fn shut(
+    api: &Api,
+    spec: &ClusterSpec,
+    owner: &Owner,
+    found: &Found,
+    occupied: &[Role],
+) -> Result<(), ProviderError> {
+    for (group, rules) in obsolete(api, spec, owner, found, occupied).await? {
+        let call = api.writes().revoke_security_group_ingress().group_id(group);
+        let call = call.set_security_group_rule_ids(Some(rules));
+        match api
+            .write("RevokeSecurityGroupIngress", || call.clone().send())
+            .await
+        {
+            Ok(_) => {}
+            Err(failure) if failure.is_not_found() => {}
+            Err(failure) => return Err(failure.into()),
+        }
+    }
+    Ok(())
+}
+
 /// A rule with its tags, as a look by tags shows it.
 pub(super) async fn tagged_rules(
     api: &Api,
     tag: aws_sdk_ec2::types::Filter,
 ) -> Result<Vec<aws_sdk_ec2::types::SecurityGroupRule>, Failure> {
-    let pages = api
-        .reads()
-        .describe_security_group_rules()
-        .filters(tag)
-        .into_paginator()
-        .items()
-        .send()
-        .try_collect();
+    let call = api.reads().describe_security_group_rules().filters(tag);
+    let pages = || call.clone().into_paginator().items().send().try_collect();
     api.read("DescribeSecurityGroupRules", pages).await
 }
 
@@ -247,13 +294,7 @@ pub(super) async fn tagged_groups(
     api: &Api,
     tag: aws_sdk_ec2::types::Filter,
 ) -> Result<Vec<SecurityGroup>, Failure> {
-    let pages = api
-        .reads()
-        .describe_security_groups()
-        .filters(tag)
-        .into_paginator()
-        .items()
-        .send()
-        .try_collect();
+    let call = api.reads().describe_security_groups().filters(tag);
+    let pages = || call.clone().into_paginator().items().send().try_collect();
     api.read("DescribeSecurityGroups", pages).await
 }

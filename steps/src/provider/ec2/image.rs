@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_ec2::types::{EphemeralNvmeSupport, Image as Ami, ImageState, InstanceType, InstanceTypeInfo};
+use aws_sdk_ec2::types::{
+    EbsEncryptionSupport, EphemeralNvmeSupport, Image as Ami, ImageState, InstanceType, InstanceTypeInfo,
+};
 
 use super::api::Api;
 use super::network::refused;
@@ -94,6 +96,9 @@ pub(super) async fn find(api: &Api, spec: &ClusterSpec) -> Result<Option<Image>,
         (ami, user)
     };
     usable(&ami, &types)?;
+    if spec.ec2.root_encrypted {
+        encryptable(&types)?;
+    }
     let root_device = ami.root_device_name().map(str::to_owned);
     let root_gb = ami
         .block_device_mappings()
@@ -120,14 +125,11 @@ async fn machine_types(
 ) -> Result<BTreeMap<Role, InstanceTypeInfo>, ProviderError> {
     let names = super::network::types(spec);
     let types = names.iter().map(|name| InstanceType::from(name.as_str()));
-    let pages = api
+    let call = api
         .reads()
         .describe_instance_types()
-        .set_instance_types(Some(types.collect()))
-        .into_paginator()
-        .items()
-        .send()
-        .try_collect();
+        .set_instance_types(Some(types.collect()));
+    let pages = || call.clone().into_paginator().items().send().try_collect();
     let infos = api.read("DescribeInstanceTypes", pages).await?;
     let mut found = BTreeMap::new();
     for role in spec.roles() {
@@ -162,6 +164,22 @@ fn machine_type(info: &InstanceTypeInfo) -> MachineType {
             Some(EphemeralNvmeSupport::Required | EphemeralNvmeSupport::Supported)
         ),
     }
+}
+
+/// Refuses types of machines whose disks cannot be encrypted: the first generations.
+fn encryptable(types: &BTreeMap<Role, InstanceTypeInfo>) -> Result<(), ProviderError> {
+    let cannot = types.iter().find(|(_, info)| {
+        let support = info.ebs_info().and_then(|ebs| ebs.encryption_support());
+        support == Some(&EbsEncryptionSupport::Unsupported)
+    });
+    cannot.map_or(Ok(()), |(role, info)| {
+        let name = info.instance_type().map_or("the type", |name| name.as_str());
+        Err(refused(
+            format!("the root disk of {name} ({role}) cannot be encrypted"),
+            "the type has no encrypted disks".into(),
+            "choose another type, or set `root_encrypted = false` under `[ec2]`",
+        ))
+    })
 }
 
 fn architectures(info: &InstanceTypeInfo) -> Vec<&str> {
@@ -211,7 +229,7 @@ async fn newest(api: &Api, system: System, architecture: &str) -> Result<Option<
         .filters(filter("name", &[&name_pattern(system, architecture)]))
         .filters(filter("architecture", &[architecture]))
         .filters(filter("state", &["available"]));
-    let found = api.read("DescribeImages", call.send()).await?;
+    let found = api.read("DescribeImages", || call.clone().send()).await?;
     let mut images = found.images().to_vec();
     images.sort_by_key(|ami| {
         let text = |part: Option<&str>| part.unwrap_or_default().to_owned();
@@ -222,7 +240,7 @@ async fn newest(api: &Api, system: System, architecture: &str) -> Result<Option<
 
 async fn named(api: &Api, id: &str) -> Result<Option<Ami>, ProviderError> {
     let call = api.reads().describe_images().image_ids(id);
-    match api.read("DescribeImages", call.send()).await {
+    match api.read("DescribeImages", || call.clone().send()).await {
         Ok(found) => Ok(found.images().first().cloned()),
         Err(failure) if failure.is_not_found() => Ok(None),
         Err(failure) => Err(failure.into()),

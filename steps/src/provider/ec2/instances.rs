@@ -1,15 +1,17 @@
 //! Instances as the API shows them: one look serves everybody who asks at the same time.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use aws_sdk_ec2::primitives::DateTime;
-use aws_sdk_ec2::types::{Instance as Ec2Instance, InstanceStateName, Tag};
+use aws_sdk_ec2::types::{Instance as Ec2Instance, InstanceStateName, Reservation, Tag};
 use mesosflow_workflow::{Driver, Resource};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::api::Api;
 use super::failure::Failure;
+use super::pace::Bucket;
 use super::tags;
 use crate::cluster::Instance;
 use crate::provider::{Machine, Slot};
@@ -114,6 +116,12 @@ impl Seen {
     /// When it was launched; its id orders what came at once.
     fn launched(&self) -> (Option<i128>, &str) {
         (self.found.launch_time().map(DateTime::as_nanos), self.id())
+    }
+
+    /// How long ago it was launched, by this machine's clock; none where that clock is behind.
+    pub(super) fn age(&self) -> Option<Duration> {
+        let launched = SystemTime::try_from(*self.found.launch_time()?).ok()?;
+        SystemTime::now().duration_since(launched).ok()
     }
 
     /// Whether it stands in that place of the run, in whichever generation.
@@ -244,10 +252,30 @@ pub(super) fn held<'s>(all: &'s [Seen], slot: &Slot) -> Held<'s> {
     }
 }
 
+/// Looks at all instances that may follow one another at once, and how many there may be a second in the long run: enough for
+/// a small cluster never to wait, and so few that a large one asks less than once for each machine that it launches.
+const LOOKS: (f64, f64) = (15.0, 1.0);
+
 /// The last look at all instances that carry mesosflow's tags.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Sight {
-    last: Mutex<Option<(Instant, Arc<Vec<Seen>>)>>,
+    last: Mutex<Last>,
+}
+
+#[derive(Debug)]
+struct Last {
+    rhythm: Bucket,
+    seen: Option<(Instant, Arc<Vec<Seen>>)>,
+}
+
+impl Default for Sight {
+    fn default() -> Self {
+        let (at_once, each_second) = LOOKS;
+        let rhythm = Bucket::new(at_once, each_second, Instant::now());
+        Self {
+            last: Mutex::new(Last { rhythm, seen: None }),
+        }
+    }
 }
 
 impl Sight {
@@ -256,21 +284,18 @@ impl Sight {
     pub(super) async fn look(&self, api: &Api) -> Result<Arc<Vec<Seen>>, Failure> {
         let asked = Instant::now();
         let mut last = self.last.lock().await;
-        if let Some((begun, all)) = &*last
+        if let Some((begun, all)) = &last.seen
             && *begun > asked
         {
             return Ok(all.clone());
         }
+        while let Err(wait) = last.rhythm.take(Instant::now()) {
+            tokio::time::sleep(wait).await;
+        }
         let begun = Instant::now();
-        let pages = api
-            .reads()
-            .describe_instances()
-            .filters(tags::of_any_run())
-            .into_paginator()
-            .items()
-            .send()
-            .try_collect();
-        let reservations = api.read("DescribeInstances", pages).await?;
+        let call = api.reads().describe_instances().filters(tags::of_any_run());
+        let pages = || call.clone().into_paginator().items().send().try_collect();
+        let reservations: Vec<Reservation> = api.read("DescribeInstances", pages).await?;
         let all: Arc<Vec<Seen>> = Arc::new(
             reservations
                 .into_iter()
@@ -278,15 +303,22 @@ impl Sight {
                 .map(Seen::new)
                 .collect(),
         );
-        *last = Some((begun, all.clone()));
+        last.seen = Some((begun, all.clone()));
         Ok(all)
+    }
+
+    /// An instance as the last look has shown it.
+    pub(super) async fn last(&self, id: &str) -> Option<Seen> {
+        let last = self.last.lock().await;
+        let (_, all) = last.seen.as_ref()?;
+        all.iter().find(|seen| seen.id() == id).cloned()
     }
 }
 
 /// One instance by its id, where a look by tags does not show it: they may not be known everywhere yet, or gone with it.
 pub(super) async fn by_id(api: &Api, id: &str) -> Result<Option<Seen>, Failure> {
     let call = api.reads().describe_instances().instance_ids(id);
-    match api.read("DescribeInstances", call.send()).await {
+    match api.read("DescribeInstances", || call.clone().send()).await {
         Ok(found) => Ok(found
             .reservations
             .unwrap_or_default()

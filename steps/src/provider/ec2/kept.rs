@@ -14,11 +14,10 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::api::Api;
-use super::delete;
 use super::failure::Failure;
 use super::instances::{Seen, VOLUME_DEVICE, by_id};
 use super::network::{self, refused};
-use super::tags;
+use super::{tags, volumes};
 use crate::provider::{Answer, ProviderError, Slot};
 
 /// How long a machine may be pending before a volume can be attached to it, and how long until it shows that one.
@@ -41,7 +40,7 @@ impl Shelf {
             return Ok(all.clone());
         }
         let begun = Instant::now();
-        let all = Arc::new(delete::volumes(api, tags::of_run(slot.owner.run)).await?);
+        let all = Arc::new(volumes::existing(api, tags::of_run(slot.owner.run)).await?);
         *last = Some((begun, all.clone()));
         Ok(all)
     }
@@ -147,7 +146,7 @@ pub(super) async fn attach(api: &Api, machine: Seen, volume: &str) -> Result<See
                 .instance_id(seen.id())
                 .volume_id(volume)
                 .device(VOLUME_DEVICE);
-            match api.write("AttachVolume", call.send()).await {
+            match api.write("AttachVolume", || call.clone().send()).await {
                 Ok(_) => {}
                 // Asked for before, by whoever was killed then; or another machine has it, and the next look says so.
                 Err(failure) if failure.is(&["VolumeInUse"]) => {}

@@ -85,7 +85,7 @@ pub(super) async fn launch(
         if spent.contains(&token.as_str()) {
             continue;
         }
-        let call = call(api, spec, launch, order, &token, user_data, kept);
+        let call = || call(api, spec, launch, order, &token, user_data, kept);
         let launched = match api.write("RunInstances", call).await {
             Ok(launched) => launched,
             Err(failure) if failure.is(&[TOKEN_SPENT]) => continue,
@@ -215,6 +215,8 @@ fn disks(spec: &Ec2Spec, order: &Order, has_volume: bool) -> Vec<BlockDeviceMapp
     if let Some(root) = &order.root_device {
         let disk = EbsBlockDevice::builder()
             .delete_on_termination(true)
+            .encrypted(spec.root_encrypted)
+            .set_kms_key_id(spec.kms_key.clone().filter(|_| spec.root_encrypted))
             .set_volume_size(order.root_gb.map(gigabytes));
         mappings.push(
             BlockDeviceMapping::builder()
@@ -228,7 +230,8 @@ fn disks(spec: &Ec2Spec, order: &Order, has_volume: bool) -> Vec<BlockDeviceMapp
             .delete_on_termination(false)
             .volume_size(gigabytes(order.volume_gb))
             .volume_type(VolumeType::from(spec.volume.kind.as_str()))
-            .encrypted(spec.volume.encrypted);
+            .encrypted(spec.volume.encrypted)
+            .set_kms_key_id(spec.kms_key.clone().filter(|_| spec.volume.encrypted));
         mappings.push(
             BlockDeviceMapping::builder()
                 .device_name(VOLUME_DEVICE)
@@ -325,6 +328,24 @@ mod tests {
             without
                 .iter()
                 .all(|mapping| mapping.device_name() != Some(VOLUME_DEVICE))
+        );
+        let encrypted = |mappings: &[BlockDeviceMapping]| {
+            let disks = mappings.iter().filter_map(|mapping| mapping.ebs());
+            let said = disks.map(|disk| {
+                (
+                    disk.encrypted() == Some(true),
+                    disk.kms_key_id().map(str::to_owned),
+                )
+            });
+            said.collect::<Vec<_>>()
+        };
+        assert_eq!(encrypted(&mappings), [(true, None), (true, None)]);
+        spec.kms_key = Some("alias/disks".into());
+        spec.root_encrypted = false;
+        let key = Some("alias/disks".to_owned());
+        assert_eq!(
+            encrypted(&disks(&spec, &order, false)),
+            [(false, None), (true, key)]
         );
     }
 }

@@ -10,6 +10,8 @@ pub mod rules;
 mod user_data;
 
 mod console;
+mod consoles;
+mod crowd;
 mod delete;
 mod frozen;
 mod groups;
@@ -18,10 +20,12 @@ mod instances;
 mod kept;
 mod launch;
 mod network;
+mod pace;
 #[cfg(test)]
 mod permissions;
 mod provider;
 mod tags;
+mod volumes;
 
 pub use api::settle;
 pub use frozen::settle_user_data;

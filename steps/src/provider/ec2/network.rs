@@ -21,7 +21,7 @@ pub(super) struct Network {
 /// The zone of a subnet; none where there is no such subnet any more, which the launch itself will say.
 pub(super) async fn zone_of(api: &Api, subnet: &str) -> Result<Option<String>, Failure> {
     let call = api.reads().describe_subnets().subnet_ids(subnet);
-    match api.read("DescribeSubnets", call.send()).await {
+    match api.read("DescribeSubnets", || call.clone().send()).await {
         Ok(found) => Ok(found
             .subnets()
             .first()
@@ -92,7 +92,7 @@ pub(super) fn types(spec: &ClusterSpec) -> Vec<String> {
 
 async fn named(api: &Api, ec2: &Ec2Spec, id: &str) -> Result<Network, ProviderError> {
     let call = api.reads().describe_subnets().subnet_ids(id);
-    let found = api.read("DescribeSubnets", call.send()).await?;
+    let found = api.read("DescribeSubnets", || call.clone().send()).await?;
     let subnet = found.subnets().first();
     let vpc = subnet.and_then(Subnet::vpc_id).unwrap_or_default().to_owned();
     let wrong = |what: String| {
@@ -120,7 +120,7 @@ async fn default_vpc(api: &Api) -> Result<String, ProviderError> {
         .reads()
         .describe_vpcs()
         .filters(filter("is-default", &["true"]));
-    let found = api.read("DescribeVpcs", call.send()).await?;
+    let found = api.read("DescribeVpcs", || call.clone().send()).await?;
     let vpc = found.vpcs().first().and_then(|vpc| vpc.vpc_id());
     vpc.map(str::to_owned).ok_or_else(|| {
         refused(
@@ -132,29 +132,20 @@ async fn default_vpc(api: &Api) -> Result<String, ProviderError> {
 }
 
 async fn subnets(api: &Api, vpc: &str) -> Result<Vec<Subnet>, Failure> {
-    let pages = api
-        .reads()
-        .describe_subnets()
-        .filters(filter("vpc-id", &[vpc]))
-        .into_paginator()
-        .items()
-        .send()
-        .try_collect();
+    let call = api.reads().describe_subnets().filters(filter("vpc-id", &[vpc]));
+    let pages = || call.clone().into_paginator().items().send().try_collect();
     api.read("DescribeSubnets", pages).await
 }
 
 /// The zones in which every one of the types is to be had.
 async fn zones_offering(api: &Api, types: &[String]) -> Result<BTreeSet<String>, Failure> {
     let names: Vec<_> = types.iter().map(String::as_str).collect();
-    let pages = api
+    let call = api
         .reads()
         .describe_instance_type_offerings()
         .location_type(LocationType::AvailabilityZone)
-        .filters(filter("instance-type", &names))
-        .into_paginator()
-        .items()
-        .send()
-        .try_collect();
+        .filters(filter("instance-type", &names));
+    let pages = || call.clone().into_paginator().items().send().try_collect();
     let offered = api.read("DescribeInstanceTypeOfferings", pages).await?;
     let mut zones: Option<BTreeSet<String>> = None;
     for name in names {
@@ -174,7 +165,9 @@ async fn zones_offering(api: &Api, types: &[String]) -> Result<BTreeSet<String>,
 /// The region's availability zones, without the Local and Wavelength Zones that the account has opted in to.
 async fn ordinary_zones(api: &Api) -> Result<BTreeSet<String>, Failure> {
     let call = api.reads().describe_availability_zones();
-    let found = api.read("DescribeAvailabilityZones", call.send()).await?;
+    let found = api
+        .read("DescribeAvailabilityZones", || call.clone().send())
+        .await?;
     let ordinary = found
         .availability_zones()
         .iter()

@@ -1,33 +1,30 @@
 //! The provider itself: each act of the trait, in terms of the rooms beside it.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use mesosflow_workflow::{Driver, ErrorClass, Resource, RunId};
-use tokio::sync::Mutex;
-use tokio::time::Instant;
 
 use super::api::Api;
+use super::consoles::Consoles;
+use super::crowd::Crowd;
+use super::delete::Ends;
 use super::failure::Failure;
 use super::groups::{self, GROUP, RULE};
 use super::instances::{Seen, Sight, VOLUME, by_id, held};
 use super::kept::Shelf;
 use super::network::refused;
 use super::user_data::UserData;
-use super::{console, delete, frozen, host_keys, image, kept, launch, tags};
+use super::{consoles, delete, frozen, host_keys, image, kept, launch, tags, volumes};
 use crate::cluster::{ClusterSpec, HostKeySource, Instance, ProviderKind, Role};
 use crate::provider::{
     Answer, Condition, Groups, HostKeys, Image, Launch, Machine, Outdated, Owner, Provider, ProviderError,
     Slot, Tagged,
 };
-use crate::remote::HostKey;
 
-/// How often a console is read that does not show a host key yet: cloud-init prints it once, and reading is rationed.
-const CONSOLE_EVERY: Duration = Duration::from_secs(5);
+/// How often machines are made to say who made them, all that were launched since at once.
+const SIGN_EVERY: Duration = Duration::from_secs(2);
 
 /// Instances of Amazon EC2.
 pub struct Ec2Provider {
@@ -36,9 +33,11 @@ pub struct Ec2Provider {
     /// The run's folder, where host keys are kept that were made here.
     folder: Option<PathBuf>,
     sight: Sight,
+    ends: Ends,
     shelf: Shelf,
-    /// What each machine's console showed last, and when that was.
-    consoles: Mutex<HashMap<String, (Vec<HostKey>, Instant)>>,
+    /// Machines that have yet to say who made them.
+    signing: Crowd,
+    consoles: Consoles,
 }
 
 impl Ec2Provider {
@@ -52,8 +51,10 @@ impl Ec2Provider {
             spec: spec.clone(),
             folder: folder.map(Path::to_owned),
             sight: Sight::default(),
+            ends: Ends::default(),
+            signing: Crowd::new(SIGN_EVERY),
             shelf: Shelf::default(),
-            consoles: Mutex::default(),
+            consoles: Consoles::default(),
         })
     }
 
@@ -90,16 +91,13 @@ impl Ec2Provider {
         let run = owner.run.to_string();
         let mut strangers = Vec::new();
         for filter in filters {
-            let pages = self
+            let call = self
                 .api
                 .reads()
                 .describe_instances()
                 .filters(alive.clone())
-                .filters(filter)
-                .into_paginator()
-                .items()
-                .send()
-                .try_collect();
+                .filters(filter);
+            let pages = || call.clone().into_paginator().items().send().try_collect();
             let found: Vec<aws_sdk_ec2::types::Reservation> =
                 self.api.read("DescribeInstances", pages).await?;
             let instances = found
@@ -167,7 +165,11 @@ impl Provider for Ec2Provider {
     async fn find_groups(&self, owner: &Owner) -> Result<Option<Groups>, ProviderError> {
         let found = groups::look(&self.api, &self.spec, owner).await?;
         let occupied = self.occupied(owner, &found).await?;
-        Ok(found.complete(&self.spec, &occupied))
+        // A door that is open and should not be is as good a reason to act as one that is shut.
+        let obsolete = groups::obsolete(&self.api, &self.spec, owner, &found, &occupied).await?;
+        Ok(found
+            .complete(&self.spec, &occupied)
+            .filter(|_| obsolete.is_empty()))
     }
 
     async fn ensure_groups(&self, owner: &Owner, made: &mut Vec<Resource>) -> Result<Groups, ProviderError> {
@@ -176,6 +178,7 @@ impl Provider for Ec2Provider {
         let found = found.again(&self.api, owner).await?;
         let occupied = self.occupied(owner, &found).await?;
         groups::complete(&self.api, &self.spec, owner, &found, &occupied, made).await?;
+        groups::shut(&self.api, &self.spec, owner, &found, &occupied).await?;
         let found = found.again(&self.api, owner).await?;
         found
             .complete(&self.spec, &occupied)
@@ -185,6 +188,18 @@ impl Provider for Ec2Provider {
                 hint: None,
                 source: Answer("EC2 does not show everything that was made a moment ago".into()),
             })
+    }
+
+    async fn readmit(&self, owner: &Owner, made: &mut Vec<Resource>) -> Result<(), ProviderError> {
+        // Nobody has begun to drive yet: a rule that named this driver would be a stranger's to the next one.
+        let owner = &Owner {
+            driver: None,
+            ..owner.clone()
+        };
+        let found = groups::look(&self.api, &self.spec, owner).await?;
+        let occupied = self.occupied(owner, &found).await?;
+        groups::complete(&self.api, &self.spec, owner, &found, &occupied, made).await?;
+        groups::shut(&self.api, &self.spec, owner, &found, &occupied).await
     }
 
     async fn strangers(&self, owner: &Owner) -> Result<Vec<String>, ProviderError> {
@@ -312,7 +327,11 @@ impl Provider for Ec2Provider {
                 Ok(HostKeys::Known(vec![key], Some(HostKeySource::UserData)))
             }
             HostKeySource::Console => {
-                let keys = self.on_console(&instance.id).await?;
+                let age = self.sight.last(&instance.id).await.and_then(|seen| seen.age());
+                if age.is_some_and(|age| age < consoles::FIRST) {
+                    return Ok(HostKeys::NotYet("it has hardly begun to boot".into()));
+                }
+                let keys = self.consoles.host_keys(&self.api, &instance.id).await?;
                 Ok(match keys.is_empty() {
                     true => HostKeys::NotYet("its console does not show a host key yet".into()),
                     false => HostKeys::Known(keys, Some(HostKeySource::Console)),
@@ -342,11 +361,11 @@ impl Provider for Ec2Provider {
     }
 
     async fn release(&self, resources: &[Resource]) -> Result<(), ProviderError> {
-        delete::release(&self.api, resources).await
+        self.ends.release(&self.api, resources).await
     }
 
     async fn delete(&self, resource: &Resource) -> Result<(), ProviderError> {
-        delete::delete(&self.api, &self.sight, resource).await
+        self.ends.delete(&self.api, &self.sight, resource).await
     }
 }
 
@@ -377,10 +396,19 @@ impl Ec2Provider {
             (None, None) => return Ok(None),
             (None, Some(token)) => token.driver(),
         };
-        let call = self.api.writes().create_tags().resources(seen.id());
-        let call = call.tags(tags::of_driver(&driver));
-        self.api.write("CreateTags", call.send()).await?;
-        Ok(Some(driver))
+        let call = async |ids: Vec<String>| {
+            let call = self.api.writes().create_tags().set_resources(Some(ids));
+            let call = call.tags(tags::of_driver(&driver));
+            self.api
+                .write("CreateTags", || call.clone().send())
+                .await
+                .map(drop)
+        };
+        let refused = self.signing.ask(&[seen.id().to_owned()], call).await?;
+        refused
+            .into_iter()
+            .next()
+            .map_or(Ok(Some(driver)), |(_, failure)| Err(failure.into()))
     }
 
     /// Everything that exists and carries a run's tag, or any run's.
@@ -421,7 +449,7 @@ impl Ec2Provider {
                 add(super::instances::INSTANCE, Some(seen.id()), seen.tags(), None);
             }
         }
-        for volume in delete::volumes(&self.api, tag()).await? {
+        for volume in volumes::existing(&self.api, tag()).await? {
             add(VOLUME, volume.volume_id(), volume.tags(), None);
         }
         let groups = groups::tagged_groups(&self.api, tag()).await?;
@@ -435,40 +463,5 @@ impl Ec2Provider {
             add(GROUP, group.group_id(), group.tags(), group.group_name());
         }
         Ok(all)
-    }
-
-    /// The host keys that the machine's console shows. A console that shows none is asked again only after a while.
-    async fn on_console(&self, id: &str) -> Result<Vec<HostKey>, ProviderError> {
-        let mut read = self.consoles.lock().await.get(id).cloned();
-        let is_old = |(keys, at): &(Vec<HostKey>, Instant)| keys.is_empty() && at.elapsed() >= CONSOLE_EVERY;
-        if read.as_ref().is_none_or(is_old) {
-            let keys = console::host_keys(&self.console(id).await?);
-            read = Some((keys, Instant::now()));
-            self.consoles
-                .lock()
-                .await
-                .extend(read.clone().map(|read| (id.to_owned(), read)));
-        }
-        Ok(read.map(|(keys, _)| keys).unwrap_or_default())
-    }
-
-    /// What the machine's console shows: the newest of it where the machine can tell, else what was kept at its last boot.
-    async fn console(&self, id: &str) -> Result<String, ProviderError> {
-        let call = |latest: Option<bool>| {
-            let call = self.api.reads().get_console_output().instance_id(id);
-            call.set_latest(latest).send()
-        };
-        let shown = match self.api.read("GetConsoleOutput", call(Some(true))).await {
-            // Only machines on Nitro can.
-            Err(failure) if failure.is(&["UnsupportedOperation", "InvalidParameterValue", "Unsupported"]) => {
-                self.api.read("GetConsoleOutput", call(None)).await
-            }
-            shown => shown,
-        };
-        let text = shown?.output.unwrap_or_default();
-        let bytes = BASE64
-            .decode(text.split_whitespace().collect::<String>())
-            .unwrap_or_default();
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, UserIdGroupPair};
+use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, SecurityGroupRule, UserIdGroupPair};
 use ipnet::IpNet;
 
 use crate::cluster::Role;
@@ -123,6 +123,22 @@ pub fn existing(permissions: &[IpPermission]) -> Vec<Rule> {
             })
         })
         .collect()
+}
+
+/// A rule by itself, where it lets addresses in.
+pub fn of_addresses(rule: &SecurityGroupRule) -> Option<Rule> {
+    let cidr = rule.cidr_ipv4().or_else(|| rule.cidr_ipv6())?;
+    let protocol = rule.ip_protocol().unwrap_or_default().to_owned();
+    let ports = match (rule.from_port(), rule.to_port()) {
+        (Some(from), Some(to)) if protocol != ANYTHING => Some((from, to)),
+        _ => None,
+    };
+    let is_ingress = rule.is_egress() != Some(true);
+    is_ingress.then(|| Rule {
+        protocol,
+        ports,
+        peer: Peer::Cidr(cidr.to_owned()),
+    })
 }
 
 fn peers(permission: &IpPermission) -> Vec<Peer> {

@@ -1,0 +1,35 @@
+//! Values of a run's frozen spec that are given anew on the command line.
+
+use mesosflow_workflow::{Run, StepId};
+
+use crate::app::App;
+use crate::args::AmendArgs;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::wiring::{self, ClusterSpec};
+
+/// The spec with what was given anew; refused where it is of no use.
+pub(crate) fn amended(app: &App, spec: ClusterSpec, args: &AmendArgs) -> Result<ClusterSpec, CliError> {
+    if args.admin_cidr.is_empty() {
+        return Ok(spec);
+    }
+    let (spec, warnings) = spec
+        .readmitting(args.admin_cidr.clone())
+        .map_err(|wrong| CliError::usage(wrong.to_string()).hint(wrong.hint))?;
+    for warning in warnings {
+        app.ui.warn(&warning);
+    }
+    Ok(spec)
+}
+
+/// Writes into the run's history what was given anew, and that `steps` have to see to it.
+pub(crate) async fn record(run: &Run, args: &AmendArgs, steps: Vec<StepId>) -> Result<(), CliError> {
+    if args.admin_cidr.is_empty() {
+        return Ok(());
+    }
+    let value = serde_json::to_value(&args.admin_cidr).map_err(|error| {
+        CliError::new(Exit::Failed, "the addresses cannot be written down").because_of(&error)
+    })?;
+    let recorded = run.amend(wiring::ADMIN_CIDR, value, steps).await;
+    recorded.map_err(|error| CliError::from(&error))
+}

@@ -1,0 +1,102 @@
+//! Volumes: what is left of them is asked first, for all at once, since nearly all go with their machines.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex as Plain, PoisonError};
+
+use aws_sdk_ec2::types::{Filter, Volume, VolumeState};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::api::Api;
+use super::delete::{RELEASE_LIMIT, pause};
+use super::failure::Failure;
+use super::tags::filter;
+use crate::provider::ProviderError;
+
+/// Values that one filter takes at most ("Filtering your resources", EC2 user guide).
+const FILTER_VALUES: usize = 200;
+
+/// The volumes that are to go, and the last look at them.
+#[derive(Debug, Default)]
+pub(super) struct Volumes {
+    asked: Plain<BTreeSet<String>>,
+    last: Mutex<Option<(Instant, Arc<Shown>)>>,
+}
+
+/// What a look has shown, of those that were asked for.
+#[derive(Debug, Default)]
+struct Shown {
+    asked: BTreeSet<String>,
+    there: BTreeMap<String, Volume>,
+}
+
+impl Volumes {
+    /// Deletes a volume, if it does not go with its machine, and sees it gone.
+    pub(super) async fn delete(&self, api: &Api, id: &str) -> Result<(), ProviderError> {
+        let give_up = Instant::now() + RELEASE_LIMIT;
+        self.asked
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id.to_owned());
+        loop {
+            let shown = self.look(api, id).await?;
+            let Some(volume) = shown.there.get(id) else {
+                return Ok(());
+            };
+            let mut held = format!(
+                "it is {}",
+                volume.state().map_or("in no state", VolumeState::as_str)
+            );
+            if volume.attachments().is_empty() {
+                let call = api.writes().delete_volume().volume_id(id);
+                match api.write("DeleteVolume", || call.clone().send()).await {
+                    Ok(_) => return Ok(()),
+                    Err(failure) if failure.is_not_found() => return Ok(()),
+                    Err(failure) if failure.is(&["VolumeInUse", "IncorrectState"]) => {
+                        held = failure.to_string();
+                    }
+                    Err(failure) => return Err(failure.into()),
+                }
+            }
+            pause(give_up, || format!("volume {id} is still in use: {held}")).await?;
+        }
+    }
+
+    /// A look that began after this was called, and that asked for this one.
+    async fn look(&self, api: &Api, id: &str) -> Result<Arc<Shown>, Failure> {
+        let now = Instant::now();
+        let mut last = self.last.lock().await;
+        if let Some((begun, shown)) = &*last
+            && *begun > now
+            && shown.asked.contains(id)
+        {
+            return Ok(shown.clone());
+        }
+        let begun = Instant::now();
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let ids: Vec<_> = asked.iter().map(String::as_str).collect();
+        let mut there = BTreeMap::new();
+        for some in ids.chunks(FILTER_VALUES) {
+            for volume in existing(api, filter("volume-id", some)).await? {
+                there.insert(volume.volume_id().unwrap_or_default().to_owned(), volume);
+            }
+        }
+        // What is gone is not asked for again.
+        self.asked
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|id| there.contains_key(id) || !asked.contains(id));
+        let shown = Arc::new(Shown { asked, there });
+        *last = Some((begun, shown.clone()));
+        Ok(shown)
+    }
+}
+
+/// Volumes that exist, of those that a filter lets through.
+pub(super) async fn existing(api: &Api, of: Filter) -> Result<Vec<Volume>, Failure> {
+    let call = api.reads().describe_volumes().filters(of);
+    let pages = || call.clone().into_paginator().items().send().try_collect();
+    let mut found: Vec<Volume> = api.read("DescribeVolumes", pages).await?;
+    found.retain(|volume| !matches!(volume.state(), Some(VolumeState::Deleting | VolumeState::Deleted)));
+    Ok(found)
+}

@@ -240,17 +240,28 @@ pub(crate) struct DestroyArgs {
     /// The run's id, or the beginning of it; by default the only run that has a cluster
     #[arg(conflicts_with = "cluster")]
     pub(crate) run: Option<String>,
+    /// What carries this journal's id, was made from here, and belongs to no run of it
+    #[arg(long, conflicts_with_all = ["run", "take_over"])]
+    pub(crate) orphans: bool,
+    /// What carries the id of a journal that was lost (`list --orphans` shows it); asks for the cluster's name
+    #[arg(long, value_name = "JOURNAL-ID", conflicts_with_all = ["run", "take_over", "orphans"])]
+    pub(crate) owner: Option<String>,
+    /// With --orphans or --owner: the provider that is asked; by default each that can be used from here
+    #[arg(long, value_parser = word::<ProviderKind>())]
+    pub(crate) provider: Option<ProviderKind>,
     /// The run that owns this cluster
     #[arg(long, value_name = "NAME")]
     pub(crate) cluster: Option<String>,
     /// Even where the nodes obey a driver that this journal does not know
     #[arg(long)]
     pub(crate) take_over: bool,
-    /// Do not ask
+    /// Do not ask; with --owner, only together with --cluster
     #[arg(long, short)]
     pub(crate) yes: bool,
     #[command(flatten)]
     pub(crate) amend: AmendArgs,
+    #[command(flatten, next_help_heading = "EC2, with --orphans or --owner")]
+    pub(crate) place: PlaceArgs,
 }
 
 /// Reads one of an enum's words, and shows them all in the help.

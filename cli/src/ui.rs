@@ -97,6 +97,19 @@ impl Ui {
         ask()
     }
 
+    /// Asks for a name, which is typed by whoever means it, where there is a terminal to ask on.
+    pub(crate) fn ask_name(&self, what: &str) -> Option<String> {
+        if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+            return None;
+        }
+        let mut err = io::stderr().lock();
+        let _deaf = write!(err, "{what}: ").and_then(|()| err.flush());
+        drop(err);
+        let mut answer = String::new();
+        let _eof = io::stdin().lock().read_line(&mut answer);
+        Some(answer.trim().to_owned())
+    }
+
     /// Asks whether to go on, where there is a terminal to ask on; nobody is asked elsewhere.
     pub(crate) fn ask(&self, yes: bool) -> Result<(), CliError> {
         if yes || !(io::stdin().is_terminal() && io::stderr().is_terminal()) {

@@ -12,12 +12,12 @@ use mesosflow_workflow::{
 
 pub(crate) use ipnet::IpNet;
 pub(crate) use mesosflow_steps::cluster::{
-    ADMIN_CIDR, ADMITS, ClusterSpec, Ec2Spec, HostKeySource, HostSpec, HostsSpec, Instance, MesosSource,
-    ProviderKind, Role,
+    ADMIN_CIDR, ADMITS, ClusterSpec, Ec2Spec, HostKeySource, HostSpec, HostsSpec, Instance, MadeBy,
+    MesosSource, ProviderKind, Role,
 };
-use mesosflow_steps::{DestroyError, ProviderError};
+use mesosflow_steps::{DestroyError, ProviderError, WorldError};
 pub(crate) use mesosflow_steps::{KeyExpected, Ledger, remote::Lineage};
-pub(crate) use mesosflow_steps::{LockedOut, Plan, Report, Tagged, World};
+pub(crate) use mesosflow_steps::{LockedOut, Orphans, Plan, Report, Tagged, World};
 
 use crate::app::App;
 use crate::error::CliError;
@@ -71,10 +71,104 @@ pub(crate) async fn settle(spec: ClusterSpec) -> Result<ClusterSpec, CliError> {
         .map_err(|error| unusable(provider, &error))
 }
 
-/// What carries mesosflow's tags at the spec's provider.
-pub(crate) async fn tagged(spec: &ClusterSpec) -> Result<Vec<Tagged>, CliError> {
-    let found = async { mesosflow_steps::open_provider(spec, None).await?.tagged().await };
+/// What carries mesosflow's tags at the spec's provider, and what that was asked for.
+pub(crate) async fn tagged(spec: &ClusterSpec) -> Result<(Vec<Tagged>, String), CliError> {
+    let found = async {
+        let provider = mesosflow_steps::open_provider(spec, None).await?;
+        Ok((provider.tagged().await?, provider.asked()))
+    };
     found.await.map_err(|error| unusable(spec.provider, &error))
+}
+
+/// Ends everything that carries the tags of these runs and of that journal; `observe` is told of each deletion.
+pub(crate) async fn end_orphans(
+    spec: &ClusterSpec,
+    orphans: &Orphans,
+    observe: &mut (dyn FnMut(&Resource) + Send),
+) -> Result<(), CliError> {
+    let provider = mesosflow_steps::open_provider(spec, None).await;
+    let provider = provider.map_err(|error| unusable(spec.provider, &error))?;
+    mesosflow_steps::end_orphans(&*provider, orphans, observe)
+        .await
+        .map_err(|error| {
+            let mut cli =
+                CliError::new(Exit::Failed, "cannot delete everything that was found").because_of(&error);
+            if let DestroyError::Provider(provider) = &error {
+                cli.hints.extend(provider.hint());
+            }
+            cli
+        })
+}
+
+/// Whose journal this is, for the tags of what its runs make.
+pub(crate) fn made_by(journal: &Journal) -> MadeBy {
+    MadeBy {
+        journal: journal.id().to_owned(),
+        user: made_here(),
+    }
+}
+
+/// Digest of the user and the host of this process: the same for whoever does this here again.
+pub(crate) fn made_here() -> String {
+    use std::os::unix::fs::MetadataExt as _;
+    let uid = std::fs::metadata("/proc/self").map_or(u32::MAX, |process| process.uid());
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let user = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (name, id) = (fields.next()?, fields.nth(1)?);
+        (id.parse() == Ok(uid)).then(|| name.to_owned())
+    });
+    let user = user.unwrap_or_else(|| uid.to_string());
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    MadeBy::digest(&user, host.trim())
+}
+
+/// Makes sure that what the run made can be seen with today's credentials.
+pub(crate) async fn verify(spec: &ClusterSpec) -> Result<(), CliError> {
+    mesosflow_steps::verify(spec)
+        .await
+        .map_err(|error| elsewhere(&error))
+}
+
+/// What cannot be seen from here would be taken for gone.
+fn elsewhere(error: &ProviderError) -> CliError {
+    CliError::refused("nothing is done: what this run made might not be seen with these credentials")
+        .because_of_report(&ErrorReport::of(error))
+}
+
+/// What a provider has of a run, and what it was asked for.
+pub(crate) struct Look {
+    pub(crate) owned: Vec<Resource>,
+    pub(crate) asked: String,
+    /// Whether a launch that was never answered may still bring a machine.
+    pub(crate) may_come: bool,
+}
+
+/// Looks what is there of a run, outside the fence.
+pub(crate) async fn look(spec: ClusterSpec, state: &RunState, run_dir: &Path) -> Result<Look, CliError> {
+    let opened = World::open(spec, state.run, run_dir, None, &key_if_kept(state)).await;
+    let world = opened.map_err(|error| {
+        closed(
+            &error,
+            format!("cannot look what is left of run `{}`", state.run),
+            Exit::Failed,
+        )
+    })?;
+    Ok(Look {
+        owned: owned(&world).await?,
+        asked: world.provider().asked(),
+        may_come: mesosflow_steps::may_come(state, world.provider()),
+    })
+}
+
+/// A world that cannot be opened: refused where what the run made might not be seen from here.
+fn closed(error: &WorldError, message: String, exit: Exit) -> CliError {
+    if let WorldError::Elsewhere(error) = error {
+        return elsewhere(error);
+    }
+    let mut cli = CliError::new(exit, message).because_of(error);
+    cli.hints.extend(error.hint());
+    cli
 }
 
 fn unusable(provider: ProviderKind, error: &ProviderError) -> CliError {
@@ -106,7 +200,12 @@ pub(crate) async fn survey(spec: &ClusterSpec) -> Result<(), CliError> {
 
 /// The spec that was frozen into a run.
 pub(crate) fn frozen_spec(state: &RunState) -> Result<ClusterSpec, CliError> {
-    serde_json::from_value(state.spec.clone()).map_err(|error| {
+    let spec: Result<ClusterSpec, _> = serde_json::from_value(state.spec.clone());
+    let frozen = |spec: ClusterSpec| ClusterSpec {
+        ec2: spec.ec2.frozen(),
+        ..spec
+    };
+    spec.map(frozen).map_err(|error| {
         CliError::refused(format!(
             "this mesosflow cannot read the spec of run `{}`",
             state.run
@@ -129,9 +228,7 @@ pub(crate) async fn open_world(
     let nodes = mesosflow_steps::reachable(state);
     opened.map(|world| world.guarded_by(nodes)).map_err(|error| {
         let message = format!("cannot begin with run `{}`", state.run);
-        let mut cli = CliError::new(Exit::Interrupted, message).because_of(&error);
-        cli.hints.extend(error.hint());
-        cli
+        closed(&error, message, Exit::Interrupted)
     })
 }
 
@@ -163,9 +260,7 @@ pub(crate) async fn strangers(
     let opened = World::open(spec.clone(), state.run, run_dir, None, &key).await;
     let world = opened.map_err(|error| {
         let message = format!("cannot look at the nodes of run `{}`", state.run);
-        let mut cli = CliError::new(Exit::Failed, message).because_of(&error);
-        cli.hints.extend(error.hint());
-        cli
+        closed(&error, message, Exit::Failed)
     })?;
     let nodes = mesosflow_steps::reachable(state);
     let failed = |whom: &str, error: &dyn StepError| {

@@ -94,11 +94,6 @@ impl SqliteJournal {
         &self.path
     }
 
-    /// What tells this journal from others, whatever its file is called; a copy has the same.
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
     /// Verifies the whole journal: SQLite's structure, every row and every snapshot. What is wrong is in the report.
     ///
     /// # Errors
@@ -224,6 +219,10 @@ fn is_immutable(anchor: &Anchor) -> bool {
 }
 
 impl Store for SqliteJournal {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
     fn create(&self, first: Arc<Recorded>) -> BoxFuture<'_, Result<Lease, StoreError>> {
         Box::pin(async move {
             let row = check_first(&first)?;

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use mesosflow_workflow::{Epoch, RecordError, Resource, Run};
+use mesosflow_workflow::{Effect, Epoch, RecordError, Resource, Run, Settled};
+use tokio::time::Instant;
 
-use crate::provider::ProviderError;
+use crate::in_doubt::{InDoubt, Pauses};
+use crate::provider::{Deletion, ProviderError, kinds};
 use crate::remote::RemoteError;
 use crate::world::World;
 
@@ -34,62 +36,78 @@ pub enum DestroyError {
     /// Another driver has taken the cluster over.
     #[error(transparent)]
     Fenced(#[from] RemoteError),
+    /// Something is held by what nobody has seen yet.
+    #[error("{0}")]
+    Held(String),
     /// The provider says that all was deleted, and still has it.
     #[error("still there after all was deleted: {}", .0.iter().map(|r| r.name.as_str()).collect::<Vec<_>>().join(", "))]
     Left(Vec<Resource>),
 }
 
-/// How often everything is gone through: a call of the engine may outlive a controller that was killed, and make a machine
-/// while the others are deleted.
-const ROUNDS: u32 = 5;
-/// How long such a call is given between two rounds.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
-
-/// What has to go before what: requests before the machines that they would still bring, machines before their volumes and
-/// the groups and networks that they are in.
-const ORDER: [&str; 7] = [
-    "spot-request",
-    "instance",
-    "volume",
-    "security-group-rule",
-    "security-group",
-    "network",
-    "authorized-key",
-];
-
-fn place(kind: &str) -> usize {
-    ORDER
-        .iter()
-        .position(|known| *known == kind)
-        .unwrap_or(ORDER.len())
+impl DestroyError {
+    /// Whether going through everything again may help.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Self::Provider(error) => error.class.is_retryable(),
+            Self::Held(_) | Self::Left(_) => true,
+            Self::Record(_) | Self::Stranger { .. } | Self::Fenced(_) => false,
+        }
+    }
 }
+
+/// How often everything is gone through where a call fails that may work later.
+const ROUNDS: u32 = 5;
+/// How long a provider may hold on to what a machine used after nothing of that machine is seen any more.
+const RELEASE_LIMIT: Duration = Duration::from_secs(300);
+/// How often it is said again what is waited for.
+const SAY_EVERY: Duration = Duration::from_secs(60);
 
 /// What is known of what has to be deleted, and who is told that it is gone.
 pub enum Ledger<'a> {
     /// The history of a run.
     Run(&'a Run),
     /// What could be read of a damaged history, which takes no more events.
-    Salvaged(Vec<Resource>),
+    Salvaged {
+        /// What exists by it.
+        resources: Vec<Resource>,
+        /// Its effects in doubt.
+        effects: Vec<Effect>,
+    },
 }
 
 impl Ledger<'_> {
     fn resources(&self) -> Vec<Resource> {
         match self {
             Self::Run(run) => run.state().resources,
-            Self::Salvaged(resources) => resources.clone(),
+            Self::Salvaged { resources, .. } => resources.clone(),
+        }
+    }
+
+    fn effects(&self) -> Vec<Effect> {
+        match self {
+            Self::Run(run) => run.state().effects.into_values().collect(),
+            Self::Salvaged { effects, .. } => effects.clone(),
         }
     }
 
     async fn deleted(&self, resource: &Resource) -> Result<(), RecordError> {
         match self {
             Self::Run(run) => run.deleted(resource.clone()).await,
-            Self::Salvaged(_) => Ok(()),
+            Self::Salvaged { .. } => Ok(()),
+        }
+    }
+
+    async fn settled(&self, effect: Effect, settled: Settled) -> Result<(), RecordError> {
+        match self {
+            Self::Run(run) => run.settled(effect, settled).await,
+            Self::Salvaged { .. } => Ok(()),
         }
     }
 }
 
 /// Deletes everything that the run created, machines before what they live in; repeatable, and done only when the
-/// provider has nothing left that carries the run's tags. `observe` is told of each deletion once it is recorded.
+/// provider has nothing left that carries the run's tags, and no launch can still bring a machine. `observe` is told of each
+/// deletion once it is recorded.
 ///
 /// # Errors
 /// The provider or the journal fails, or something stays.
@@ -98,70 +116,114 @@ pub async fn destroy(
     world: &World,
     observe: &mut (dyn FnMut(&Resource) + Send),
 ) -> Result<Destroyed, DestroyError> {
+    let provider = world.provider();
+    let mut doubts = InDoubt::of(ledger.effects(), provider.settle_time());
     let mut deleted = Vec::new();
-    let mut round = 1;
+    let (mut patience, mut pauses, mut said) = (Patience::default(), Pauses::default(), None);
     loop {
-        let failed = delete_all(ledger, world, observe, &mut deleted).await;
-        let error = match failed {
+        let before = deleted.len();
+        let error = match delete_all(ledger, world, &mut doubts, observe, &mut deleted).await {
             Ok(()) => {
-                let left = world.provider().owned(world.owner()).await?;
+                let left = provider.owned(world.owner()).await?;
                 if left.is_empty() {
-                    return Ok(Destroyed { deleted });
+                    for (effect, settled) in doubts.settled() {
+                        ledger.settled(effect, settled).await?;
+                    }
+                    world.wait_for(doubts.waits_for());
+                    let (Some(due), Some(what)) = (doubts.due_in(), world.waits_for()) else {
+                        return Ok(Destroyed { deleted });
+                    };
+                    let now = Instant::now();
+                    if said.is_none_or(|said| now.duration_since(said) >= SAY_EVERY) {
+                        tracing::info!(target: "mesosflow::progress", "{what}");
+                        said = Some(now);
+                    }
+                    tokio::time::sleep(pauses.next().min(due)).await;
+                    continue;
                 }
                 DestroyError::Left(left)
             }
-            Err(DestroyError::Provider(error)) if error.class.is_retryable() => error.into(),
+            Err(error) if error.may_pass() => error,
             Err(error) => return Err(error),
         };
-        if round == ROUNDS {
-            return Err(error);
+        tracing::info!(%error, "looks again for what is left");
+        tokio::time::sleep(patience.after(error, deleted.len() > before)?).await;
+    }
+}
+
+/// How much longer something is tried again.
+#[derive(Debug, Default)]
+pub(crate) struct Patience {
+    rounds: u32,
+    pauses: Pauses,
+    /// Since when nothing has gone any more.
+    since: Option<Instant>,
+}
+
+impl Patience {
+    /// The pause before everything is gone through again, after an error that may pass; the error itself, once that is over.
+    pub(crate) fn after(
+        &mut self,
+        error: DestroyError,
+        has_progressed: bool,
+    ) -> Result<Duration, DestroyError> {
+        if has_progressed {
+            *self = Self::default();
         }
-        tracing::info!(round, %error, "looks again for what is left");
-        round += 1;
-        tokio::time::sleep(LOOK_AGAIN).await;
+        self.rounds += 1;
+        let since = *self.since.get_or_insert_with(Instant::now);
+        let is_over = match &error {
+            DestroyError::Held(_) => since.elapsed() >= RELEASE_LIMIT,
+            _ => self.rounds >= ROUNDS,
+        };
+        match is_over {
+            true => Err(error),
+            false => Ok(self.pauses.next()),
+        }
     }
 }
 
 /// Deletes a resource, if nobody else drives the cluster by now.
 async fn delete(world: &World, resource: &Resource) -> Result<(), DestroyError> {
     world.guard().await?;
-    world.provider().delete(resource).await?;
-    world.gone(&resource.id);
-    Ok(())
+    match world.provider().delete(resource).await? {
+        Deletion::Gone => {
+            world.gone(&resource.id);
+            Ok(())
+        }
+        Deletion::Held(what) => Err(DestroyError::Held(what)),
+    }
 }
 
 async fn delete_all(
     ledger: &Ledger<'_>,
     world: &World,
+    doubts: &mut InDoubt,
     observe: &mut (dyn FnMut(&Resource) + Send),
     deleted: &mut Vec<Resource>,
 ) -> Result<(), DestroyError> {
     let provider = world.provider();
     world.guard().await?;
     // What is found anew in each round may be somebody else's by now: nodes that this driver has deleted say nothing of that.
-    let makers = world.makers().await?;
+    let launched = doubts.look(provider, deleted).await?;
+    let mut makers = world.makers().await?;
+    makers.extend(launched.iter().filter_map(|found| found.driver));
     if let Some(stranger) = makers.iter().find(|maker| !world.knows(maker)) {
         let epoch = stranger.epoch;
         return Err(DestroyError::Stranger { epoch });
     }
     let mut todo = provider.owned(world.owner()).await?;
-    for recorded in ledger.resources() {
+    let launched = launched.into_iter().map(|found| found.resource);
+    for known in ledger.resources().into_iter().chain(launched) {
         if !todo
             .iter()
-            .any(|found| (&found.kind, &found.id) == (&recorded.kind, &recorded.id))
+            .any(|found| (&found.kind, &found.id) == (&known.kind, &known.id))
         {
-            todo.push(recorded);
+            todo.push(known);
         }
     }
-    todo.sort_by_key(|resource| place(&resource.kind));
     provider.release(&todo).await?;
-    // Kind after kind; what is of one kind ends side by side.
-    let mut todo = todo.into_iter().peekable();
-    while let Some(first) = todo.next() {
-        let mut alike = vec![first];
-        while let Some(next) = todo.next_if(|next| next.kind == alike[0].kind) {
-            alike.push(next);
-        }
+    for alike in kinds(todo) {
         let mut ending: FuturesUnordered<_> = alike
             .into_iter()
             .map(|resource| async move { (delete(world, &resource).await, resource) })

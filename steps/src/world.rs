@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mesosflow_workflow::{
@@ -13,7 +13,7 @@ use crate::act::ActError;
 use crate::cluster::{ClusterSpec, Instance, Node, ProviderKind};
 use crate::guard::Guard;
 use crate::key::{ClusterKey, KeyError, KeyExpected};
-use crate::provider::{Owner, Provider, ProviderError, open_provider};
+use crate::provider::{Owner, Provider, ProviderError, open_provider, verify};
 use crate::reach::{LockedOut, address, target};
 use crate::remote::fence::Lineage;
 use crate::remote::job::JobIdError;
@@ -36,6 +36,8 @@ pub struct World {
     guard: Guard,
     /// Whom the run's journal knows as drivers; none outside the fence.
     lineage: Option<Lineage>,
+    /// What a long wait is for, in words, for who interrupts it.
+    waits_for: Mutex<Option<String>>,
 }
 
 /// The world of a run cannot be opened.
@@ -44,6 +46,9 @@ pub enum WorldError {
     /// The provider does not answer.
     #[error(transparent)]
     Provider(#[from] ProviderError),
+    /// From here, what the run made cannot be seen, or it cannot be found out whether it can.
+    #[error(transparent)]
+    Elsewhere(ProviderError),
     /// The cluster's key cannot be made or read, or is lost.
     #[error("cluster `{cluster}` cannot be logged in to")]
     Key {
@@ -68,7 +73,7 @@ impl WorldError {
     /// What can be done about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Provider(error) => error.hint(),
+            Self::Provider(error) | Self::Elsewhere(error) => error.hint(),
             Self::Key { source, .. } => source.hint(),
             Self::Folder { .. } => None,
         }
@@ -103,11 +108,13 @@ impl World {
             cluster: spec.cluster.clone(),
             source,
         })?;
+        verify(&spec).await.map_err(WorldError::Elsewhere)?;
         let provider = open_provider(&spec, Some((folder, &key))).await?;
         let owner = Owner {
             cluster: spec.cluster.clone(),
             run,
             driver: driver.as_ref().map(|(token, _)| *token),
+            made_by: spec.made_by.clone(),
         };
         let (pool, lineage) = match driver {
             Some((token, lineage)) => (Pool::fenced(key.path(), token, lineage.clone()), Some(lineage)),
@@ -122,6 +129,7 @@ impl World {
             folder: folder.to_owned(),
             guard: Guard::default(),
             lineage,
+            waits_for: Mutex::default(),
         })
     }
 
@@ -146,6 +154,7 @@ impl World {
                 cluster,
                 run,
                 driver: None,
+                made_by: None,
             },
             provider,
             pool: Pool::new(key.path()),
@@ -153,6 +162,7 @@ impl World {
             folder: folder.to_owned(),
             guard: Guard::default(),
             lineage: None,
+            waits_for: Mutex::default(),
         })
     }
 
@@ -334,6 +344,19 @@ impl World {
     /// Tells the guard that an instance is deleted.
     pub fn gone(&self, instance: &str) {
         self.guard.gone(instance);
+    }
+
+    /// From now on, this is waited for; none for nothing.
+    pub(crate) fn wait_for(&self, what: Option<String>) {
+        *self.waits_for.lock().unwrap_or_else(PoisonError::into_inner) = what;
+    }
+
+    /// What is waited for at the moment, in words.
+    pub fn waits_for(&self) -> Option<String> {
+        self.waits_for
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Whether the journal knows this driver of the cluster: what another one made is not this one's.

@@ -41,6 +41,8 @@ pub struct Bench {
     search: Option<OsString>,
     /// What its clusters are made in is a stand-in that ends with the scenario, and they with it.
     has_cloud: bool,
+    /// Where programs ask whose their credentials are.
+    sts: Option<String>,
 }
 
 impl Default for Bench {
@@ -74,6 +76,7 @@ impl Bench {
             clusters: Vec::new(),
             search: None,
             has_cloud: false,
+            sts: None,
         }
     }
 
@@ -178,6 +181,11 @@ impl Bench {
         self.has_cloud = true;
     }
 
+    /// From now on, programs ask there whose their credentials are.
+    pub(crate) fn ask_sts(&mut self, endpoint: String) {
+        self.sts = Some(endpoint);
+    }
+
     /// Keeps the developer's own account out of a command's surroundings, and puts the stand-in's there if there is one.
     pub(crate) fn surround(&self, command: &mut Command) {
         for (name, _) in std::env::vars_os() {
@@ -194,6 +202,9 @@ impl Bench {
                 .env("AWS_ACCESS_KEY_ID", "test")
                 .env("AWS_SECRET_ACCESS_KEY", "test")
                 .env("AWS_REGION", REGION);
+        }
+        if let Some(sts) = &self.sts {
+            command.env("AWS_ENDPOINT_URL_STS", sts);
         }
     }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::event::{EVENT_FORMAT, Event, OLDEST_DRIVEN, Purpose, Recorded};
 use crate::ids::{ClusterId, Driver, Generation, ItemKey, Nonce, Seq, StepId};
 use crate::progress::{Progress, Start, Status};
-use crate::state::{Effect, IllegalTransition, Phase, Replay, RunState, StepState};
+use crate::state::{Effect, IllegalTransition, Phase, Replay, RunState, StepState, Unanswered};
 
 impl RunState {
     /// Folds a whole history.
@@ -148,6 +148,7 @@ impl RunState {
                 purpose, nonce, over, ..
             } => {
                 self.adopted(recorded, *purpose)?;
+                self.effects.values_mut().for_each(|effect| effect.abandoned(at));
                 self.drivers.extend(driver(recorded, *nonce));
                 self.drivers.extend(over);
                 return Ok(());
@@ -160,6 +161,17 @@ impl RunState {
             Event::SpecAmended {
                 field, value, steps, ..
             } => return self.amended(field, value, steps),
+            // Who takes a run down settles what its drivers left open, however they ended.
+            Event::EffectSettled { effect_key, .. } => {
+                return match self.effects.remove(effect_key) {
+                    Some(_) if self.destroyed || self.phase == Phase::Running => Ok(()),
+                    Some(effect) => {
+                        self.effects.insert(effect_key.clone(), effect);
+                        Err("the run has ended".into())
+                    }
+                    None => Err(format!("effect {effect_key} is not in doubt")),
+                };
+            }
             _ if self.phase != Phase::Running => return Err("the run has ended".into()),
             _ => {}
         }
@@ -167,7 +179,8 @@ impl RunState {
             Event::RunStarted { .. }
             | Event::RunAdopted { .. }
             | Event::ResourceDeleted { .. }
-            | Event::SpecAmended { .. } => {}
+            | Event::SpecAmended { .. }
+            | Event::EffectSettled { .. } => {}
             Event::StepStarted { .. } => self.started(recorded)?,
             Event::StepSucceeded {
                 step,
@@ -191,9 +204,14 @@ impl RunState {
                 attempt,
                 error,
                 retry_in_ms,
-            } => self
-                .progress_mut(step, item.as_ref())?
-                .fail(at, *attempt, error, retry_in_ms.is_some())?,
+            } => {
+                let progress = self.progress_mut(step, item.as_ref())?;
+                progress.fail(at, *attempt, error, retry_in_ms.is_some())?;
+                let key = progress.effect_key.clone();
+                if let Some(effect) = key.and_then(|key| self.effects.get_mut(&key)) {
+                    effect.failed(at, error.class);
+                }
+            }
             Event::StepSkipped { step, reason } => {
                 self.must_be_due(step)?;
                 let state = self.step_mut(step)?;
@@ -205,11 +223,6 @@ impl RunState {
                 state.items.clear();
             }
             Event::StepStale { step, item, reason } => self.outdated(step, item.as_ref(), reason)?,
-            Event::EffectSettled { effect_key, .. } => {
-                if self.effects.remove(effect_key).is_none() {
-                    return Err(format!("effect {effect_key} is not in doubt"));
-                }
-            }
             Event::ResourceCreated { resource, .. } => {
                 if !self.resources.contains(resource) {
                     self.resources.push(resource.clone());
@@ -326,6 +339,7 @@ impl RunState {
         }
         // A fan-out as a whole has no effect of its own.
         if item.is_some() || state.entry.fans_out_over.is_none() {
+            let before = self.effects.get(effect_key).and_then(|effect| effect.unanswered);
             let effect = Effect {
                 step: step.clone(),
                 item: item.clone(),
@@ -333,6 +347,11 @@ impl RunState {
                 attempt: *attempt,
                 input_digest: input_digest.clone(),
                 key: effect_key.clone(),
+                unanswered: Some(Unanswered {
+                    from: recorded.at,
+                    until: None,
+                }),
+                before,
             };
             self.effects.insert(effect_key.clone(), effect);
         }

@@ -307,6 +307,10 @@ fn failed(doing: &str, limit: Limit) -> StoreError {
 }
 
 impl Store for MemoryStore {
+    fn id(&self) -> &str {
+        "memory"
+    }
+
     fn create(&self, first: Arc<Recorded>) -> BoxFuture<'_, Result<Lease, StoreError>> {
         Box::pin(async move { self.create_now(&first) })
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::catalogue::CatalogueEntry;
-use crate::error::ErrorReport;
+use crate::error::{ErrorClass, ErrorReport};
 use crate::event::Resource;
 use crate::ids::{Attempt, ClusterId, Driver, EffectKey, Epoch, Generation, ItemKey, RunId, Seq, StepId};
 use crate::progress::{Progress, Status};
@@ -15,7 +15,7 @@ use crate::store::Snapshot;
 use crate::summary::PhaseKind;
 
 /// The form of the snapshots that this build writes and reads; raised whenever [`RunState`] changes its shape.
-pub const SNAPSHOT_FORMAT: u32 = 5;
+pub const SNAPSHOT_FORMAT: u32 = 6;
 
 /// Where a run stands, as far as its history tells. Whether a `Running` one is alive is for the store's lock to say.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -130,6 +130,38 @@ pub struct Effect {
     pub input_digest: String,
     /// Its name, which is also that of its remote job.
     pub key: EffectKey,
+    /// The newest try of it that nobody has seen answered; none where every one has failed in a way which says that nothing
+    /// was done.
+    pub unanswered: Option<Unanswered>,
+    /// The same before its newest try began.
+    #[doc(hidden)]
+    pub before: Option<Unanswered>,
+}
+
+/// A try of an effect that nobody has seen answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unanswered {
+    /// When it began.
+    pub from: Timestamp,
+    /// When it had ended at the latest: it was given up, or its driver was seen to be gone. None while it may go on.
+    pub until: Option<Timestamp>,
+}
+
+impl Effect {
+    /// Whoever was at it is gone since `at`.
+    pub fn abandoned(&mut self, at: Timestamp) {
+        if let Some(unanswered) = &mut self.unanswered {
+            unanswered.until.get_or_insert(at);
+        }
+    }
+
+    /// Its newest try has failed, in a way that leaves open whether anything was done, or that says that nothing was.
+    pub(crate) fn failed(&mut self, at: Timestamp, class: ErrorClass) {
+        match class {
+            ErrorClass::Ambiguous => self.abandoned(at),
+            _ => self.unanswered = self.before,
+        }
+    }
 }
 
 /// The state of a run.

@@ -200,6 +200,9 @@ pub enum StoreError {
 ///   with the newest epoch can append, and there is at most one living lease a cluster;
 /// - appends take effect in the order of the calls.
 pub trait Store: Send + Sync + 'static {
+    /// What tells these histories from those of other stores; a copy of them has the same.
+    fn id(&self) -> &str;
+
     /// Creates a run with its first event, which must be a `RunStarted` with sequence number 1, and leases it. The event is
     /// recorded under the next epoch of its cluster, whatever it says; the lease tells it. The cluster is made with its first
     /// run. Refused with [`StoreError::ClusterExists`] where another cluster of the same provider has the name, and with

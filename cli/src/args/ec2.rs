@@ -97,6 +97,11 @@ fn cidr(text: &str) -> Result<IpNet, String> {
 }
 
 impl PlaceArgs {
+    /// Whether any of them is there.
+    pub(crate) const fn is_given(&self) -> bool {
+        self.region.is_some() || self.endpoint_url.is_some() || self.profile.is_some()
+    }
+
     /// Lays the flags over the spec.
     pub(crate) fn overlay(&self, spec: &mut Ec2Spec) {
         set_option(&mut spec.region, self.region.as_ref());

@@ -8,6 +8,7 @@ use mesosflow_workflow::{Epoch, Purpose, Resource, Run, RunId, RunRow, Stop, Sys
 use serde::Serialize;
 
 use super::destroy_damaged::{self, destroy_damaged};
+use super::destroy_orphans;
 use crate::app::App;
 use crate::args::DestroyArgs;
 use crate::error::{CliError, Kind};
@@ -23,10 +24,22 @@ struct Destroyed<'a> {
     run: String,
     cluster: &'a str,
     deleted: Vec<Resource>,
+    /// What was asked of whom, and has nothing of the run any more.
+    asked: &'a str,
+}
+
+/// What became of a cluster.
+pub(super) struct Done {
+    pub(super) deleted: Vec<Resource>,
+    /// What was asked of whom.
+    pub(super) asked: String,
 }
 
 /// Can be repeated until nothing is left, and after that.
 pub(crate) async fn destroy(app: &App, args: &DestroyArgs) -> Result<(), CliError> {
+    if let Some(which) = destroy_orphans::which(args)? {
+        return destroy_orphans::destroy_orphans(app, args, which).await;
+    }
     let journal = app.journal_with_runs()?;
     let row = meant(app, &journal, args).await?;
     let found = match Found::look(&journal, row.clone()).await {
@@ -36,16 +49,26 @@ pub(crate) async fn destroy(app: &App, args: &DestroyArgs) -> Result<(), CliErro
         found => found?,
     };
     runs::refuse_held(&journal, &found).await?;
-    if found.state.destroyed && found.state.resources.is_empty() && !found.row.owns_cluster {
-        return tell(app, &found, Vec::new());
-    }
     let command = command(app, found.row.run, args);
-    let mut losses = vec![loss(&found)];
-    losses.extend(lost_data(&found));
-    app.ui.confirm(&losses, &command, args.yes)?;
+    let mut losses = found.clone();
+    if is_over(&found) {
+        let run_dir = run_dir(app, &found)?;
+        let spec = destroy_damaged::spec(app, &found, &run_dir)?;
+        let look = wiring::look(spec, &found.state, &run_dir).await?;
+        if look.owned.is_empty() && !look.may_come {
+            let (deleted, asked) = (Vec::new(), look.asked);
+            return tell(app, &found, &Done { deleted, asked });
+        }
+        // It was destroyed, and something has come to exist since.
+        losses.state.resources = look.owned;
+    }
+    let mut lost = vec![loss(&losses)];
+    lost.extend(lost_data(&found));
+    app.ui.confirm(&lost, &command, args.yes)?;
     let run_dir = run_dir(app, &found)?;
     let spec = destroy_damaged::spec(app, &found, &run_dir)?;
     let spec = amend::amended(app, spec, &args.amend)?;
+    wiring::verify(&spec).await?;
     let (run, world, progress) = match begin(journal.clone(), app, &found, (spec, &run_dir), args).await {
         // It has been confirmed already.
         Err(damaged) if damaged.kind == Kind::DamagedRun => {
@@ -64,7 +87,13 @@ pub(crate) async fn destroy(app: &App, args: &DestroyArgs) -> Result<(), CliErro
         Exit::Refused => error,
         _ => error.hint(format!("to try again: {command}")),
     };
-    tell(app, &found, deleted.map_err(again)?)
+    tell(app, &found, &deleted.map_err(again)?)
+}
+
+/// Whether it was destroyed, and nothing of it is known.
+pub(super) fn is_over(found: &Found) -> bool {
+    let is_destroyed = found.state.destroyed || found.row.summary.destroyed;
+    is_destroyed && found.state.resources.is_empty() && !found.row.owns_cluster
 }
 
 /// The command line again.
@@ -108,10 +137,7 @@ async fn begin(
     state.drivers.extend(&over);
     let key = wiring::key_if_kept(&state);
     let opened = wiring::open_world(spec, &state, run_dir, taken.token(), &key).await;
-    let world = opened.map_err(|error| CliError {
-        exit: Exit::Failed,
-        ..error
-    })?;
+    let world = opened.map_err(not_begun)?;
     if !args.amend.admin_cidr.is_empty() {
         wiring::readmit(&world).await?;
     }
@@ -127,23 +153,33 @@ async fn begin(
     }
 }
 
-async fn take_down(
-    app: &App,
-    run: &Run,
-    progress: &Progress,
-    world: World,
-) -> Result<Vec<Resource>, CliError> {
+/// What cannot begin to be destroyed is not interrupted: it failed, or was refused.
+pub(super) fn not_begun(error: CliError) -> CliError {
+    match error.exit {
+        Exit::Refused => error,
+        _ => CliError {
+            exit: Exit::Failed,
+            ..error
+        },
+    }
+}
+
+async fn take_down(app: &App, run: &Run, progress: &Progress, world: World) -> Result<Done, CliError> {
     let stop = Stop::default();
     stop_on_signals(stop.clone(), progress.voice())?;
     app.voice.through(progress.voice());
     let work = wiring::destroy(run, &world);
-    tokio::select! {
-        deleted = work => deleted,
+    let deleted = tokio::select! {
+        deleted = work => deleted?,
         // Each deletion is recorded by itself, and can be repeated.
         () = stop.requested() => {
-            Err(CliError::new(Exit::Interrupted, "interrupted before everything was deleted"))
+            let mut error = CliError::new(Exit::Interrupted, "interrupted before everything was deleted");
+            error.causes.extend(world.waits_for());
+            return Err(error);
         }
-    }
+    };
+    let asked = world.provider().asked();
+    Ok(Done { deleted, asked })
 }
 
 /// The run to take down: by its id, by its cluster, or the only one that has a cluster.
@@ -219,35 +255,28 @@ fn lost_data(found: &Found) -> Option<String> {
     (!listed.is_empty()).then(|| format!("{what}: {}", listed.join(", ")))
 }
 
-pub(super) fn tell(app: &App, found: &Found, deleted: Vec<Resource>) -> Result<(), CliError> {
-    let run = found.row.run.to_string();
+pub(super) fn tell(app: &App, found: &Found, done: &Done) -> Result<(), CliError> {
+    let Done { deleted, asked } = done;
+    let (run, cluster, count) = (found.row.run.to_string(), &found.row.cluster, deleted.len());
     if app.ui.json {
         return app.ui.document(&Destroyed {
             run,
-            cluster: &found.row.cluster,
-            deleted,
+            cluster,
+            deleted: deleted.clone(),
+            asked,
         });
     }
+    let mut said = match (is_lent(found), count) {
+        (true, 0) => format!("nothing of cluster `{cluster}` (run {run}) is left"),
+        (true, 1) => format!("cluster `{cluster}` (run {run}) is stopped, and its key is off 1 host"),
+        (true, _) => format!("cluster `{cluster}` (run {run}) is stopped, and its key is off {count} hosts"),
+        (false, 0) => format!("nothing is left of cluster `{cluster}` (run {run})"),
+        (false, 1) => format!("cluster `{cluster}` (run {run}) is gone: 1 resource deleted"),
+        (false, _) => format!("cluster `{cluster}` (run {run}) is gone: {count} resources deleted"),
+    };
     if is_lent(found) {
-        let (cluster, count) = (&found.row.cluster, deleted.len());
-        let gone = match count {
-            0 => format!("nothing of cluster `{cluster}` (run {run}) is left"),
-            1 => format!("cluster `{cluster}` (run {run}) is stopped, and its key is off 1 host"),
-            _ => format!("cluster `{cluster}` (run {run}) is stopped, and its key is off {count} hosts"),
-        };
-        return app
-            .ui
-            .line(&format!("{gone}; the machines stay, with what is on their disks"));
+        said.push_str("; the machines stay, with what is on their disks");
     }
-    app.ui.line(&match deleted.len() {
-        0 => format!("nothing is left of cluster `{}` (run {run})", found.row.cluster),
-        1 => format!(
-            "cluster `{}` (run {run}) is gone: 1 resource deleted",
-            found.row.cluster
-        ),
-        count => format!(
-            "cluster `{}` (run {run}) is gone: {count} resources deleted",
-            found.row.cluster
-        ),
-    })
+    app.ui.line(&said)?;
+    app.ui.line(&format!("asked {asked}: nothing of it is left"))
 }

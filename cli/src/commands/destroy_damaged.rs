@@ -9,7 +9,7 @@ use mesosflow_workflow::{
     RunId, RunRow, RunState, Salvaged, Seq, StoreError,
 };
 
-use super::destroy::{command, loss, tell};
+use super::destroy::{Done, command, is_over, loss, not_begun, tell};
 use crate::amend;
 use crate::app::App;
 use crate::args::DestroyArgs;
@@ -35,18 +35,27 @@ pub(super) async fn destroy_damaged(
         // The lock itself knows its holder. If that has just gone, the lease is dropped again at once.
         drop(journal.adopt_damaged(run, Epoch(0)).await?);
     }
-    if found.row.summary.destroyed && found.state.resources.is_empty() && !found.row.owns_cluster {
-        return tell(app, &found, Vec::new());
-    }
     let command = command(app, run, args);
+    let mut losses = found.clone();
+    if is_over(&found) {
+        let run_dir = run_dir(app, run)?;
+        let spec = spec(app, &found, &run_dir)?;
+        let look = wiring::look(spec, &found.state, &run_dir).await?;
+        if look.owned.is_empty() && !look.may_come {
+            let (deleted, asked) = (Vec::new(), look.asked);
+            return tell(app, &found, &Done { deleted, asked });
+        }
+        losses.state.resources = look.owned;
+    }
     app.ui.confirm(
-        &[damage(&found, &salvaged), loss(&found)],
+        &[damage(&found, &salvaged), loss(&losses)],
         &command,
         args.yes || has_agreed,
     )?;
     // What cannot be deleted is not recorded as destroyed.
     let run_dir = run_dir(app, run)?;
     let spec = amend::amended(app, spec(app, &found, &run_dir)?, &args.amend)?;
+    wiring::verify(&spec).await?;
     if args.take_over {
         let strangers = wiring::strangers(&spec, &found.state, &run_dir).await?;
         found.state.drivers.extend(strangers);
@@ -68,7 +77,7 @@ pub(super) async fn destroy_damaged(
     history.deleted(gone).await?;
     let deleted = deleted.map_err(again)?;
     journal.retire(&lease).await?;
-    tell(app, &found, deleted)
+    tell(app, &found, &deleted)
 }
 
 fn run_dir(app: &App, run: RunId) -> Result<PathBuf, CliError> {
@@ -98,7 +107,7 @@ async fn take_down(
     lease: &Lease,
     nonce: Nonce,
     gone: &mut Vec<Resource>,
-) -> Result<Vec<Resource>, CliError> {
+) -> Result<Done, CliError> {
     let run = found.row.run;
     let token = FencingToken {
         cluster: lease.cluster(),
@@ -107,17 +116,22 @@ async fn take_down(
     };
     let key = wiring::key_if_kept(&found.state);
     let opened = wiring::open_world(spec, &found.state, run_dir, token, &key).await;
-    let world = opened.map_err(|error| CliError {
-        exit: Exit::Failed,
-        ..error
-    })?;
+    let world = opened.map_err(not_begun)?;
     if !args.amend.admin_cidr.is_empty() {
         wiring::readmit(&world).await?;
     }
     wiring::guard(app, &world, &found.state).await?;
     // What the history knows may be gone for long.
     let there = wiring::owned(&world).await?;
-    let ledger = Ledger::Salvaged(found.state.resources.clone());
+    let mut effects: Vec<_> = found.state.effects.values().cloned().collect();
+    // Whoever was at it is gone: the run is held here.
+    effects
+        .iter_mut()
+        .for_each(|effect| effect.abandoned(Timestamp::now()));
+    let ledger = Ledger::Salvaged {
+        resources: found.state.resources.clone(),
+        effects,
+    };
     let mut told = |resource: &Resource| {
         if there.contains(resource) {
             app.ui
@@ -127,7 +141,8 @@ async fn take_down(
     };
     let mut deleted = wiring::delete(&ledger, run, &world, &mut told).await?;
     deleted.retain(|resource| there.contains(resource));
-    Ok(deleted)
+    let asked = world.provider().asked();
+    Ok(Done { deleted, asked })
 }
 
 /// The state of a run as far as its history tells it: with gaps. Without its first event, what the journal lists stands in.
@@ -239,7 +254,9 @@ pub(super) fn spec(app: &App, found: &Found, run_dir: &Path) -> Result<ClusterSp
             let text = |key: &str| part("ec2")[key].as_str().map(str::to_owned);
             spec.ec2.region = text("region");
             spec.ec2.endpoint_url = text("endpoint_url");
+            spec.ec2.sts_endpoint_url = text("sts_endpoint_url");
             spec.ec2.account = text("account");
+            spec.ec2 = spec.ec2.frozen();
             Ok(spec)
         }
         ProviderKind::Ec2 => {

@@ -3,6 +3,7 @@
 mod completions;
 mod destroy;
 mod destroy_damaged;
+mod destroy_orphans;
 mod events;
 pub(crate) mod journal;
 mod list;

@@ -5,36 +5,116 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::app::App;
-use crate::args::ListArgs;
+use crate::args::{ListArgs, PlaceArgs};
 use crate::error::CliError;
 use crate::render::table::table;
-use crate::wiring::{self, ClusterSpec, ProviderKind, Tagged};
+use crate::wiring::{self, ClusterSpec, MadeBy, ProviderKind, Tagged};
 
-#[derive(Serialize)]
-struct Orphan {
+/// Something that belongs to no run of this journal, or to one that is over.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Orphan {
     #[serde(flatten)]
-    tagged: Tagged,
+    pub(super) tagged: Tagged,
     /// Why it is one.
-    reason: &'static str,
+    pub(super) reason: &'static str,
+    /// Whose it is.
+    pub(super) owner: Whose,
+}
+
+/// Whose something is, as its tags say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Whose {
+    /// This journal's, and made by this user on this host.
+    Ours,
+    /// Of a journal of this id, made by another user or on another host: a copy of this one may be in use there.
+    OursElsewhere,
+    /// Another journal's.
+    Others,
+    /// No tag says: an older mesosflow made it.
+    Unknown,
 }
 
 const UNKNOWN: &str = "its run is not in this journal";
 const DESTROYED: &str = "its run was destroyed";
 
+/// This journal, as far as it tells whose something is.
+pub(super) struct Journal {
+    /// Its id; none where there is no journal.
+    pub(super) id: Option<String>,
+    /// Its runs, and whether each is over for good: as they are listed, so that a damaged one is known too.
+    runs: BTreeMap<String, bool>,
+    /// Digest of this user and host.
+    here: String,
+}
+
+impl Journal {
+    /// The journal of this process, if there is one.
+    pub(super) async fn look(app: &App) -> Result<Self, CliError> {
+        let (mut id, mut runs) = (None, BTreeMap::new());
+        if let Some(journal) = app.existing_journal()? {
+            id = Some(journal.id().to_owned());
+            for row in journal.runs().await? {
+                runs.insert(row.run.to_string(), row.summary.destroyed && !row.owns_cluster);
+            }
+        }
+        let here = wiring::made_here();
+        Ok(Self { id, runs, here })
+    }
+
+    /// What it is to this journal; none where it belongs to a run that is not over.
+    pub(super) fn orphan(&self, tagged: Tagged) -> Option<Orphan> {
+        let (reason, owner) = match self.runs.get(&tagged.run) {
+            Some(false) => return None,
+            Some(true) => (DESTROYED, Whose::Ours),
+            None => (UNKNOWN, self.whose(tagged.made_by.as_ref())),
+        };
+        Some(Orphan {
+            tagged,
+            reason,
+            owner,
+        })
+    }
+
+    fn whose(&self, made_by: Option<&MadeBy>) -> Whose {
+        match made_by {
+            None => Whose::Unknown,
+            Some(by) if self.id.as_ref() != Some(&by.journal) => Whose::Others,
+            Some(by) if self.is_here(by) => Whose::Ours,
+            Some(_) => Whose::OursElsewhere,
+        }
+    }
+
+    /// Whether this user made it on this host.
+    pub(super) fn is_here(&self, by: &MadeBy) -> bool {
+        by.user == self.here
+    }
+}
+
+impl Orphan {
+    fn owner_in_words(&self) -> String {
+        match (self.owner, &self.tagged.made_by) {
+            (Whose::Ours, _) => "this journal".to_owned(),
+            (Whose::OursElsewhere, _) => "this journal, from another user or host".to_owned(),
+            (_, Some(by)) => format!("journal {}", by.journal),
+            (_, None) => "unknown".to_owned(),
+        }
+    }
+}
+
+/// Where things are looked for: one place, and what was asked there.
+pub(super) struct Place {
+    pub(super) spec: ClusterSpec,
+    pub(super) tagged: Vec<Tagged>,
+    pub(super) asked: String,
+}
+
 /// Looks at each provider that can be used from here, or at the one that was named.
 pub(crate) async fn orphans(app: &App, args: &ListArgs) -> Result<(), CliError> {
-    let mut spec = ClusterSpec::default();
-    args.place.overlay(&mut spec.ec2);
-    let known = known(app).await?;
-    let mut orphans = Vec::new();
-    for tagged in look(app, args.provider, spec).await? {
-        let reason = match known.get(&tagged.run) {
-            None => UNKNOWN,
-            Some(true) => DESTROYED,
-            Some(false) => continue,
-        };
-        orphans.push(Orphan { tagged, reason });
-    }
+    let journal = Journal::look(app).await?;
+    let places = look(app, args.provider, &args.place).await?;
+    let all = places.into_iter().flat_map(|place| place.tagged);
+    let orphans: Vec<_> = all.filter_map(|tagged| journal.orphan(tagged)).collect();
     if app.ui.json {
         return app.ui.document(&orphans);
     }
@@ -44,7 +124,8 @@ pub(crate) async fn orphans(app: &App, args: &ListArgs) -> Result<(), CliError> 
         );
         return Ok(());
     }
-    let rows = orphans.iter().map(|Orphan { tagged, reason }| {
+    let rows = orphans.iter().map(|orphan| {
+        let Orphan { tagged, reason, .. } = orphan;
         let place = tagged.place.as_deref().unwrap_or("this machine");
         vec![
             tagged.kind.clone(),
@@ -53,44 +134,57 @@ pub(crate) async fn orphans(app: &App, args: &ListArgs) -> Result<(), CliError> 
             tagged.cluster.clone(),
             tagged.run.clone(),
             format!("{}, {place}", tagged.provider),
+            orphan.owner_in_words(),
             (*reason).to_owned(),
         ]
     });
     app.ui.line(&table(
-        &["kind", "id", "name", "cluster", "run", "where", "why"],
+        &["kind", "id", "name", "cluster", "run", "where", "owner", "why"],
         rows,
-    ))
-}
-
-/// The runs of this journal, and whether each is over for good: as they are listed, so that a damaged one is known too.
-async fn known(app: &App) -> Result<BTreeMap<String, bool>, CliError> {
-    let mut known = BTreeMap::new();
-    if let Some(journal) = app.existing_journal()? {
-        for row in journal.runs().await? {
-            known.insert(row.run.to_string(), row.summary.destroyed && !row.owns_cluster);
-        }
+    ))?;
+    if orphans.iter().any(|orphan| orphan.owner == Whose::Ours) {
+        let command = app.places.command(&["destroy", "--orphans"]);
+        app.ui.note(&format!("to end what is this journal's: {command}"));
     }
-    Ok(known)
+    if orphans
+        .iter()
+        .any(|orphan| matches!(orphan.owner, Whose::Others | Whose::OursElsewhere))
+    {
+        let command = app.places.command(&["destroy", "--owner", "JOURNAL-ID"]);
+        app.ui
+            .note(&format!("to end what is of a journal that was lost: {command}"));
+    }
+    Ok(())
 }
 
 /// What the providers have. One that was not named and cannot be used is passed over, and said to be.
-async fn look(app: &App, named: Option<ProviderKind>, spec: ClusterSpec) -> Result<Vec<Tagged>, CliError> {
+pub(super) async fn look(
+    app: &App,
+    named: Option<ProviderKind>,
+    place: &PlaceArgs,
+) -> Result<Vec<Place>, CliError> {
+    let of = |provider| {
+        let mut spec = ClusterSpec {
+            provider,
+            ..ClusterSpec::default()
+        };
+        place.overlay(&mut spec.ec2);
+        async move {
+            let (tagged, asked) = wiring::tagged(&spec).await?;
+            Ok::<_, CliError>(Place { spec, tagged, asked })
+        }
+    };
     if let Some(provider) = named {
-        return wiring::tagged(&ClusterSpec { provider, ..spec }).await;
+        return Ok(vec![of(provider).await?]);
     }
     let (mut all, mut failed) = (Vec::new(), Vec::new());
     for provider in [ProviderKind::Local, ProviderKind::Ec2] {
-        match wiring::tagged(&ClusterSpec {
-            provider,
-            ..spec.clone()
-        })
-        .await
-        {
-            Ok(tagged) => all.extend(tagged),
+        match of(provider).await {
+            Ok(place) => all.push(place),
             Err(error) => failed.push(error),
         }
     }
-    if failed.len() == 2 {
+    if all.is_empty() {
         return Err(CliError::usage("no provider can be used from here").because(
             failed
                 .iter()
@@ -107,4 +201,50 @@ async fn look(app: &App, named: Option<ProviderKind>, spec: ClusterSpec) -> Resu
         ));
     }
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tagged(run: &str, made_by: Option<(&str, &str)>) -> Tagged {
+        Tagged {
+            provider: ProviderKind::Ec2,
+            place: None,
+            kind: "instance".into(),
+            id: "i-1".into(),
+            name: "demo-master-1".into(),
+            cluster: "demo".into(),
+            run: run.into(),
+            driver: None,
+            made_by: made_by.map(|(journal, user)| MadeBy {
+                journal: journal.into(),
+                user: user.into(),
+            }),
+            made_at: None,
+        }
+    }
+
+    #[test]
+    fn whose_a_thing_is_follows_from_its_run_its_journal_and_who_made_it() {
+        let journal = Journal {
+            id: Some("j1".into()),
+            runs: [("alive".to_owned(), false), ("over".to_owned(), true)].into(),
+            here: "me".into(),
+        };
+        let owner = |run, by| journal.orphan(tagged(run, by)).map(|orphan| orphan.owner);
+        // What belongs to a run that is not over is no orphan, whoever says to have made it.
+        assert_eq!(owner("alive", Some(("j2", "you"))), None);
+        assert_eq!(owner("over", None), Some(Whose::Ours));
+        assert_eq!(owner("lost", Some(("j1", "me"))), Some(Whose::Ours));
+        assert_eq!(owner("lost", Some(("j1", "you"))), Some(Whose::OursElsewhere));
+        assert_eq!(owner("lost", Some(("j2", "me"))), Some(Whose::Others));
+        assert_eq!(owner("lost", None), Some(Whose::Unknown));
+        // Without a journal, nothing is its own.
+        let none = Journal { id: None, ..journal };
+        assert_eq!(
+            none.orphan(tagged("lost", Some(("j1", "me")))).unwrap().owner,
+            Whose::Others
+        );
+    }
 }

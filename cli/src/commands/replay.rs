@@ -21,6 +21,7 @@ pub(crate) async fn replay(app: &App, args: &ReplayArgs) -> Result<(), CliError>
         app.ui.confirm(&losses, &command(app, args), args.yes)?;
     }
     let spec = amend::amended(app, wiring::frozen_spec(&found.state)?, &args.amend)?;
+    wiring::verify(&spec).await?;
     wiring::precheck(&spec).await?;
     let (run, progress) = session::adopt(app, journal, &found, Purpose::Deploy, Vec::new()).await?;
     let replay = session::reconcile(&run).await?.renamed(replay);

@@ -65,6 +65,7 @@ pub(crate) async fn resume(app: &App, args: &ResumeArgs) -> Result<(), CliError>
         );
     }
     let spec = amend::amended(app, wiring::frozen_spec(&found.state)?, &args.amend)?;
+    wiring::verify(&spec).await?;
     wiring::precheck(&spec).await?;
     let over = match args.take_over {
         true => strangers(app, &found, &spec, args).await?,

@@ -115,6 +115,36 @@ fn destroys_once(bench: &Bench, how: &[&str], case: &str) {
     bench.finished("01jd3k00000000000000000003", "demo");
 }
 
+/// What comes to exist after a run was destroyed, since a call outlived its driver, is found and ended.
+#[test]
+fn a_destroyed_run_is_looked_at_each_time() {
+    let bench = with_engine();
+    let destroyed = run_with_engine(&bench, &["destroy", FIRST, "--yes"]);
+    assert_eq!(destroyed.code, 0, "{destroyed:?}");
+    assert!(
+        destroyed
+            .out
+            .contains("podman for containers and networks with the label"),
+        "{destroyed:?}"
+    );
+    let again = run_with_engine(&bench, &["destroy", FIRST]);
+    assert_eq!(again.code, 0, "{again:?}");
+    assert!(
+        again.out.contains("nothing is left of cluster `demo`"),
+        "{again:?}"
+    );
+    assert!(again.out.contains("podman for containers"), "{again:?}");
+
+    bench.write("engine/container/demo-slave-2", FIRST);
+    let asks = run_with_engine(&bench, &["destroy", FIRST]);
+    asks.refused(3, &["cluster `demo`", "1 × instance", "--yes"]);
+    assert_eq!(left(&bench), 1, "it was not agreed to");
+    let ended = run_with_engine(&bench, &["destroy", FIRST, "--yes", "--json"]).json();
+    assert_eq!(ended["deleted"][0]["id"], "demo-slave-2", "{ended}");
+    assert!(ended["asked"].as_str().unwrap().contains("podman"), "{ended}");
+    assert_eq!(left(&bench), 0);
+}
+
 const FIRST_EVENT: &str =
     "UPDATE events SET body = replace(body, 'demo', 'dema') WHERE run = RUN AND seq = 1";
 const THIRD_EVENT: &str =

@@ -6,6 +6,7 @@ mod bad_input;
 mod care;
 mod chosen_run;
 mod damaged;
+mod endpoints;
 mod hosts;
 mod journals;
 mod logs;

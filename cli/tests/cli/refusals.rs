@@ -1,6 +1,6 @@
 //! What is refused for the state that a run is in: exit code 3, and its history stays as it is.
 
-use crate::support::{Bench, FIRST};
+use crate::support::{Bench, FIRST, said};
 
 #[test]
 fn a_finished_run_is_not_resumed_but_can_be_replayed() {
@@ -118,7 +118,7 @@ fn a_replay_after_a_step_without_outcome_is_refused_with_the_ways_out() {
 }
 
 #[test]
-fn a_destroyed_run_is_neither_resumed_nor_replayed_and_destroying_it_again_is_fine() {
+fn a_destroyed_run_is_neither_resumed_nor_replayed_nor_taken_for_gone_unasked() {
     let bench = Bench::new();
     bench.finished(FIRST, "demo");
     bench.destroyed(FIRST);
@@ -133,9 +133,14 @@ fn a_destroyed_run_is_neither_resumed_nor_replayed_and_destroying_it_again_is_fi
         &["destroy", FIRST],
         &["destroy", "--cluster", "demo"],
     ] {
-        let said = bench.run(args);
-        assert_eq!(said.code, 0, "{said:?}");
-        assert!(said.out.contains("nothing is left of cluster `demo`"), "{said:?}");
+        // Who cannot be asked has not said that nothing is left.
+        let unasked = bench.command(args).env("PATH", "/nowhere").output().unwrap();
+        let unasked = said(unasked);
+        assert_eq!(unasked.code, 1, "{unasked:?}");
+        assert!(
+            unasked.out.is_empty() && unasked.err.contains("no container engine"),
+            "{unasked:?}"
+        );
     }
     assert_eq!(bench.run(&["status", "--json"]).json()["destroyed"], true);
 }

@@ -104,12 +104,6 @@ impl Bench {
 
     /// A run that this process holds until it is dropped.
     pub(crate) fn begin(&self, journal: &Arc<dyn Store>, run: &str, cluster: &str) -> Run {
-        let step = StepId::from_static;
-        let catalogue = vec![
-            CatalogueEntry::new(step("render-config"), "1.6.a", "templates rendered"),
-            CatalogueEntry::new(step("hdfs-format"), "2.17", "ephemeral HDFS formatted").destructive(),
-            CatalogueEntry::new(step("hdfs-start"), "2.17", "ephemeral HDFS started"),
-        ];
         let own = self.path("bin/podman");
         let engine = if own.exists() {
             own
@@ -117,11 +111,29 @@ impl Bench {
             "/nowhere/engine".into()
         };
         let spec = serde_json::json!({"cluster": cluster, "local": {"engine": engine}});
+        self.begin_with(journal, run, cluster, "local", spec)
+    }
+
+    /// The same with this provider and spec.
+    pub(crate) fn begin_with(
+        &self,
+        journal: &Arc<dyn Store>,
+        run: &str,
+        cluster: &str,
+        provider: &str,
+        spec: serde_json::Value,
+    ) -> Run {
+        let step = StepId::from_static;
+        let catalogue = vec![
+            CatalogueEntry::new(step("render-config"), "1.6.a", "templates rendered"),
+            CatalogueEntry::new(step("hdfs-format"), "2.17", "ephemeral HDFS formatted").destructive(),
+            CatalogueEntry::new(step("hdfs-start"), "2.17", "ephemeral HDFS started"),
+        ];
         let new = NewRun {
             workflow: "deploy".to_owned(),
             cluster_id: ClusterId::of_run(id(run)),
             cluster: cluster.to_owned(),
-            provider: "local".to_owned(),
+            provider: provider.to_owned(),
             spec,
             tool_version: "0.1.0".to_owned(),
             catalogue,

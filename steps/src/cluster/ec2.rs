@@ -10,6 +10,8 @@ use super::Role;
 
 /// The word for the newest image of a named system.
 pub const LATEST: &str = "latest";
+/// The word for AWS' own endpoint, whatever the environment names.
+pub const AWS_ENDPOINT: &str = "aws";
 
 /// The `[ec2]` table. Region, endpoint and account are settled when a run starts: `resume` goes back to where its
 /// machines are, whatever the environment says by then.
@@ -19,9 +21,12 @@ pub struct Ec2Spec {
     /// The region; by default that of the environment or the profile.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
-    /// Another endpoint for the API than AWS' own.
+    /// Another endpoint for EC2's API than AWS' own, or [`AWS_ENDPOINT`]; by default what the environment or the profile names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoint_url: Option<String>,
+    /// The same for STS, which tells whose the credentials are. EC2's is never used for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sts_endpoint_url: Option<String>,
     /// The profile of the AWS configuration; by default that of the environment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
@@ -89,13 +94,20 @@ pub struct Ec2Spec {
     pub capacity_limit_s: u32,
     /// How long one call of the API may take, seconds.
     pub api_timeout_s: u32,
+    /// For how long after a launch that nobody saw answered its machine is looked for, seconds.
+    pub settle_limit_s: u32,
 }
+
+/// Until when EC2 may not show what it has launched: its "Eventual consistency in the EC2 API" has whoever needs to be sure look
+/// again and again, with waits that grow from a couple of seconds up to five minutes.
+const SETTLE_LIMIT_S: u32 = 300;
 
 impl Default for Ec2Spec {
     fn default() -> Self {
         Self {
             region: None,
             endpoint_url: None,
+            sts_endpoint_url: None,
             profile: None,
             account: None,
             vpc: None,
@@ -122,11 +134,21 @@ impl Default for Ec2Spec {
             boot_limit_s: 900,
             capacity_limit_s: 300,
             api_timeout_s: 60,
+            settle_limit_s: SETTLE_LIMIT_S,
         }
     }
 }
 
 impl Ec2Spec {
+    /// The same as it was frozen into a run: what an older program left out of it was AWS' own endpoint, and it asked both
+    /// services at the one it had.
+    #[must_use]
+    pub fn frozen(mut self) -> Self {
+        let ec2 = self.endpoint_url.get_or_insert_with(|| AWS_ENDPOINT.to_owned());
+        self.sts_endpoint_url.get_or_insert_with(|| ec2.clone());
+        self
+    }
+
     /// The instance type of a role.
     pub fn type_of(&self, role: Role) -> &str {
         match role {

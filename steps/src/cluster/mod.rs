@@ -15,12 +15,12 @@ mod validate_hosts;
 mod validate_mesos;
 
 pub use amend::{ADMIN_CIDR, ADMITS};
-pub use ec2::{Ec2Spec, HostKeySource, LATEST, MachineType, VolumeSpec};
+pub use ec2::{AWS_ENDPOINT, Ec2Spec, HostKeySource, LATEST, MachineType, VolumeSpec};
 pub use hosts::{FirewallChoice, HostSpec, HostsSpec};
 pub use nodes::{Instance, Inventory, MESOS_MASTER_PORT, Node, Role, ZOOKEEPER_PORT};
 pub use root_disk::LEAST_ROOT_GB;
 pub use spec::{
-    ClusterSpec, DisksSpec, FrameworksSpec, HdfsSpec, LocalSpec, MesosSource, MesosSpec, MountFallback,
-    NfsServerChoice, ProviderKind, SharedVolumeSpec, SshSpec, ZookeeperSpec,
+    ClusterSpec, DisksSpec, FrameworksSpec, HdfsSpec, LocalSpec, MadeBy, MesosSource, MesosSpec,
+    MountFallback, NfsServerChoice, ProviderKind, SharedVolumeSpec, SshSpec, ZookeeperSpec,
 };
 pub use validate::{MAX_CLUSTER_NAME, MAX_NODES, SpecError};

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::{Ec2Spec, HostsSpec, Role};
 
@@ -52,6 +53,29 @@ pub struct ClusterSpec {
     pub ec2: Ec2Spec,
     /// Machines of one's own.
     pub hosts: HostsSpec,
+    /// Whose journal makes everything; known when a run starts, whatever a file says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub made_by: Option<MadeBy>,
+}
+
+/// Whose journal makes a thing, in the tags of that thing: who has lost his journal finds his machines by it. It is frozen with
+/// the run, so that a launch which another user or host repeats is the same call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MadeBy {
+    /// The journal's id; a copy of the journal has the same.
+    pub journal: String,
+    /// [`MadeBy::digest`] of who began the run.
+    pub user: String,
+}
+
+impl MadeBy {
+    /// Digest of a user and a host, 16 hexadecimal digits: tells one's own from others', and names nobody to who reads the tags.
+    pub fn digest(user: &str, host: &str) -> String {
+        let mut digest = hex::encode(Sha256::digest(format!("{user}@{host}")));
+        digest.truncate(16);
+        digest
+    }
 }
 
 impl Default for ClusterSpec {
@@ -75,6 +99,7 @@ impl Default for ClusterSpec {
             local: LocalSpec::default(),
             ec2: Ec2Spec::default(),
             hosts: HostsSpec::default(),
+            made_by: None,
         }
     }
 }

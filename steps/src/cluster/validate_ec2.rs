@@ -1,6 +1,6 @@
 //! What an EC2 spec must be before anything is touched.
 
-use super::{ClusterSpec, LATEST, SpecError, VolumeSpec};
+use super::{AWS_ENDPOINT, ClusterSpec, LATEST, SpecError, VolumeSpec};
 use crate::software::System;
 
 /// EBS volume types, with the sizes that each can have, GiB (EBS user guide, "Amazon EBS volume types").
@@ -14,7 +14,7 @@ const VOLUMES: [(&str, u32, u32); 7] = [
     ("standard", 1, 1_024),
 ];
 /// Tags of a thing that EC2 takes, less mesosflow's own.
-const MOST_TAGS: usize = 50 - 10;
+const MOST_TAGS: usize = 50 - 11;
 
 fn wrong<T>(field: &'static str, problem: impl Into<String>, hint: &str) -> Result<T, SpecError> {
     Err(SpecError {
@@ -81,6 +81,19 @@ impl ClusterSpec {
                 );
             }
         }
+        for (field, url) in [
+            ("ec2.endpoint_url", &ec2.endpoint_url),
+            ("ec2.sts_endpoint_url", &ec2.sts_endpoint_url),
+        ] {
+            let is_url = |url: &str| url.starts_with("http://") || url.starts_with("https://");
+            if let Some(other) = url.as_deref().filter(|url| *url != AWS_ENDPOINT && !is_url(url)) {
+                return wrong(
+                    field,
+                    format!("is {other:?}, which is no URL"),
+                    "give `http://…` or `https://…`; `aws` for AWS' own, whatever the environment names",
+                );
+            }
+        }
         self.validate_spot()?;
         ec2.volume.validate()?;
         self.validate_root_disk()?;
@@ -89,7 +102,7 @@ impl ClusterSpec {
             return wrong(
                 "ec2.tags",
                 format!("has {}", ec2.tags.len()),
-                "EC2 takes fifty, ten of which are mesosflow's",
+                "EC2 takes fifty, eleven of which are mesosflow's",
             );
         }
         if let Some(taken) = ec2

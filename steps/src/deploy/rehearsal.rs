@@ -16,8 +16,8 @@ use crate::catalogue;
 use crate::cluster::{ClusterSpec, Instance, ProviderKind, Role};
 use crate::key::KeyExpected;
 use crate::provider::{
-    Condition, Groups, HostKeys, Image, Launch, Machine, Outdated, Owner, Provider, ProviderError, Slot,
-    Tagged,
+    Condition, Deletion, Groups, HostKeys, Image, Launch, Machine, Outdated, Owner, Provider, ProviderError,
+    Slot, Tagged,
 };
 use crate::world::World;
 
@@ -296,6 +296,10 @@ impl Provider for Nothing {
         std::future::pending().await
     }
 
+    fn asked(&self) -> String {
+        "nobody".into()
+    }
+
     async fn owned(&self, _: &Owner) -> Result<Vec<Resource>, ProviderError> {
         std::future::pending().await
     }
@@ -304,7 +308,7 @@ impl Provider for Nothing {
         std::future::pending().await
     }
 
-    async fn delete(&self, _: &Resource) -> Result<(), ProviderError> {
+    async fn delete(&self, _: &Resource) -> Result<Deletion, ProviderError> {
         std::future::pending().await
     }
 }

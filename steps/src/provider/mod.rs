@@ -5,19 +5,23 @@ pub mod hosts;
 pub mod local;
 mod maker;
 mod open;
+mod order;
 
 pub use maker::{driver_in, driver_tag};
-pub use open::{open_provider, precheck, settle, survey};
+pub use open::{open_provider, precheck, settle, survey, verify};
+pub(crate) use order::kinds;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use mesosflow_workflow::{
     Driver, EffectKey, ErrorClass, FencingToken, Generation, Resource, RunId, StepError,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::{ClusterSpec, HostKeySource, Instance, MachineType, Node, ProviderKind, Role};
+use crate::cluster::{ClusterSpec, HostKeySource, Instance, MachineType, MadeBy, Node, ProviderKind, Role};
 use crate::remote::HostKey;
 
 /// Whose a resource is: what every one of them is tagged with, in the call that makes it.
@@ -29,6 +33,8 @@ pub struct Owner {
     pub run: RunId,
     /// The cluster's id and the driver that makes it; none outside the fence, where nothing is made.
     pub driver: Option<FencingToken>,
+    /// Whose journal the run is in; none of a run that an older program began.
+    pub made_by: Option<MadeBy>,
 }
 
 /// A place for one machine: what identifies it before it exists, and finds it again after a crash.
@@ -182,6 +188,42 @@ pub struct Tagged {
     /// The driver that made it, as its tag says; none where it says nothing.
     #[serde(skip)]
     pub driver: Option<Driver>,
+    /// Whose journal made it, as its tags say; none where they say nothing.
+    pub made_by: Option<MadeBy>,
+    /// When it came to exist, where the provider tells, UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub made_at: Option<Timestamp>,
+}
+
+impl Tagged {
+    /// What there is to delete.
+    pub fn resource(&self) -> Resource {
+        Resource {
+            kind: self.kind.clone(),
+            id: self.id.clone(),
+            name: self.name.clone(),
+        }
+    }
+}
+
+/// What became of a thing that was to be deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deletion {
+    /// It was seen gone.
+    Gone,
+    /// Something holds it that has to go before, and that may not have been seen yet: look again. In words.
+    Held(String),
+}
+
+/// What was launched under a name, whatever its tags say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Launched {
+    /// The name of the launch.
+    pub effect_key: EffectKey,
+    /// It and what came with it; empty where it is gone.
+    pub found: Vec<Outdated>,
+    /// Ids of machines of that name which are gone.
+    pub gone: Vec<String>,
 }
 
 /// The groups of a cluster by role, as the provider names them.
@@ -268,6 +310,20 @@ pub trait Provider: Send + Sync + 'static {
         Ok(None)
     }
 
+    /// For how long after its launch a machine may not be shown, by whichever name it is asked for.
+    fn settle_time(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// The machines that were launched under these names: where the provider knows a launch by its name, and shows its machine
+    /// before it knows its tags.
+    async fn launched(&self, _effects: &[EffectKey]) -> Result<Vec<Launched>, ProviderError> {
+        Ok(Vec::new())
+    }
+
+    /// What is asked of whom for everything that carries a run's tags, in words.
+    fn asked(&self) -> String;
+
     /// Everything that carries this run's tags.
     async fn owned(&self, owner: &Owner) -> Result<Vec<Resource>, ProviderError>;
 
@@ -279,8 +335,8 @@ pub trait Provider: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Deletes a resource and sees it gone; deleting what is gone succeeds.
-    async fn delete(&self, resource: &Resource) -> Result<(), ProviderError>;
+    /// Deletes a resource and sees it gone, or finds out that something holds it; deleting what is gone succeeds.
+    async fn delete(&self, resource: &Resource) -> Result<Deletion, ProviderError>;
 }
 
 /// A provider refused or failed.
@@ -296,6 +352,17 @@ pub struct ProviderError {
     /// What came back.
     #[source]
     pub source: Answer,
+}
+
+impl ProviderError {
+    /// The same where something was done before it failed.
+    #[must_use]
+    pub fn after_effect(mut self) -> Self {
+        if self.class == ErrorClass::Transient {
+            self.class = ErrorClass::Ambiguous;
+        }
+        self
+    }
 }
 
 /// What a provider answered, in its own words.

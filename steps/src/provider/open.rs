@@ -52,6 +52,18 @@ pub async fn settle(spec: ClusterSpec) -> Result<ClusterSpec, ProviderError> {
     }
 }
 
+/// Makes sure that what a run of this spec made can be seen from here, before anything of it is looked for: what cannot be seen
+/// would be taken for gone.
+///
+/// # Errors
+/// The credentials are of another account than the run's, or it cannot be found out whose they are.
+pub async fn verify(spec: &ClusterSpec) -> Result<(), ProviderError> {
+    match spec.provider {
+        ProviderKind::Ec2 => ec2::verify(&spec.ec2).await,
+        ProviderKind::Local | ProviderKind::Hosts => Ok(()),
+    }
+}
+
 /// Looks at the machines that are there before a run is created: a new cluster needs every one of them.
 ///
 /// # Errors

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use mesosflow_workflow::{Driver, ErrorClass, Limits, Probe, Resource, Retry, StepCx};
+use mesosflow_workflow::{Driver, Effect, ErrorClass, Limits, Probe, Resource, Retry, Settled, StepCx};
 use serde::Serialize;
 
 use crate::act::ActError;
 use crate::cluster::{Instance, Role};
-use crate::provider::{Launch, Machine, Order, Slot};
+use crate::in_doubt::{InDoubt, LAUNCH_LIMIT, Pauses};
+use crate::provider::{Deletion, Launch, Machine, Order, ProviderError, Slot, kinds};
 use crate::remote::error::TAKE_OVER;
 use crate::world::World;
 
@@ -65,9 +66,7 @@ pub(super) async fn apply(place: &Place, cx: &StepCx<World>) -> Result<Instance,
     provider.release(&outdated).await?;
     for old in outdated {
         cx.world().guard().await?;
-        provider.delete(&old).await?;
-        cx.world().gone(&old.id);
-        cx.deleted(old).await?;
+        end(cx, old).await?;
     }
     for gone in gone_with_it(place, cx).await? {
         cx.deleted(gone).await?;
@@ -88,12 +87,58 @@ pub(super) async fn apply(place: &Place, cx: &StepCx<World>) -> Result<Instance,
 
 /// Sees the machine, and records what came to exist with it in the meantime (a volume that was attached late).
 pub(super) async fn verify(place: &Place, cx: &StepCx<World>, instance: &Instance) -> Result<(), ActError> {
-    match cx.world().provider().find(&place.slot(cx)).await? {
+    // Whatever fails here, the machine was launched: until it was seen, the launch stays in doubt.
+    let found = cx.world().provider().find(&place.slot(cx)).await;
+    match found.map_err(ProviderError::after_effect)? {
         Some(machine) if machine.instance.id == instance.id => record(cx, &machine).await,
-        _ => Err(ActError::not_yet(format!(
-            "{} ({}) is not there after its launch",
-            instance.name, instance.id
-        ))),
+        _ => Err(ActError::Unmet {
+            what: format!(
+                "{} ({}) is not there after its launch",
+                instance.name, instance.id
+            ),
+            class: ErrorClass::Ambiguous,
+            hint: None,
+        }),
+    }
+}
+
+async fn end(cx: &StepCx<World>, old: Resource) -> Result<(), ActError> {
+    match cx.world().provider().delete(&old).await? {
+        Deletion::Gone => {
+            cx.world().gone(&old.id);
+            Ok(cx.deleted(old).await?)
+        }
+        Deletion::Held(what) => Err(ActError::not_yet(what)),
+    }
+}
+
+/// Sees to an older launch for this place that nobody saw answered: the machine that it brought is ended, and until none can
+/// appear any more, no other one is launched.
+pub(super) async fn settle(cx: &StepCx<World>, effect: &Effect) -> Result<Settled, ActError> {
+    let world = cx.world();
+    let mut doubts = InDoubt::of([effect.clone()], world.provider().settle_time());
+    let mut pauses = Pauses::default();
+    loop {
+        let found = doubts.look(world.provider(), &[]).await?;
+        for old in &found {
+            refuse_stranger(&old.resource.id, old.driver, |driver| world.knows(driver))?;
+        }
+        let found = found.into_iter().map(|old| old.resource).collect();
+        for old in kinds(found).into_iter().flatten() {
+            world.guard().await?;
+            end(cx, old).await?;
+        }
+        if let Some((_, settled)) = doubts.settled().pop() {
+            return Ok(settled);
+        }
+        let (Some(due), Some(what)) = (doubts.due_in(), doubts.waits_for()) else {
+            return Ok(Settled::Gone);
+        };
+        let pause = pauses.next();
+        if pause.is_zero() {
+            tracing::info!(target: "mesosflow::progress", "{what}");
+        }
+        tokio::time::sleep(pause.min(due)).await;
     }
 }
 
@@ -109,11 +154,11 @@ pub(super) fn limits(place: &Place) -> Limits {
         },
     };
     // A machine that is replaced has to end first, which takes minutes where machines are real.
-    let minutes = if place.order.is_some() { 12 } else { 3 };
-    Limits {
-        deadline: Duration::from_secs(60 * minutes),
-        retry,
-    }
+    let deadline = match place.order {
+        Some(_) => LAUNCH_LIMIT,
+        None => Duration::from_secs(180),
+    };
+    Limits { deadline, retry }
 }
 
 /// The machine that the journal has in this place, where the provider may have lost it: ended before a crash kept that from

@@ -4,7 +4,7 @@
 //! - Twice is safe: a machine is found by run, generation, role and number; only a missing one is made.
 //! - Undone by `destroy`.
 
-use mesosflow_workflow::{Limits, Probe, Step, StepCx, StepId};
+use mesosflow_workflow::{Effect, Limits, Probe, Settled, Step, StepCx, StepId};
 use serde::Serialize;
 
 use super::launch::{self, Place};
@@ -33,6 +33,10 @@ impl Step for LaunchMaster {
 
     async fn verify(&self, cx: &StepCx<World>, instance: &Instance) -> Result<(), ActError> {
         launch::verify(&self.0, cx, instance).await
+    }
+
+    async fn settle(&self, cx: &StepCx<World>, effect: &Effect) -> Result<Settled, ActError> {
+        launch::settle(cx, effect).await
     }
 
     fn limits(&self) -> Limits {

@@ -9,7 +9,7 @@ use super::stage::Stage;
 use crate::random::Random;
 
 /// The slaves' kernel has no NFS client here.
-const CONFIG: &str = "[shared_volume]\nfallback = 'sshfs'\n";
+const CONFIG: &str = "[shared_volume]\nfallback = 'sshfs'\n[ec2]\nsettle_limit_s = 1\n";
 /// Kills of one bring-up, one after the other.
 const KILLS: u64 = 20;
 

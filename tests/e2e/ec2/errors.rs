@@ -8,7 +8,7 @@ use super::stage::Stage;
 
 /// Limits short enough for a test, where no machine answers and no capacity comes back; and long enough for a stand-in on a
 /// busy machine to answer what it is meant to answer.
-const QUICK: &str = "[ec2]\ncapacity_limit_s = 1\napi_timeout_s = 10\nboot_limit_s = 5\n";
+const QUICK: &str = "[ec2]\ncapacity_limit_s = 1\napi_timeout_s = 10\nboot_limit_s = 5\nsettle_limit_s = 1\n";
 
 /// What passes by itself is got over: the run comes to where it waits for machines, with what was planned.
 #[test]

@@ -7,6 +7,7 @@ mod crashes;
 mod doors;
 mod errors;
 mod kept;
+mod money;
 mod places;
 mod stage;
 

@@ -21,6 +21,8 @@ impl Stage {
     pub(super) fn new() -> Self {
         let mut bench = Bench::new();
         let cloud = Cloud::start(&mut bench);
+        // What moto launches it shows at once.
+        bench.write("mesosflow.toml", "[ec2]\nsettle_limit_s = 1\n");
         Self::on(bench, cloud, 1, 1)
     }
 

@@ -43,6 +43,8 @@ pub(super) struct Front {
     consoles: Mutex<Option<Arc<Consoles>>>,
     /// `None` once tokens are ignored. Locked over a launch: of two at once, one is the second.
     tokens: tokio::sync::Mutex<Option<Tokens>>,
+    /// Instances launched from now on are hidden, while it is `Some`: those hidden so far.
+    hidden: Mutex<Option<Vec<String>>>,
     /// Read while something is launched: moto shows an instance before its volumes and tags.
     launches: RwLock<()>,
 }
@@ -72,6 +74,7 @@ impl Front {
             buckets: Mutex::default(),
             consoles: Mutex::default(),
             tokens: tokio::sync::Mutex::new(Some(Tokens::default())),
+            hidden: Mutex::default(),
             launches: RwLock::new(()),
         })
     }
@@ -114,6 +117,35 @@ impl Front {
         self.launches.blocking_write()
     }
 
+    /// From now on, no look shows what is launched.
+    pub(super) fn lag(&self) {
+        *locked(&self.hidden) = Some(Vec::new());
+    }
+
+    /// From now on, everything is shown.
+    pub(super) fn catch_up(&self) {
+        *locked(&self.hidden) = None;
+    }
+
+    /// The answer as far as it is shown already: of volumes too, those of machines that are hidden are.
+    fn as_shown(&self, call: &Call, body: Bytes) -> Bytes {
+        let mut hidden = locked(&self.hidden);
+        let Some(hidden) = hidden.as_mut() else {
+            return body;
+        };
+        match call.action.as_str() {
+            "RunInstances" => {
+                hidden.extend(instances(&body));
+                body
+            }
+            "DescribeInstances" | "DescribeVolumes" => {
+                let text = String::from_utf8_lossy(&body);
+                without(&text, |item| hidden.iter().any(|id| item.contains(id.as_str()))).into()
+            }
+            _ => body,
+        }
+    }
+
     /// From now on, the same token launches again, as if EC2 had forgotten it.
     pub(super) async fn ignore_tokens(&self) {
         *self.tokens.lock().await = None;
@@ -131,7 +163,10 @@ impl Front {
                 None => self.ask_moto(request).await,
             };
             match done {
-                Ok((status, body)) => respond(status, self.with_console(&call, body).await),
+                Ok((status, body)) => {
+                    let body = self.as_shown(&call, body);
+                    respond(status, self.with_console(&call, body).await)
+                }
                 Err(error) => gateway(&error),
             }
         });
@@ -299,6 +334,39 @@ fn respond(status: StatusCode, body: Bytes) -> Response {
     (status, [kind], Body::from(body)).into_response()
 }
 
+/// A list of EC2's without those of its outermost items that are hidden.
+fn without(text: &str, is_hidden: impl Fn(&str) -> bool) -> String {
+    const OPEN: &str = "<item>";
+    const CLOSE: &str = "</item>";
+    let (mut shown, mut rest) = (String::new(), text);
+    while let Some(start) = rest.find(OPEN) {
+        let (mut depth, mut end) = (0, start);
+        loop {
+            let (open, close) = (rest[end..].find(OPEN), rest[end..].find(CLOSE));
+            match (open, close) {
+                (Some(open), Some(close)) if open < close => {
+                    depth += 1;
+                    end += open + OPEN.len();
+                }
+                (_, Some(close)) => {
+                    depth -= 1;
+                    end += close + CLOSE.len();
+                }
+                (_, None) => return text.to_owned(),
+            }
+            if depth == 0 {
+                break;
+            }
+        }
+        shown.push_str(&rest[..start]);
+        if !is_hidden(&rest[start..end]) {
+            shown.push_str(&rest[start..end]);
+        }
+        rest = &rest[end..];
+    }
+    shown + rest
+}
+
 /// What moto did not answer at all is no error of EC2's: nothing of a test may take it for one.
 fn gateway(error: &str) -> Response {
     (
@@ -314,4 +382,24 @@ fn refusal(code: &str, message: &str) -> String {
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message>\
          </Error></Errors><RequestID>7b1c9f7e-5d3c-4a7e-9f43-0c1d2e3f4a5b</RequestID></Response>"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_hidden_is_taken_out_of_a_list_with_all_that_is_in_it() {
+        let list = "<set><item><id>i-1</id><in><item>a</item><item>b</item></in></item><item><id>i-2</id></item></set>";
+        assert_eq!(
+            without(list, |item| item.contains("i-1")),
+            "<set><item><id>i-2</id></item></set>"
+        );
+        assert_eq!(
+            without(list, |item| item.contains("i-2")),
+            list.replace("<item><id>i-2</id></item>", "")
+        );
+        assert_eq!(without(list, |_| false), list);
+        assert_eq!(without("<set/>", |_| true), "<set/>");
+    }
 }

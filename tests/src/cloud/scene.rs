@@ -52,6 +52,7 @@ impl Cloud {
         let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0)));
         let listener = listener.expect("a free port");
         let port = listener.local_addr().expect("its port").port();
+        bench.ask_sts(format!("http://127.0.0.1:{port}"));
         let world = World::new(&moto.address(), runtime.handle().clone());
         let front = Front::new(moto.address(), world.client().clone());
         runtime.spawn(front.clone().serve(Lines(listener)));
@@ -151,6 +152,17 @@ impl Cloud {
     /// launches finds them.
     pub fn ignore_tokens(&self) {
         self.world.wait_for(self.front.ignore_tokens());
+    }
+
+    /// From now on, no look shows what is launched, nor its volumes, by whichever name it is asked for: as if all of that were
+    /// still on its way through AWS.
+    pub fn lag(&self) {
+        self.front.lag();
+    }
+
+    /// From now on, everything is shown.
+    pub fn catch_up(&self) {
+        self.front.catch_up();
     }
 
     /// Holds the next call of an action when it has had its effect, before it is answered.

@@ -7,6 +7,7 @@ mod crashes;
 mod failures;
 mod first_run;
 mod fold;
+mod fold_doubts;
 mod fold_stale;
 mod laws;
 mod losing;

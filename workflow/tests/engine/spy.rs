@@ -65,6 +65,10 @@ impl Spy {
 }
 
 impl Store for Spy {
+    fn id(&self) -> &str {
+        self.memory.id()
+    }
+
     fn create(&self, first: Arc<Recorded>) -> BoxFuture<'_, Result<Lease, StoreError>> {
         self.memory.create(first)
     }

@@ -194,7 +194,7 @@ impl Story {
         self.fails_as(at, ErrorClass::Transient, Some(100))
     }
 
-    fn fails_as(mut self, at: &str, class: ErrorClass, retry_in_ms: Option<u64>) -> Self {
+    pub(crate) fn fails_as(mut self, at: &str, class: ErrorClass, retry_in_ms: Option<u64>) -> Self {
         let attempt = Attempt(*self.last_attempt(at));
         let (step, item) = place(at);
         self.then(Event::StepFailed {

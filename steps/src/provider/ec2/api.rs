@@ -8,11 +8,12 @@ use aws_sdk_ec2::config::http::HttpResponse;
 use aws_sdk_ec2::config::retry::RetryConfig;
 use aws_sdk_ec2::config::timeout::TimeoutConfig;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
+use aws_types::service_config::ServiceConfigKey;
 use mesosflow_workflow::{ErrorClass, Retry};
 
 use super::failure::{Effect, Failure, Stage};
 use super::pace::{Kind, Pace};
-use crate::cluster::{ClusterSpec, Ec2Spec};
+use crate::cluster::{AWS_ENDPOINT, ClusterSpec, Ec2Spec};
 use crate::provider::{Answer, ProviderError};
 
 /// Tries of a call that only looks, where no answer came or the API broke. What has an effect is tried again by the executor,
@@ -29,6 +30,9 @@ const THROTTLED_TRIES: u32 = 12;
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// The region of an endpoint of one's own, where none is named: a stand-in for AWS does not care.
 const ENDPOINT_REGION: &str = "us-east-1";
+/// The services as the SDK's configuration names them.
+const EC2: &str = "EC2";
+const STS: &str = "STS";
 
 /// The client of one region, and the pace of its calls.
 #[derive(Debug)]
@@ -36,41 +40,39 @@ pub(super) struct Api {
     client: Client,
     pace: Pace,
     region: String,
+    /// Whether it is AWS' own.
+    is_own: bool,
 }
 
 impl Api {
     /// Clients for where the spec says.
     ///
     /// # Errors
-    /// No region is known; or the credentials belong to another account than the one that the spec names.
+    /// No region is known.
     pub(super) async fn open(spec: &Ec2Spec) -> Result<Self, ProviderError> {
         let config = load(spec).await;
         let region = region(&config)?;
-        if let Some(expected) = &spec.account {
-            let account = account(&config, spec, &region).await?;
-            if let Some(other) = account.filter(|account| account != expected) {
-                return Err(ProviderError {
-                    doing: format!("these credentials are of AWS account {other}"),
-                    class: ErrorClass::Operator,
-                    hint: Some(format!(
-                        "use credentials of account {expected}, where the run began"
-                    )),
-                    source: Answer(format!("the run's machines are in account {expected}")),
-                });
-            }
-        }
+        let endpoint = endpoint(&config, spec.endpoint_url.as_deref(), EC2);
         // What is tried again is so here: the SDK's own tries would not keep the pace.
-        let config = aws_sdk_ec2::config::Builder::from(&config).retry_config(RetryConfig::disabled());
+        let mut own = aws_sdk_ec2::config::Builder::from(&config).retry_config(RetryConfig::disabled());
+        // Also where it is none: what the SDK has found in the environment does not count.
+        own.set_endpoint_url(endpoint.clone());
         Ok(Self {
-            client: Client::from_conf(config.build()),
+            client: Client::from_conf(own.build()),
             pace: Pace::default(),
             region,
+            is_own: endpoint.is_none(),
         })
     }
 
     /// The region.
     pub(super) fn region(&self) -> &str {
         &self.region
+    }
+
+    /// Whether it is AWS' own endpoint, and no stand-in's.
+    pub(super) const fn is_own(&self) -> bool {
+        self.is_own
     }
 
     /// For calls that only look: [`Api::read`] awaits them.
@@ -105,6 +107,19 @@ impl Api {
             tracing::debug!(operation, %failure, "looks again");
             tokio::time::sleep(delay).await;
         }
+    }
+
+    /// Makes a call that only looks: once, but for tries that EC2 refused as too many.
+    pub(super) async fn read_once<T, E, F>(
+        &self,
+        operation: &'static str,
+        call: impl Fn() -> F,
+    ) -> Result<T, Failure>
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    {
+        self.paced(operation, Effect::Read, &call).await
     }
 
     /// Makes a call that changes something: once, but for tries that EC2 refused as too many.
@@ -170,21 +185,79 @@ impl Api {
     }
 }
 
-/// Writes into the spec where the run happens: the region and endpoint that the environment names now, and the account.
+/// Writes into the spec where the run happens: the region and the endpoints that the environment names now, AWS' own too, and
+/// the account.
 ///
 /// # Errors
 /// There is no region, there are no credentials, or AWS does not accept them.
 pub async fn settle(mut spec: ClusterSpec) -> Result<ClusterSpec, ProviderError> {
     let config = load(&spec.ec2).await;
     let region = region(&config)?;
-    spec.ec2.endpoint_url = spec
-        .ec2
-        .endpoint_url
-        .take()
-        .or_else(|| environment_endpoint(&config));
-    spec.ec2.account = account(&config, &spec.ec2, &region).await?;
+    let settled = |named: Option<String>, service| {
+        let settled = endpoint(&config, named.as_deref(), service);
+        Some(settled.unwrap_or_else(|| AWS_ENDPOINT.to_owned()))
+    };
+    spec.ec2.endpoint_url = settled(spec.ec2.endpoint_url.take(), EC2);
+    spec.ec2.sts_endpoint_url = settled(spec.ec2.sts_endpoint_url.take(), STS);
+    spec.ec2.account = match account(&config, &spec.ec2, &region).await {
+        Ok(account) => account,
+        Err(failure) if may_not_tell(&spec.ec2, &failure) => {
+            tracing::warn!(
+                target: "mesosflow::progress",
+                "warning: the AWS account is not known ({failure}): nothing will keep this run from another one's credentials; \
+                 name the endpoint that tells it, `sts_endpoint_url` under `[ec2]` or AWS_ENDPOINT_URL_STS"
+            );
+            None
+        }
+        Err(failure) => return Err(failure.into()),
+    };
     spec.ec2.region = Some(region);
     Ok(spec)
+}
+
+/// Makes sure that the credentials are of the account that was recorded when the run began: with another one's, there is no
+/// such instance, which would look as if it were gone.
+///
+/// # Errors
+/// They are another account's, or it cannot be found out whose they are.
+pub async fn verify(spec: &Ec2Spec) -> Result<(), ProviderError> {
+    let Some(expected) = &spec.account else {
+        return Ok(());
+    };
+    let refused = |doing: String, answer: String, hint: String| ProviderError {
+        doing,
+        class: ErrorClass::Operator,
+        hint: Some(hint),
+        source: Answer(answer),
+    };
+    let config = load(spec).await;
+    let region = region(&config)?;
+    let what = match account(&config, spec, &region).await {
+        Ok(Some(account)) if account == *expected => return Ok(()),
+        Ok(Some(other)) => {
+            return Err(refused(
+                format!("these credentials are of AWS account {other}"),
+                format!("the run's machines are in account {expected}"),
+                format!("use credentials of account {expected}, where the run began"),
+            ));
+        }
+        Ok(None) => "GetCallerIdentity names no account".to_owned(),
+        Err(failure) => failure.to_string(),
+    };
+    let endpoint = match endpoint(&config, spec.sts_endpoint_url.as_deref(), STS) {
+        Some(url) => url,
+        None => format!("AWS' own in {region}"),
+    };
+    Err(refused(
+        format!(
+            "it cannot be verified that these credentials are of AWS account {expected}, where the run's machines are"
+        ),
+        what,
+        format!(
+            "give credentials of account {expected} (AWS_PROFILE, `aws sso login`, AWS_ACCESS_KEY_ID …) and see that STS \
+             answers ({endpoint}); then do the same again"
+        ),
+    ))
 }
 
 /// The SDK's standard chain (environment, profile, SSO, container, instance role), under what the spec says.
@@ -201,22 +274,31 @@ async fn load(spec: &Ec2Spec) -> SdkConfig {
     if let Some(profile) = &spec.profile {
         loader = loader.profile_name(profile);
     }
-    if let Some(url) = &spec.endpoint_url {
-        loader = loader.endpoint_url(url);
-    }
     let config = loader.load().await;
-    if config.region().is_none() && environment_endpoint(&config).is_some() {
+    let endpoint = endpoint(&config, spec.endpoint_url.as_deref(), EC2);
+    if config.region().is_none() && endpoint.is_some() {
         return config.into_builder().region(Region::new(ENDPOINT_REGION)).build();
     }
     config
 }
 
-/// The endpoint that the environment or the profile names for EC2.
-fn environment_endpoint(config: &SdkConfig) -> Option<String> {
-    let own = std::env::var("AWS_ENDPOINT_URL_EC2")
-        .ok()
-        .filter(|url| !url.is_empty());
-    own.or_else(|| config.endpoint_url().map(str::to_owned))
+/// The endpoint of a service: the one that is named, or the environment's or the profile's (`AWS_ENDPOINT_URL_<service>`,
+/// `AWS_ENDPOINT_URL`, `endpoint_url`); none for AWS' own.
+fn endpoint(config: &SdkConfig, named: Option<&str>, service: &str) -> Option<String> {
+    match named {
+        Some(AWS_ENDPOINT) => return None,
+        Some(url) => return Some(url.to_owned()),
+        None => {}
+    }
+    let key = ServiceConfigKey::builder()
+        .service_id(service)
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build()
+        .ok()?;
+    let of_service = config.service_config().and_then(|all| all.load_config(key));
+    let url = of_service.or_else(|| config.endpoint_url().map(str::to_owned));
+    url.filter(|url| !url.is_empty())
 }
 
 fn region(config: &SdkConfig) -> Result<String, ProviderError> {
@@ -236,23 +318,29 @@ fn region(config: &SdkConfig) -> Result<String, ProviderError> {
         })
 }
 
-/// Whose credentials these are. An endpoint of one's own need not be able to tell.
-async fn account(config: &SdkConfig, spec: &Ec2Spec, region: &str) -> Result<Option<String>, ProviderError> {
-    let asked = aws_sdk_sts::Client::new(config)
+/// Whose credentials these are, as STS says.
+async fn account(config: &SdkConfig, spec: &Ec2Spec, region: &str) -> Result<Option<String>, Failure> {
+    let mut own = aws_sdk_sts::config::Builder::from(config);
+    own.set_endpoint_url(endpoint(config, spec.sts_endpoint_url.as_deref(), STS));
+    let asked = aws_sdk_sts::Client::from_conf(own.build())
         .get_caller_identity()
         .send()
         .await;
     match asked {
         Ok(identity) => Ok(identity.account),
-        Err(error) => {
-            let failure = Failure::of("GetCallerIdentity", region, Effect::Read, &error);
-            let cannot_tell = matches!(failure.stage, Stage::NoAnswer | Stage::Refused(_))
-                && failure.class() != ErrorClass::Operator;
-            if spec.endpoint_url.is_some() && cannot_tell {
-                tracing::info!(%failure, "the endpoint does not tell the account");
-                return Ok(None);
-            }
-            Err(failure.into())
-        }
+        Err(error) => Err(Failure::of("GetCallerIdentity", region, Effect::Read, &error)),
     }
+}
+
+/// Whether a run may begin without knowing its account. A stand-in for EC2 need not have an STS: then AWS' own knows nothing of
+/// its credentials, and the stand-in itself no such call. Wherever an STS was named, or EC2 is AWS' own, it has to answer.
+fn may_not_tell(spec: &Ec2Spec, failure: &Failure) -> bool {
+    let (ec2, sts) = (spec.endpoint_url.as_deref(), spec.sts_endpoint_url.as_deref());
+    // Whoever is refused for what he is was understood.
+    let is_understood =
+        matches!(failure.stage, Stage::Refused(401 | 403)) || failure.class() == ErrorClass::Operator;
+    let has_no_such_call = matches!(failure.stage, Stage::Refused(_)) && !is_understood;
+    ec2 != Some(AWS_ENDPOINT)
+        && failure.stage != Stage::NoCredentials
+        && (sts == Some(AWS_ENDPOINT) || (sts == ec2 && has_no_such_call))
 }

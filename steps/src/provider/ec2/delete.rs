@@ -14,12 +14,10 @@ use super::groups::{GROUP, RULE};
 use super::instances::{INSTANCE, SPOT_REQUEST, Seen, Sight, VOLUME, by_id};
 use super::tags::filter;
 use super::volumes::Volumes;
-use crate::provider::{Answer, ProviderError};
+use crate::provider::{Answer, Deletion, ProviderError};
 
 /// How long a machine may take to end. A hung shutdown is forced by EC2 after a few minutes.
 const END_LIMIT: Duration = Duration::from_secs(600);
-/// How long EC2 may hold on to what a machine used after it is gone.
-pub(super) const RELEASE_LIMIT: Duration = Duration::from_secs(300);
 /// Between two looks: the first comes at once, since an answer may be there already.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How long a machine that was asked to end is left alone before it is asked again.
@@ -65,12 +63,15 @@ impl Ends {
         api: &Api,
         sight: &Sight,
         resource: &Resource,
-    ) -> Result<(), ProviderError> {
+    ) -> Result<Deletion, ProviderError> {
         match resource.kind.as_str() {
-            INSTANCE => self.end_instance(api, sight, &resource.id).await,
+            INSTANCE => self.end_instance(api, sight, &resource.id).await.map(gone),
             VOLUME => self.volumes.delete(api, &resource.id).await,
-            SPOT_REQUEST => Ok(self.cancel(api, std::slice::from_ref(&resource.id)).await?),
-            RULE => revoke(api, &resource.id).await,
+            SPOT_REQUEST => Ok(self
+                .cancel(api, std::slice::from_ref(&resource.id))
+                .await
+                .map(gone)?),
+            RULE => revoke(api, &resource.id).await.map(gone),
             GROUP => delete_group(api, &resource.id).await,
             other => Err(ProviderError {
                 doing: format!("{} cannot be deleted", resource.name),
@@ -155,6 +156,10 @@ impl Ends {
     }
 }
 
+const fn gone((): ()) -> Deletion {
+    Deletion::Gone
+}
+
 /// A machine that somebody has protected is theirs to let go of.
 fn protected(seen: &Seen, failure: &Failure) -> ProviderError {
     let (name, id) = (seen.name(), seen.id());
@@ -204,14 +209,18 @@ async fn revoke(api: &Api, id: &str) -> Result<(), ProviderError> {
 
 /// The groups of a cluster let one another in, and one that is let in somewhere cannot be deleted: so the rules go first, of
 /// this group and of those that name it.
-async fn delete_group(api: &Api, id: &str) -> Result<(), ProviderError> {
-    let give_up = Instant::now() + RELEASE_LIMIT;
+async fn delete_group(api: &Api, id: &str) -> Result<Deletion, ProviderError> {
+    let mut is_forgotten = false;
     loop {
         let call = api.writes().delete_security_group().group_id(id);
         match api.write("DeleteSecurityGroup", || call.clone().send()).await {
-            Ok(_) => return Ok(()),
-            Err(failure) if failure.is_not_found() => return Ok(()),
+            Ok(_) => return Ok(Deletion::Gone),
+            Err(failure) if failure.is_not_found() => return Ok(Deletion::Gone),
             Err(failure) if failure.is(&["DependencyViolation", "InvalidGroup.InUse"]) => {
+                // Nothing lets it in any more: a machine is in it, which may be one that was not seen yet.
+                if is_forgotten {
+                    return Ok(Deletion::Held(format!("group {id} is still in use: {failure}")));
+                }
                 let others = forget(api, id).await?;
                 if !others.is_empty() {
                     return Err(ProviderError {
@@ -224,7 +233,7 @@ async fn delete_group(api: &Api, id: &str) -> Result<(), ProviderError> {
                         )),
                     });
                 }
-                pause(give_up, || format!("group {id} is still in use: {failure}")).await?;
+                is_forgotten = true;
             }
             Err(failure) => return Err(failure.into()),
         }
@@ -281,7 +290,7 @@ async fn forget(api: &Api, id: &str) -> Result<Vec<String>, ProviderError> {
 }
 
 /// Waits for the next look, or says what was waited for in vain.
-pub(super) async fn pause(give_up: Instant, what: impl Fn() -> String) -> Result<(), ProviderError> {
+async fn pause(give_up: Instant, what: impl Fn() -> String) -> Result<(), ProviderError> {
     if Instant::now() >= give_up {
         return Err(ProviderError {
             doing: "EC2 takes too long".into(),

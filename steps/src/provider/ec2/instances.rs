@@ -10,11 +10,11 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::api::Api;
-use super::failure::Failure;
+use super::failure::{Failure, Stage};
 use super::pace::Bucket;
 use super::tags;
 use crate::cluster::Instance;
-use crate::provider::{Machine, Slot};
+use crate::provider::{Machine, Outdated, Slot};
 
 /// Kinds of resources that come with an instance, in the journal's words.
 pub(super) const INSTANCE: &str = "instance";
@@ -145,6 +145,28 @@ impl Seen {
         Some(mapping.ebs()?.volume_id()?.to_owned())
     }
 
+    pub(super) fn launch_time(&self) -> Option<&DateTime> {
+        self.found.launch_time()
+    }
+
+    /// It and what goes with it, each with the driver that made it: not the volume that stays for its place.
+    pub(super) fn goes_with_it(&self) -> impl Iterator<Item = Outdated> + use<> {
+        let (driver, stays) = (self.driver(), self.stays());
+        let mut all = self.resources();
+        all.retain(|resource| Some(resource.id.as_str()) != stays);
+        all.into_iter().map(move |resource| Outdated { resource, driver })
+    }
+
+    /// The volume that outlives it.
+    fn stays(&self) -> Option<&str> {
+        let mappings = self.found.block_device_mappings().iter();
+        mappings
+            .filter(|mapping| mapping.device_name() == Some(VOLUME_DEVICE))
+            .filter_map(|mapping| mapping.ebs())
+            .find(|disk| disk.delete_on_termination() == Some(false))
+            .and_then(|disk| disk.volume_id())
+    }
+
     /// Whether it has the volume that it was launched for, if it was for one that had been there.
     pub(super) fn has_its_volume(&self) -> bool {
         let kept = self.tag(tags::KEPT);
@@ -154,12 +176,7 @@ impl Seen {
     /// The same less its volume, where that stays for the next machine of the place: a second machine that was launched
     /// for one generation leaves none that anybody waits for.
     pub(super) fn resources_without_kept(&self, slot: &Slot, has_current: bool) -> Vec<Resource> {
-        let mappings = self.found.block_device_mappings().iter();
-        let stays = mappings
-            .filter(|mapping| mapping.device_name() == Some(VOLUME_DEVICE))
-            .filter_map(|mapping| mapping.ebs())
-            .find(|disk| disk.delete_on_termination() == Some(false))
-            .and_then(|disk| disk.volume_id());
+        let stays = self.stays();
         let is_spare = has_current && self.is_in(slot) && self.tag(tags::KEPT).is_empty();
         let mut all = self.resources();
         all.retain(|resource| is_spare || Some(resource.id.as_str()) != stays);
@@ -329,4 +346,36 @@ pub(super) async fn by_id(api: &Api, id: &str) -> Result<Option<Seen>, Failure> 
         Err(failure) if failure.is_not_found() => Ok(None),
         Err(failure) => Err(failure),
     }
+}
+
+/// The most values of one filter ("Filtering" in the EC2 API reference).
+const FILTER_VALUES: usize = 200;
+
+/// Instances that were launched under these tokens, whether or not they have their tags yet. What stands in for EC2 need not be
+/// able to tell: there, tags have to do.
+pub(super) async fn by_tokens(api: &Api, tokens: &[String]) -> Result<Vec<Seen>, Failure> {
+    let mut all = Vec::new();
+    for some in tokens.chunks(FILTER_VALUES) {
+        let some: Vec<_> = some.iter().map(String::as_str).collect();
+        let call = api
+            .reads()
+            .describe_instances()
+            .filters(tags::filter("client-token", &some));
+        let pages = || call.clone().into_paginator().items().send().try_collect();
+        let found: Result<Vec<aws_sdk_ec2::types::Reservation>, Failure> =
+            api.read_once("DescribeInstances", pages).await;
+        let found = match found {
+            Ok(found) => found,
+            Err(failure) if !api.is_own() && matches!(failure.stage, Stage::Refused(_)) => {
+                tracing::info!(%failure, "the endpoint does not look by client token");
+                return Ok(all);
+            }
+            Err(failure) => return Err(failure),
+        };
+        let instances = found
+            .into_iter()
+            .flat_map(|found| found.instances.unwrap_or_default());
+        all.extend(instances.map(Seen::new));
+    }
+    Ok(all)
 }

@@ -191,6 +191,7 @@ mod tests {
                 cluster: "demo".into(),
                 run: RunId::generate(),
                 driver: None,
+                made_by: None,
             },
             generation: Generation(2),
             round: 0,

@@ -60,6 +60,12 @@ pub(super) struct Ordered<'a> {
     pub(super) kept: Option<&'a str>,
 }
 
+/// Every token under which a machine may have been launched for these effects.
+pub(super) fn tokens(effects: &[EffectKey]) -> Vec<String> {
+    let numbered = |effect| (1..=MOST_TOKENS).map(move |number| token(effect, number));
+    effects.iter().flat_map(numbered).collect()
+}
+
 /// Launches a machine, or gets the one that was launched under the same token.
 pub(super) async fn launch(
     api: &Api,

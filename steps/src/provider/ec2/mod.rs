@@ -27,7 +27,7 @@ mod provider;
 mod tags;
 mod volumes;
 
-pub use api::settle;
+pub use api::{settle, verify};
 pub use frozen::settle_user_data;
 pub use groups::name as group_name;
 pub use instances::VOLUME_DEVICE;

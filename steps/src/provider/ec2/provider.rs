@@ -4,7 +4,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mesosflow_workflow::{Driver, ErrorClass, Resource, RunId};
+use aws_sdk_ec2::primitives::DateTime;
+use aws_sdk_ec2::types::Tag;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use jiff::Timestamp;
+use mesosflow_workflow::{Driver, EffectKey, ErrorClass, Resource, RunId};
 
 use super::api::Api;
 use super::consoles::Consoles;
@@ -12,15 +17,15 @@ use super::crowd::Crowd;
 use super::delete::Ends;
 use super::failure::Failure;
 use super::groups::{self, GROUP, RULE};
-use super::instances::{Seen, Sight, VOLUME, by_id, held};
+use super::instances::{self, Seen, Sight, VOLUME, by_id, held};
 use super::kept::Shelf;
 use super::network::refused;
 use super::user_data::UserData;
 use super::{consoles, delete, frozen, host_keys, image, kept, launch, tags, volumes};
-use crate::cluster::{ClusterSpec, HostKeySource, Instance, ProviderKind, Role};
+use crate::cluster::{ClusterSpec, HostKeySource, Instance, MadeBy, ProviderKind, Role};
 use crate::provider::{
-    Answer, Condition, Groups, HostKeys, Image, Launch, Machine, Outdated, Owner, Provider, ProviderError,
-    Slot, Tagged,
+    Answer, Condition, Deletion, Groups, HostKeys, Image, Launch, Launched, Machine, Outdated, Owner,
+    Provider, ProviderError, Slot, Tagged,
 };
 
 /// How often machines are made to say who made them, all that were launched since at once.
@@ -264,15 +269,20 @@ impl Provider for Ec2Provider {
         };
         let launched = match launched.tag(tags::KEPT).to_owned() {
             none if none.is_empty() => launched,
-            volume => kept::attach(&self.api, launched, &volume).await?,
+            volume => {
+                let attached = kept::attach(&self.api, launched, &volume).await;
+                attached.map_err(|error| error.after_effect())?
+            }
         };
-        let driver = self.signed(&launched, slot).await?;
+        // From here on there is a machine: a failure says no more that nothing was done.
+        let driver = self.signed(&launched, slot).await;
+        let driver = driver.map_err(|error| error.after_effect())?;
         let machine = launched
             .machine(slot)
             .map(|machine| Machine { driver, ..machine });
         machine.ok_or_else(|| ProviderError {
             doing: format!("{} ({}) has no address yet", slot.node_name(), launched.id()),
-            class: ErrorClass::Transient,
+            class: ErrorClass::Ambiguous,
             hint: None,
             source: Answer(launched.reason()),
         })
@@ -340,6 +350,37 @@ impl Provider for Ec2Provider {
         }
     }
 
+    fn settle_time(&self) -> Duration {
+        Duration::from_secs(self.spec.ec2.settle_limit_s.into())
+    }
+
+    async fn launched(&self, effects: &[EffectKey]) -> Result<Vec<Launched>, ProviderError> {
+        let mut all = self.sight.look(&self.api).await?.to_vec();
+        all.extend(instances::by_tokens(&self.api, &launch::tokens(effects)).await?);
+        let of = |effect: &EffectKey| {
+            let tokens = launch::tokens(std::slice::from_ref(effect));
+            let is_of = |seen: &&Seen| tokens.iter().any(|token| token == seen.token());
+            let (gone, there): (Vec<&Seen>, Vec<&Seen>) =
+                all.iter().filter(is_of).partition(|seen| seen.is_gone());
+            let mut found: Vec<_> = there.into_iter().flat_map(Seen::goes_with_it).collect();
+            found.dedup();
+            Launched {
+                effect_key: effect.clone(),
+                found,
+                gone: gone.into_iter().map(|seen| seen.id().to_owned()).collect(),
+            }
+        };
+        Ok(effects.iter().map(of).collect())
+    }
+
+    fn asked(&self) -> String {
+        format!(
+            "EC2 in {} for spot requests, instances, volumes, security groups and their rules with the tag {}",
+            self.api.region(),
+            tags::RUN
+        )
+    }
+
     async fn owned(&self, owner: &Owner) -> Result<Vec<Resource>, ProviderError> {
         let all = self.everything(Some(owner.run)).await?;
         Ok(all.into_iter().map(|with| with.resource).collect())
@@ -356,6 +397,8 @@ impl Provider for Ec2Provider {
             cluster: with.cluster,
             run: with.run,
             driver: with.driver,
+            made_by: with.made_by,
+            made_at: with.made_at,
         });
         Ok(tagged.collect())
     }
@@ -364,7 +407,7 @@ impl Provider for Ec2Provider {
         self.ends.release(&self.api, resources).await
     }
 
-    async fn delete(&self, resource: &Resource) -> Result<(), ProviderError> {
+    async fn delete(&self, resource: &Resource) -> Result<Deletion, ProviderError> {
         self.ends.delete(&self.api, &self.sight, resource).await
     }
 }
@@ -375,6 +418,8 @@ struct WithTags {
     cluster: String,
     run: String,
     driver: Option<Driver>,
+    made_by: Option<MadeBy>,
+    made_at: Option<Timestamp>,
 }
 
 impl Ec2Provider {
@@ -415,52 +460,69 @@ impl Ec2Provider {
     async fn everything(&self, run: Option<RunId>) -> Result<Vec<WithTags>, ProviderError> {
         let tag = || run.map_or_else(tags::of_any_run, tags::of_run);
         let mut all = Vec::new();
-        let mut add = |kind: &str, id: Option<&str>, tags: &[aws_sdk_ec2::types::Tag], name: Option<&str>| {
-            let text = |key| tags::value(tags, key).unwrap_or_default().to_owned();
-            let id = id.unwrap_or_default().to_owned();
-            let name = name
-                .or_else(|| tags::value(tags, tags::NAME))
-                .unwrap_or(&id)
-                .to_owned();
-            let resource = Resource {
-                kind: kind.to_owned(),
-                id,
-                name,
+        let mut add =
+            |kind: &str, id: Option<&str>, tags: &[Tag], name: Option<&str>, at: Option<&DateTime>| {
+                let text = |key| tags::value(tags, key).unwrap_or_default().to_owned();
+                let id = id.unwrap_or_default().to_owned();
+                let made_at = at.and_then(|at| Timestamp::from_nanosecond(at.as_nanos()).ok());
+                let name = name
+                    .or_else(|| tags::value(tags, tags::NAME))
+                    .unwrap_or(&id)
+                    .to_owned();
+                let resource = Resource {
+                    kind: kind.to_owned(),
+                    id,
+                    name,
+                };
+                all.push(WithTags {
+                    resource,
+                    cluster: text(tags::CLUSTER),
+                    run: text(tags::RUN),
+                    driver: tags::driver(tags),
+                    made_by: tags::made_by(tags),
+                    made_at,
+                });
             };
-            all.push(WithTags {
-                resource,
-                cluster: text(tags::CLUSTER),
-                run: text(tags::RUN),
-                driver: tags::driver(tags),
-            });
-        };
         for request in delete::spot_requests(&self.api, tag()).await? {
             add(
                 super::instances::SPOT_REQUEST,
                 request.spot_instance_request_id(),
                 request.tags(),
                 None,
+                request.create_time(),
             );
         }
         let run = run.map(|run| run.to_string());
         for seen in self.sight.look(&self.api).await?.iter() {
             let is_meant = run.as_deref().is_none_or(|run| seen.tag(tags::RUN) == run);
             if is_meant && !seen.is_gone() {
-                add(super::instances::INSTANCE, Some(seen.id()), seen.tags(), None);
+                add(
+                    super::instances::INSTANCE,
+                    Some(seen.id()),
+                    seen.tags(),
+                    None,
+                    seen.launch_time(),
+                );
             }
         }
         for volume in volumes::existing(&self.api, tag()).await? {
-            add(VOLUME, volume.volume_id(), volume.tags(), None);
+            add(
+                VOLUME,
+                volume.volume_id(),
+                volume.tags(),
+                None,
+                volume.create_time(),
+            );
         }
         let groups = groups::tagged_groups(&self.api, tag()).await?;
         for rule in groups::tagged_rules(&self.api, tag()).await? {
             let goes_with_its_group = groups.iter().any(|group| group.group_id() == rule.group_id());
             if !goes_with_its_group {
-                add(RULE, rule.security_group_rule_id(), rule.tags(), None);
+                add(RULE, rule.security_group_rule_id(), rule.tags(), None, None);
             }
         }
         for group in &groups {
-            add(GROUP, group.group_id(), group.tags(), group.group_name());
+            add(GROUP, group.group_id(), group.tags(), group.group_name(), None);
         }
         Ok(all)
     }

@@ -3,6 +3,7 @@
 use aws_sdk_ec2::types::{Filter, ResourceType, Tag, TagSpecification};
 use mesosflow_workflow::{Driver, RunId};
 
+use crate::cluster::MadeBy;
 use crate::provider::{Owner, Slot, driver_in, driver_tag};
 
 /// The cluster's name.
@@ -20,6 +21,10 @@ pub(super) const GENERATION: &str = "mesosflow:generation";
 pub(super) const ROLE: &str = "mesosflow:role";
 /// The number within the role, of machines.
 pub(super) const INDEX: &str = "mesosflow:index";
+/// The id of the journal that its run is in.
+pub(super) const JOURNAL: &str = "mesosflow:journal";
+/// Digest of the user and host that began its run.
+pub(super) const BY: &str = "mesosflow:by";
 /// The volume that a machine is to get, where its place has one already.
 pub(super) const KEPT: &str = "mesosflow:volume";
 /// What AWS' own pages show.
@@ -46,7 +51,11 @@ impl Tags {
             (CLUSTER, owner.cluster.clone()),
             (RUN, owner.run.to_string()),
         ];
-        for (key, value) in own.into_iter().chain(id) {
+        let by = owner
+            .made_by
+            .iter()
+            .flat_map(|by| [(JOURNAL, by.journal.clone()), (BY, by.user.clone())]);
+        for (key, value) in own.into_iter().chain(id).chain(by) {
             tags.retain(|(taken, _)| taken != key);
             tags.push((key.to_owned(), value));
         }
@@ -99,6 +108,14 @@ pub(super) fn of_driver(driver: &Driver) -> Tag {
 /// The driver that the tags name.
 pub(super) fn driver(tags: &[Tag]) -> Option<Driver> {
     driver_in(value(tags, DRIVER)?)
+}
+
+/// Whose journal made it, as the tags say.
+pub(super) fn made_by(tags: &[Tag]) -> Option<MadeBy> {
+    Some(MadeBy {
+        journal: value(tags, JOURNAL)?.to_owned(),
+        user: value(tags, BY)?.to_owned(),
+    })
 }
 
 /// The value of a tag.

@@ -8,10 +8,9 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::api::Api;
-use super::delete::{RELEASE_LIMIT, pause};
 use super::failure::Failure;
 use super::tags::filter;
-use crate::provider::ProviderError;
+use crate::provider::{Deletion, ProviderError};
 
 /// Values that one filter takes at most ("Filtering your resources", EC2 user guide).
 const FILTER_VALUES: usize = 200;
@@ -31,34 +30,28 @@ struct Shown {
 }
 
 impl Volumes {
-    /// Deletes a volume, if it does not go with its machine, and sees it gone.
-    pub(super) async fn delete(&self, api: &Api, id: &str) -> Result<(), ProviderError> {
-        let give_up = Instant::now() + RELEASE_LIMIT;
+    /// Deletes a volume, if it does not go with its machine.
+    pub(super) async fn delete(&self, api: &Api, id: &str) -> Result<Deletion, ProviderError> {
         self.asked
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(id.to_owned());
-        loop {
-            let shown = self.look(api, id).await?;
-            let Some(volume) = shown.there.get(id) else {
-                return Ok(());
-            };
-            let mut held = format!(
-                "it is {}",
-                volume.state().map_or("in no state", VolumeState::as_str)
-            );
-            if volume.attachments().is_empty() {
-                let call = api.writes().delete_volume().volume_id(id);
-                match api.write("DeleteVolume", || call.clone().send()).await {
-                    Ok(_) => return Ok(()),
-                    Err(failure) if failure.is_not_found() => return Ok(()),
-                    Err(failure) if failure.is(&["VolumeInUse", "IncorrectState"]) => {
-                        held = failure.to_string();
-                    }
-                    Err(failure) => return Err(failure.into()),
-                }
-            }
-            pause(give_up, || format!("volume {id} is still in use: {held}")).await?;
+        let shown = self.look(api, id).await?;
+        let Some(volume) = shown.there.get(id) else {
+            return Ok(Deletion::Gone);
+        };
+        let held = |why: String| Ok(Deletion::Held(format!("volume {id} is still in use: {why}")));
+        // It goes with its machine, or is let go of; or that is one which was not seen yet.
+        if !volume.attachments().is_empty() {
+            let state = volume.state().map_or("in no state", VolumeState::as_str);
+            return held(format!("it is {state}"));
+        }
+        let call = api.writes().delete_volume().volume_id(id);
+        match api.write("DeleteVolume", || call.clone().send()).await {
+            Ok(_) => Ok(Deletion::Gone),
+            Err(failure) if failure.is_not_found() => Ok(Deletion::Gone),
+            Err(failure) if failure.is(&["VolumeInUse", "IncorrectState"]) => held(failure.to_string()),
+            Err(failure) => Err(failure.into()),
         }
     }
 

@@ -241,11 +241,17 @@ pub(super) async fn admit(
 /// Who marks a host, for people: what refuses other drivers is the host's fence.
 fn maker(owner: &Owner) -> String {
     match &owner.driver {
-        Some(token) => format!(
-            "Marked by driver {} of cluster {}.",
-            driver_tag(&token.driver()),
-            token.cluster
-        ),
+        Some(token) => {
+            let (driver, cluster) = (driver_tag(&token.driver()), token.cluster);
+            let of = owner
+                .made_by
+                .as_ref()
+                .map(|by| format!(", journal {}", by.journal));
+            format!(
+                "Marked by driver {driver} of cluster {cluster}{}.",
+                of.unwrap_or_default()
+            )
+        }
         None => "Marked outside the fence.".to_owned(),
     }
 }
@@ -475,6 +481,7 @@ mod tests {
             cluster: "demo".into(),
             run: RunId::generate(),
             driver: None,
+            made_by: None,
         };
         let held = Held::by(&owner);
         assert_eq!(

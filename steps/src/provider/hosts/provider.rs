@@ -9,8 +9,8 @@ use super::survey::taken;
 use crate::cluster::{ClusterSpec, HostSpec, Instance, MesosSource, Node, ProviderKind, Role};
 use crate::key::ClusterKey;
 use crate::provider::{
-    Answer, Condition, Groups, HostKeys, Image, Launch, Machine, Outdated, Owner, Provider, ProviderError,
-    Slot, Tagged,
+    Answer, Condition, Deletion, Groups, HostKeys, Image, Launch, Machine, Outdated, Owner, Provider,
+    ProviderError, Slot, Tagged,
 };
 use crate::remote::{Pool, RemoteError};
 
@@ -223,6 +223,13 @@ impl Provider for HostsProvider {
         Ok(Some(resource(host, owner.run)))
     }
 
+    fn asked(&self) -> String {
+        format!(
+            "each of {} listed hosts for its mark and the cluster's key",
+            self.hosts.len()
+        )
+    }
+
     /// A host that cannot be asked counts as one that has something: it keeps nobody from cleaning the others, and is
     /// named in the end.
     async fn owned(&self, owner: &Owner) -> Result<Vec<Resource>, ProviderError> {
@@ -262,13 +269,16 @@ impl Provider for HostsProvider {
                     run: held.run,
                     // Its fence tells, and better.
                     driver: None,
+                    // What the mark says of it is for people.
+                    made_by: None,
+                    made_at: None,
                 }))
             })
             .await?;
         Ok(found.into_iter().flatten().collect())
     }
 
-    async fn delete(&self, resource: &Resource) -> Result<(), ProviderError> {
+    async fn delete(&self, resource: &Resource) -> Result<Deletion, ProviderError> {
         let doing = format!("cannot give {} back", resource.name);
         let unknown = || {
             makes_nothing(&format!(
@@ -281,13 +291,15 @@ impl Provider for HostsProvider {
             cluster: self.cluster.clone(),
             run: run.parse().map_err(|_| unknown())?,
             driver: None,
+            made_by: None,
         };
         let host = self.host(address)?;
         let leave = async {
             let entry = self.logins.enter(host).await?;
             marks::leave(&entry.session, &owner, &self.line).await
         };
-        leave.await.map_err(|error| failed(&doing, error))
+        leave.await.map_err(|error| failed(&doing, error))?;
+        Ok(Deletion::Gone)
     }
 }
 

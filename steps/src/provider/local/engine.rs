@@ -91,6 +91,11 @@ impl Engine {
             .is_some_and(|name| name.to_string_lossy().contains("podman"))
     }
 
+    /// What it is called.
+    pub fn program(&self) -> &str {
+        &self.program
+    }
+
     /// The program and its global arguments, as a shell would be given them.
     pub fn command_line(&self) -> Vec<&str> {
         std::iter::once(self.program.as_str())

@@ -2,28 +2,25 @@
 
 pub mod engine;
 pub mod image;
+mod labels;
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use async_trait::async_trait;
-use mesosflow_workflow::{Driver, ErrorClass, Resource, RunId};
+use mesosflow_workflow::{ErrorClass, Resource, RunId};
 use serde_json::Value;
 
 use self::engine::Engine;
+use self::labels::{
+    LABEL_CLUSTER, LABEL_GENERATION, LABEL_INDEX, LABEL_ROLE, LABEL_RUN, label, label_of, labels, made_at,
+    made_by, maker,
+};
 use super::{
-    Answer, Condition, Groups, HostKeys, Image, Launch, Machine, Outdated, Owner, Provider, ProviderError,
-    Slot, Tagged, driver_in, driver_tag,
+    Answer, Condition, Deletion, Groups, HostKeys, Image, Launch, Machine, Outdated, Owner, Provider,
+    ProviderError, Slot, Tagged,
 };
 use crate::cluster::{Instance, LocalSpec, ProviderKind, Role};
 use crate::remote::HostKey;
-
-const LABEL_CLUSTER: &str = "org.mesosflow.cluster";
-const LABEL_RUN: &str = "org.mesosflow.run";
-const LABEL_CLUSTER_ID: &str = "org.mesosflow.cluster-id";
-const LABEL_DRIVER: &str = "org.mesosflow.driver";
-const LABEL_GENERATION: &str = "org.mesosflow.generation";
-const LABEL_ROLE: &str = "org.mesosflow.role";
-const LABEL_INDEX: &str = "org.mesosflow.index";
 
 /// Kinds of resources that this provider makes.
 const INSTANCE: &str = "instance";
@@ -124,34 +121,6 @@ fn network_name(owner: &Owner) -> String {
 /// The end of a run's id, which is random; its beginning is the time.
 fn short(run: RunId) -> String {
     run.to_string().split_off(18)
-}
-
-fn label(name: &str, value: impl std::fmt::Display) -> String {
-    format!("label={name}={value}")
-}
-
-/// What everything is labelled with as it is made: whose it is, and who made it.
-fn labels(owner: &Owner) -> Vec<String> {
-    let mut labels = vec![
-        format!("{LABEL_CLUSTER}={}", owner.cluster),
-        format!("{LABEL_RUN}={}", owner.run),
-    ];
-    if let Some(token) = &owner.driver {
-        labels.push(format!("{LABEL_CLUSTER_ID}={}", token.cluster));
-        labels.push(format!("{LABEL_DRIVER}={}", driver_tag(&token.driver())));
-    }
-    labels
-}
-
-/// The value of a label of what the engine shows; empty if there is none.
-fn label_of<'v>(found: &'v Value, label: &str) -> &'v str {
-    let labels = [&found["Config"]["Labels"], &found["labels"], &found["Labels"]];
-    let found = labels.iter().find_map(|labels| labels[label].as_str());
-    found.unwrap_or_default()
-}
-
-fn maker(found: &Value) -> Option<Driver> {
-    driver_in(label_of(found, LABEL_DRIVER))
 }
 
 fn unexpected(answer: String) -> ProviderError {
@@ -384,6 +353,13 @@ impl Provider for LocalProvider {
         })
     }
 
+    fn asked(&self) -> String {
+        format!(
+            "{} for containers and networks with the label {LABEL_RUN}",
+            self.engine.program()
+        )
+    }
+
     async fn owned(&self, owner: &Owner) -> Result<Vec<Resource>, ProviderError> {
         let run = label(LABEL_RUN, owner.run);
         let containers = self.containers(std::slice::from_ref(&run)).await?;
@@ -426,6 +402,8 @@ impl Provider for LocalProvider {
                     cluster: label_of(&found, LABEL_CLUSTER).to_owned(),
                     run: label_of(&found, LABEL_RUN).to_owned(),
                     driver: maker(&found),
+                    made_by: made_by(&found),
+                    made_at: made_at(&found),
                     name,
                 });
             }
@@ -433,7 +411,7 @@ impl Provider for LocalProvider {
         Ok(tagged)
     }
 
-    async fn delete(&self, resource: &Resource) -> Result<(), ProviderError> {
+    async fn delete(&self, resource: &Resource) -> Result<Deletion, ProviderError> {
         let (kind, delete): (_, &[&str]) = match resource.kind.as_str() {
             INSTANCE => ("container", &["rm", "--force", "--volumes"]),
             NETWORK => ("network", &["network", "rm"]),
@@ -444,7 +422,7 @@ impl Provider for LocalProvider {
             }
         };
         if self.engine.inspect(kind, &resource.id).await?.is_none() {
-            return Ok(());
+            return Ok(Deletion::Gone);
         }
         let args: Vec<_> = delete.iter().copied().chain([resource.id.as_str()]).collect();
         let deleted = self
@@ -452,7 +430,7 @@ impl Provider for LocalProvider {
             .call(&format!("delete {kind} {}", resource.id), &args)
             .await;
         match self.engine.inspect(kind, &resource.id).await? {
-            None => Ok(()),
+            None => Ok(Deletion::Gone),
             Some(_) => Err(deleted
                 .err()
                 .unwrap_or_else(|| unexpected(format!("{} is still there", resource.id)))),
@@ -490,6 +468,7 @@ mod tests {
                 cluster: "demo".into(),
                 run,
                 driver: None,
+                made_by: None,
             },
             generation: Generation::FIRST,
             round: 0,

@@ -1,0 +1,35 @@
+//! The order in which what was made has to go.
+
+use mesosflow_workflow::Resource;
+
+/// What has to go before what: requests before the machines that they would still bring, machines before their volumes and
+/// the groups and networks that they are in.
+const ORDER: [&str; 7] = [
+    "spot-request",
+    "instance",
+    "volume",
+    "security-group-rule",
+    "security-group",
+    "network",
+    "authorized-key",
+];
+
+fn place(kind: &str) -> usize {
+    ORDER
+        .iter()
+        .position(|known| *known == kind)
+        .unwrap_or(ORDER.len())
+}
+
+/// Kind after kind, as they have to go; what is of one kind ends side by side.
+pub(crate) fn kinds(mut todo: Vec<Resource>) -> Vec<Vec<Resource>> {
+    todo.sort_by_key(|resource| place(&resource.kind));
+    let mut kinds: Vec<Vec<Resource>> = Vec::new();
+    for resource in todo {
+        match kinds.last_mut().filter(|alike| alike[0].kind == resource.kind) {
+            Some(alike) => alike.push(resource),
+            None => kinds.push(vec![resource]),
+        }
+    }
+    kinds
+}

@@ -6,13 +6,15 @@ use crate::remote::RemoteError;
 use crate::world::{Script, World};
 
 /// For scripts that put a folder in its place. A folder is ours if it says where it came from, or if it is the very one that was
-/// laid claim to, by its number in the file system. What is moved is written down until it has been told.
+/// laid claim to, by its number in the file system, when it was made (numbers are used again) and what it is. Not by its device's
+/// number, which another boot may change. What is moved is written down until it has been told.
 pub const FUNCTIONS: &str = r#"laid=/var/lib/mesosflow/laid
 claim_of() { echo "$laid/$(basename "$1")"; }
+nature() { LC_ALL=C TZ=UTC stat -c '%i %w %F' "$1"; }
 is_ours() {
   [ -e "$1/.mesosflow-source" ] && return 0
   claim=$(cat "$(claim_of "$1")" 2>/dev/null) || return 1
-  [ "$claim" = "$(stat -c %d:%i "$1")" ]
+  [ "$claim" = "$(nature "$1")" ]
 }
 make_way() {
   [ -e "$1" ] || [ -h "$1" ] || return 0
@@ -28,7 +30,7 @@ make_way() {
 /// Makes way, and lays claim to the folder before anything is put there: what is broken off in the middle is ours.
 const CLAIM: &str = r#"make_way "$folder"
 mkdir -p "$folder" "$laid"
-stat -c %d:%i "$folder" > "$(claim_of "$folder").new"
+nature "$folder" > "$(claim_of "$folder").new"
 mv "$(claim_of "$folder").new" "$(claim_of "$folder")""#;
 
 /// What was moved since it was last told.

@@ -123,6 +123,12 @@ pub(crate) struct SpecArgs {
     /// The SHA-256 that the tarball must have
     #[arg(long, value_name = "HEX")]
     pub(crate) mesos_sha256: Option<String>,
+    /// A netrc file for the server of the tarball or the repository, instead of a password in its URL
+    #[arg(long, value_name = "FILE", conflicts_with = "mesos_netrc_env")]
+    pub(crate) mesos_netrc: Option<PathBuf>,
+    /// The same in an environment variable of this name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) mesos_netrc_env: Option<String>,
     /// The branch, tag or commit of Mesos to build
     #[arg(long, value_name = "NAME")]
     pub(crate) mesos_branch: Option<String>,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::args::{SpecArgs, set, set_option};
 use crate::error::CliError;
 use crate::file::{self, Parsed};
-use crate::wiring::{ClusterSpec, LATEST, MesosSource, ProviderKind, Role};
+use crate::wiring::{ClusterSpec, MesosSource, ProviderKind, Role};
 
 /// The file that is read where none is named.
 const DEFAULT_FILE: &str = "mesosflow.toml";
@@ -16,7 +16,16 @@ pub(crate) struct Surroundings {
     /// The folder that flags' paths are relative to.
     pub(crate) cwd: PathBuf,
     /// The tarball to use where no Mesos is configured; need not exist.
-    pub(crate) tarball: Option<PathBuf>,
+    pub(crate) tarball: Option<Tarball>,
+}
+
+/// A tarball with Mesos that the configuration does not name.
+#[derive(Debug, Clone)]
+pub(crate) enum Tarball {
+    /// The environment names it.
+    Named(PathBuf),
+    /// The stand-in that `make standin` leaves on this machine: it schedules nothing, and is for trying.
+    StandIn(PathBuf),
 }
 
 impl Surroundings {
@@ -25,10 +34,11 @@ impl Surroundings {
         let cwd = std::env::current_dir()
             .map_err(|error| CliError::usage("cannot tell the current folder").because_of(&error))?;
         let tarball = match std::env::var_os("MESOSFLOW_MESOS_TARBALL").filter(|value| !value.is_empty()) {
-            Some(named) => Some(cwd.join(named)),
+            Some(named) => Some(Tarball::Named(cwd.join(named))),
             None => crate::places::data()
                 .map(|data| data.join("mesos.tar.gz"))
-                .filter(|path| path.is_file()),
+                .filter(|path| path.is_file())
+                .map(Tarball::StandIn),
         };
         Ok(Self { cwd, tarball })
     }
@@ -76,6 +86,14 @@ pub(crate) fn configure(
     let mut warnings = spec
         .validate()
         .map_err(|wrong| CliError::usage(wrong.to_string()).hint(wrong.hint))?;
+    if let (false, ProviderKind::Local, Some(Tarball::StandIn(path))) =
+        (source_given, spec.provider, &around.tarball)
+    {
+        warnings.push(format!(
+            "nothing says where Mesos comes from: the demo's stand-in is taken, which schedules nothing ({})",
+            path.display()
+        ));
+    }
     if spec.provider != ProviderKind::Ec2 && flags.ec2.is_given() {
         warnings.push(format!(
             "flags of the EC2 provider are of no use to provider `{}`: add --provider ec2",
@@ -113,6 +131,11 @@ fn overlay(spec: &mut ClusterSpec, flags: &SpecArgs, cwd: &Path) -> bool {
         flags.mesos_url.as_ref().map(|url| resolve_url(url, cwd)).as_ref(),
     );
     set_option(&mut spec.mesos.sha256, flags.mesos_sha256.as_ref());
+    set_option(
+        &mut spec.mesos.netrc,
+        flags.mesos_netrc.as_ref().map(|path| cwd.join(path)).as_ref(),
+    );
+    set_option(&mut spec.mesos.netrc_env, flags.mesos_netrc_env.as_ref());
     set_option(&mut spec.mesos.branch, flags.mesos_branch.as_ref());
     set_option(&mut spec.mesos.repository, flags.mesos_repository.as_ref());
     if let Some(source) = flags.mesos_source {
@@ -181,27 +204,37 @@ const fn by_place(tarball: bool, git: bool) -> Option<MesosSource> {
     }
 }
 
-/// What is used where nothing says where Mesos comes from: the tarball of this machine, or an image of the user's own.
+/// What is used where nothing says where Mesos comes from. The demo's stand-in is for local clusters alone. Hosts are looked into
+/// before a run begins; an image cannot be, and what is made from it costs money.
 fn default_mesos(spec: &mut ClusterSpec, around: &Surroundings) -> Option<CliError> {
-    if let Some(tarball) = &around.tarball {
+    let tarball = match (&around.tarball, spec.provider) {
+        (Some(Tarball::Named(path)), _) | (Some(Tarball::StandIn(path)), ProviderKind::Local) => Some(path),
+        _ => None,
+    };
+    if let Some(tarball) = tarball {
         spec.mesos.source = MesosSource::Tarball;
         spec.mesos.url = Some(tarball.to_string_lossy().into_owned());
         return None;
     }
-    // An image of one's own, and machines of one's own, may have it.
-    let may_have_it = match spec.provider {
-        ProviderKind::Local => spec.local.image.is_some(),
-        ProviderKind::Ec2 => spec.ec2.ami != LATEST,
-        ProviderKind::Hosts => true,
-    };
-    if may_have_it {
-        return None;
+    let named =
+        "name a build: `--mesos-url TARBALL`, or `source` and `url` under `[mesos]` in mesosflow.toml";
+    match spec.provider {
+        ProviderKind::Hosts => None,
+        ProviderKind::Local if spec.local.image.is_some() => None,
+        ProviderKind::Local => Some(
+            CliError::usage("nothing says where Mesos comes from, and the image has none")
+                .hint(named)
+                .hint("or try it without: `make standin` in mesosflow's source builds a stand-in that schedules nothing"),
+        ),
+        ProviderKind::Ec2 => {
+            let refused = CliError::usage(
+                "nothing says where Mesos comes from, and no image can be looked into before its machines are paid for",
+            );
+            Some(refused.hint(named).hint(
+                "or, where the image of --ami has it under /root/mesos, say so: `--mesos-source none`",
+            ))
+        }
     }
-    Some(
-        CliError::usage("nothing says where Mesos comes from, and the image has none")
-            .hint("name a build: `--mesos-url TARBALL`, or `source` and `url` under `[mesos]` in mesosflow.toml")
-            .hint("or try it without: `make standin` in mesosflow's source builds a stand-in that schedules nothing"),
-    )
 }
 
 /// `url` as it is, or, where it is a path, from `folder` on.
@@ -285,20 +318,47 @@ mod tests {
         assert!(refused.without_mesos.unwrap().hints[1].contains("make standin"));
         let tarball = folder.path().join("t.tar.gz");
         std::fs::write(&tarball, "").unwrap();
-        let around = Surroundings {
-            tarball: Some(tarball.clone()),
+        let with = |tarball| Surroundings {
+            tarball: Some(tarball),
             ..around(folder.path())
         };
+        let around = with(Tarball::StandIn(tarball.clone()));
         let given = configure(None, &SpecArgs::default(), &around).unwrap();
         assert!(given.without_mesos.is_none());
         assert_eq!(given.spec.mesos.source, MesosSource::Tarball);
         assert_eq!(given.spec.mesos.url.as_deref(), tarball.to_str());
+        assert!(
+            given.warnings[0].contains("stand-in is taken"),
+            "{:?}",
+            given.warnings
+        );
         let chosen = configure(None, &none(), &around).unwrap();
         assert_eq!(
             chosen.spec.mesos.source,
             MesosSource::None,
             "a choice of `none` is a choice"
         );
+        assert_eq!(chosen.warnings, Vec::<String>::new());
+
+        // The demo's is for local clusters alone; a tarball that the environment names is named.
+        let mut ec2 = SpecArgs {
+            provider: Some(ProviderKind::Ec2),
+            ..SpecArgs::default()
+        };
+        ec2.ec2.admin_cidr = vec!["203.0.113.7/32".parse().unwrap()];
+        ec2.ec2.ami = Some("ami-0123456789abcdef0".into());
+        let refused = configure(None, &ec2, &around).unwrap();
+        assert_eq!(refused.spec.mesos.source, MesosSource::None);
+        let error = refused.without_mesos.unwrap();
+        assert!(error.hints[1].contains("--mesos-source none"), "{error:?}");
+        let named = configure(None, &ec2, &with(Tarball::Named(tarball.clone()))).unwrap();
+        assert!(named.without_mesos.is_none());
+        assert_eq!(named.spec.mesos.url.as_deref(), tarball.to_str());
+        let chosen = SpecArgs {
+            mesos_source: Some(MesosSource::None),
+            ..ec2
+        };
+        assert!(configure(None, &chosen, &around).unwrap().without_mesos.is_none());
     }
 
     #[test]

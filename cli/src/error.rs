@@ -81,7 +81,8 @@ impl CliError {
     pub(crate) fn because_of_report(mut self, report: &ErrorReport) -> Self {
         self.causes.push(report.message.clone());
         self.causes.extend(report.causes.iter().cloned());
-        self.hints.extend(report.hint.clone());
+        let hints = report.hint.iter().flat_map(|hint| hint.lines());
+        self.hints.extend(hints.map(str::to_owned));
         self
     }
 

@@ -36,6 +36,7 @@ pub(crate) fn read(path: &Path, name: &Path) -> Result<Parsed, CliError> {
     let spec = &mut parsed.spec;
     spec.deploy_dir = spec.deploy_dir.take().map(|dir| folder.join(dir));
     spec.mesos.url = spec.mesos.url.take().map(|url| resolve_url(&url, folder));
+    spec.mesos.netrc = spec.mesos.netrc.take().map(|path| folder.join(from_home(path)));
     spec.local.engine = spec.local.engine.take().map(|engine| match engine.contains('/') {
         true => folder.join(engine).to_string_lossy().into_owned(),
         false => engine,

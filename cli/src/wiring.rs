@@ -12,8 +12,8 @@ use mesosflow_workflow::{
 
 pub(crate) use ipnet::IpNet;
 pub(crate) use mesosflow_steps::cluster::{
-    ADMIN_CIDR, ADMITS, ClusterSpec, Ec2Spec, HostKeySource, HostSpec, HostsSpec, Instance, LATEST,
-    MesosSource, ProviderKind, Role,
+    ADMIN_CIDR, ADMITS, ClusterSpec, Ec2Spec, HostKeySource, HostSpec, HostsSpec, Instance, MesosSource,
+    ProviderKind, Role,
 };
 use mesosflow_steps::{DestroyError, ProviderError};
 pub(crate) use mesosflow_steps::{KeyExpected, Ledger, remote::Lineage};

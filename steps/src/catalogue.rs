@@ -40,7 +40,7 @@ pub fn catalogue() -> Vec<CatalogueEntry> {
         entry::<AwaitNode>("1.5", "running, host key pinned, SSH answers").over("nodes"),
         entry::<RenderConfig>("1.6.a", "variables and templates rendered"),
         entry::<PushConfig>("1.6.a", "rendered tree to the first master"),
-        entry::<CopySshKey>("1.6.b", "the cluster's own key on the first master"),
+        entry::<CopySshKey>("1.6.b", "the nodes' own keys on the first master"),
         entry::<SetupOptions>("1.6.c", "options handed over to the deployed scripts"),
         entry::<Hostname>("2.1", "host names, durable over a reboot").over("nodes"),
         entry::<ClusterInputs>("2.2, 2.3", "lists read back and checked"),
@@ -49,8 +49,7 @@ pub fn catalogue() -> Vec<CatalogueEntry> {
         entry::<ApproveMaster>("2.6", "host keys of the masters, proven by SSH").over("masters"),
         entry::<ApproveZookeeper>("2.7", "host keys and numbers of the ZooKeepers").over("zookeepers"),
         entry::<ApproveNode>("2.8", "host keys of slaves, other masters, ZooKeepers").over("other nodes"),
-        entry::<DistributeScripts>("2.9", "deployed folder and cluster key to the others")
-            .over("other nodes"),
+        entry::<DistributeScripts>("2.9", "deployed folder and a key to the others").over("other nodes"),
         entry::<SetupNode>("2.10", "disks, folders, swap of the others").over("other nodes"),
         entry::<DistributeHdfsConfig>("2.11", "both HDFS configurations to the others").over("other nodes"),
         entry::<BuildMesos>("2.12", "Mesos on the first master, by its source"),

@@ -2,6 +2,7 @@
 
 use mesosflow_workflow::{ErrorClass, ErrorReport, Flow, Halt, ItemKey, Settle as _, Step, StepId};
 
+use crate::authorized::{Authorized, NodeKey};
 use crate::catalogue::skip_reason;
 use crate::cluster::{ClusterSpec, DisksSpec, Instance, Inventory, Node, ProviderKind, Role};
 use crate::disks::{DiskPlan, DisksToFind, EbsVolume};
@@ -10,8 +11,8 @@ use crate::node_setup::NodeSetup;
 use crate::provider::ec2::VOLUME_DEVICE;
 use crate::provider::{Groups, Image, Order, hosts};
 use crate::provision::{
-    AwaitNode, CopySshKey, ImageMetadata, LaunchMaster, LaunchSlave, LaunchZookeeper, Place, PushConfig,
-    RenderConfig, RenderedConfig, SanityCheck, SecurityGroups, SetupOptions,
+    AwaitNode, Copied, CopySshKey, ImageMetadata, LaunchMaster, LaunchSlave, LaunchZookeeper, Place,
+    PushConfig, RenderConfig, RenderedConfig, SanityCheck, SecurityGroups, SetupOptions, loss,
 };
 use crate::setup::{
     Approval, ApproveMaster, ApproveNode, ApproveZookeeper, BuildFrameworks, BuildMesos, BuiltMesos,
@@ -26,11 +27,21 @@ use crate::world::World;
 /// How long a listed host may take to answer and to install what it lacks, seconds.
 const HOST_LIMIT_S: u32 = 600;
 
-/// Brings the cluster up, step by step as the catalogue says; independent branches run side by side.
+/// Brings the cluster up. A machine that is lost on the way is named, and launched anew by the next driver. In a replay,
+/// which is of steps that somebody has named, machines are asked about only once one of them has failed.
 ///
 /// # Errors
 /// Why the flow has to end; see [`Halt`].
 pub async fn deploy(flow: Flow<World>) -> Result<Report, Halt> {
+    if !flow.is_replay() {
+        loss::look_after(&flow).await?;
+    }
+    let ended = bring_up(flow.clone()).await;
+    loss::explained(&flow, ended).await
+}
+
+/// The whole of it, step by step as the catalogue says; independent branches run side by side.
+async fn bring_up(flow: Flow<World>) -> Result<Report, Halt> {
     let spec = flow.world().spec().clone();
 
     // Section 1: the machines, and the configuration on the first master.
@@ -45,7 +56,7 @@ pub async fn deploy(flow: Flow<World>) -> Result<Report, Halt> {
         .first()
         .map(|slave| disks(&spec, image, slave).ephemeral());
     let vars = DeployVars::new(&spec, &inventory, of_slaves.unwrap_or_default());
-    let tree = configure(&flow, &spec, hub, &vars).await?;
+    let (tree, keys) = configure(&flow, &spec, hub, &vars).await?;
 
     // Section 2: from bare nodes to a cluster.
     flow.fan_out(each(inventory.all(), |node| Hostname::new(node, &inventory)))
@@ -59,10 +70,11 @@ pub async fn deploy(flow: Flow<World>) -> Result<Report, Halt> {
         SetupMaster::new(node_setup(&spec, image, &inventory, hub)).archive_url(spec.archive_url.clone()),
     )
     .await?;
-    approve(&flow, &inventory).await?;
+    approve(&flow, &spec, &inventory, &keys).await?;
     flow.fan_out(each(inventory.others(), |node| DistributeScripts {
         hub: hub.clone(),
         node: node.clone(),
+        key: NodeKey::of(node.role, spec.ssh.key_on_every_node),
         tree: tree.digest.clone(),
     }))
     .await?;
@@ -197,13 +209,13 @@ async fn skipped(flow: &Flow<World>, step: StepId) -> Result<bool, Halt> {
     }
 }
 
-/// Steps 1.6.a to 1.6.c: the rendered tree, the cluster's key and the options on the first master.
+/// Steps 1.6.a to 1.6.c: the rendered tree, the nodes' keys and the options on the first master.
 async fn configure(
     flow: &Flow<World>,
     spec: &ClusterSpec,
     hub: &Node,
     vars: &DeployVars,
-) -> Result<RenderedConfig, Halt> {
+) -> Result<(RenderedConfig, Copied), Halt> {
     let overlay = spec.deploy_dir.clone();
     let rendered = flow
         .step(RenderConfig {
@@ -219,11 +231,12 @@ async fn configure(
     };
     flow.step(pushed).await?;
     let public_key = flow.world().key().public().to_owned();
-    flow.step(CopySshKey {
-        hub: hub.clone(),
-        public_key,
-    })
-    .await?;
+    let keys = flow
+        .step(CopySshKey {
+            hub: hub.clone(),
+            public_key,
+        })
+        .await?;
     flow.step(SetupOptions {
         hub: hub.clone(),
         os: vars.os.clone(),
@@ -232,20 +245,24 @@ async fn configure(
         swap_mb: vars.swap_mb,
     })
     .await?;
-    Ok(rendered)
+    Ok((rendered, keys))
 }
 
 /// Steps 2.6 to 2.8: the first master may talk to all the others, and only to them.
-async fn approve(flow: &Flow<World>, inventory: &Inventory) -> Result<(), Halt> {
-    let hub = inventory.first_master();
-    flow.fan_out(each(&inventory.masters, |node| {
-        ApproveMaster(Approval::new(hub, node))
-    }))
-    .await?;
+async fn approve(
+    flow: &Flow<World>,
+    spec: &ClusterSpec,
+    inventory: &Inventory,
+    keys: &Copied,
+) -> Result<(), Halt> {
+    let approval = |node: &Node| {
+        let authorized = Authorized::on(node, inventory, keys, spec.ssh.key_on_every_node);
+        Approval::new(node, authorized, inventory.first_master())
+    };
+    flow.fan_out(each(&inventory.masters, |node| ApproveMaster(approval(node))))
+        .await?;
     if !skipped(flow, ApproveZookeeper::ID).await? {
-        let approvals = each(&inventory.zookeepers, |node| {
-            ApproveZookeeper(Approval::new(hub, node))
-        });
+        let approvals = each(&inventory.zookeepers, |node| ApproveZookeeper(approval(node)));
         flow.fan_out(approvals).await?;
     }
     let others = inventory
@@ -253,7 +270,7 @@ async fn approve(flow: &Flow<World>, inventory: &Inventory) -> Result<(), Halt> 
         .iter()
         .chain(inventory.other_masters())
         .chain(&inventory.zookeepers);
-    flow.fan_out(each(others, |node| ApproveNode(Approval::new(hub, node))))
+    flow.fan_out(each(others, |node| ApproveNode(approval(node))))
         .await?;
     Ok(())
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::act::ActError;
 use crate::cluster::Node;
+use crate::mounts::ON_DISK;
 use crate::remote::{JobLimits, RemoteError};
 use crate::service::Service;
 use crate::world::{Script, World, on_each};
@@ -53,7 +54,8 @@ pub enum NameFolder {
 }
 
 /// Neither VERSION nor an image alone proves a format: both do, the image with the checksum that is written after it.
-const LOOK: &str = r#"[ -d "$name/current" ] || { echo empty; exit 0; }
+const LOOK: &str = r#"on_disk "$home"
+[ -d "$name/current" ] || { echo empty; exit 0; }
 id=$(sed -n 's/^clusterID=//p' "$name/current/VERSION" 2>/dev/null) || id=
 image=
 for file in "$name"/current/fsimage_*.md5; do
@@ -64,7 +66,8 @@ if [ -n "$id" ] && [ -n "$image" ]; then
 elif [ -n "$(ls -A "$name/current")" ]; then echo half; else echo empty; fi"#;
 
 /// The marker is written last; without it the format is not done, and nothing has been stored yet.
-const FORMAT: &str = r#"rm -f -- "$home/format"
+const FORMAT: &str = r#"on_disk "$home"
+rm -f -- "$home/format"
 rm -rf -- "$name"
 "/root/$kind-hdfs/bin/hdfs" namenode -format -nonInteractive -clusterid "$id"
 ls "$name"/current/fsimage_*.md5 >/dev/null
@@ -73,15 +76,21 @@ sync -f "$home"
 mv -- "$home/format.new" "$home/format""#;
 
 /// Before the first block goes: from here on nobody takes the folder for a file system that is whole.
-const GIVE_UP: &str = r#"rm -f -- "$home/format"
+const GIVE_UP: &str = r#"on_disk "$home"
+rm -f -- "$home/format"
 sync -f "$home" 2>/dev/null || true
 rm -rf -- "$name"
 sync -f "$home" 2>/dev/null || true"#;
 
 const EMPTY_DATA: &str = r#"IFS=,
-for folder in $folders; do rm -rf -- "$folder"; done"#;
+on_disk $folders
+for folder in $folders; do
+  # Not the folder itself, which may be where a disk is mounted.
+  [ ! -d "$folder" ] || find "$folder" -mindepth 1 -delete
+done"#;
 /// Prints the clusterIDs of a datanode's folders.
 const DATA_IDS: &str = r#"IFS=,
+on_disk $folders
 for folder in $folders; do sed -n 's/^clusterID=//p' "$folder/current/VERSION" 2>/dev/null || true; done | sort -u"#;
 
 /// Live datanodes and the state of the safe mode, from the namenode's own bean; exit 1 while it is not as wanted.
@@ -153,6 +162,7 @@ impl Hdfs {
     fn script<'a>(self, title: &'a str, body: &'a str) -> Script<'a> {
         let home = self.home();
         Script::new(title, body)
+            .before(ON_DISK)
             .var("home", home)
             .var("name", format!("{home}/name"))
             .var("kind", self.as_str())

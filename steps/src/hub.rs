@@ -8,15 +8,18 @@ use crate::act::ActError;
 use crate::cluster::Node;
 use crate::remote::RemoteError;
 use crate::world::{Script, World};
+use crate::{aside, mesos};
 
 /// What nodes reach one another with, in a folder of its own: no file of the user's is ever replaced.
 pub const SSH_FOLDER: &str = "/root/.ssh/mesosflow";
-/// The cluster's private key on the nodes.
+/// The private key on the nodes: on masters the one that opens all of them, elsewhere that of the role.
 pub const KEY_PATH: &str = "/root/.ssh/mesosflow/id_ed25519";
 /// The pinned host keys of the cluster.
 pub const KNOWN_HOSTS_PATH: &str = "/root/.ssh/mesosflow/known_hosts";
 /// The client's configuration: `ssh -F /root/.ssh/mesosflow/config demo-slave-1`.
 pub const SSH_CONFIG_PATH: &str = "/root/.ssh/mesosflow/config";
+/// What the other roles get at [`SSH_FOLDER`], a folder for each, on the masters.
+pub const ROLES_FOLDER: &str = "/root/.ssh/mesosflow-roles";
 /// Only pinned keys, never a question, never silence without end.
 pub const SSH_CONFIG: &str = "\
 IdentityFile /root/.ssh/mesosflow/id_ed25519
@@ -41,7 +44,7 @@ find . -type l -printf '%p %l\n' | LC_ALL=C sort; } | sha256sum | cut -d ' ' -f 
 /// `sudo` on the far side where the login is not root's.
 const COPY: &str = r#"if [ "$user" = root ]; then remote=rsync; else remote='sudo -n rsync'; fi
 rsync --archive --checksum --delete --mkpath --timeout=60 --rsync-path="$remote" \
-  -e "ssh -F $config -p $port" -- "$folder/" "$user@$address:$folder/""#;
+  -e "ssh -F $config -p $port" -- "$folder/" "$user@$address:$target/""#;
 
 /// Limit of one copy between nodes: a Mesos build of half a gigabyte at 2 MB/s.
 const COPY_LIMIT: Duration = Duration::from_secs(300);
@@ -58,11 +61,31 @@ pub async fn digest(world: &World, node: &Node, folder: &str) -> Result<Option<S
     Ok(if digest.is_empty() { None } else { Some(digest) })
 }
 
+/// The folders that are mesosflow's alone: another one under that name is moved aside before a copy takes its place.
+const OURS: [&str; 2] = [mesos::FOLDER, SCRIPTS_FOLDER];
+
 /// Makes `folder` on `node` what it is on the hub, by rsync over the private network.
 ///
 /// # Errors
 /// The hub cannot be reached; transient where the hub could not reach the node.
 pub async fn copy(world: &World, hub: &Node, node: &Node, folder: &str) -> Result<(), ActError> {
+    copy_to(world, hub, node, folder, folder).await
+}
+
+/// Makes `target` on `node` what `folder` is on the hub.
+///
+/// # Errors
+/// Like [`copy`].
+pub async fn copy_to(
+    world: &World,
+    hub: &Node,
+    node: &Node,
+    folder: &str,
+    target: &str,
+) -> Result<(), ActError> {
+    if OURS.contains(&target) {
+        aside::claim(world, node, target).await?;
+    }
     let title = format!("copy {folder} to {}", node.name);
     let script = Script::new(&title, COPY)
         .var("config", SSH_CONFIG_PATH)
@@ -70,6 +93,7 @@ pub async fn copy(world: &World, hub: &Node, node: &Node, folder: &str) -> Resul
         .var("port", node.port)
         .var("address", node.private_ip)
         .var("folder", folder)
+        .var("target", target)
         .within(COPY_LIMIT);
     world.run(hub, script).await.map_err(between_nodes)?;
     Ok(())
@@ -99,10 +123,24 @@ pub async fn are_equal(
     folders: &[&str],
 ) -> Result<bool, RemoteError> {
     for folder in folders {
-        let (here, there) = tokio::join!(digest(world, hub, folder), digest(world, node, folder));
-        if here? != there? {
+        if !is_equal(world, hub, node, folder, folder).await? {
             return Ok(false);
         }
     }
     Ok(true)
+}
+
+/// Whether `target` is on `node` what `folder` is on the hub.
+///
+/// # Errors
+/// A node cannot be reached.
+pub async fn is_equal(
+    world: &World,
+    hub: &Node,
+    node: &Node,
+    folder: &str,
+    target: &str,
+) -> Result<bool, RemoteError> {
+    let (here, there) = tokio::join!(digest(world, hub, folder), digest(world, node, target));
+    Ok(here? == there?)
 }

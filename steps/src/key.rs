@@ -1,5 +1,8 @@
 //! The cluster's own key: made for the run, never the user's.
 //!
+//! It is on no node, so that nobody who gets hold of a node has it: nodes reach one another with other keys
+//! ([`crate::authorized`]).
+//!
 //! A cluster has one key as long as it lives. Once it may be on a node, a missing file is a lost key and no reason for a new
 //! one: that would be refused everywhere.
 
@@ -8,10 +11,6 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use ssh_key::{Algorithm, LineEnding, PrivateKey};
-
-use crate::cluster::ProviderKind;
-use crate::hub::KEY_PATH;
-use crate::remote::quote::quote;
 
 /// The private key's file in the run's folder.
 const FILE: &str = "cluster_ed25519";
@@ -35,8 +34,6 @@ pub enum KeyExpected {
     MustExist {
         /// Its public half as an `authorized_keys` line, where that is known.
         public: Option<String>,
-        /// The first master by its provider's id, where there is one: it may have a copy.
-        holder: Option<String>,
     },
     /// Nodes may have it, and nobody has to log in with it: as for taking the cluster down. None is made.
     MayBeLost {
@@ -50,13 +47,6 @@ impl KeyExpected {
         match self {
             Self::MayBeMade => None,
             Self::MustExist { public, .. } | Self::MayBeLost { public } => public.as_ref(),
-        }
-    }
-
-    fn holder(&self) -> Option<&String> {
-        match self {
-            Self::MustExist { holder, .. } => holder.as_ref(),
-            Self::MayBeMade | Self::MayBeLost { .. } => None,
         }
     }
 }
@@ -82,8 +72,6 @@ pub enum KeyError {
         path: PathBuf,
         /// Whether nodes have the key, so that no other one will do.
         needed: bool,
-        /// The first master by its provider's id, where there is one.
-        holder: Option<String>,
         /// What is wrong with it.
         #[source]
         source: ssh_key::Error,
@@ -95,8 +83,6 @@ pub enum KeyError {
         path: PathBuf,
         /// Its public half.
         public: Option<String>,
-        /// The first master by its provider's id, where there is one.
-        holder: Option<String>,
     },
     /// The cluster has a key, and another one is in its place.
     #[error("{} is not the cluster's key, whose public half is `{public}`", path.display())]
@@ -105,15 +91,13 @@ pub enum KeyError {
         path: PathBuf,
         /// The public half of the cluster's key.
         public: String,
-        /// The first master by its provider's id, where there is one.
-        holder: Option<String>,
     },
 }
 
 impl KeyError {
-    /// What can be done about it, for nodes of this provider. The command that it names leaves nothing half made.
-    pub fn hint(&self, provider: ProviderKind, first_master: &str) -> Option<String> {
-        let (path, holder) = match self {
+    /// What can be done about it. The command that it names leaves nothing half made.
+    pub fn hint(&self) -> Option<String> {
+        let path = match self {
             Self::File { .. } => return None,
             Self::Damaged {
                 path, needed: false, ..
@@ -123,53 +107,13 @@ impl KeyError {
                     path.display()
                 ));
             }
-            Self::Damaged { path, holder, .. }
-            | Self::Lost { path, holder, .. }
-            | Self::Another { path, holder, .. } => (path, holder.as_deref()),
+            Self::Damaged { path, .. } | Self::Lost { path, .. } | Self::Another { path, .. } => path,
         };
         Some(format!(
-            "{}; without it nothing can be done on the nodes, and `mesosflow destroy` still works",
-            way_back(path, provider, first_master, holder)
+            "put it back to {} from a backup (`mesosflow journal backup` holds it): no node has a copy; without it nothing \
+             can be done on the nodes, and `mesosflow destroy` still works",
+            path.display()
         ))
-    }
-}
-
-/// How a key comes back.
-fn way_back(path: &Path, provider: ProviderKind, first_master: &str, holder: Option<&str>) -> String {
-    let shown = path.display();
-    match (provider, holder) {
-        // Nobody but it has a copy, and there is none of it that has ever answered.
-        (ProviderKind::Local | ProviderKind::Hosts, None) => {
-            format!("put it back to {shown} from a backup: no first master has a copy")
-        }
-        (ProviderKind::Local, Some(container)) => {
-            let (whole, half) = (shell(path), shell(&path.with_extension("new")));
-            format!(
-                "the first master has a copy, unless the run stopped before it got one: \
-                 `(umask 077; podman exec {container} cat {KEY_PATH} > {half} && mv {half} {whole})`, or the same with \
-                 `docker exec`"
-            )
-        }
-        (ProviderKind::Hosts, Some(address)) => format!(
-            "the first master has a copy, unless the run stopped before it got one: log in to {first_master} ({address}) \
-             with your own key, and bring {KEY_PATH} to {shown} (mode 0600)"
-        ),
-        (ProviderKind::Ec2, holder) => {
-            let id = holder.map_or_else(String::new, |id| format!(" ({id})"));
-            format!(
-                "put it back to {shown} from a backup; if {first_master}{id} has a key pair of your own, it has a copy at \
-                 {KEY_PATH} (mode 0600 here)"
-            )
-        }
-    }
-}
-
-/// A path as a shell takes it.
-fn shell(path: &Path) -> String {
-    let shown = path.display().to_string();
-    match quote(&shown) {
-        Ok(quoted) => quoted.into_owned(),
-        Err(_) => shown,
     }
 }
 
@@ -191,14 +135,14 @@ impl ClusterKey {
     /// The folder cannot be written, the file in it is no key, or it is not the one that the cluster has.
     pub fn open(folder: &Path, comment: &str, expected: &KeyExpected) -> Result<Self, KeyError> {
         let path = folder.join(FILE);
-        let (public, holder) = (expected.public().cloned(), expected.holder().cloned());
+        let public = expected.public().cloned();
         let text = match read(&path) {
             Ok(text) => text,
             Err(KeyError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
                 match expected {
                     KeyExpected::MayBeMade => make(&path, comment)?,
                     KeyExpected::MustExist { .. } => {
-                        return Err(KeyError::Lost { path, public, holder });
+                        return Err(KeyError::Lost { path, public });
                     }
                     KeyExpected::MayBeLost { .. } => return Ok(Self::lost(path, public)),
                 }
@@ -212,14 +156,13 @@ impl ClusterKey {
             (Err(source), _) => Err(KeyError::Damaged {
                 path,
                 needed: matches!(expected, KeyExpected::MustExist { .. }),
-                holder,
                 source,
             }),
             (Ok(found), Some(public)) if identity(&found) != identity(&public) => {
                 if may_be_lost {
                     return Ok(Self::lost(path, Some(public)));
                 }
-                Err(KeyError::Another { path, public, holder })
+                Err(KeyError::Another { path, public })
             }
             (Ok(public), _) => Ok(Self {
                 path,
@@ -250,14 +193,6 @@ impl ClusterKey {
     /// The public key as an `authorized_keys` line; empty if it is lost and nobody knows it.
     pub fn public(&self) -> &str {
         &self.public
-    }
-
-    /// The private key, for the one place that needs it: the first master, over a command's input.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub fn private(&self) -> Result<Vec<u8>, std::io::Error> {
-        std::fs::read(&self.path)
     }
 }
 
@@ -292,7 +227,6 @@ fn make(path: &Path, comment: &str) -> Result<Vec<u8>, KeyError> {
     let damaged = |source| KeyError::Damaged {
         path: path.to_owned(),
         needed: false,
-        holder: None,
         source,
     };
     let mut key = PrivateKey::random(&mut ssh_key::rand_core::OsRng, Algorithm::Ed25519).map_err(damaged)?;
@@ -349,7 +283,6 @@ mod tests {
         let public = Some(made.public().to_owned());
         let must = KeyExpected::MustExist {
             public: public.clone(),
-            holder: Some("demo-master-1-k3f9x2ab-g1".to_owned()),
         };
         let may = KeyExpected::MayBeLost {
             public: public.clone(),
@@ -361,7 +294,6 @@ mod tests {
         let (kind_and_key, _) = made.public().split_at(60);
         let bare = KeyExpected::MustExist {
             public: Some(format!("{} other", identity(made.public()).join(" "))),
-            holder: None,
         };
         open(&bare).unwrap();
 
@@ -370,17 +302,12 @@ mod tests {
         assert!(matches!(&lost, KeyError::Lost { .. }), "{lost}");
         assert!(lost.to_string().contains(kind_and_key), "{lost}");
         assert!(matches!(
-            open(&KeyExpected::MustExist {
-                public: None,
-                holder: None
-            }),
+            open(&KeyExpected::MustExist { public: None }),
             Err(KeyError::Lost { .. })
         ));
-        for provider in [ProviderKind::Local, ProviderKind::Hosts, ProviderKind::Ec2] {
-            let hint = lost.hint(provider, "demo-master-1").unwrap();
-            for part in ["demo-master-1-k3f9x2ab-g1", KEY_PATH, "mesosflow destroy"] {
-                assert!(hint.contains(part), "{hint}");
-            }
+        let hint = lost.hint().unwrap();
+        for part in ["backup", "no node has a copy", "mesosflow destroy"] {
+            assert!(hint.contains(part), "{hint}");
         }
         let gone = open(&may).unwrap();
         assert_eq!((gone.is_lost(), gone.public()), (true, made.public()));
@@ -401,54 +328,17 @@ mod tests {
         let made = ClusterKey::open(folder.path(), "demo", &KeyExpected::MayBeMade).unwrap();
         let must = KeyExpected::MustExist {
             public: Some(made.public().to_owned()),
-            holder: Some("demo-master-1-k3f9x2ab-g1".to_owned()),
         };
         let hint = |expected: &KeyExpected| {
             let error = ClusterKey::open(folder.path(), "x", expected).unwrap_err();
             assert!(matches!(&error, KeyError::Damaged { .. }), "{error}");
-            error.hint(ProviderKind::Local, "demo-master-1").unwrap()
+            error.hint().unwrap()
         };
         for content in [&b""[..], b"nonsense", &[0xff, 0xfe]] {
             std::fs::write(made.path(), content).unwrap();
-            assert!(hint(&must).contains("podman exec demo-master-1-k3f9x2ab-g1 cat"));
+            assert!(hint(&must).contains("no node has a copy"));
             assert!(hint(&KeyExpected::MayBeMade).contains("a new one is made"));
         }
-    }
-
-    /// As a shell runs it, with a container engine that has such a container or has none.
-    #[test]
-    fn the_command_of_the_hint_brings_the_key_back_or_leaves_nothing_in_its_place() {
-        let folder = tempfile::tempdir().unwrap();
-        let kept = folder.path().join("it is here");
-        std::fs::create_dir(&kept).unwrap();
-        let made = ClusterKey::open(&kept, "demo", &KeyExpected::MayBeMade).unwrap();
-        let content = made.private().unwrap();
-        std::fs::write(folder.path().join("copy"), &content).unwrap();
-        std::fs::remove_file(made.path()).unwrap();
-        let must = KeyExpected::MustExist {
-            public: Some(made.public().to_owned()),
-            holder: Some("the-container".to_owned()),
-        };
-        let lost = ClusterKey::open(&kept, "x", &must).unwrap_err();
-        let hint = lost.hint(ProviderKind::Local, "demo-master-1").unwrap();
-        let command = hint.split('`').nth(1).unwrap();
-        let run = |container: &str| {
-            let engine = format!(
-                "podman() {{ [ \"$1 $2 $3 $4\" = 'exec {container} cat {KEY_PATH}' ] || return 125; cat \"$copy\"; }}"
-            );
-            std::process::Command::new("sh")
-                .args(["-c", &format!("{engine}\numask 022\n{command}")])
-                .env("copy", folder.path().join("copy"))
-                .status()
-                .unwrap()
-        };
-        assert!(!run("another-container").success());
-        assert!(!made.path().exists());
-        assert!(run("the-container").success());
-        assert_eq!(std::fs::read(made.path()).unwrap(), content);
-        let mode = std::fs::metadata(made.path()).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
-        ClusterKey::open(&kept, "x", &must).unwrap();
     }
 
     #[test]

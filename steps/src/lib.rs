@@ -4,6 +4,8 @@
 //! touches the world only through [`World`].
 
 pub mod act;
+pub mod aside;
+pub mod authorized;
 pub mod catalogue;
 pub mod cluster;
 pub mod deploy;
@@ -15,6 +17,8 @@ pub mod hdfs;
 pub mod hub;
 pub mod key;
 pub mod mesos;
+pub mod mounts;
+pub mod netrc;
 pub mod node_setup;
 pub mod plan;
 pub mod ports;

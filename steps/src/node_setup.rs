@@ -8,6 +8,7 @@ use crate::act::ActError;
 use crate::cluster::{DisksSpec, Node};
 use crate::disks::{DiskError, DiskPlan, LOOK, VOLUME_MOUNT};
 use crate::firewall::{self, Firewall};
+use crate::mounts::ON_DISK;
 use crate::templates::mount_points;
 use crate::world::{Script, World};
 
@@ -61,13 +62,15 @@ const FOLDERS_READY: &str = r#"[ -z "$device" ] || is_mounted || exit 1
 for folder in $folders; do [ -d "$folder" ] || exit 1; done
 [ "$(readlink /nfs)" = /mnt/nfs ] || exit 1"#;
 const FOLDERS_MAKE: &str = r#"[ -z "$device" ] || is_mounted || { echo "$device is not mounted on $mount" >&2; exit 4; }
+on_disk $folders
 mkdir -p -- $folders
 [ ! -e /nfs ] || [ -L /nfs ] || { echo "/nfs is there, and is no link" >&2; exit 4; }
 ln -sfn /mnt/nfs /nfs"#;
 
 const SWAP_READY: &str = r#"[ "$(swapon --show=NAME,SIZE --bytes --noheadings | awk '$1 == "/mnt/swap" { print int(($2 + 4096) / 1048576) }')" = "$megabytes" ] || exit 1
 grep --quiet '^/mnt/swap ' /etc/fstab || exit 1"#;
-const SWAP_MAKE: &str = r#"if swapon --show=NAME --noheadings | grep --quiet --line-regexp /mnt/swap; then swapoff /mnt/swap; fi
+const SWAP_MAKE: &str = r#"on_disk /mnt/swap
+if swapon --show=NAME --noheadings | grep --quiet --line-regexp /mnt/swap; then swapoff /mnt/swap; fi
 rm -f /mnt/swap
 (umask 077; dd if=/dev/zero of=/mnt/swap.new bs=1M count="$megabytes" status=none)
 mkswap /mnt/swap.new >/dev/null
@@ -99,7 +102,10 @@ struct Part<'a> {
 
 impl Part<'_> {
     fn script<'s>(&'s self, title: &'s str, body: &'s str) -> Script<'s> {
-        let script = Script::new(title, body).before(IS_MOUNTED).within(SETUP_LIMIT);
+        let script = Script::new(title, body)
+            .before(IS_MOUNTED)
+            .before(ON_DISK)
+            .within(SETUP_LIMIT);
         self.variables
             .iter()
             .fold(script, |script, (name, value)| script.var(name, value))

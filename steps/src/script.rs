@@ -9,7 +9,7 @@ use crate::remote::{Command, RemoteError, quote};
 #[derive(Debug, Clone)]
 pub struct Script<'a> {
     pub(crate) title: &'a str,
-    functions: &'a str,
+    functions: Vec<&'a str>,
     body: &'a str,
     variables: Vec<(&'a str, String)>,
     stdin: Option<Vec<u8>>,
@@ -21,7 +21,7 @@ impl<'a> Script<'a> {
     pub const fn new(title: &'a str, body: &'a str) -> Self {
         Self {
             title,
-            functions: "",
+            functions: Vec::new(),
             body,
             variables: Vec::new(),
             stdin: None,
@@ -29,10 +29,10 @@ impl<'a> Script<'a> {
         }
     }
 
-    /// Functions that the body uses.
+    /// Functions that the body uses, beside those that were named already.
     #[must_use]
-    pub const fn before(mut self, functions: &'a str) -> Self {
-        self.functions = functions;
+    pub fn before(mut self, functions: &'a str) -> Self {
+        self.functions.push(functions);
         self
     }
 
@@ -64,7 +64,7 @@ impl<'a> Script<'a> {
             .iter()
             .map(|(name, value)| (*name, value.as_str()))
             .collect();
-        let body = format!("{}{}", self.functions, self.body);
+        let body = format!("{}{}", self.functions.concat(), self.body);
         Ok(format!("set -eu\n{}", quote::with_variables(&variables, &body)?))
     }
 

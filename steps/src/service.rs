@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::act::ActError;
 use crate::cluster::Node;
+use crate::mounts::ON_DISK;
 use crate::remote::RemoteError;
 use crate::world::{Script, World};
 
@@ -24,6 +25,12 @@ cmp --silent "/root/mesos-ec2/units/$unit" "/etc/systemd/system/$unit" || exit 1
 const START: &str = r#"install -m 644 "/root/mesos-ec2/units/$unit" "/etc/systemd/system/$unit"
 systemctl daemon-reload
 systemctl enable --quiet "$unit"
+# systemd would wait a minute and a half for a disk that is not there, and not say which.
+for mount in $(missing_for "$unit"); do
+  # With `nofail`, a mount of nothing succeeds.
+  mount -- "$mount" >&2 && mountpoint --quiet -- "$mount" ||
+    { echo "$unit does not start without $mount, which is not mounted" >&2; exit 4; }
+done
 systemctl reset-failed "$unit" 2>/dev/null || true
 mkdir -p /run/mesosflow
 rm -f "$file"
@@ -34,6 +41,7 @@ const STOP: &str = r#"rm -f "/run/mesosflow/$unit.started"
 [ -e "/etc/systemd/system/$unit" ] || exit 0
 systemctl stop "$unit""#;
 const EXPLAIN: &str = r#"systemctl is-active "$unit" || true
+for mount in $(missing_for "$unit"); do echo "$mount is not mounted"; done
 journalctl --unit "$unit" --no-pager --output cat --lines 12 2>/dev/null || true"#;
 
 /// A daemon: a unit of `/root/mesos-ec2/units`, and the folders whose files configure it.
@@ -48,6 +56,7 @@ pub struct Service {
 impl Service {
     fn script<'a>(&self, title: &'a str, body: &'a str) -> Script<'a> {
         Script::new(title, body)
+            .before(ON_DISK)
             .var("unit", self.unit)
             .var("config", self.config)
     }

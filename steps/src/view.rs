@@ -1,12 +1,13 @@
 //! What a run's history says in the cluster's own terms.
 
 use mesosflow_workflow::{RunState, Step as _, StepId};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::cluster::{Instance, Node, ProviderKind, Role};
 use crate::hdfs::Formatted;
 use crate::key::KeyExpected;
-use crate::provision::{AwaitNode, Copied, CopySshKey, LaunchMaster, LaunchSlave, LaunchZookeeper};
+use crate::provision::{AwaitNode, CopySshKey, LaunchMaster, LaunchSlave, LaunchZookeeper};
 use crate::setup::{PersistentHdfsFormat, Report, ReportStep};
 
 /// The machines that exist by the history: masters, slaves, ZooKeepers, each in the order of their numbers. What was
@@ -71,9 +72,15 @@ pub fn hub(state: &RunState) -> Option<Node> {
     })
 }
 
+/// What every version has recorded of [`CopySshKey`]'s outcome.
+#[derive(Deserialize)]
+struct DriversKey {
+    public_key: String,
+}
+
 /// What is known of the cluster's key: from the first machine or host on there is one, and no other ever again.
 pub fn key_of(state: &RunState) -> KeyExpected {
-    let copied: Option<Copied> = output(state, &CopySshKey::ID);
+    let copied: Option<DriversKey> = output(state, &CopySshKey::ID);
     let launches = [
         LaunchMaster::ID,
         LaunchSlave::ID,
@@ -85,7 +92,6 @@ pub fn key_of(state: &RunState) -> KeyExpected {
         None if !launches.iter().any(begun) => KeyExpected::MayBeMade,
         copied => KeyExpected::MustExist {
             public: copied.map(|copied| copied.public_key),
-            holder: hub(state).map(|hub| hub.id.clone()),
         },
     }
 }

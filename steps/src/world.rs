@@ -49,8 +49,6 @@ pub enum WorldError {
     Key {
         /// The cluster.
         cluster: String,
-        /// Where its nodes come from.
-        provider: ProviderKind,
         /// What is wrong with the key.
         #[source]
         source: KeyError,
@@ -71,11 +69,7 @@ impl WorldError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Provider(error) => error.hint(),
-            Self::Key {
-                cluster,
-                provider,
-                source,
-            } => source.hint(*provider, &format!("{cluster}-master-1")),
+            Self::Key { source, .. } => source.hint(),
             Self::Folder { .. } => None,
         }
     }
@@ -107,7 +101,6 @@ impl World {
         let comment = format!("mesosflow {} {run}", spec.cluster);
         let key = ClusterKey::open(folder, &comment, expected).map_err(|source| WorldError::Key {
             cluster: spec.cluster.clone(),
-            provider: spec.provider,
             source,
         })?;
         let provider = open_provider(&spec, Some((folder, &key))).await?;
@@ -141,11 +134,10 @@ impl World {
         provider: Box<dyn Provider>,
         expected: &KeyExpected,
     ) -> Result<Self, WorldError> {
-        let (cluster, kind) = (spec.cluster.clone(), spec.provider);
+        let cluster = spec.cluster.clone();
         let key = ClusterKey::open(folder, "", expected);
         let key = key.map_err(|source| WorldError::Key {
             cluster: cluster.clone(),
-            provider: kind,
             source,
         })?;
         Ok(Self {

@@ -163,11 +163,17 @@ fn holds_no_key_of_the_user(bench: &Bench, nodes: &Nodes, run: &str, user_key: &
         .collect();
     for node in nodes.all() {
         let authorized = node.ask("cat /root/.ssh/authorized_keys");
-        let lines: Vec<_> = authorized.lines().collect();
-        assert_eq!(lines.len(), 1, "{authorized}");
+        let (drivers, nodes_own): (Vec<_>, Vec<_>) = authorized
+            .lines()
+            .partition(|line| line.starts_with(&cluster_key.join(" ")));
+        assert_eq!(drivers.len(), 1, "{authorized}");
+        let expected = if node.name == nodes.hub().name { 2 } else { 1 };
+        assert_eq!(nodes_own.len(), expected, "{authorized}");
         assert!(
-            lines[0].starts_with(&cluster_key.join(" ")),
-            "another key than the cluster's: {authorized}"
+            nodes_own
+                .iter()
+                .all(|line| line.contains("from=\"") && line.ends_with(run)),
+            "a key that is neither the driver's nor the nodes' of this run: {authorized}"
         );
         let found = node.run(&format!(
             "grep -rIlF -e '{body}' -e '{secret}' /root /home /etc /tmp /var/lib/mesosflow"
@@ -175,11 +181,19 @@ fn holds_no_key_of_the_user(bench: &Bench, nodes: &Nodes, run: &str, user_key: &
         assert_eq!(found.out, "", "a key of the user's on {}", node.name);
         let private = node
             .ask("grep -rIl 'PRIVATE KEY' /root /home /etc/ssh /tmp | grep -v /etc/ssh/ssh_host_ || true");
-        assert_eq!(
-            private, "/root/.ssh/mesosflow/id_ed25519",
-            "private keys on {}",
-            node.name
-        );
+        let mut private: Vec<_> = private.lines().collect();
+        private.sort_unstable();
+        let all = [
+            "/root/.ssh/mesosflow-roles/slave/id_ed25519",
+            "/root/.ssh/mesosflow-roles/zookeeper/id_ed25519",
+            "/root/.ssh/mesosflow/id_ed25519",
+        ];
+        let expected = if node.role == "master" {
+            &all[..]
+        } else {
+            &all[2..]
+        };
+        assert_eq!(private, expected, "private keys on {}", node.name);
         let mode = node.ask("stat -c %a /root/.ssh/mesosflow/id_ed25519");
         assert_eq!(mode, "600", "on {}", node.name);
     }

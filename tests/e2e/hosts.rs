@@ -1,7 +1,7 @@
 //! Machines of one's own: what is wrong with them is told before anything is touched; the cluster's key is let in beside
 //! the user's, which goes nowhere; nobody else builds on them; and they are given back as they were entered.
 
-use mesosflow_tests::{Bench, Host, Machines, Point, RUN_LIMIT, Watch, assert_healthy};
+use mesosflow_tests::{Bench, Host, Machines, Point, RUN_LIMIT, Said, Watch, assert_healthy};
 
 const MARK: &str = "/etc/mesosflow/owner";
 const SKIPPED: [&str; 5] = [
@@ -21,8 +21,12 @@ fn hosts_of_ones_own_are_entered_built_on_and_given_back() {
     machines.start("admin", 2022);
 
     refused_before_anything_is_touched(&mut bench, &cluster, &machines);
+    for host in &machines.hosts {
+        host.ask("mkdir -p /root/mesos /root/mesos.old /root/mesos-build && touch /root/mesos/theirs /root/mesos.old/theirs /root/mesos-build/theirs");
+    }
     let run = killed_while_the_key_is_let_in(&mut bench, &cluster, &machines);
-    bench.start(&["resume", &run]).finish(RUN_LIMIT).ended(0);
+    let said = bench.start(&["resume", &run]).finish(RUN_LIMIT).ended(0);
+    moved_aside(&said, &machines);
     built(&bench, &run, &machines);
     assert_healthy(&machines.nodes(&bench, &run));
     belongs_to_one_cluster(&mut bench, &cluster, &run, &machines);
@@ -67,6 +71,20 @@ fn refused_before_anything_is_touched(bench: &mut Bench, cluster: &str, machines
         .complains(&["1 of 2 hosts cannot be used", "NOPASSWD"]);
     slave.ask("mv /root/sudoers /etc/sudoers.d/admin");
 
+    // A stand-in that lies about on this machine is not for them, and they have no Mesos themselves.
+    let data = bench.write(".local/share/mesosflow/mesos.tar.gz", "");
+    for flags in [&["run"][..], &["run", "--mesos-source", "none"]] {
+        let mut command = bench.command(flags);
+        command.env_remove("MESOSFLOW_MESOS_TARBALL");
+        let said = bench.start_command(command).finish(RUN_LIMIT).ended(2);
+        said.complains(&[
+            "1 of 2 hosts cannot be used",
+            "has no Mesos under /root/mesos",
+            "--mesos-url",
+        ]);
+    }
+    std::fs::remove_file(data).unwrap();
+
     assert!(!bench.journal().exists(), "a refused run has left a journal");
     for host in &machines.hosts {
         assert_eq!(host.authorized_keys(), [machines.public_key()]);
@@ -82,6 +100,22 @@ fn killed_while_the_key_is_let_in(bench: &mut Bench, cluster: &str, machines: &M
     watch.point(&mut live, RUN_LIMIT, Point::item_succeeded("await-nodes"));
     live.kill();
     run
+}
+
+/// What was there under the name of Mesos' folder is there under another one, and the user has been told.
+fn moved_aside(said: &Said, machines: &Machines) {
+    for host in &machines.hosts {
+        let aside = host.ask("ls -d /root/mesos.2*");
+        assert_eq!(aside.lines().count(), 1, "{aside}");
+        host.ask(&format!(
+            "test -e {aside}/theirs && test -e /root/mesos.old/theirs && test -e /root/mesos-build/theirs && ! test -e /root/mesos/theirs"
+        ));
+        assert!(
+            said.err.contains(&format!("/root/mesos is now {aside}")),
+            "{}",
+            said.err
+        );
+    }
 }
 
 fn built(bench: &Bench, run: &str, machines: &Machines) {
@@ -123,13 +157,15 @@ fn built(bench: &Bench, run: &str, machines: &Machines) {
     assert_eq!(nodes[0]["private_ip"], master.ip.as_str());
     assert_eq!(nodes[1]["instance_id"], slave.ip.as_str());
 
-    // The body of the user's private key, which is on no machine; that of the cluster is on all of them.
+    // The body of the user's private key, which is on no machine.
     let secret = std::fs::read_to_string(machines.key()).unwrap();
     let secret = secret.lines().nth(2).unwrap();
     for host in &machines.hosts {
         let keys = host.authorized_keys();
-        assert_eq!((keys.len(), &keys[0]), (2, &machines.public_key()));
-        assert!(keys[1].ends_with(run), "{keys:?}");
+        let of_nodes = if host.ip == master.ip { 2 } else { 1 };
+        assert_eq!((keys.len(), &keys[0]), (2 + of_nodes, &machines.public_key()));
+        assert!(keys[1..].iter().all(|key| key.ends_with(run)), "{keys:?}");
+        assert!(keys[2..].iter().all(|key| key.contains("from=\"")), "{keys:?}");
         assert!(host.ask(&format!("cat {MARK}")).ends_with(run));
         let found = host.run(&format!(
             "grep -rlF -- '{secret}' /root /home /etc /tmp /var /mnt /opt"
@@ -168,7 +204,7 @@ fn replayed(bench: &mut Bench, run: &str, machines: &Machines) {
     assert_eq!(status.generation(), 3);
     assert_eq!(status.step("launch-slaves")["state"], "skipped");
     for host in &machines.hosts {
-        assert_eq!(host.authorized_keys().len(), 2);
+        assert!(host.authorized_keys()[1].ends_with(run));
     }
 }
 
@@ -196,6 +232,11 @@ fn given_back(bench: &mut Bench, run: &str, machines: &Machines) {
             0
         );
         assert_ne!(host.run("mountpoint --quiet /mnt/nfs").code, 0);
+        assert_eq!(
+            host.run("ls -d /root/.ssh/mesosflow*").out,
+            "",
+            "keys of nodes are left"
+        );
         assert!(
             machines.opens(host),
             "the user's key does not open {} any more",

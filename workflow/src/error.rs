@@ -60,7 +60,7 @@ pub struct ErrorReport {
     /// The chain of sources, outermost first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub causes: Vec<String>,
-    /// What to do.
+    /// What to do: a line for each thing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }

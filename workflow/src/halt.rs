@@ -123,8 +123,31 @@ pub(crate) fn summary(failed: &[(&ItemKey, &Halt)], total: usize) -> Option<Erro
         class: worst.class,
         message,
         causes,
-        hint: worst.hint.clone(),
+        hint: hints(&reports),
     })
+}
+
+/// The way out for each failed item, a line for each way: one alone as it is, several with the items that they are for.
+fn hints(reports: &[(&ItemKey, &ErrorReport)]) -> Option<String> {
+    let mut ways: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (key, error) in reports {
+        let Some(hint) = &error.hint else {
+            continue;
+        };
+        match ways.iter_mut().find(|(way, _)| way == hint) {
+            Some((_, items)) => items.push(key.as_str()),
+            None => ways.push((hint, vec![key.as_str()])),
+        }
+    }
+    let lines: Vec<_> = match &ways[..] {
+        [] => return None,
+        [(way, items)] if items.len() == reports.len() => vec![(*way).to_owned()],
+        ways => ways
+            .iter()
+            .map(|(way, items)| format!("{}: {way}", items.join(", ")))
+            .collect(),
+    };
+    Some(lines.join("\n"))
 }
 
 #[cfg(test)]
@@ -141,5 +164,32 @@ mod tests {
             (Err(Halt::Stopped), Err(failed), Ok(1));
         assert!(matches!(branches.settle(), Err(Halt::Failed { .. })));
         assert_eq!((Ok::<_, Halt>(1), Ok::<_, Halt>("x")).settle().unwrap(), (1, "x"));
+    }
+
+    #[test]
+    fn each_failed_item_keeps_its_own_way_out() {
+        let halt = |class, hint: Option<&str>| Halt::Failed {
+            step: StepId::from_static("a"),
+            error: ErrorReport {
+                hint: hint.map(str::to_owned),
+                ..ErrorReport::new(class, "no")
+            },
+        };
+        let keys = ["n1", "n2", "n3"].map(ItemKey::from);
+        let hint = |halts: &[Halt]| {
+            let failed: Vec<_> = keys.iter().zip(halts).collect();
+            summary(&failed, 3).and_then(|report| report.hint)
+        };
+        let (start, renew) = (Some("start it"), Some("renew"));
+        let stopped = halt(ErrorClass::Operator, start);
+        let refused = halt(ErrorClass::Permanent, renew);
+        let dumb = halt(ErrorClass::Permanent, None);
+        assert_eq!(hint(&[stopped.clone(), stopped.clone()]).as_deref(), start);
+        assert_eq!(hint(std::slice::from_ref(&dumb)), None);
+        assert_eq!(
+            hint(&[stopped.clone(), refused, stopped.clone()]).as_deref(),
+            Some("n1, n3: start it\nn2: renew")
+        );
+        assert_eq!(hint(&[stopped, dumb]).as_deref(), Some("n1: start it"));
     }
 }

@@ -17,6 +17,7 @@ mod fold;
 mod fold_catalogue;
 pub mod halt;
 pub mod ids;
+mod lost;
 pub mod memory;
 mod payload;
 pub mod preflight;
@@ -41,6 +42,7 @@ pub use ids::{
     Attempt, ClusterId, Driver, EffectKey, Epoch, FencingToken, Generation, ItemKey, Nonce, RunId, Seq,
     StepId,
 };
+pub use lost::{Lost, Made};
 pub use memory::MemoryStore;
 pub use preflight::{Preflight, preflight};
 pub use progress::{Progress, Status};

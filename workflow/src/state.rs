@@ -280,10 +280,11 @@ impl RunState {
         let place = self.index(step);
         let is_past = |last: &StepId| place > self.index(last);
         if place < self.index(from) {
-            // What is out of date there is done first: the replay would build on it. So is what another version has put there.
-            let keeps = self
-                .step(step)
-                .is_some_and(|step| step.progress.status.is_valid());
+            // What is out of date there is done first: the replay would build on it. So is what another version has put there, and
+            // what was made from something that was lost and is another one since.
+            let keeps = self.step(step).is_some_and(|found| {
+                found.progress.status.is_valid() && !self.is_superseded(step, found.progress.started)
+            });
             return if keeps { Pass::Keeps } else { Pass::Runs };
         }
         match to {

@@ -148,6 +148,11 @@ impl<W> StepCx<W> {
         self.round == 0
     }
 
+    /// How often what it had made did not count any more within that generation; 0 for what was asked for.
+    pub const fn round(&self) -> u32 {
+        self.round
+    }
+
     /// Which try in this generation.
     pub const fn attempt(&self) -> Attempt {
         self.attempt

@@ -115,6 +115,8 @@ fn head(view: &StatusView, now: Timestamp) -> String {
                 .iter()
                 .map(|cause| format!("           caused by: {}", clean(cause))),
         );
+        let hints = error.hint.iter().flat_map(|hint| hint.lines());
+        lines.extend(hints.map(|hint| format!("           hint: {}", clean(hint))));
     }
     lines.join("\n")
 }

@@ -59,6 +59,9 @@ pub struct Ec2Spec {
     /// A file of user data of one's own (`#cloud-config` or `#!…`), which cloud-init gets beside mesosflow's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_data: Option<PathBuf>,
+    /// The SHA-256 of that file, hex; found when a run starts, which keeps the file as it is then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_data_sha256: Option<String>,
     /// Whether machines get a public address; by default as the subnet does it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_address: Option<bool>,
@@ -107,6 +110,7 @@ impl Default for Ec2Spec {
             key_pair: None,
             iam_profile: None,
             user_data: None,
+            user_data_sha256: None,
             public_address: None,
             root_volume_gb: None,
             root_encrypted: true,

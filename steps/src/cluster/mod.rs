@@ -8,9 +8,11 @@ mod identity;
 mod nodes;
 mod root_disk;
 mod spec;
+pub(crate) mod urls;
 mod validate;
 mod validate_ec2;
 mod validate_hosts;
+mod validate_mesos;
 
 pub use amend::{ADMIN_CIDR, ADMITS};
 pub use ec2::{Ec2Spec, HostKeySource, LATEST, MachineType, VolumeSpec};
@@ -19,6 +21,6 @@ pub use nodes::{Instance, Inventory, MESOS_MASTER_PORT, Node, Role, ZOOKEEPER_PO
 pub use root_disk::LEAST_ROOT_GB;
 pub use spec::{
     ClusterSpec, DisksSpec, FrameworksSpec, HdfsSpec, LocalSpec, MesosSource, MesosSpec, MountFallback,
-    NfsServerChoice, ProviderKind, SharedVolumeSpec, ZookeeperSpec,
+    NfsServerChoice, ProviderKind, SharedVolumeSpec, SshSpec, ZookeeperSpec,
 };
 pub use validate::{MAX_CLUSTER_NAME, MAX_NODES, SpecError};

@@ -43,6 +43,9 @@ pub struct ClusterSpec {
     pub disks: DisksSpec,
     /// `/mnt/nfs`.
     pub shared_volume: SharedVolumeSpec,
+    /// How nodes reach one another.
+    #[serde(skip_serializing_if = "SshSpec::is_default")]
+    pub ssh: SshSpec,
     /// What only the local provider needs.
     pub local: LocalSpec,
     /// What only the EC2 provider needs.
@@ -68,6 +71,7 @@ impl Default for ClusterSpec {
             zookeeper: ZookeeperSpec::default(),
             disks: DisksSpec::default(),
             shared_volume: SharedVolumeSpec::default(),
+            ssh: SshSpec::default(),
             local: LocalSpec::default(),
             ec2: Ec2Spec::default(),
             hosts: HostsSpec::default(),
@@ -137,7 +141,7 @@ pub struct MesosSpec {
     /// `tarball`: an absolute path on this machine, or an `http(s)://` URL that the first master fetches.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// `tarball`: its SHA-256, hex; checked when given.
+    /// `tarball`: its SHA-256, hex; checked when given, and needed for an `http://` URL.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
     /// `git`: the repository's URL.
@@ -146,6 +150,12 @@ pub struct MesosSpec {
     /// `git`: the branch, tag or commit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
+    /// A netrc file on this machine, for a server that asks for a password: only the program that fetches gets to read it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub netrc: Option<PathBuf>,
+    /// Instead of the file, the name of an environment variable of mesosflow that holds the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub netrc_env: Option<String>,
     /// `git`: arguments of `configure`, beside `--prefix`.
     pub configure_flags: Vec<String>,
     /// Further flags of every master, such as `--authenticate_frameworks=false`.
@@ -258,6 +268,20 @@ pub enum MountFallback {
     None,
     /// A read-only mount over SSH.
     Sshfs,
+}
+
+/// The `[ssh]` table.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SshSpec {
+    /// Whether every node gets the key that opens all nodes, and not only the masters: then root of one node is root of all.
+    pub key_on_every_node: bool,
+}
+
+impl SshSpec {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The `[local]` table.

@@ -1,6 +1,6 @@
 //! What a spec must be before anything is touched.
 
-use super::{ClusterSpec, MesosSource, MesosSpec, ProviderKind};
+use super::{ClusterSpec, ProviderKind};
 
 /// The longest name of a cluster, so that a node's name (`<cluster>-zookeeper-3`) stays a host name label (RFC 1123: 63).
 pub const MAX_CLUSTER_NAME: usize = 40;
@@ -73,6 +73,7 @@ impl ClusterSpec {
                 );
             }
         }
+        self.validate_urls()?;
         self.mesos.validate()?;
         let mut warnings = match self.provider {
             ProviderKind::Local => Vec::new(),
@@ -119,97 +120,13 @@ impl ClusterSpec {
                 self.masters + 1
             ));
         }
-        Ok(warnings)
-    }
-}
-
-impl MesosSpec {
-    fn validate(&self) -> Result<(), SpecError> {
-        let wrong = |field, problem: &str, hint: &str| {
-            Err(SpecError {
-                field,
-                problem: problem.to_owned(),
-                hint: hint.to_owned(),
-            })
-        };
-        match self.source {
-            MesosSource::None => {}
-            MesosSource::Tarball => {
-                let Some(url) = &self.url else {
-                    return wrong(
-                        "mesos.url",
-                        "is missing",
-                        "name the tarball: a path, or an http(s):// URL",
-                    );
-                };
-                let remote = url.starts_with("http://") || url.starts_with("https://");
-                if !remote && !std::path::Path::new(url).is_file() {
-                    return wrong(
-                        "mesos.url",
-                        &format!("is not a file: {url}"),
-                        "name an existing tarball, or an http(s):// URL",
-                    );
-                }
-            }
-            MesosSource::Git if self.repository.is_none() => {
-                return wrong(
-                    "mesos.repository",
-                    "is missing",
-                    "name the git repository to build from",
-                );
-            }
-            MesosSource::Git if self.branch.is_none() => {
-                return wrong("mesos.branch", "is missing", "name the branch or tag to build");
-            }
-            MesosSource::Git => {
-                // git would take it for an option.
-                for (field, value) in [
-                    ("mesos.repository", &self.repository),
-                    ("mesos.branch", &self.branch),
-                ] {
-                    if value.as_deref().is_some_and(|text| text.starts_with('-')) {
-                        return wrong(field, "begins with a hyphen", "name a repository and a branch");
-                    }
-                }
-            }
-        }
-        if let Some(sha256) = &self.sha256
-            && (sha256.len() != 64 || !sha256.bytes().all(|b| b.is_ascii_hexdigit()))
-        {
-            return wrong(
-                "mesos.sha256",
-                "is not 64 hexadecimal digits",
-                "give what `sha256sum` prints for the tarball",
+        if self.ssh.key_on_every_node {
+            warnings.push(
+                "`ssh.key_on_every_node`: every node gets the key that opens all of them, so that root on one node is root on all"
+                    .to_owned(),
             );
         }
-        for (field, flags) in [
-            ("mesos.master_flags", &self.master_flags),
-            ("mesos.agent_flags", &self.agent_flags),
-        ] {
-            // They stand in single quotes in a systemd unit, where a quote or a line break would end them.
-            if let Some(bad) = flags
-                .iter()
-                .find(|f| !f.starts_with("--") || f.contains(['\'', '\n', '\\', '%']))
-            {
-                return wrong(
-                    field,
-                    &format!("holds {bad:?}, which is no plain flag"),
-                    "write `--name=value`",
-                );
-            }
-        }
-        for package in &self.packages {
-            // Debian policy 5.6.1: lower-case letters, digits, plus, minus, full stop, beginning with one of the first two.
-            let known = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b);
-            if !package.bytes().all(known) || !package.starts_with(|c: char| c.is_ascii_alphanumeric()) {
-                return wrong(
-                    "mesos.packages",
-                    &format!("holds `{package}`, which is no package name"),
-                    "use names of the nodes' packages",
-                );
-            }
-        }
-        Ok(())
+        Ok(warnings)
     }
 }
 
@@ -239,6 +156,7 @@ pub(super) fn check_host_label(name: &str, longest: usize) -> Result<(), String>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::MesosSource;
 
     fn refused(change: impl FnOnce(&mut ClusterSpec)) -> SpecError {
         let mut spec = ClusterSpec::default();

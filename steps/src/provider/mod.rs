@@ -38,6 +38,8 @@ pub struct Slot {
     pub owner: Owner,
     /// The generation that asks for it.
     pub generation: Generation,
+    /// How often the machine that filled it was lost within that generation: each further one is another machine.
+    pub round: u32,
     /// What it is for.
     pub role: Role,
     /// Its number within the role, from 1.
@@ -140,7 +142,11 @@ pub enum Condition {
     Booting(String),
     /// It runs; its addresses are the ones it has now.
     Running(Instance),
-    /// It will never run; why, in the provider's words.
+    /// The provider does not show it: not yet, or not any more. In words.
+    Unknown(String),
+    /// It does not run, and somebody can start it again; why, in the provider's words.
+    Stopped(String),
+    /// It will never run by itself; why, in the provider's words.
     Dead(String),
 }
 

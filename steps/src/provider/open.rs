@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
+use mesosflow_workflow::ErrorClass;
+
 use super::ec2::{self, Ec2Provider};
 use super::hosts::HostsProvider;
 use super::local::LocalProvider;
-use super::{Provider, ProviderError};
+use super::{Answer, Provider, ProviderError};
+use crate::cluster::urls::secret_in;
 use crate::cluster::{ClusterSpec, ProviderKind};
 use crate::key::ClusterKey;
 
@@ -25,13 +28,26 @@ pub async fn open_provider(
     })
 }
 
-/// Settles what a spec leaves to the environment, so that the run stays where it began: region, endpoint and account.
+/// Settles what a spec leaves to the environment, so that the run stays where it began: region, endpoint and
+/// account, and what the user data is.
 ///
 /// # Errors
 /// The environment does not tell, or the account cannot be used.
 pub async fn settle(spec: ClusterSpec) -> Result<ClusterSpec, ProviderError> {
     match spec.provider {
-        ProviderKind::Ec2 => ec2::settle(spec).await,
+        ProviderKind::Ec2 => {
+            let settled = ec2::settle(ec2::settle_user_data(spec)?).await?;
+            // The environment may name an endpoint of its own, which the journal would keep.
+            match settled.ec2.endpoint_url.as_deref().and_then(secret_in) {
+                None => Ok(settled),
+                Some(what) => Err(ProviderError {
+                    doing: "the endpoint of EC2 cannot be used".to_owned(),
+                    class: ErrorClass::Operator,
+                    hint: Some("give credentials as for every AWS program, never in the endpoint".to_owned()),
+                    source: Answer(format!("its URL holds {what}, which the journal would keep")),
+                }),
+            }
+        }
         ProviderKind::Local | ProviderKind::Hosts => Ok(spec),
     }
 }

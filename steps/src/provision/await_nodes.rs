@@ -8,10 +8,11 @@
 
 use std::time::Duration;
 
-use mesosflow_workflow::{Limits, Probe, Retry, Step, StepCx, StepError as _, StepId};
+use mesosflow_workflow::{ErrorClass, Limits, Probe, Retry, Step, StepCx, StepError as _, StepId};
 use serde::Serialize;
 use tokio::time::Instant;
 
+use super::loss::{dead, replaced};
 use crate::act::ActError;
 use crate::cluster::{HostKeySource, Instance, Node};
 use crate::provider::{Condition, HostKeys, ProviderError};
@@ -166,11 +167,14 @@ impl AwaitNode {
 async fn running(cx: &StepCx<World>, instance: &Instance) -> Result<Instance, Look> {
     match cx.world().provider().condition(instance).await? {
         Condition::Running(now) => Ok(now),
-        Condition::Booting(what) => Err(Look::NotYet(what)),
+        Condition::Booting(what) | Condition::Unknown(what) => Err(Look::NotYet(what)),
+        Condition::Stopped(why) => Err(Look::Never(ActError::Unmet {
+            what: format!("{} ({}) does not run: {why}", instance.name, instance.id),
+            class: ErrorClass::Operator,
+            hint: Some("start it, or terminate it to have it replaced; then resume".to_owned()),
+        })),
         Condition::Dead(why) => Err(Look::Never(
-            ActError::wrong(format!("{} ({}) is dead: {why}", instance.name, instance.id)).hinted(
-                "`mesosflow replay --from launch-slaves` replaces the machines; `destroy` ends what is left",
-            ),
+            ActError::wrong(dead(instance, &why)).hinted(replaced(instance)),
         )),
     }
 }

@@ -1,60 +1,110 @@
-//! `copy-ssh-key` (notes 1.6.b): the cluster's own key on the first master, from which it reaches the other nodes.
+//! `copy-ssh-key` (notes 1.6.b): the keys with which nodes reach one another, on the first master, from which they reach the
+//! other nodes. They are made there and known nowhere else; [`crate::authorized`] says what each opens.
 //!
-//! - Changes: the private key and a client configuration (0600), in the folder `/root/.ssh/mesosflow`.
-//! - Twice is safe: the same files are written again, each whole or not at all.
-//! - Not undone; the key opens nothing but this cluster's nodes.
+//! - Changes: the private key, a client configuration (0600) in the folder `/root/.ssh/mesosflow`; what slaves and ZooKeepers
+//!   get, in a folder for each role beside it.
+//! - Twice is safe: keys of this run stay, each file is written whole or not at all.
+//! - Not undone; the keys open nothing but this cluster's nodes, and from its own addresses only.
 
 use mesosflow_workflow::{Probe, Step, StepCx, StepId};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use crate::act::ActError;
+use crate::authorized::comments;
 use crate::cluster::Node;
-use crate::hub::{KEY_PATH, SSH_CONFIG, SSH_CONFIG_PATH, SSH_FOLDER};
+use crate::hub::{ROLES_FOLDER, SSH_CONFIG, SSH_FOLDER};
 use crate::world::{Script, World};
 
-/// Where the key goes.
+/// `public FILE COMMENT` prints the public half of a key that has this comment, and nothing if it is not there.
+const COMMON: &str = r#"config=$(cat)
+public() {
+  [ "$(stat --format '%F %u %a' -- "$1" 2>/dev/null)" = 'regular file 0 600' ] || return 0
+  ssh-keygen -y -P '' -f "$1" 2>/dev/null | grep " $2\$" || true
+}
+"#;
+/// Prints both public halves. The ZooKeepers' opens nothing: nobody needs its public half.
+const LOOK: &str = r#"nodes_key=$(public "$folder/id_ed25519" "$nodes")
+volume_key=$(public "$roles/slave/id_ed25519" "$volume")
+[ -n "$nodes_key" ] && [ -n "$volume_key" ] && [ -s "$roles/zookeeper/id_ed25519" ] || exit 1
+for place in "$folder" "$roles/slave" "$roles/zookeeper"; do
+  [ "$(stat --format %a -- "$place")" = 700 ] && [ "$(cat "$place/config" 2>/dev/null)" = "$config" ] || exit 1
+done
+[ "$(cat "$roles/slave/known_hosts")" = "$known" ] || exit 1
+printf '%s\n%s\n' "$nodes_key" "$volume_key""#;
+const MAKE: &str = r#"umask 077
+put() { printf '%s\n' "$2" > "$1.new"; mv -fT -- "$1.new" "$1"; }
+make() {
+  [ -z "$(public "$1" "$2")" ] || return 0
+  rm -f -- "$1.new" "$1.new.pub"
+  ssh-keygen -q -t ed25519 -N '' -C "$2" -f "$1.new"
+  rm -f -- "$1.new.pub"
+  mv -fT -- "$1.new" "$1"
+}
+mkdir -p -- "$folder" "$roles/slave" "$roles/zookeeper"
+chmod 700 -- "$folder" "$roles" "$roles/slave" "$roles/zookeeper"
+make "$folder/id_ed25519" "$nodes"
+make "$roles/slave/id_ed25519" "$volume"
+make "$roles/zookeeper/id_ed25519" nothing
+for place in "$folder" "$roles/slave" "$roles/zookeeper"; do put "$place/config" "$config"; done
+put "$roles/slave/known_hosts" "$known""#;
+
+/// Where the keys are made.
 #[derive(Debug, Serialize)]
 pub struct CopySshKey {
     /// The first master.
     pub hub: Node,
-    /// The public half, which says which key it is.
+    /// The public half of the driver's key, which says whose cluster it is.
     pub public_key: String,
 }
 
-/// Which key is there.
+/// Which keys there are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Copied {
-    /// Its public half as an `authorized_keys` line: by it a lost or another key is told.
+    /// The public half of the driver's key as an `authorized_keys` line: by it a lost or another key is told.
     pub public_key: String,
+    /// That of the key that opens every node.
+    pub nodes_key: String,
+    /// That of the key that opens the shared volume.
+    pub volume_key: String,
 }
 
 impl CopySshKey {
-    fn copied(&self) -> Copied {
-        Copied {
-            public_key: self.public_key.clone(),
-        }
+    fn script<'a>(&self, cx: &StepCx<World>, title: &'a str, body: &'a str) -> Script<'a> {
+        let owner = cx.world().owner();
+        let [nodes, volume] = comments(&owner.cluster, owner.run);
+        let hub = &self.hub;
+        Script::new(title, body)
+            .before(COMMON)
+            .var("folder", SSH_FOLDER)
+            .var("roles", ROLES_FOLDER)
+            .var("nodes", nodes)
+            .var("volume", volume)
+            .var(
+                "known",
+                hub.host_key
+                    .known_hosts_line(&hub.private_ip.to_string(), hub.port),
+            )
+            .stdin(SSH_CONFIG)
     }
 
-    fn private(cx: &StepCx<World>) -> Result<Vec<u8>, ActError> {
-        let path = cx.world().key().path();
-        cx.world().key().private().map_err(|source| ActError::Local {
-            doing: format!("cannot read {}", path.display()),
-            source,
-        })
+    async fn look(&self, cx: &StepCx<World>) -> Result<Option<Copied>, ActError> {
+        let script = self.script(cx, "look at the nodes' keys", LOOK);
+        let Some(said) = cx.world().answer(&self.hub, script).await? else {
+            return Ok(None);
+        };
+        let mut lines = said.lines().map(str::to_owned);
+        Ok(lines
+            .next()
+            .zip(lines.next())
+            .map(|(nodes_key, volume_key)| Copied {
+                public_key: self.public_key.clone(),
+                nodes_key,
+                volume_key,
+            }))
     }
 
-    async fn is_there(&self, cx: &StepCx<World>) -> Result<bool, ActError> {
-        let script = Script::new(
-            "look at the cluster's key",
-            r#"[ "$(stat -c %a "$key" 2>/dev/null)" = 600 ] && [ "$(stat -c %a "$config" 2>/dev/null)" = 600 ] || exit 1
-printf '%s  %s\n' "$digest" "$key" "$config_digest" "$config" | sha256sum --check --status --strict - || exit 1"#,
-        )
-        .var("key", KEY_PATH)
-        .var("config", SSH_CONFIG_PATH)
-        .var("digest", hex::encode(Sha256::digest(Self::private(cx)?)))
-        .var("config_digest", hex::encode(Sha256::digest(SSH_CONFIG)));
-        Ok(cx.world().ask(&self.hub, script).await?)
+    fn missing(&self) -> ActError {
+        ActError::not_yet(format!("the nodes' keys are not on {}", self.hub.name))
     }
 }
 
@@ -66,32 +116,19 @@ impl Step for CopySshKey {
     const ID: StepId = StepId::from_static("copy-ssh-key");
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<Copied>, ActError> {
-        Ok(if self.is_there(cx).await? {
-            Probe::Done(self.copied())
-        } else {
-            Probe::NotDone
-        })
+        Ok(self.look(cx).await?.map_or(Probe::NotDone, Probe::Done))
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<Copied, ActError> {
-        let make = Script::new(
-            "make the folder of the cluster's key",
-            r#"mkdir -p -m 700 -- "$folder""#,
-        );
-        cx.world().run(&self.hub, make.var("folder", SSH_FOLDER)).await?;
-        let session = cx.world().session(&self.hub);
-        session.upload_bytes(KEY_PATH, Self::private(cx)?, 0o600).await?;
-        session.upload_bytes(SSH_CONFIG_PATH, SSH_CONFIG, 0o600).await?;
-        Ok(self.copied())
+        let make = self.script(cx, "make the nodes' keys", MAKE);
+        cx.world().run(&self.hub, make).await?;
+        self.look(cx).await?.ok_or_else(|| self.missing())
     }
 
-    async fn verify(&self, cx: &StepCx<World>, _copied: &Copied) -> Result<(), ActError> {
-        if self.is_there(cx).await? {
-            return Ok(());
+    async fn verify(&self, cx: &StepCx<World>, copied: &Copied) -> Result<(), ActError> {
+        match self.look(cx).await? {
+            Some(found) if found == *copied => Ok(()),
+            _ => Err(self.missing()),
         }
-        Err(ActError::not_yet(format!(
-            "the cluster's key is not on {}",
-            self.hub.name
-        )))
     }
 }

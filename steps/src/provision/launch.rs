@@ -32,6 +32,7 @@ impl Place {
         Slot {
             owner: cx.world().owner().clone(),
             generation: cx.generation(),
+            round: cx.round(),
             role: self.role,
             index: self.index,
         }
@@ -67,6 +68,9 @@ pub(super) async fn apply(place: &Place, cx: &StepCx<World>) -> Result<Instance,
         provider.delete(&old).await?;
         cx.world().gone(&old.id);
         cx.deleted(old).await?;
+    }
+    for gone in gone_with_it(place, cx).await? {
+        cx.deleted(gone).await?;
     }
     let launch = Launch {
         slot,
@@ -130,6 +134,24 @@ async fn unrecorded_end(
         .into_iter()
         .find(|resource| resource.id == former.id);
     Ok(recorded.filter(|_| !is_current && !is_known))
+}
+
+/// What the journal has of a machine that was lost, and the provider has no more: its root disk, its spot request. What outlives it
+/// stays known.
+async fn gone_with_it(place: &Place, cx: &StepCx<World>) -> Result<Vec<Resource>, ActError> {
+    if cx.round() == 0 {
+        return Ok(Vec::new());
+    }
+    let left = cx.world().provider().owned(cx.world().owner()).await?;
+    let name = place.slot(cx).node_name();
+    let is_left = |known: &Resource| {
+        left.iter()
+            .any(|left| (&left.kind, &left.id) == (&known.kind, &known.id))
+    };
+    let known = cx.resources().into_iter();
+    Ok(known
+        .filter(|known| known.name == name && !is_left(known))
+        .collect())
 }
 
 /// What should not be in the place, if it is all of drivers that this journal knows.

@@ -8,6 +8,7 @@ mod launch;
 mod launch_masters;
 mod launch_slaves;
 mod launch_zookeepers;
+pub(crate) mod loss;
 mod push_config;
 mod render_config;
 mod sanity_check;

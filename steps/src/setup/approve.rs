@@ -1,16 +1,19 @@
-//! What the three approvals share: a verified host key on the first master, proven by one strict SSH from there.
+//! What the three approvals share: a verified host key on the first master, the keys of nodes that are let in on the node, and
+//! the proof of both by one strict SSH from there.
 
 use mesosflow_workflow::StepCx;
 use serde::Serialize;
 
 use crate::act::ActError;
+use crate::authorized::Authorized;
 use crate::cluster::Node;
 use crate::hub::{KNOWN_HOSTS_PATH, SSH_CONFIG_PATH, between_nodes};
 use crate::world::{Script, World};
 
-/// Several items write the same file: one at a time, the file replaced as a whole.
+/// Several items write the same file: one at a time. The lock is where nobody but root can have put a link.
 const PIN: &str = r#"lines=$(cat)
-exec 9> /run/lock/mesosflow-known-hosts
+mkdir -p /run/mesosflow
+exec 9> /run/mesosflow/known-hosts.lock
 flock 9
 touch "$file"
 for host in $hosts; do
@@ -33,11 +36,13 @@ pub struct Approval {
     pub node: Node,
     /// Names under which the node is known beside its address and host name (`localhost` for the hub itself).
     pub further_names: Vec<String>,
+    /// The keys of nodes that the node lets in.
+    pub authorized: Authorized,
 }
 
 impl Approval {
     /// The approval of a node; the hub itself is also known as `localhost`.
-    pub fn new(hub: &Node, node: &Node) -> Self {
+    pub fn new(node: &Node, authorized: Authorized, hub: &Node) -> Self {
         let further_names = if hub == node {
             vec!["localhost".to_owned()]
         } else {
@@ -47,6 +52,7 @@ impl Approval {
             hub: hub.clone(),
             node: node.clone(),
             further_names,
+            authorized,
         }
     }
 
@@ -74,10 +80,19 @@ impl Approval {
             .script(&title, PINNED)
             .var("count", self.names().len())
             .stdin(self.lines());
-        Ok(cx.world().ask(&self.hub, pinned).await? && self.prove(cx).await.is_ok())
+        let world = cx.world();
+        Ok(world.ask(&self.hub, pinned).await?
+            && world
+                .ask(&self.node, self.authorized.look(world, &self.node))
+                .await?
+            && self.prove(cx).await.is_ok())
     }
 
     pub(super) async fn pin(&self, cx: &StepCx<World>) -> Result<(), ActError> {
+        let world = cx.world();
+        world
+            .run(&self.node, self.authorized.let_in(world, &self.node))
+            .await?;
         let title = format!("pin the host key of {}", self.node.name);
         cx.world()
             .run(&self.hub, self.script(&title, PIN).stdin(self.lines()))
@@ -92,7 +107,14 @@ impl Approval {
             .var("config", SSH_CONFIG_PATH)
             .var("port", self.node.port)
             .var("user", &self.node.user);
-        cx.world().run(&self.hub, proof).await.map_err(between_nodes)?;
-        Ok(())
+        let proven = cx.world().run(&self.hub, proof).await;
+        proven.map(drop).map_err(|error| match error.to_string() {
+            text if text.contains("Permission denied") => between_nodes(error).hinted(format!(
+                "{} lets the first master's key in from the masters' private addresses only: if it sees the first master under \
+                 another one (NAT, several networks), name that one as the master's private address",
+                self.node.name
+            )),
+            _ => between_nodes(error),
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! `approve-nodes` (notes 2.8): the first master knows the host keys of the slaves, and once more of the others.
 //!
-//! - Changes: lines in the cluster's own `known_hosts` on the first master.
+//! - Changes: lines in the cluster's own `known_hosts` on the first master; lines of the nodes' keys in `authorized_keys`.
 //! - Twice is safe: the lines of a host are replaced, never added to.
 //! - Not undone; a replaced machine gets a new line.
 

@@ -2,7 +2,7 @@
 //!
 //! - Changes: `/root/mesos` on the first master, in the layout of `make install`, with a mark of where it came from.
 //! - Twice is safe: it is unpacked or built beside the old one and moved over it; the mark says what is there. A build is
-//!   a durable job.
+//!   a durable job. A `/root/mesos` that is somebody else's is moved aside.
 //! - Not undone.
 
 use std::path::Path;
@@ -14,9 +14,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::act::ActError;
 use crate::cluster::{MesosSource, MesosSpec, Node};
-use crate::mesos;
 use crate::remote::{JobLimits, quote};
 use crate::world::{Script, World};
+use crate::{aside, mesos, netrc};
 
 /// Building 1.11 took 45 minutes on two cores; four times that is stuck.
 const BUILD_LIMITS: JobLimits = JobLimits {
@@ -27,28 +27,31 @@ const BUILD_LIMITS: JobLimits = JobLimits {
 /// Where a tarball waits on the first master.
 const TARBALL: &str = "/var/lib/mesosflow/mesos.tarball";
 
-/// A URL is fetched by the first master, which has the better line; tried again, and checked when a digest is known.
-const FETCH: &str = r#"mkdir -p /var/lib/mesosflow
-curl --fail --location --silent --show-error --retry 5 --retry-connrefused --output "$file.new" -- "$url"
+/// A URL is fetched by the first master, which has the better line; tried again, and checked when a digest is known. What begins
+/// on a line that nobody else reads goes on so. A password goes only to whom the netrc names.
+const FETCH: &str = r#"trap '[ -z "$secret" ] || rm -rf -- "$secret"' EXIT
+mkdir -p /var/lib/mesosflow
+set -- --fail --location --silent --show-error --retry 5 --retry-connrefused --proto '=http,https'
+case $url in https://*) set -- "$@" --proto-redir '=https' ;; esac
+[ -z "$secret" ] || set -- "$@" --netrc-file "$secret/.netrc"
+curl "$@" --output "$file.new" -- "$url"
 mv "$file.new" "$file""#;
 const CHECK: &str = r#"digest=$(sha256sum "$file" | cut -d ' ' -f 1)
 [ -z "$wanted" ] || [ "$digest" = "$wanted" ] || { echo "sha256 is $digest" >&2; exit 4; }
 echo "$digest""#;
 
 /// The tree of `make install` may stand at the top of the tarball or in folders of its own (`mesos-1.11.0/`, a prefix).
-const UNPACK: &str = r#"rm -rf /root/mesos.new
-mkdir /root/mesos.new
-tar --extract --no-same-owner --directory /root/mesos.new --file "$file"
-master=$(cd /root/mesos.new && find . -path '*/sbin/mesos-master' | sort | head -n 1)
+const UNPACK: &str = r#"rm -rf /root/.mesosflow-mesos.new
+mkdir /root/.mesosflow-mesos.new
+tar --extract --no-same-owner --directory /root/.mesosflow-mesos.new --file "$file"
+master=$(cd /root/.mesosflow-mesos.new && find . -path '*/sbin/mesos-master' | sort | head -n 1)
 [ -n "$master" ] || { echo 'the tarball holds no sbin/mesos-master' >&2; exit 4; }
 master=${master#./}
-top=/root/mesos.new
+top=/root/.mesosflow-mesos.new
 [ "$master" = sbin/mesos-master ] || top=$top/${master%/sbin/mesos-master}
 printf '%s\n' "$mark" > "$top/.mesosflow-source"
-rm -rf /root/mesos.old
-[ ! -e /root/mesos ] || mv /root/mesos /root/mesos.old
-mv "$top" /root/mesos
-rm -rf /root/mesos.old /root/mesos.new"#;
+put "$top"
+rm -rf /root/.mesosflow-mesos.new"#;
 
 /// What a build takes (an estimate for 1.11, whose objects alone are about 10 GiB), GiB free below /root; and memory, MiB, swap
 /// counted in: one compiler takes up to 2 GiB, and linking libmesos as much again.
@@ -65,23 +68,44 @@ const BUILD_NEEDS: &str = r#"for tool in $tools; do
 done
 [ -z "${missing:-}" ] || { echo "tools: $missing"; exit 0; }
 free=$(df --block-size=1M --output=avail -- "$folder" | tail -n 1)
-[ ! -d "$folder/mesos-build" ] || free=$((free + $(du --summarize --block-size=1M -- "$folder/mesos-build" | cut -f 1)))
+[ ! -d "$folder/.mesosflow-build" ] || free=$((free + $(du --summarize --block-size=1M -- "$folder/.mesosflow-build" | cut -f 1)))
 [ "$free" -ge "$((disk_gb * 1024))" ] || { echo "disk: $((free / 1024))"; exit 0; }
 memory=$(awk '/^(MemTotal|SwapTotal):/ { total += $2 } END { print int(total / 1024) }' /proc/meminfo)
 [ "$memory" -ge "$memory_mb" ] || { echo "memory: $memory"; exit 0; }
 echo enough"#;
 
-/// Installed below a folder of its own first: what is half built is never taken for Mesos.
-const BUILD: &str = r#"mkdir -p /root/mesos-build
-cd /root/mesos-build
+/// Puts a tree that says where it came from in Mesos' place.
+const PUT: &str = r#"put() {
+  make_way /root/mesos
+  rm -rf /root/.mesosflow-mesos.old
+  [ ! -e /root/mesos ] || mv -T /root/mesos /root/.mesosflow-mesos.old
+  mv -T "$1" /root/mesos
+  rm -rf /root/.mesosflow-mesos.old
+}
+"#;
+
+/// Installed below a folder of its own first: what is half built is never taken for Mesos. Whoever asks for a password is told
+/// what the netrc says, or nothing: there is nobody to ask. The number of a commit is never taken for the name of a branch.
+const BUILD: &str = r#"trap '[ -z "$secret" ] || rm -rf -- "$secret"' EXIT
+export GIT_TERMINAL_PROMPT=0
+fetching() { if [ -n "$secret" ]; then GIT_CONFIG_GLOBAL=${HOME:-/root}/.gitconfig HOME=$secret git "$@"; else git "$@"; fi; }
+mkdir -p /root/.mesosflow-build
+cd /root/.mesosflow-build
 if [ ! -d source/.git ]; then
   rm -rf source.new
-  git clone -- "$repository" source.new
+  fetching clone -- "$repository" source.new
   mv source.new source
 fi
 cd source
-git fetch --tags origin
-git checkout --force --detach "origin/$branch" 2>/dev/null || git checkout --force --detach "$branch"
+fetching fetch --tags origin
+[ -z "$secret" ] || rm -rf -- "$secret"
+case $branch in
+  *[!0-9a-fA-F]*) is_commit=no ;;
+  *) case ${#branch} in 40 | 64) is_commit=yes ;; *) is_commit=no ;; esac ;;
+esac
+if [ "$is_commit" = yes ]; then git checkout --force --detach "$branch^{commit}"
+else git checkout --force --detach "origin/$branch" 2>/dev/null || git checkout --force --detach "$branch"
+fi
 [ -x configure ] || ./bootstrap
 mkdir -p build
 cd build
@@ -90,13 +114,10 @@ eval "../configure --prefix=/root/mesos $flags"
 jobs=$(awk '/^(MemTotal|SwapTotal):/ { total += $2 } END { jobs = int(total / 2097152); print jobs < 1 ? 1 : jobs }' /proc/meminfo)
 [ "$jobs" -le "$(nproc)" ] || jobs=$(nproc)
 make -j"$jobs"
-rm -rf /root/mesos-build/install
-make install DESTDIR=/root/mesos-build/install
-printf '%s\n' "$mark" > /root/mesos-build/install/root/mesos/.mesosflow-source
-rm -rf /root/mesos.old
-[ ! -e /root/mesos ] || mv /root/mesos /root/mesos.old
-mv /root/mesos-build/install/root/mesos /root/mesos
-rm -rf /root/mesos.old"#;
+rm -rf /root/.mesosflow-build/install
+make install DESTDIR=/root/.mesosflow-build/install
+printf '%s\n' "$mark" > /root/.mesosflow-build/install/root/mesos/.mesosflow-source
+put /root/.mesosflow-build/install/root/mesos"#;
 
 /// Where Mesos comes from, and where it goes.
 #[derive(Debug, Serialize)]
@@ -146,6 +167,22 @@ impl BuildMesos {
         Ok(BuiltMesos { version, digest })
     }
 
+    /// Runs a job that fetches with what the user gave to log in with, which is gone afterwards.
+    async fn fetching(
+        &self,
+        cx: &StepCx<World>,
+        script: Script<'_>,
+        limits: JobLimits,
+    ) -> Result<(), ActError> {
+        let world = cx.world();
+        let secret = netrc::hold(world, &self.hub, cx.effect_key(), netrc::read(&self.mesos)?).await?;
+        let script = script.var("secret", &secret);
+        let fetched = world.job(&self.hub, cx.effect_key(), script, limits).await;
+        let ended = netrc::end(world, &self.hub, &secret).await;
+        fetched?;
+        Ok(ended?)
+    }
+
     async fn unpack(&self, cx: &StepCx<World>) -> Result<(), ActError> {
         let world = cx.world();
         let limits = JobLimits {
@@ -159,7 +196,7 @@ impl BuildMesos {
                 let fetch = Script::new("fetch the Mesos tarball", FETCH)
                     .var("url", url)
                     .var("file", TARBALL);
-                world.job(&self.hub, cx.effect_key(), fetch, limits).await?;
+                self.fetching(cx, fetch, limits).await?;
             }
         }
         let wanted = self.mesos.sha256.clone().unwrap_or_default().to_lowercase();
@@ -169,7 +206,9 @@ impl BuildMesos {
         world
             .run(&self.hub, check.within(Duration::from_secs(120)))
             .await?;
+        let functions = format!("{}{PUT}", aside::FUNCTIONS);
         let unpack = Script::new("unpack Mesos", UNPACK)
+            .before(&functions)
             .var("file", TARBALL)
             .var("mark", self.mark()?);
         world
@@ -190,15 +229,14 @@ impl BuildMesos {
         let unquotable =
             |error: quote::QuoteError| ActError::wrong(format!("mesos.configure_flags: {error}"));
         let flags = quote::join(self.mesos.configure_flags.iter().map(String::as_str)).map_err(unquotable)?;
+        let functions = format!("{}{PUT}", aside::FUNCTIONS);
         let build = Script::new("build Mesos", BUILD)
+            .before(&functions)
             .var("repository", self.mesos.repository.clone().unwrap_or_default())
             .var("branch", self.mesos.branch.clone().unwrap_or_default())
             .var("flags", flags)
             .var("mark", self.mark()?);
-        cx.world()
-            .job(&self.hub, cx.effect_key(), build, BUILD_LIMITS)
-            .await?;
-        Ok(())
+        self.fetching(cx, build, BUILD_LIMITS).await
     }
 }
 
@@ -268,6 +306,7 @@ impl Step for BuildMesos {
         if !cx.world().ask(&self.hub, look.var("mark", self.mark()?)).await? {
             return Ok(Probe::NotDone);
         }
+        aside::tell(cx.world(), &self.hub).await?;
         Ok(Probe::Done(self.built(cx).await?))
     }
 
@@ -278,6 +317,7 @@ impl Step for BuildMesos {
             MesosSource::Tarball => self.unpack(cx).await?,
             MesosSource::Git => self.build(cx).await?,
         }
+        aside::tell(cx.world(), &self.hub).await?;
         self.built(cx).await.map_err(|error| match self.mesos.source {
             MesosSource::None => ActError::wrong(format!("the image has no Mesos that works: {error}"))
                 .hinted("set `mesos.source` to `tarball` or `git`"),
@@ -300,7 +340,9 @@ impl Step for BuildMesos {
     }
 
     async fn settle(&self, cx: &StepCx<World>, effect: &Effect) -> Result<Settled, ActError> {
-        Ok(World::settle(cx, &self.hub, effect, BUILD_LIMITS).await?)
+        let settled = World::settle(cx, &self.hub, effect, BUILD_LIMITS).await?;
+        netrc::end(cx.world(), &self.hub, &netrc::folder(&effect.key)).await?;
+        Ok(settled)
     }
 
     fn limits(&self) -> Limits {

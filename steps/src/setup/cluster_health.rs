@@ -1,5 +1,5 @@
 //! `cluster-health`: the cluster does its work, seen so: a file goes through both HDFS, ZooKeeper has one leader, the leading
-//! master sees every slave, the shared volume is read on a slave.
+//! master sees every slave, the shared volume is read on a slave; no daemon that starts by itself is down.
 //!
 //! - Changes: a small file `/mesosflow-health` in each HDFS, which the next check replaces.
 //! - Twice is safe.
@@ -15,6 +15,7 @@ use super::nfs_export::TOKEN;
 use crate::act::ActError;
 use crate::cluster::{Inventory, Node};
 use crate::hdfs::Hdfs;
+use crate::mounts::{DOWN, ON_DISK};
 use crate::world::{Script, World, on_each};
 use crate::{mesos, zookeeper};
 
@@ -24,6 +25,9 @@ const HDFS_LIMIT: Duration = Duration::from_secs(120);
 const WRITE: &str =
     r#"printf '%s\n' "$text" | "/root/$kind-hdfs/bin/hdfs" dfs -put -f - "/mesosflow-health""#;
 const READ: &str = r#"[ "$("/root/$kind-hdfs/bin/hdfs" dfs -cat /mesosflow-health)" = "$text" ]"#;
+/// A cluster may do its work although a daemon of it is missing: replicas hide it.
+const NONE_IS_DOWN: &str = r#"lines=$(down)
+[ -z "$lines" ] || { echo "$lines" >&2; exit 4; }"#;
 const SEE_SHARED: &str = r#"[ "$(timeout 10 cat "/mnt/nfs/$file")" = "$token" ]"#;
 
 /// What has to work.
@@ -96,6 +100,20 @@ impl ClusterHealth {
         leader.ok_or_else(|| ActError::not_yet("no leading master sees every slave"))
     }
 
+    async fn daemons(&self, cx: &StepCx<World>) -> Result<(), ActError> {
+        let look = || {
+            let script = Script::new("look for daemons that are down", NONE_IS_DOWN);
+            script.before(ON_DISK).before(DOWN)
+        };
+        let (world, nodes) = (cx.world(), self.inventory.all());
+        on_each(
+            nodes,
+            |node| async move { world.run(node, look()).await.map(drop) },
+        )
+        .await?;
+        Ok(())
+    }
+
     async fn shared(&self, cx: &StepCx<World>) -> Result<(), ActError> {
         let see = || {
             let script = Script::new("read the token through /mnt/nfs", SEE_SHARED);
@@ -122,6 +140,7 @@ impl Step for ClusterHealth {
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<Health, ActError> {
+        self.daemons(cx).await?;
         let (ephemeral, persistent, zookeeper_leader, leading_master, shared) = tokio::join!(
             self.hdfs(cx, Hdfs::Ephemeral),
             self.hdfs(cx, Hdfs::Persistent),

@@ -1,4 +1,5 @@
-//! `distribute-scripts` (notes 2.9): the deployed folder and the cluster's key on every other node.
+//! `distribute-scripts` (notes 2.9): the deployed folder and a key on every other node: masters get the one that opens all
+//! nodes, since any of them may become the hub; the others one of their role, unless all are to have that one.
 //!
 //! - Changes: the folders on the node become what they are on the first master.
 //! - Twice is safe: rsync moves what differs.
@@ -10,12 +11,10 @@ use mesosflow_workflow::{Limits, Probe, Step, StepCx, StepId};
 use serde::Serialize;
 
 use crate::act::ActError;
-use crate::cluster::Node;
-use crate::hub::{self, SCRIPTS_FOLDER, SSH_FOLDER};
+use crate::authorized::NodeKey;
+use crate::cluster::{Node, Role};
+use crate::hub::{self, ROLES_FOLDER, SCRIPTS_FOLDER, SSH_FOLDER};
 use crate::world::World;
-
-/// What is copied.
-const FOLDERS: [&str; 2] = [SCRIPTS_FOLDER, SSH_FOLDER];
 
 /// One copy of the scripts and the key.
 #[derive(Debug, Serialize)]
@@ -24,8 +23,35 @@ pub struct DistributeScripts {
     pub hub: Node,
     /// The node that gets them.
     pub node: Node,
+    /// Which key it gets.
+    pub key: NodeKey,
     /// Digest of the rendered tree: another tree is another input.
     pub tree: String,
+}
+
+impl DistributeScripts {
+    /// What is copied where.
+    fn copies(&self) -> Vec<(String, &'static str)> {
+        let mut copies = vec![(SCRIPTS_FOLDER.to_owned(), SCRIPTS_FOLDER)];
+        copies.push(match self.key {
+            NodeKey::Nodes => (SSH_FOLDER.to_owned(), SSH_FOLDER),
+            NodeKey::Slave => (format!("{ROLES_FOLDER}/slave"), SSH_FOLDER),
+            NodeKey::Zookeeper => (format!("{ROLES_FOLDER}/zookeeper"), SSH_FOLDER),
+        });
+        if self.node.role == Role::Master {
+            copies.push((ROLES_FOLDER.to_owned(), ROLES_FOLDER));
+        }
+        copies
+    }
+
+    async fn is_there(&self, cx: &StepCx<World>) -> Result<bool, ActError> {
+        for (folder, target) in self.copies() {
+            if !hub::is_equal(cx.world(), &self.hub, &self.node, &folder, target).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
 }
 
 impl Step for DistributeScripts {
@@ -36,19 +62,22 @@ impl Step for DistributeScripts {
     const ID: StepId = StepId::from_static("distribute-scripts");
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
-        let equal = hub::are_equal(cx.world(), &self.hub, &self.node, &FOLDERS).await?;
-        Ok(if equal { Probe::Done(()) } else { Probe::NotDone })
+        Ok(if self.is_there(cx).await? {
+            Probe::Done(())
+        } else {
+            Probe::NotDone
+        })
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {
-        for folder in FOLDERS {
-            hub::copy(cx.world(), &self.hub, &self.node, folder).await?;
+        for (folder, target) in self.copies() {
+            hub::copy_to(cx.world(), &self.hub, &self.node, &folder, target).await?;
         }
         Ok(())
     }
 
     async fn verify(&self, cx: &StepCx<World>, (): &()) -> Result<(), ActError> {
-        if hub::are_equal(cx.world(), &self.hub, &self.node, &FOLDERS).await? {
+        if self.is_there(cx).await? {
             return Ok(());
         }
         Err(ActError::not_yet(format!(

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::act::ActError;
 use crate::cluster::{NfsServerChoice, Node, ProviderKind};
+use crate::mounts::ON_DISK;
 use crate::service::Service;
 use crate::world::{Script, World};
 
@@ -25,7 +26,10 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 
 const HAS_KERNEL_SERVER: &str = r#"grep --quiet --word-regexp nfsd /proc/filesystems || modprobe --quiet nfsd 2>/dev/null || exit 1
 command -v exportfs >/dev/null || exit 1"#;
+/// The system's own unit, as far as it is ours: what is exported lies on a disk that may be missing.
+const KERNEL_DROP_IN: &str = "/etc/systemd/system/nfs-server.service.d/mesosflow.conf";
 const KERNEL_READY: &str = r#"cmp --silent /root/mesos-ec2/nfs/exports /etc/exports.d/mesosflow.exports || exit 1
+cmp --silent /root/mesos-ec2/nfs/nfs-server.conf "$drop_in" || exit 1
 systemctl is-active --quiet nfs-server || exit 1"#;
 /// A server that already serves something of the user's keeps its addresses.
 const KERNEL_START: &str = r#"if [ -n "$address" ] && ! systemctl is-active --quiet nfs-server && ! grep --quiet '^[^#]' /etc/exports 2>/dev/null; then
@@ -34,11 +38,17 @@ const KERNEL_START: &str = r#"if [ -n "$address" ] && ! systemctl is-active --qu
 fi
 mkdir -p /etc/exports.d
 install -m 644 /root/mesos-ec2/nfs/exports /etc/exports.d/mesosflow.exports
+install -D -m 644 /root/mesos-ec2/nfs/nfs-server.conf "$drop_in"
+systemctl daemon-reload
 systemctl enable --quiet --now nfs-server
 exportfs -ra"#;
-const PUT_TOKEN: &str = r#"mkdir -p /mnt/nfs
-printf '%s\n' "$token" > "/mnt/nfs/$file.new"
-mv "/mnt/nfs/$file.new" "/mnt/nfs/$file""#;
+/// Made where nobody else writes, and moved: root of a client may have put links into the folder.
+const PUT_TOKEN: &str = r#"on_disk /mnt/nfs
+mkdir -p /mnt/nfs
+new=$(mktemp /mnt/.mesosflow-token.XXXXXX)
+printf '%s\n' "$token" > "$new"
+chmod 644 "$new"
+mv -fT -- "$new" "/mnt/nfs/$file""#;
 /// Over the protocol, not through the folder: an NFS client in user space, as a client of the cluster. A system without a
 /// package of it has a kernel that can do it, by a mount of its own that does not wait for a dead server.
 pub(super) const READ_OVER_NFS: &str = r#"if command -v nfs-cat >/dev/null; then
@@ -129,7 +139,10 @@ impl Step for NfsExport {
         let serves = match kind {
             NfsServerKind::Kernel => {
                 world
-                    .ask(&self.hub, Script::new("look at the export", KERNEL_READY))
+                    .ask(
+                        &self.hub,
+                        Script::new("look at the export", KERNEL_READY).var("drop_in", KERNEL_DROP_IN),
+                    )
                     .await?
             }
             NfsServerKind::Ganesha => GANESHA.is_current(world, &self.hub).await?,
@@ -148,6 +161,7 @@ impl Step for NfsExport {
     async fn apply(&self, cx: &StepCx<World>) -> Result<NfsServer, ActError> {
         let (world, kind) = (cx.world(), self.choose(cx).await?);
         let put = Script::new("put the token", PUT_TOKEN)
+            .before(ON_DISK)
             .var("file", TOKEN)
             .var("token", Self::token(cx));
         world.run(&self.hub, put).await?;
@@ -157,6 +171,7 @@ impl Step for NfsExport {
                     .run(
                         &self.hub,
                         Script::new("export /mnt/nfs", KERNEL_START)
+                            .var("drop_in", KERNEL_DROP_IN)
                             .var("address", self.inner_address(world))
                             .within(START_LIMIT),
                     )

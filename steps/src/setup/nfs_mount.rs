@@ -1,7 +1,8 @@
 //! `nfs-mount` (notes 2.16): the first master's `/mnt/nfs` on every slave.
 //!
-//! - Changes: a line in `/etc/fstab` (`nofail`) and the mount; where the kernel has no NFS client, what the user chose
-//!   instead.
+//! - Changes: a line in `/etc/fstab` and the mount, by the kernel's NFS client or, where it has none, by what the user chose
+//!   instead. It is mounted on demand (`x-systemd.automount`), so that nothing is ever written beneath it, and a unit mounts
+//!   it after each boot, as often as that takes: all nodes may boot at once, the first master last.
 //! - Twice is safe: what is mounted and shows the token is kept.
 //! - Not undone.
 
@@ -15,25 +16,43 @@ use super::nfs_export::{READ_OVER_NFS, TOKEN};
 use crate::act::ActError;
 use crate::cluster::{MountFallback, Node};
 use crate::hub::{KEY_PATH, KNOWN_HOSTS_PATH};
+use crate::mounts::ON_DISK;
 use crate::world::{Script, World};
 
 const MOUNT_LIMIT: Duration = Duration::from_secs(60);
 
 const HAS_KERNEL_CLIENT: &str = r#"grep --quiet --word-regexp nfs4 /proc/filesystems || modprobe --quiet nfsv4 2>/dev/null || exit 1
 grep --quiet --word-regexp nfs4 /proc/filesystems || exit 1"#;
-/// The type of what is mounted, if the token is seen through it.
-const LOOK: &str = r#"type=$(findmnt --noheadings --output FSTYPE --mountpoint /mnt/nfs) || exit 1
+/// Where the unit comes from, and where the limit of a mount's tries is lifted.
+const COMMON: &str = r#"unit=mesosflow-shared-volume.service
+drop_in=/etc/systemd/system/mnt-nfs.mount.d/mesosflow.conf
+"#;
+/// The type of what is mounted, if the token is seen through it: over the automount, which is there before it.
+const LOOK: &str = r#"[ "$(timeout 10 cat "/mnt/nfs/$file" 2>/dev/null)" = "$token" ] || exit 1
+type=$(findmnt --noheadings --output FSTYPE --mountpoint /mnt/nfs | tail -n 1)
 grep --quiet " /mnt/nfs $type $options " /etc/fstab || exit 1
-[ "$(timeout 10 cat "/mnt/nfs/$file" 2>/dev/null)" = "$token" ] || exit 1
+cmp --silent "/root/mesos-ec2/units/$unit" "/etc/systemd/system/$unit" || exit 1
+cmp --silent /root/mesos-ec2/nfs/mnt-nfs.mount.conf "$drop_in" || exit 1
+systemctl is-enabled --quiet "$unit" || exit 1
 echo "$type""#;
-/// By systemd, so that a mount which needs a process (sshfs) does not belong to this session.
-const MOUNT: &str = r#"mkdir -p /mnt/nfs
-if mountpoint --quiet /mnt/nfs; then umount --lazy /mnt/nfs; fi
+/// By systemd, so that a mount which needs a process (sshfs) does not belong to this session. A kernel without automounts
+/// has the mount alone.
+const MOUNT: &str = r#"on_disk /mnt
+systemctl stop "$unit" mnt-nfs.automount 2>/dev/null || true
+while findmnt --noheadings --mountpoint /mnt/nfs >/dev/null; do umount --lazy /mnt/nfs; done
+mkdir -p /mnt/nfs
+install -m 644 "/root/mesos-ec2/units/$unit" "/etc/systemd/system/$unit"
+install -D -m 644 /root/mesos-ec2/nfs/mnt-nfs.mount.conf "$drop_in"
 { grep --invert-match ' /mnt/nfs ' /etc/fstab || true; echo "$source /mnt/nfs $type $options 0 0"; } > /etc/fstab.mesosflow
 mv /etc/fstab.mesosflow /etc/fstab
 systemctl daemon-reload
-systemctl reset-failed mnt-nfs.mount 2>/dev/null || true
-systemctl restart mnt-nfs.mount"#;
+systemctl reset-failed mnt-nfs.mount mnt-nfs.automount 2>/dev/null || true
+systemctl enable --quiet "$unit"
+[ ! -c /dev/autofs ] || systemctl start mnt-nfs.automount
+systemctl start mnt-nfs.mount
+systemctl start "$unit""#;
+/// Of every kind of mount. A try that gets no answer ends, and whoever asked is told.
+const OPTIONS: &str = "_netdev,nofail,x-systemd.automount,x-systemd.mount-timeout=30";
 
 /// The mount on one slave.
 #[derive(Debug, Serialize)]
@@ -97,7 +116,7 @@ impl NfsMount {
             return Ok(Way {
                 kind: MountKind::Nfs4,
                 source: format!("{}:/mnt/nfs", hub.private_ip),
-                options: "rw,hard,_netdev,nofail".into(),
+                options: format!("rw,hard,{OPTIONS}"),
             });
         }
         match self.fallback {
@@ -110,8 +129,8 @@ impl NfsMount {
                     kind: MountKind::Sshfs,
                     source: format!("{}@{}:/mnt/nfs", hub.user, hub.private_ip),
                     options: format!(
-                        "ro,allow_other,{port}reconnect,ServerAliveInterval=15,BatchMode=yes,StrictHostKeyChecking=yes,\
-                         IdentityFile={KEY_PATH},UserKnownHostsFile={KNOWN_HOSTS_PATH},_netdev,nofail"
+                        "ro,allow_other,{port}reconnect,ConnectTimeout=10,ServerAliveInterval=15,BatchMode=yes,StrictHostKeyChecking=yes,\
+                         IdentityFile={KEY_PATH},UserKnownHostsFile={KNOWN_HOSTS_PATH},{OPTIONS}"
                     ),
                 })
             }
@@ -127,6 +146,7 @@ impl NfsMount {
 
     fn looking(&self, way: &Way) -> Script<'static> {
         Script::new("look at /mnt/nfs", LOOK)
+            .before(COMMON)
             .var("file", TOKEN)
             .var("token", &self.server.token)
             .var("options", &way.options)
@@ -153,6 +173,8 @@ impl Step for NfsMount {
     async fn apply(&self, cx: &StepCx<World>) -> Result<Mounted, ActError> {
         let way = self.way(cx).await?;
         let mount = Script::new("mount /mnt/nfs", MOUNT)
+            .before(ON_DISK)
+            .before(COMMON)
             .var("source", &way.source)
             .var("type", way.kind.as_str())
             .var("options", &way.options);

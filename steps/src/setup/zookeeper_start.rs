@@ -1,6 +1,7 @@
 //! `zookeeper-start` (notes 2.19): every ZooKeeper has its number and belongs to the quorum.
 //!
-//! - Changes: `myid` moves from `/tmp/zookeeper` into the data folder; the daemon runs under systemd.
+//! - Changes: `myid` in the data folder; the daemon runs under systemd. The number is the run's own: what lies in
+//!   `/tmp/zookeeper` may be anybody's, and is for others to read.
 //! - Twice is safe: a server that runs with the deployed configuration and belongs to a quorum is kept.
 //! - Not undone.
 
@@ -11,19 +12,18 @@ use serde::Serialize;
 
 use crate::act::ActError;
 use crate::cluster::Node;
+use crate::mounts::ON_DISK;
 use crate::world::{Script, World};
 use crate::zookeeper;
 
 /// The others may start later: their JVMs take seconds each.
 const QUORUM_LIMIT: Duration = Duration::from_secs(120);
 
-/// The number was dropped by `approve-zookeepers`; a reboot since may have emptied `/tmp`, then the one in place counts.
-const PICK_UP: &str = r#"mkdir -p /var/lib/mesosflow-zookeeper
-if [ -e /tmp/zookeeper/myid ]; then
-  install -m 644 /tmp/zookeeper/myid /var/lib/mesosflow-zookeeper/myid.new
-  mv /var/lib/mesosflow-zookeeper/myid.new /var/lib/mesosflow-zookeeper/myid
-fi
-[ "$(cat /var/lib/mesosflow-zookeeper/myid)" = "$id" ] || { echo "myid is not $id" >&2; exit 4; }"#;
+const NUMBER: &str = r#"on_disk /var/lib/mesosflow-zookeeper
+mkdir -p /var/lib/mesosflow-zookeeper
+printf '%s\n' "$id" > /var/lib/mesosflow-zookeeper/myid.new
+chmod 644 /var/lib/mesosflow-zookeeper/myid.new
+mv -fT /var/lib/mesosflow-zookeeper/myid.new /var/lib/mesosflow-zookeeper/myid"#;
 
 /// One server.
 #[derive(Debug, Serialize)]
@@ -48,8 +48,10 @@ impl Step for ZookeeperStart {
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {
-        let pick_up = Script::new("pick up myid", PICK_UP).var("id", self.node.index);
-        cx.world().run(&self.node, pick_up).await?;
+        let number = Script::new("write myid", NUMBER).before(ON_DISK);
+        cx.world()
+            .run(&self.node, number.var("id", self.node.index))
+            .await?;
         zookeeper::SERVER.ensure(cx.world(), &self.node).await?;
         Ok(())
     }

@@ -164,6 +164,119 @@ fn a_token_whose_machine_was_terminated_is_not_the_end_of_its_place() {
     stage.destroy(&run);
 }
 
+/// A launch that failed for want of capacity is tried again in the very same words, whatever has become of the user's file since:
+/// user data is frozen with the run, and its secrets stay out of the journal.
+#[test]
+fn user_data_is_frozen_with_the_run_and_in_no_journal() {
+    let mut stage = Stage::new();
+    let secret = "s3cret-of-the-user";
+    let run = without_capacity(&mut stage, &format!("#!/bin/sh\n: {secret}\n"));
+    let first = slaves_calls(&stage).len();
+    stage.bench.write("mine.sh", "#!/bin/sh\n: another\n");
+    stage.resume_until_machines(&run);
+    stage.assert_as_planned(&run);
+    let calls = slaves_calls(&stage);
+    assert!(calls.len() > first);
+    assert!(calls.iter().all(|call| *call == calls[0]), "{calls:?}");
+
+    for kind in ["", "-wal"] {
+        let journal = format!("{}{kind}", stage.bench.journal().display());
+        let bytes = std::fs::read(&journal).unwrap_or_default();
+        let found = bytes.windows(secret.len()).any(|part| part == secret.as_bytes());
+        assert!(!found, "the secret is in {journal}");
+    }
+    let log = std::fs::read_to_string(stage.bench.run_dir(&run).join("log.jsonl")).unwrap();
+    assert!(!log.contains(secret));
+    stage.destroy(&run);
+}
+
+/// Another version of the program may say it in other words: where there is no machine under the token, the next one is used;
+/// where there is one, it is that one, be it shown late.
+#[test]
+fn a_token_of_another_call_is_not_the_end_of_its_place() {
+    let mut stage = Stage::new();
+    let run = without_capacity(&mut stage, "#!/bin/sh\n");
+    let spent = slaves_calls(&stage)[0].0.clone();
+    reword(&stage, &run);
+    stage.resume_until_machines(&run);
+    stage.assert_as_planned(&run);
+    assert_eq!(slaves_calls(&stage).last().unwrap().0, format!("{spent}-2"));
+    stage.destroy(&run);
+
+    stage.next();
+    let held = stage
+        .cloud
+        .hold_if("RunInstances", |fault| fault.only_if("mesosflow:role", "slave"));
+    let mut live = stage.start(&["--user-data", "mine.sh"]);
+    let run = live.run();
+    held.wait_reached(RUN_LIMIT);
+    live.kill();
+    held.release();
+    stage.cloud.heal();
+    reword(&stage, &run);
+    let before = slaves_calls(&stage).len();
+    let blind = What::Rewrite(|answer| match answer.split_once("<reservationSet>") {
+        Some((before, _)) => format!("{before}<reservationSet/></DescribeInstancesResponse>"),
+        None => answer.to_owned(),
+    });
+    stage
+        .cloud
+        .fault(Fault::new("DescribeInstances", Which::All, blind));
+    let after = stage.bench.history(&run).events().len() as u64;
+    let live = stage.bench.start(&["resume", &run]);
+    until("a call under the same token", RUN_LIMIT, || {
+        (slaves_calls(&stage).len() > before).then_some(())
+    });
+    stage.cloud.heal();
+    stage.until_machines(live, after);
+    stage.assert_as_planned(&run);
+    let tokens: std::collections::BTreeSet<_> = slaves_calls(&stage)[before - 1..]
+        .iter()
+        .map(|(token, _)| token.clone())
+        .collect();
+    assert_eq!(tokens.len(), 1, "{tokens:?}");
+    stage.destroy(&run);
+}
+
+/// A run with this user data whose slave was not to be had.
+fn without_capacity(stage: &mut Stage, user_data: &str) -> String {
+    stage
+        .bench
+        .write("mesosflow.toml", "[ec2]\ncapacity_limit_s = 1\n");
+    stage.bench.write("mine.sh", user_data);
+    let none = Fault::refused(
+        "RunInstances",
+        Which::All,
+        500,
+        "InsufficientInstanceCapacity",
+        "none left",
+    );
+    stage.cloud.fault(none.only_if("mesosflow:role", "slave"));
+    let run = stage.run(&["--user-data", "mine.sh"]).ended(1).run();
+    stage.cloud.heal();
+    run
+}
+
+/// Has the next call say something else to the slave.
+fn reword(stage: &Stage, run: &str) {
+    let kept = stage.bench.run_dir(run).join("user_data");
+    let files = std::fs::read_dir(kept).unwrap().map(|file| file.unwrap().path());
+    let mut files: Vec<_> = files.collect();
+    files.retain(|path| path.to_string_lossy().contains("launch-slaves"));
+    assert_eq!(files.len(), 1, "{files:?}");
+    std::fs::write(&files[0], "#cloud-config\n{}\n").unwrap();
+}
+
+/// Token and user data of each call that launches the slave.
+fn slaves_calls(stage: &Stage) -> Vec<(String, String)> {
+    let calls = stage.cloud.calls("RunInstances").into_iter();
+    let slaves = calls.filter(|call| call.tag("mesosflow:role") == Some("slave"));
+    let value = |call: &mesosflow_tests::Call, name: &str| call.value(name).unwrap().to_owned();
+    slaves
+        .map(|call| (value(&call, "ClientToken"), value(&call, "UserData")))
+        .collect()
+}
+
 /// A replay of the launch never gets yesterday's machines back, and leaves none of them; killed in between, too.
 #[test]
 fn a_replayed_launch_replaces_every_machine() {

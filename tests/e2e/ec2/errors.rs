@@ -215,26 +215,94 @@ fn what_does_not_pass_ends_or_pauses_the_run_in_ec2s_words() {
     }
 }
 
-/// A machine that ends while it is waited for is named at once, with EC2's reason.
+/// A machine that ends while it is waited for is named at once, with EC2's reason; a resume launches it anew, alone and under
+/// another token. One that is stopped is left to whoever stopped it, and each of the two has its own way out.
 #[test]
-fn a_machine_that_dies_on_the_way_is_named_at_once() {
+fn a_machine_that_dies_on_the_way_is_named_at_once_and_launched_anew_alone() {
+    let mut stage = Stage::new();
+    stage.slaves = 3;
+    // The others are waited for meanwhile, and none of them answers.
+    stage.bench.write("mesosflow.toml", "[ec2]\nboot_limit_s = 60\n");
+    let mut live = stage.start(&[]);
+    let run = live.run();
+    let point = mesosflow_tests::Point::item_started("await-nodes");
+    mesosflow_tests::Watch::new(stage.bench.journal(), &run, 0).point(&mut live, RUN_LIMIT, point);
+    let before = stage.machines(&run);
+    let cluster = stage.cluster.clone();
+    let name = |number: usize| format!("{cluster}-slave-{number}");
+    let id = |number: usize| {
+        let machine = before.iter().find(|machine| machine.tag("Name") == name(number));
+        machine.unwrap().id.clone()
+    };
+    let (dead, stopped) = (id(1), id(2));
+    let world = stage.cloud.world();
+    world.wait(world.client().stop_instances().instance_ids(&stopped).send());
+    world.terminate(&dead);
+    // Whichever of the two is seen first, nothing else is begun; the other one is seen by the next driver at the latest.
+    let said = live.finish(RUN_LIMIT);
+    said.complains(&["await-nodes"]);
+    world.wait(world.client().start_instances().instance_ids(&stopped).send());
+    let status = stage.bench.status(&run);
+    let launch = status.step("launch-slaves");
+    assert_eq!(launch["state"], "stale", "{launch:#}");
+    let states = launch["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| &item["state"]);
+    assert_eq!(states.collect::<Vec<_>>(), ["stale", "succeeded", "succeeded"]);
+    let error = status.value()["error"].to_string();
+    for part in [&*name(1), "is dead", "UserInitiatedShutdown", "anew"] {
+        assert!(error.contains(part), "`{part}` is not in {error}");
+    }
+
+    stage.resume_until_machines(&run);
+    stage.assert_as_planned(&run);
+    for machine in stage.machines(&run) {
+        let known = before.iter().any(|before| before.id == machine.id);
+        assert_eq!(known, machine.tag("Name") != name(1), "{machine:?}");
+    }
+    let calls = stage.cloud.calls("RunInstances");
+    let tokens = calls.iter().filter(|call| call.tag("Name") == Some(&name(1)));
+    let tokens: Vec<_> = tokens.map(|call| call.value("ClientToken").unwrap()).collect();
+    let [spent, next] = tokens[..] else {
+        panic!("not two launches of the slave: {tokens:?}")
+    };
+    assert_eq!(format!("{spent}.1"), next);
+    stage.destroy(&run);
+}
+
+/// What has failed on several machines for several reasons says what to do about each.
+#[test]
+fn a_stopped_machine_is_left_to_whoever_stopped_it() {
     let mut stage = Stage::new();
     let mut live = stage.start(&[]);
     let run = live.run();
     let point = mesosflow_tests::Point::item_started("await-nodes");
     mesosflow_tests::Watch::new(stage.bench.journal(), &run, 0).point(&mut live, RUN_LIMIT, point);
-    for machine in stage.machines(&run) {
-        stage.cloud.world().terminate(&machine.id);
-    }
-    let said = live.finish(RUN_LIMIT).ended(1);
-    let slave = format!("{}-slave-1", stage.cluster);
-    said.complains(&[
-        "await-nodes",
-        &slave,
-        "is dead",
-        "UserInitiatedShutdown",
-        "replay --from launch-slaves",
-    ]);
+    let before = stage.machines(&run);
+    let world = stage.cloud.world();
+    let ids = before.iter().map(|machine| machine.id.clone());
+    world.wait(
+        world
+            .client()
+            .stop_instances()
+            .set_instance_ids(Some(ids.collect()))
+            .send(),
+    );
+    live.finish(RUN_LIMIT)
+        .ended(130)
+        .complains(&["does not run", "start it, or terminate it"]);
+    let ids = before.iter().map(|machine| machine.id.clone());
+    world.wait(
+        world
+            .client()
+            .start_instances()
+            .set_instance_ids(Some(ids.collect()))
+            .send(),
+    );
+    stage.resume_until_machines(&run);
+    assert_eq!(stage.cloud.calls("RunInstances").len(), 2);
     stage.destroy(&run);
 }
 

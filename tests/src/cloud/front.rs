@@ -239,6 +239,7 @@ async fn answer(
     };
     // Moto takes the region out of the signature, and the rest of the headers as they are.
     parts.headers.remove(header::HOST);
+    let refused = call.clone();
     let forward = || {
         front
             .clone()
@@ -251,6 +252,9 @@ async fn answer(
             code,
             message,
         }) => {
+            if let Some(tokens) = front.tokens.lock().await.as_mut() {
+                tokens.refused(&refused, code);
+            }
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
             respond(status, refusal(code, message).into())
         }

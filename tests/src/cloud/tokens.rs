@@ -11,7 +11,8 @@ use super::call::Call;
 struct Launch {
     /// What was asked for, whatever the order of it.
     asked: Vec<String>,
-    answer: Bytes,
+    /// None where it was refused for want of capacity.
+    answer: Option<Bytes>,
 }
 
 /// The launches so far, by token.
@@ -43,12 +44,23 @@ impl Tokens {
         match self.launches.get(token) {
             None => Known::New,
             Some(launch) if launch.asked != asked(call) => Known::Other,
-            Some(launch) => Known::Same(launch.answer.clone()),
+            Some(launch) => launch.answer.clone().map_or(Known::New, Known::Same),
         }
     }
 
+    /// What a refusal leaves of a call: for want of capacity, EC2 remembers what was asked for.
+    pub(super) fn refused(&mut self, call: &Call, code: &str) {
+        let (Some(token), true) = (Self::of(call), code.contains("Capacity")) else {
+            return;
+        };
+        self.launches.entry(token.to_owned()).or_insert_with(|| Launch {
+            asked: asked(call),
+            answer: None,
+        });
+    }
+
     pub(super) fn keep(&mut self, token: String, call: &Call, answer: Bytes) {
-        let asked = asked(call);
+        let (asked, answer) = (asked(call), Some(answer));
         self.launches.insert(token, Launch { asked, answer });
     }
 }
@@ -85,6 +97,11 @@ mod tests {
         assert_eq!(known(&tokens, &same), Some(Known::Same(answer.clone())));
         let other = call("Action=RunInstances&ImageId=b&ClientToken=t&Tag.1=y&Tag.2=x");
         assert_eq!(known(&tokens, &other), Some(Known::Other));
+        let failed = call("Action=RunInstances&ImageId=a&ClientToken=f");
+        tokens.refused(&failed, "InsufficientInstanceCapacity");
+        assert_eq!(known(&tokens, &failed), Some(Known::New));
+        let changed = call("Action=RunInstances&ImageId=b&ClientToken=f");
+        assert_eq!(known(&tokens, &changed), Some(Known::Other));
         assert_eq!(known(&tokens, &call("Action=RunInstances&ImageId=a")), None);
         assert_eq!(known(&tokens, &call("Action=CreateVpc&ClientToken=t")), None);
         assert_eq!(instances(&answer), ["i-1", "i-2"]);

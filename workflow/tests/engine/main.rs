@@ -10,6 +10,7 @@ mod fold;
 mod fold_stale;
 mod laws;
 mod losing;
+mod lost;
 mod observing;
 mod repeats;
 mod replays;

@@ -93,6 +93,7 @@ struct Inner {
     running: usize,
     most_running: usize,
     ids_are_new: bool,
+    lost_is_replaced: bool,
 }
 
 pub(crate) struct World {
@@ -148,6 +149,11 @@ impl World {
     /// What the steps give differs from one generation to the next from now on.
     pub(crate) fn makes_new_ids(&self) {
         self.lock().ids_are_new = true;
+    }
+
+    /// What is made in place of something that is lost is something else from now on.
+    pub(crate) fn replaces_what_is_lost(&self) {
+        self.lock().lost_is_replaced = true;
     }
 
     pub(crate) fn deeds(&self) -> Vec<Deed> {
@@ -212,8 +218,12 @@ impl World {
         } else {
             1
         };
+        let again = match cx.round() {
+            round if round > 0 && self.lock().lost_is_replaced => format!(".{round}"),
+            _ => String::new(),
+        };
         Made {
-            id: format!("{place}@{generation}"),
+            id: format!("{place}@{generation}{again}"),
         }
     }
 

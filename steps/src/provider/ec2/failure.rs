@@ -81,7 +81,6 @@ const NOT_KNOWN_YET: &[&str] = &[
     "VolumeInUse",
     "IncorrectInstanceState",
     "IncorrectState",
-    "IdempotentParameterMismatch",
 ];
 
 /// There is no machine to be had at the moment.

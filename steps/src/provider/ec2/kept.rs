@@ -193,6 +193,7 @@ mod tests {
                 driver: None,
             },
             generation: Generation(2),
+            round: 0,
             role: Role::Slave,
             index,
         }

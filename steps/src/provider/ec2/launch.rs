@@ -1,5 +1,7 @@
 //! Launching: one machine for one place, under a client token that makes EC2 itself refuse a second one.
 
+use std::time::Duration;
+
 use aws_sdk_ec2::config::http::HttpResponse;
 use aws_sdk_ec2::error::SdkError;
 use aws_sdk_ec2::operation::run_instances::{RunInstancesError, RunInstancesOutput};
@@ -11,9 +13,10 @@ use aws_sdk_ec2::types::{
 };
 use mesosflow_workflow::{EffectKey, ErrorClass};
 use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
 
 use super::api::Api;
-use super::instances::{Seen, VOLUME_DEVICE};
+use super::instances::{Seen, Sight, VOLUME_DEVICE};
 use super::network::refused;
 use super::tags::{self, Tags};
 use crate::cluster::Ec2Spec;
@@ -22,6 +25,12 @@ use crate::provider::{Launch, Order, ProviderError};
 
 /// EC2's answer to a token whose machine was terminated since.
 const TOKEN_SPENT: &str = "IdempotentInstanceTerminated";
+/// EC2's answer to a token that was used for another call: the same launch in the words of another version of this program.
+const TOKEN_OF_ANOTHER: &str = "IdempotentParameterMismatch";
+/// How long a machine is looked for that may have been launched by that call; EC2 shows what it has launched within seconds.
+const SHOWS_WITHIN: Duration = Duration::from_secs(20);
+/// The pause between two looks.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// The most characters of a client token ("Ensuring idempotency" in the EC2 API reference).
 const TOKEN_LENGTH: usize = 64;
 /// Machines of one place that may have been terminated, one after the other, before something is wrong.
@@ -40,15 +49,30 @@ pub(super) fn token(effect: &EffectKey, number: usize) -> String {
     hex::encode(Sha256::digest(named))
 }
 
+/// What a launch is about, beside the spec.
+pub(super) struct Ordered<'a> {
+    pub(super) launch: &'a Launch,
+    /// What the machine is told, as the API takes it.
+    pub(super) user_data: &'a str,
+    /// Tokens whose machines are gone by now.
+    pub(super) spent: &'a [&'a str],
+    /// The volume of the place that has outlived an earlier machine.
+    pub(super) kept: Option<&'a str>,
+}
+
 /// Launches a machine, or gets the one that was launched under the same token.
 pub(super) async fn launch(
     api: &Api,
+    sight: &Sight,
     spec: &Ec2Spec,
-    launch: &Launch,
-    user_data: &str,
-    spent: &[&str],
-    kept: Option<&str>,
+    ordered: &Ordered<'_>,
 ) -> Result<Seen, ProviderError> {
+    let Ordered {
+        launch,
+        user_data,
+        spent,
+        kept,
+    } = *ordered;
     let Some(order) = &launch.order else {
         return Err(refused(
             format!("{} was not ordered", launch.slot.node_name()),
@@ -65,6 +89,11 @@ pub(super) async fn launch(
         let launched = match api.write("RunInstances", call).await {
             Ok(launched) => launched,
             Err(failure) if failure.is(&[TOKEN_SPENT]) => continue,
+            Err(failure) if failure.is(&[TOKEN_OF_ANOTHER]) => match under(api, sight, &token).await? {
+                Some(seen) => return Ok(seen),
+                // That call came to nothing, for want of capacity say.
+                None => continue,
+            },
             Err(failure) => {
                 let what = format!(
                     "{failure} ({}, {})",
@@ -100,9 +129,22 @@ pub(super) async fn launch(
     }
     Err(refused(
         format!("{} ends again and again", launch.slot.node_name()),
-        format!("{MOST_TOKENS} machines were launched for it and are terminated"),
+        format!("{MOST_TOKENS} launches of it came to nothing, or their machines are terminated"),
         "find out who or what terminates them (CloudTrail), then resume",
     ))
+}
+
+/// The machine that was launched under a token, if it lives.
+async fn under(api: &Api, sight: &Sight, token: &str) -> Result<Option<Seen>, ProviderError> {
+    let give_up = Instant::now() + SHOWS_WITHIN;
+    loop {
+        let all = sight.look(api).await?;
+        let shown = all.iter().find(|seen| seen.token() == token).cloned();
+        if shown.is_some() || Instant::now() >= give_up {
+            return Ok(shown.filter(Seen::is_alive));
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
 fn call(

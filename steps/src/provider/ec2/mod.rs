@@ -13,6 +13,7 @@ mod console;
 mod consoles;
 mod crowd;
 mod delete;
+mod frozen;
 mod groups;
 mod host_keys;
 mod instances;
@@ -27,6 +28,7 @@ mod tags;
 mod volumes;
 
 pub use api::settle;
+pub use frozen::settle_user_data;
 pub use groups::name as group_name;
 pub use instances::VOLUME_DEVICE;
 pub use provider::Ec2Provider;

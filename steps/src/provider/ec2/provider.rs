@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use mesosflow_workflow::{Driver, ErrorClass, Resource, RunId};
 
 use super::api::Api;
@@ -16,7 +18,7 @@ use super::instances::{Seen, Sight, VOLUME, by_id, held};
 use super::kept::Shelf;
 use super::network::refused;
 use super::user_data::UserData;
-use super::{consoles, delete, host_keys, image, kept, launch, tags, volumes};
+use super::{consoles, delete, frozen, host_keys, image, kept, launch, tags, volumes};
 use crate::cluster::{ClusterSpec, HostKeySource, Instance, ProviderKind, Role};
 use crate::provider::{
     Answer, Condition, Groups, HostKeys, Image, Launch, Machine, Outdated, Owner, Provider, ProviderError,
@@ -114,9 +116,9 @@ impl Ec2Provider {
         Ok(strangers)
     }
 
+    /// What a machine is told, as `RunInstances` takes it: the same however often its launch is tried.
     fn user_data(&self, launch: &Launch) -> Result<String, ProviderError> {
         let name = launch.slot.node_name();
-        let generation = launch.slot.generation.to_string();
         let unusable = |what: String| {
             refused(
                 format!("{name} cannot be given its user data"),
@@ -124,16 +126,20 @@ impl Ec2Provider {
                 "correct `user_data` under `[ec2]`",
             )
         };
-        let further = match &self.spec.ec2.user_data {
-            None => None,
-            Some(path) => Some(
-                std::fs::read_to_string(path)
-                    .map_err(|error| unusable(format!("{}: {error}", path.display())))?,
-            ),
-        };
+        let folder = self.folder()?;
+        let make = || self.new_user_data(folder, launch);
+        let text = frozen::of_launch(folder, launch.effect_key.as_str(), make).map_err(unusable)?;
+        Ok(BASE64.encode(text))
+    }
+
+    /// What a machine is told, as this program has it.
+    fn new_user_data(&self, folder: &Path, launch: &Launch) -> Result<String, String> {
+        let name = launch.slot.node_name();
+        let generation = launch.slot.generation.to_string();
+        let further = frozen::own(folder, &self.spec.ec2)?;
         let host_key = match self.spec.ec2.host_keys {
             HostKeySource::UserData => {
-                let made = host_keys::make(self.folder()?, &name, &generation).map_err(unusable)?;
+                let made = host_keys::make(folder, &name, &generation)?;
                 Some((made.private, made.public))
             }
             HostKeySource::Console | HostKeySource::AcceptNew => None,
@@ -148,7 +154,7 @@ impl Ec2Provider {
             host_key,
             further,
         };
-        data.encoded().map_err(|error| unusable(error.to_string()))
+        data.checked().map_err(|error| error.to_string())
     }
 }
 
@@ -249,8 +255,13 @@ impl Provider for Ec2Provider {
             Some(current) => current.clone(),
             None => {
                 let kept = self.kept_for(launch, &all).await?;
-                let spec = &self.spec.ec2;
-                launch::launch(&self.api, spec, launch, &user_data, &held.spent, kept.as_deref()).await?
+                let ordered = launch::Ordered {
+                    launch,
+                    user_data: &user_data,
+                    spent: &held.spent,
+                    kept: kept.as_deref(),
+                };
+                launch::launch(&self.api, &self.sight, &self.spec.ec2, &ordered).await?
             }
         };
         let launched = match launched.tag(tags::KEPT).to_owned() {
@@ -289,11 +300,12 @@ impl Provider for Ec2Provider {
             None => by_id(&self.api, &instance.id).await?,
         };
         let Some(seen) = shown else {
-            return Ok(Condition::Booting("EC2 does not show it yet".into()));
+            return Ok(Condition::Unknown("EC2 does not show it".into()));
         };
-        Ok(match (seen.is_running(), seen.is_pending()) {
-            (true, _) => Condition::Running(seen.refreshed(instance)),
-            (_, true) => Condition::Booting("it is pending".into()),
+        Ok(match (seen.is_running(), seen.is_pending(), seen.is_alive()) {
+            (true, ..) => Condition::Running(seen.refreshed(instance)),
+            (_, true, _) => Condition::Booting("it is pending".into()),
+            (.., true) => Condition::Stopped(seen.reason()),
             _ => Condition::Dead(seen.reason()),
         })
     }

@@ -1,7 +1,5 @@
 //! User data: what cloud-init does on a machine's first boot.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
 use super::image::OWN_USER;
@@ -39,23 +37,23 @@ pub(super) enum UserDataError {
 }
 
 impl UserData {
-    /// As `RunInstances` takes it.
+    /// As cloud-init reads it, if EC2 takes it.
     ///
     /// # Errors
     /// What the user adds is of no known kind, or too large.
-    pub(super) fn encoded(&self) -> Result<String, UserDataError> {
+    pub(super) fn checked(&self) -> Result<String, UserDataError> {
         let text = self.text()?;
         if text.len() > LIMIT {
             return Err(UserDataError::TooLarge(text.len()));
         }
-        Ok(BASE64.encode(text))
+        Ok(text)
     }
 
     /// As cloud-init reads it.
     ///
     /// # Errors
     /// What the user adds is of no known kind.
-    pub(super) fn text(&self) -> Result<String, UserDataError> {
+    fn text(&self) -> Result<String, UserDataError> {
         let own = format!("#cloud-config\n{}\n", self.config());
         let Some(further) = &self.further else {
             return Ok(own);
@@ -172,7 +170,7 @@ mod tests {
                 further: Some(further.into()),
                 ..data()
             }
-            .encoded()
+            .checked()
             .unwrap_err()
         };
         assert_eq!(refused("echo"), UserDataError::Unknown);

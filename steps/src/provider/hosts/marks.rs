@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::firewall;
+use crate::hub::{ROLES_FOLDER, SSH_FOLDER};
 use crate::provider::{Owner, driver_tag};
 use crate::remote::quote::{self, QuoteError};
 use crate::remote::{Command, RemoteError, Session};
@@ -62,13 +63,16 @@ if command -v restorecon >/dev/null; then restorecon -R "$folder" || true; fi"#;
 
 /// The daemons end first and the key goes last: whoever repeats this can still log in. A file with the user's keys is
 /// replaced as a whole, with its owner and mode. A host that has another owner by now keeps its mark and its daemons.
-const LEAVE: &str = r#"if [ -e "$mark" ] && [ "$(sed '/^#/d' "$mark")" = "$owner" ]; then
+const LEAVE: &str = r#"rm -rf -- /run/mesosflow-netrc
+if [ -e "$mark" ] && [ "$(sed '/^#/d' "$mark")" = "$owner" ]; then
   for unit in $units; do
     if [ -e "/etc/systemd/system/$unit" ]; then systemctl disable --quiet --now "$unit"; fi
   done
-  if findmnt --noheadings --types nfs4,fuse.sshfs --mountpoint /mnt/nfs >/dev/null; then
-    umount --lazy /mnt/nfs
+  if findmnt --noheadings --types nfs4,fuse.sshfs,autofs --mountpoint /mnt/nfs >/dev/null; then
+    systemctl stop mnt-nfs.automount 2>/dev/null || true
+    while findmnt --noheadings --mountpoint /mnt/nfs >/dev/null; do umount --lazy /mnt/nfs; done
   fi
+  rm -f /etc/systemd/system/mnt-nfs.mount.d/mesosflow.conf /etc/systemd/system/nfs-server.service.d/mesosflow.conf
   # What is mounted there would come back with the next boot, and its server is gone.
   if grep --quiet --extended-regexp '^[^#[:space:]]+ /mnt/nfs (nfs4|fuse\.sshfs) ' /etc/fstab 2>/dev/null; then
     cp --archive /etc/fstab /etc/fstab.mesosflow
@@ -76,6 +80,7 @@ const LEAVE: &str = r#"if [ -e "$mark" ] && [ "$(sed '/^#/d' "$mark")" = "$owner
     mv /etc/fstab.mesosflow /etc/fstab
     systemctl daemon-reload
   fi
+  rm -rf -- $keys
   if [ -e "/etc/systemd/system/$firewall" ]; then systemctl disable --quiet --now "$firewall"; fi
   if [ -e "$addition" ] || [ -e "/etc/systemd/system/$firewall" ]; then
     rm -f "/etc/systemd/system/$firewall" "$addition"
@@ -87,6 +92,12 @@ const LEAVE: &str = r#"if [ -e "$mark" ] && [ "$(sed '/^#/d' "$mark")" = "$owner
 fi
 home=$(getent passwd "$user" | cut -d : -f 6)
 file=$(readlink -f "$home/.ssh/authorized_keys") || exit 0
+nodes=" mesosflow-(nodes|volume) $owner\$"
+if grep --quiet --extended-regexp "$nodes" "$file" 2>/dev/null; then
+  cp --archive -- "$file" "$file.mesosflow"
+  grep --invert-match --extended-regexp "$nodes" "$file" > "$file.mesosflow" || [ $? = 1 ]
+  mv -- "$file.mesosflow" "$file"
+fi
 # Of a lost key, only the comment is known.
 [ -n "$line" ] || line=$(grep "^ssh-ed25519 .* mesosflow $owner\$" "$file" 2>/dev/null) || exit 0
 if grep --quiet --line-regexp --fixed-strings -e "$line" "$file" 2>/dev/null; then
@@ -96,7 +107,8 @@ if grep --quiet --line-regexp --fixed-strings -e "$line" "$file" 2>/dev/null; th
 fi"#;
 
 /// The daemons of every role.
-const UNITS: [&str; 9] = [
+const UNITS: [&str; 10] = [
+    "mesosflow-shared-volume.service",
     "mesos-slave.service",
     "mesos-master.service",
     "ephemeral-hdfs-datanode.service",
@@ -188,6 +200,12 @@ pub(super) async fn lacks(session: &Session, firewall: bool) -> Result<Vec<Strin
     Ok(parse_lacks(&said))
 }
 
+/// Whether Mesos lies where every node of a cluster has it.
+pub(super) async fn has_mesos(session: &Session) -> Result<bool, RemoteError> {
+    let script = "if [ -x /root/mesos/sbin/mesos-master ]; then echo yes; fi";
+    Ok(run(session, "look for Mesos", script, &[]).await? == "yes")
+}
+
 fn parse_lacks(said: &str) -> Vec<String> {
     let mut lines = said.lines();
     let is_known = lines
@@ -239,6 +257,7 @@ pub(super) async fn leave(session: &Session, owner: &Owner, line: &str) -> Resul
         ("owner", &Held::by(owner).line()),
         ("user", &session.target().user),
         ("units", &UNITS.join(" ")),
+        ("keys", &format!("{SSH_FOLDER} {ROLES_FOLDER}")),
         ("firewall", firewall::UNIT),
         ("addition", firewall::ADDITION),
         ("rules", firewall::FILE),
@@ -303,6 +322,7 @@ mod tests {
             ("line", line),
             ("add", add),
             ("units", "mesosflow-no-such.service"),
+            ("keys", ""),
             ("firewall", "mesosflow-no-such.service"),
             ("addition", "/nonexistent/mesosflow.conf"),
             ("rules", "/nonexistent/firewall.nft"),

@@ -6,7 +6,7 @@ use mesosflow_workflow::{ErrorClass, Resource, RunId};
 use super::login::{Host, Logins, Trouble, failed};
 use super::marks::{self, Held};
 use super::survey::taken;
-use crate::cluster::{ClusterSpec, HostSpec, Instance, Node, ProviderKind, Role};
+use crate::cluster::{ClusterSpec, HostSpec, Instance, MesosSource, Node, ProviderKind, Role};
 use crate::key::ClusterKey;
 use crate::provider::{
     Answer, Condition, Groups, HostKeys, Image, Launch, Machine, Outdated, Owner, Provider, ProviderError,
@@ -22,6 +22,7 @@ const KEY_KIND: &str = "authorized-key";
 /// The machines of a list.
 pub struct HostsProvider {
     cluster: String,
+    mesos: MesosSource,
     hosts: Vec<Host>,
     has_firewall: bool,
     logins: Logins,
@@ -45,6 +46,7 @@ impl HostsProvider {
         let identity = identity.ok_or_else(|| unusable("`hosts.identity_file` is missing".into()))?;
         Ok(Self {
             cluster: spec.cluster.clone(),
+            mesos: spec.mesos.source,
             hosts: instances(spec)
                 .into_iter()
                 .map(|(instance, host)| Host::new(instance, host))
@@ -60,6 +62,11 @@ impl HostsProvider {
 
     pub(super) fn hosts(&self) -> &[Host] {
         &self.hosts
+    }
+
+    /// Whether a host is the one whose Mesos all get, since nobody has named another.
+    pub(super) fn gives_mesos(&self, host: &Host) -> bool {
+        self.mesos == MesosSource::None && host.instance.role == Role::Master && host.instance.index == 1
     }
 
     /// Whether the hosts get a firewall.

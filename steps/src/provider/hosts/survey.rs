@@ -22,6 +22,12 @@ impl HostsProvider {
             if let Some(held) = marks::look(&entry.session, "").await?.owner {
                 return Err(taken(&held));
             }
+            if self.gives_mesos(host) && !marks::has_mesos(&entry.session).await? {
+                return Err(Trouble::new(
+                    "has no Mesos under /root/mesos, and nothing says where else it comes from",
+                    "name a build: `--mesos-url TARBALL`, or `source` and `url` under `[mesos]` in mesosflow.toml",
+                ));
+            }
             match marks::lacks(&entry.session, self.has_firewall()).await?.as_slice() {
                 [] => Ok(()),
                 lacks => Err(Trouble::new(

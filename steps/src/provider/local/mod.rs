@@ -56,8 +56,15 @@ impl LocalProvider {
         })
     }
 
-    async fn container(&self, slot: &Slot) -> Result<Option<Value>, ProviderError> {
-        self.engine.inspect("container", &container_name(slot)).await
+    /// The container in a slot, by its name: the newest of those that filled it one after the other.
+    async fn container(&self, slot: &Slot) -> Result<Option<(String, Value)>, ProviderError> {
+        for round in (0..=slot.round).rev() {
+            let name = container_name(slot, round);
+            if let Some(found) = self.engine.inspect("container", &name).await? {
+                return Ok(Some((name, found)));
+            }
+        }
+        Ok(None)
     }
 
     async fn network(&self, owner: &Owner) -> Result<Option<(String, [u8; 3])>, ProviderError> {
@@ -95,15 +102,19 @@ impl LocalProvider {
     }
 }
 
-/// `demo-master-1-k3f9x2ab-g1`: unique on the machine, and the same for the same slot, so that the engine itself refuses
-/// to make a second one.
-fn container_name(slot: &Slot) -> String {
-    format!(
+/// `demo-master-1-k3f9x2ab-g1`, and `demo-master-1-k3f9x2ab-g1.1` for what takes its place once it is lost: unique on the
+/// machine, and the same for the same slot, so that the engine itself refuses to make a second one.
+fn container_name(slot: &Slot, round: u32) -> String {
+    let name = format!(
         "{}-{}-g{}",
         slot.node_name(),
         short(slot.owner.run),
         slot.generation
-    )
+    );
+    match round {
+        0 => name,
+        round => format!("{name}.{round}"),
+    }
 }
 
 fn network_name(owner: &Owner) -> String {
@@ -185,13 +196,13 @@ fn address(slot: &Slot, [a, b, c]: [u8; 3]) -> Result<Ipv4Addr, ProviderError> {
     }
 }
 
-fn instance(slot: &Slot, found: &Value) -> Option<Instance> {
+fn instance(slot: &Slot, name: &str, found: &Value) -> Option<Instance> {
     let running = found["State"]["Running"].as_bool().unwrap_or(false);
     let networks = found["NetworkSettings"]["Networks"].as_object()?;
     let address = networks.get(&network_name(&slot.owner))?["IPAddress"].as_str()?;
     let private_ip: IpAddr = address.parse().ok()?;
     running.then(|| Instance {
-        id: container_name(slot),
+        id: name.to_owned(),
         name: slot.node_name(),
         role: slot.role,
         index: slot.index,
@@ -201,8 +212,8 @@ fn instance(slot: &Slot, found: &Value) -> Option<Instance> {
     })
 }
 
-fn machine(slot: &Slot, found: &Value) -> Option<Machine> {
-    let instance = instance(slot, found)?;
+fn machine(slot: &Slot, name: &str, found: &Value) -> Option<Machine> {
+    let instance = instance(slot, name, found)?;
     Some(Machine {
         resources: vec![instance_resource(&instance.id)],
         driver: maker(found),
@@ -279,13 +290,15 @@ impl Provider for LocalProvider {
 
     async fn find(&self, slot: &Slot) -> Result<Option<Machine>, ProviderError> {
         let found = self.container(slot).await?;
-        Ok(found.and_then(|found| machine(slot, &found)))
+        Ok(found.and_then(|(name, found)| machine(slot, &name, &found)))
     }
 
     async fn launch(&self, launch: &Launch) -> Result<Machine, ProviderError> {
         let slot = &launch.slot;
-        let name = container_name(slot);
-        if self.container(slot).await?.is_none() {
+        let found = self.container(slot).await?;
+        let is_missing = found.is_none();
+        let name = found.map_or_else(|| container_name(slot, slot.round), |(name, _)| name);
+        if is_missing {
             let Some((network, prefix)) = self.network(&slot.owner).await? else {
                 return Err(unexpected(format!("network {} is gone", launch.group)));
             };
@@ -332,10 +345,10 @@ impl Provider for LocalProvider {
             label(LABEL_ROLE, slot.role),
             label(LABEL_INDEX, slot.index),
         ];
-        let current = container_name(slot);
+        let current = self.container(slot).await?.map(|(name, _)| name);
         let names = self.containers(&ours).await?;
         let mut outdated = Vec::new();
-        for name in names.into_iter().filter(|name| *name != current) {
+        for name in names.into_iter().filter(|name| Some(name) != current.as_ref()) {
             // Gone since it was listed: then it is in nobody's way.
             if let Some(found) = self.engine.inspect("container", &name).await? {
                 outdated.push(Outdated {
@@ -479,6 +492,7 @@ mod tests {
                 driver: None,
             },
             generation: Generation::FIRST,
+            round: 0,
             role,
             index,
         }
@@ -487,8 +501,12 @@ mod tests {
     #[test]
     fn a_slot_has_one_name_and_one_address_and_no_other_has_them() {
         assert_eq!(
-            container_name(&slot(Role::Master, 1)),
+            container_name(&slot(Role::Master, 1), 0),
             "demo-master-1-00000abc-g1"
+        );
+        assert_eq!(
+            container_name(&slot(Role::Master, 1), 2),
+            "demo-master-1-00000abc-g1.2"
         );
         assert_eq!(network_name(&slot(Role::Master, 1).owner), "demo-00000abc");
         let prefix = [10, 89, 3];

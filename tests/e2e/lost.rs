@@ -1,0 +1,104 @@
+//! A node that is lost before the run's end, its container removed by hand: the failed step names it, and a resume makes that
+//! one anew and everything on it, whichever role it had; no other node is made again, and no complete format is done twice.
+
+use mesosflow_tests::{Bench, Hdfs, Nodes, Point, RUN_LIMIT, Watch, assert_healthy};
+
+#[test]
+fn a_lost_slave_a_lost_zookeeper_and_a_lost_master_are_each_made_anew_alone() {
+    let mut bench = Bench::new();
+    let cluster = bench.cluster();
+    let mut live = bench.start(&["run", "--cluster", &cluster, "--masters", "2", "--slaves", "2"]);
+    let run = live.run();
+    let mut watch = Watch::new(bench.journal(), &run, 0);
+    watch.point(&mut live, RUN_LIMIT, Point::started("cluster-health"));
+    live.kill();
+    let formatted = Hdfs::BOTH.map(|hdfs| hdfs.file_system(&bench.nodes(&run)));
+
+    // The next driver asks before it does anything.
+    for name in ["slave-2", "zookeeper-1", "master-2"] {
+        let before = bench.nodes(&run);
+        remove(&bench, &before, &format!("{cluster}-{name}"));
+        let after = bench.history(&run).events().len() as u64;
+        let mut live = bench.start(&["resume", &run]);
+        let mut watch = Watch::new(bench.journal(), &run, after);
+        watch.point(&mut live, RUN_LIMIT, Point::started("cluster-health"));
+        live.kill();
+        made_anew_alone(&bench, &run, &before, &format!("{cluster}-{name}"));
+    }
+
+    // And whoever fails for one that is lost says so.
+    let before = bench.nodes(&run);
+    let mut live = bench.start(&["replay", &run, "--from", "setup-nodes", "--yes"]);
+    let after = bench.history(&run).events().len() as u64;
+    let mut watch = Watch::new(bench.journal(), &run, after);
+    watch.point(&mut live, RUN_LIMIT, Point::started("build-mesos"));
+    let name = format!("{cluster}-slave-1");
+    remove(&bench, &before, &name);
+    let said = live.finish(RUN_LIMIT).ended(1);
+    said.complains(&[&name, "is dead: there is no such container", "resume", "anew"]);
+    let stale = bench.status(&run);
+    let launch = stale.step("launch-slaves");
+    assert_eq!(launch["state"], "stale", "{launch:#}");
+    assert!(launch["reason"].as_str().unwrap().contains(&name), "{launch:#}");
+
+    bench.say(&["resume", &run]).ended(0);
+    made_anew_alone(&bench, &run, &before, &name);
+    bench.status(&run).all_done();
+    let nodes = bench.nodes(&run);
+    assert_healthy(&nodes);
+    assert_eq!(
+        Hdfs::Persistent.file_system(&nodes),
+        formatted[1],
+        "formatted again"
+    );
+    assert_eq!(bench.engine().containers(&cluster), nodes.containers());
+}
+
+/// With the first master its part of both file systems is gone: the ephemeral one is made anew, and blocks of the persistent one
+/// are given up by nobody but the user.
+#[test]
+fn a_lost_first_master_is_made_anew_and_blocks_without_their_namenode_are_kept() {
+    let mut bench = Bench::new();
+    let cluster = bench.cluster();
+    let mut live = bench.start(&["run", "--cluster", &cluster, "--masters", "1", "--slaves", "1"]);
+    let run = live.run();
+    let mut watch = Watch::new(bench.journal(), &run, 0);
+    watch.point(&mut live, RUN_LIMIT, Point::started("cluster-health"));
+    live.kill();
+    let before = bench.nodes(&run);
+    let name = format!("{cluster}-master-1");
+    remove(&bench, &before, &name);
+
+    let said = bench.say(&["resume", &run]).ended(130);
+    said.complains(&[
+        "holds blocks of the persistent file system",
+        "replay",
+        "persistent-hdfs-format",
+    ]);
+    made_anew_alone(&bench, &run, &before, &name);
+    let replay = ["replay", &run, "--from", "persistent-hdfs-format", "--yes"];
+    bench.say(&replay).ended(0);
+    bench.status(&run).all_done();
+    assert_healthy(&bench.nodes(&run));
+}
+
+fn remove(bench: &Bench, nodes: &Nodes, name: &str) {
+    let node = nodes.all().iter().find(|node| node.name == name).unwrap();
+    bench
+        .engine()
+        .run(&["rm", "--force", "--volumes", &node.container])
+        .ok();
+}
+
+/// One node is another one, under the next name; the others are what they were.
+#[track_caller]
+fn made_anew_alone(bench: &Bench, run: &str, before: &Nodes, name: &str) {
+    let now = bench.nodes(run);
+    for (old, new) in before.all().iter().zip(now.all()) {
+        assert_eq!(old.name, new.name);
+        match old.name == name {
+            true => assert_ne!(old.container, new.container, "{name} is the old one"),
+            false => assert_eq!(old.container, new.container, "{} was made anew", old.name),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! What a step has made may be lost before the run's end: a machine ends by itself, or by somebody else's hand.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde::de::DeserializeOwned;
+
+use crate::event::Event;
+use crate::flow::{Flow, Hand};
+use crate::halt::Halt;
+use crate::ids::{ItemKey, StepId};
+use crate::payload::decode;
+use crate::progress::{Progress, Status};
+
+/// What an item has made, by the history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made<T> {
+    /// The step.
+    pub step: StepId,
+    /// The item.
+    pub item: ItemKey,
+    /// What it gave.
+    pub output: T,
+    /// How long ago it did.
+    pub age: Duration,
+}
+
+/// An item whose outcome does not count any more, since what it had made is lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// The item.
+    pub item: ItemKey,
+    /// How that is known.
+    pub reason: String,
+}
+
+impl<W: Send + Sync + 'static> Flow<W> {
+    /// Looks after what the items of these steps have made. Those of which `look` says how it was lost are stale: they run
+    /// again, under another effect key, when a flow next comes to them; no other item does. To be called while no step of the
+    /// flow acts. Where the flow only looks at its history, nothing is asked.
+    ///
+    /// # Errors
+    /// The journal failed.
+    pub async fn outdate_lost<T, F, Fut>(&self, steps: &[StepId], look: F) -> Result<Vec<Lost>, Halt>
+    where
+        T: DeserializeOwned,
+        F: Fn(Made<T>) -> Fut,
+        Fut: Future<Output = Option<String>>,
+    {
+        let Hand::Acts(recorder) = &self.hand else {
+            return Ok(Vec::new());
+        };
+        let now = self.clock.now();
+        let age = |item: &Progress| {
+            let at = item.finished_at.unwrap_or(now);
+            now.duration_since(at).unsigned_abs()
+        };
+        let made = recorder.inspect(|state| {
+            let steps = steps.iter().filter_map(|id| state.step(id));
+            let items = steps.flat_map(|step| {
+                let valid = step
+                    .items
+                    .iter()
+                    .filter(|(_, item)| item.status == Status::Succeeded);
+                valid.filter_map(|(key, item)| {
+                    Some(Made {
+                        step: step.entry.id.clone(),
+                        item: key.clone(),
+                        output: decode::<T>(&step.entry.id, item.output.as_ref()?)?,
+                        age: age(item),
+                    })
+                })
+            });
+            items.collect::<Vec<_>>()
+        });
+        let looks = made.into_iter().map(|made| {
+            let (step, item) = (made.step.clone(), made.item.clone());
+            let look = look(made);
+            async move { Some((step, item, look.await?)) }
+        });
+        let mut all = Vec::new();
+        for (step, item, reason) in join_all(looks).await.into_iter().flatten() {
+            let stale = Event::StepStale {
+                step,
+                item: Some(item.clone()),
+                reason: reason.clone(),
+            };
+            recorder.record(stale).await?;
+            all.push(Lost { item, reason });
+        }
+        Ok(all)
+    }
+
+    /// Whether a replay is under way, whose bounds hold.
+    pub fn is_replay(&self) -> bool {
+        self.inspect(|state| state.replay.is_some() && !state.lifted)
+    }
+}

@@ -1,0 +1,67 @@
+//! What was made is lost before the run's end: the item that made it runs again, under another name, and no other does.
+
+use std::future::ready;
+
+use mesosflow_workflow::{ErrorClass, Outcome, Pass, Run, Step as _};
+
+use crate::laws::assert_lawful;
+use crate::rig::{Rig, assert_succeeded, from};
+use crate::toy::{Launch, deploy};
+use crate::world::{Made, Twist};
+
+/// Drives the run; the machines of `lost` are found to be lost before anything acts.
+async fn drive(rig: &Rig, run: &Run, lost: &'static str) -> Outcome {
+    let plan = rig.plan.clone();
+    run.drive(rig.world.clone(), rig.settings, rig.stop.clone(), |flow| {
+        let plan = plan.clone();
+        async move {
+            flow.outdate_lost(&[Launch::ID], |made: mesosflow_workflow::Made<Made>| {
+                ready((made.item.as_str() == lost).then(|| format!("{} is dead", made.output.id)))
+            })
+            .await?;
+            deploy(flow, plan).await
+        }
+    })
+    .await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_item_alone_runs_again_and_what_was_made_from_it() {
+    let rig = Rig::new();
+    rig.world.replaces_what_is_lost();
+    rig.world.twist("share", [Twist::Fails(ErrorClass::Permanent)]);
+    assert!(matches!(rig.run().await, Outcome::Failed { .. }));
+    let before = rig.history().len();
+    assert_succeeded(&drive(&rig, &rig.adopt().await.unwrap(), "n2").await);
+
+    assert_eq!(
+        rig.started_after(before),
+        ["format", "health", "launch", "launch/n2", "share", "start"]
+    );
+    let effects = rig.world.effects();
+    let launches: Vec<_> = effects.iter().filter(|key| key.contains("launch-n2")).collect();
+    assert_eq!(launches[1..], [&format!("{}.1", launches[0])]);
+    assert_lawful(&rig);
+
+    // Nobody has lost anything: nothing runs.
+    let before = rig.history().len();
+    assert_succeeded(&drive(&rig, &rig.adopt().await.unwrap(), "nobody").await);
+    assert_eq!(rig.started_after(before), Vec::<String>::new());
+}
+
+/// A replay that begins behind the launch would build on what is lost: it is made anew first.
+#[tokio::test(start_paused = true)]
+async fn what_a_replay_keeps_runs_again_once_it_is_lost() {
+    let rig = Rig::that_succeeded().await;
+    rig.world.replaces_what_is_lost();
+    let before = rig.history().len();
+    let run = rig.adopt().await.unwrap();
+    run.replay(from("share")).await.unwrap();
+    assert_eq!(run.state().pass(&Launch::ID), Pass::Keeps);
+    assert_succeeded(&drive(&rig, &run, "n3").await);
+    assert_eq!(
+        rig.started_after(before),
+        ["format", "health", "launch", "launch/n3", "share", "start"]
+    );
+    assert_lawful(&rig);
+}

@@ -253,8 +253,10 @@ mod tests {
     #[test]
     fn credentials_in_any_url_are_refused_without_being_told() {
         let secret = "https://me:s3cret@example.org/x";
-        let mut archive = ClusterSpec::default();
-        archive.archive_url = Some(secret.to_owned());
+        let archive = ClusterSpec {
+            archive_url: Some(secret.to_owned()),
+            ..ClusterSpec::default()
+        };
         let mut endpoint = ClusterSpec::default();
         endpoint.ec2.endpoint_url = Some(secret.to_owned());
         for (spec, field) in [

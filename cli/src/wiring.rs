@@ -12,8 +12,8 @@ use mesosflow_workflow::{
 
 pub(crate) use ipnet::IpNet;
 pub(crate) use mesosflow_steps::cluster::{
-    ADMIN_CIDR, ADMITS, ClusterSpec, Ec2Spec, HostKeySource, HostSpec, HostsSpec, Instance, MadeBy,
-    MesosSource, ProviderKind, Role,
+    ClusterSpec, Ec2Spec, HostKeySource, HostSpec, HostsSpec, Instance, MadeBy, MesosSource, ProviderKind,
+    Role,
 };
 use mesosflow_steps::{DestroyError, ProviderError, WorldError};
 pub(crate) use mesosflow_steps::{KeyExpected, Ledger, remote::Lineage};

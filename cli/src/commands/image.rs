@@ -135,6 +135,9 @@ async fn prepare(app: &App, args: &PrepareArgs) -> Result<(), CliError> {
         show(false, &[])?;
     }
     app.ui.confirm(&loses, &command(app, args), args.yes)?;
+    if args.yes {
+        loses.iter().for_each(|loss| app.ui.warn(loss));
+    }
     let left = wiring::prepare_image(&world, node, &nodes).await;
     let left = left.map_err(|error| error.hint(format!("to go on: {} --yes", command(app, args))))?;
     drop(taken);
@@ -258,19 +261,29 @@ const fn are(count: usize) -> &'static str {
     }
 }
 
+/// What mesosflow's own image says of itself beside its files (`steps/image/build.sh`).
+const LIKE_OURS: &str = "--change 'CMD [\"/sbin/init\"]' --change 'STOPSIGNAL SIGRTMIN+3' --change 'ENV container=oci' \
+                         --change 'VOLUME /mnt' --change 'VOLUME /vol'";
+
 /// How the image is made of the node that is ready.
 fn next(provider: ProviderKind, node: &Node, outlook: &Outlook) -> Vec<String> {
     let mut next = match provider {
-        ProviderKind::Ec2 => vec![
-            format!("aws ec2 stop-instances --instance-ids {}", node.id),
-            format!(
-                "aws ec2 create-image --instance-id {} --name NAME --block-device-mappings '[{{\"DeviceName\":\"/dev/sdv\",\
-                 \"NoDevice\":\"\"}}]'",
-                node.id
-            ),
-        ],
+        ProviderKind::Ec2 => {
+            // An image of an instance has its other volumes too, unless they are left out.
+            let without = match node.volume {
+                Some(_) => " --block-device-mappings '[{\"DeviceName\":\"/dev/sdv\",\"NoDevice\":\"\"}]'",
+                None => "",
+            };
+            let id = &node.id;
+            vec![
+                format!("aws ec2 stop-instances --instance-ids {id}"),
+                format!("aws ec2 create-image --instance-id {id} --name NAME{without}"),
+            ]
+        }
+        // Not by `commit`, which hands the container's labels on: each machine of such an image would be taken for one of the old
+        // cluster, and be destroyed with it.
         ProviderKind::Local => vec![format!(
-            "podman commit --change 'VOLUME /mnt' --change 'VOLUME /vol' {} NAME",
+            "podman export {} | podman import {LIKE_OURS} - NAME",
             node.id
         )],
         ProviderKind::Hosts => vec![format!("shut {} down and copy its root disk", node.name)],

@@ -186,16 +186,36 @@ pub(super) fn words(fates: &[Fate]) -> String {
     words.join(" ")
 }
 
+impl Trace {
+    /// Whether it is what lies at a path of a node, or a folder above it.
+    pub fn covers(&self, path: &str) -> bool {
+        let (head, rest) = self.path.split_once(['*', '[']).unwrap_or((self.path, ""));
+        if head == self.path {
+            return path == head
+                || path
+                    .strip_prefix(head)
+                    .is_some_and(|below| below.starts_with('/'));
+        }
+        let tail = rest.rsplit_once(['*', ']']).map_or(rest, |(_, tail)| tail);
+        let mut above = std::path::Path::new(path)
+            .ancestors()
+            .filter_map(|path| path.to_str());
+        above.any(|path| {
+            path.strip_prefix(head)
+                .is_some_and(|rest| rest.ends_with(tail) && is_same_depth(rest, tail))
+        })
+    }
+}
+
+/// A pattern's star stands for no slash.
+fn is_same_depth(rest: &str, tail: &str) -> bool {
+    rest.matches('/').count() == tail.matches('/').count()
+}
+
 /// What a path is that a node has.
 pub(super) fn what(path: &str) -> &'static str {
-    let is_at = |trace: &&Trace| {
-        let (head, _) = trace.path.split_once(['*', '[']).unwrap_or((trace.path, ""));
-        path == trace.path || (head != trace.path && path.starts_with(head))
-    };
-    TRACES
-        .iter()
-        .find(is_at)
-        .map_or("a unit of the cluster", |trace| trace.what)
+    let found = TRACES.iter().find(|trace| trace.covers(path));
+    found.map_or("a unit of the cluster", |trace| trace.what)
 }
 
 #[cfg(test)]
@@ -231,6 +251,11 @@ mod tests {
     fn what_is_found_by_a_pattern_is_told_like_it() {
         assert_eq!(what("/mnt3/hadoop"), "what MapReduce left");
         assert_eq!(what("/root/.bash_history"), "what was typed");
+        assert_eq!(
+            what("/root/.ssh/mesosflow/id_ed25519"),
+            "the node's key and the cluster's host keys"
+        );
+        assert_eq!(what("/mnt"), "a unit of the cluster");
         assert_eq!(
             what("/root/mesos-ec2"),
             "the cluster's lists, scripts, units and configuration"

@@ -57,6 +57,7 @@ for name in $names $marks; do printf '%s\n' "$name"; done > /run/mesosflow-image
 { timeout 120 grep --recursive --files-with-matches --binary-files=without-match --no-messages --word-regexp --fixed-strings \
   --file=/run/mesosflow-image.names --exclude=authorized_keys --exclude='ssh_host_*' --exclude-dir=cloud \
   /etc /root /home /var/lib /opt /usr/local /srv || true; } | while read -r path; do
-  [ "$(stat --format %m -- "$path")" = "$path" ] || echo "$path"
+  # An engine's own files are no part of an image.
+  findmnt --noheadings --mountpoint "$path" >/dev/null || echo "$path"
 done
 rm -f /run/mesosflow-image.names

@@ -11,7 +11,7 @@ others_in_fstab() {
 }
 # Whether what lies there becomes a part of an image of the root disk.
 on_root_disk() {
-  ! mountpoint --quiet -- "$1" && [ "$(stat --format %m -- "${1%/*}/.")" = / ]
+  ! mountpoint --quiet -- "$1" && [ "$(findmnt --noheadings --output TARGET --target "${1%/*}" | tail -n 1)" = / ]
 }
 homes() {
   getent passwd | awk -F : '$6 ~ /^\/./ { print $6 }' | sort --unique

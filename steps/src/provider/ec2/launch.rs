@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
 use super::api::Api;
-use super::instances::{Seen, Sight, VOLUME_DEVICE};
+use super::instances::{Seen, Sight, VOLUME_DEVICE, by_tokens};
 use super::network::refused;
 use super::tags::{self, Tags};
 use crate::cluster::Ec2Spec;
@@ -145,7 +145,11 @@ async fn under(api: &Api, sight: &Sight, token: &str) -> Result<Option<Seen>, Pr
     let give_up = Instant::now() + SHOWS_WITHIN;
     loop {
         let all = sight.look(api).await?;
-        let shown = all.iter().find(|seen| seen.token() == token).cloned();
+        let shown = match all.iter().find(|seen| seen.token() == token) {
+            Some(seen) => Some(seen.clone()),
+            // Its tags may come later than it does.
+            None => by_tokens(api, &[token.to_owned()]).await?.pop(),
+        };
         if shown.is_some() || Instant::now() >= give_up {
             return Ok(shown.filter(Seen::is_alive));
         }

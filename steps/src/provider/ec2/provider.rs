@@ -338,7 +338,9 @@ impl Provider for Ec2Provider {
             }
             HostKeySource::Console => {
                 let age = self.sight.last(&instance.id).await.and_then(|seen| seen.age());
-                if age.is_some_and(|age| age < consoles::FIRST) {
+                // It is asked before the limit in any case.
+                let limit = Duration::from_secs(self.spec.ec2.boot_limit_s.into());
+                if age.is_some_and(|age| age < consoles::FIRST.min(limit / 2)) {
                     return Ok(HostKeys::NotYet("it has hardly begun to boot".into()));
                 }
                 let keys = self.consoles.host_keys(&self.api, &instance.id).await?;

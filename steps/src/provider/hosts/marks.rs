@@ -74,6 +74,10 @@ if [ -e "$mark" ] && [ "$(sed '/^#/d' "$mark")" = "$owner" ]; then
     while findmnt --noheadings --mountpoint /mnt/nfs >/dev/null; do umount --lazy /mnt/nfs; done
   fi
   rm -f /etc/systemd/system/mnt-nfs.mount.d/mesosflow.conf /etc/systemd/system/nfs-server.service.d/mesosflow.conf
+  if [ -e /etc/exports.d/mesosflow.exports ]; then
+    rm -f /etc/exports.d/mesosflow.exports /etc/nfs.conf.d/mesosflow.conf
+    if command -v exportfs >/dev/null; then exportfs -ra || true; fi
+  fi
   # What is mounted there would come back with the next boot, and its server is gone.
   if grep --quiet --extended-regexp '^[^#[:space:]]+ /mnt/nfs (nfs4|fuse\.sshfs) ' /etc/fstab 2>/dev/null; then
     cp --archive /etc/fstab /etc/fstab.mesosflow

@@ -306,3 +306,51 @@ fn ssh(key: &Path, ip: &str) -> String {
         String::from_utf8_lossy(&output.stderr)
     )
 }
+
+/// Runs what the scripts share, with files of a folder in place of the machine's own.
+fn with_functions(folder: &Path, body: &str) -> String {
+    let functions = include_str!("../../steps/src/shell/image-functions.sh");
+    let functions = functions.replace("/etc/fstab", &folder.join("fstab").display().to_string());
+    let script = format!(
+        "set -eu\nephemeral=noatime,nodiratime,nofail volume=allocsize=8m,nofail driver=AAAA keys=$1\n{functions}{body}"
+    );
+    let keys = folder.join("authorized_keys");
+    let ran = Command::new("sh").args(["-c", &script, "sh"]).arg(keys).output();
+    let ran = ran.unwrap();
+    assert!(ran.status.success(), "{ran:?}");
+    String::from_utf8(ran.stdout).unwrap()
+}
+
+#[test]
+fn only_lines_of_mesosflow_go_out_of_fstab_the_innermost_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let theirs = "# comment /mnt ext4 x\nUUID=0 / ext4 defaults 0 1\nUUID=9 /mnt3 ext4 defaults 0 0\n/dev/x /home xfs allocsize=8m,nofail 0 0\n";
+    let ours = "UUID=1 /mnt ext4 noatime,nodiratime,nofail 0 0\nUUID=3 /vol xfs allocsize=8m,nofail 0 0\n/mnt/swap none swap sw,nofail 0 0\n\
+                10.0.0.1:/mnt/nfs /mnt/nfs nfs4 rw,hard,_netdev 0 0\n";
+    std::fs::write(folder.path().join("fstab"), format!("{theirs}{ours}")).unwrap();
+    assert_eq!(
+        with_functions(folder.path(), "ours_in_fstab"),
+        "10.0.0.1:/mnt/nfs /mnt/nfs nfs4\n/mnt/swap none swap\nUUID=3 /vol xfs\nUUID=1 /mnt ext4\n"
+    );
+    assert_eq!(with_functions(folder.path(), "others_in_fstab"), theirs);
+}
+
+#[test]
+fn the_drivers_line_goes_last_and_a_users_never() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("authorized_keys");
+    let (user, driver) = (
+        "ssh-ed25519 USER me\n",
+        "no-pty ssh-ed25519 AAAA mesosflow demo 01abc\n",
+    );
+    let nodes =
+        "from=\"10.0.0.1\" ssh-ed25519 N mesosflow-nodes demo 01abc\nssh-ed25519 Z mesosflow old 01zzz\n";
+    std::fs::write(&file, format!("{user}{nodes}{driver}")).unwrap();
+    with_functions(folder.path(), "strip \"$keys\" yes");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), format!("{user}{driver}"));
+    with_functions(folder.path(), "strip \"$keys\" no; strip \"$keys\" no");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), user);
+    std::fs::write(&file, driver).unwrap();
+    with_functions(folder.path(), "strip \"$keys\" no; strip \"$keys\" no");
+    assert!(!file.exists());
+}

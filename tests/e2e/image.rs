@@ -243,10 +243,10 @@ fn blob(key: &Path) -> String {
     public.split_whitespace().nth(1).unwrap().to_owned()
 }
 
-/// A machine of the image, in the old cluster's network.
+/// A machine of the image, in the old cluster's network. Its name, which the engine puts into its `/etc/hosts`, is not that of the cluster.
 fn boot(engine: &Engine, cluster: &str, image: &str) -> String {
     let (name, label) = (
-        format!("{cluster}-copy"),
+        format!("copy{cluster}"),
         format!("org.mesosflow.cluster={cluster}"),
     );
     let network = engine.networks(cluster).remove(0);

@@ -222,7 +222,8 @@ fn command(app: &App, args: &PrepareArgs) -> String {
 
 /// What the cluster loses with a node, plainly.
 fn losses(state: &RunState, nodes: &[Node], node: &Node) -> Vec<String> {
-    let others = nodes.iter().filter(|other| other.role == node.role).count() - 1;
+    let all = nodes.iter().filter(|other| other.role == node.role).count();
+    let others = all - 1;
     let name = &node.name;
     let mut losses = vec![format!(
         "{name} is no part of cluster `{}` any more, and does not come back: what runs there ends, and nobody logs in with the \
@@ -237,8 +238,8 @@ fn losses(state: &RunState, nodes: &[Node], node: &Node) -> Vec<String> {
         Role::Master => format!(
             "{others} master{} left; Mesos' registry needs {} of {}",
             are(others),
-            (others + 1) / 2 + 1,
-            others + 1
+            all / 2 + 1,
+            all
         ),
         Role::Slave => format!(
             "{others} slave{} left; its tasks end, and blocks of HDFS that lie there alone are lost",
@@ -247,8 +248,8 @@ fn losses(state: &RunState, nodes: &[Node], node: &Node) -> Vec<String> {
         Role::Zookeeper => format!(
             "{others} ZooKeeper{} left; the quorum is {} of {}",
             are(others),
-            (others + 1) / 2 + 1,
-            others + 1
+            all / 2 + 1,
+            all
         ),
     });
     losses

@@ -88,6 +88,7 @@ fn a_node_becomes_the_image_of_another_cluster() {
         "{after}"
     );
 
+    engine.run(&["rm", "--force", "--volumes", &copy]).ok();
     bench.say(&["destroy", "--cluster", &cluster, "--yes"]).ended(0);
     let next = bench.cluster();
     let config = bench.write("image.toml", &format!("[local]\nimage = \"{image}\"\n"));

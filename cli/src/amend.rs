@@ -6,7 +6,7 @@ use crate::app::App;
 use crate::args::AmendArgs;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::wiring::{self, ClusterSpec};
+use crate::wiring::ClusterSpec;
 
 /// The spec with what was given anew; refused where it is of no use.
 pub(crate) fn amended(app: &App, spec: ClusterSpec, args: &AmendArgs) -> Result<ClusterSpec, CliError> {
@@ -22,14 +22,24 @@ pub(crate) fn amended(app: &App, spec: ClusterSpec, args: &AmendArgs) -> Result<
     Ok(spec)
 }
 
-/// Writes into the run's history what was given anew, and that `steps` have to see to it.
-pub(crate) async fn record(run: &Run, args: &AmendArgs, steps: Vec<StepId>) -> Result<(), CliError> {
+/// Writes into the run's history what was given anew, and that the steps which see to it are out of date.
+pub(crate) async fn record(run: &Run, spec: &ClusterSpec, args: &AmendArgs) -> Result<(), CliError> {
+    let (field, steps) = spec.admission();
+    given_anew(run, field, args, steps).await
+}
+
+/// The same before a cluster is taken down: nothing is set up any more.
+pub(crate) async fn record_alone(run: &Run, field: &str, args: &AmendArgs) -> Result<(), CliError> {
+    given_anew(run, field, args, Vec::new()).await
+}
+
+async fn given_anew(run: &Run, field: &str, args: &AmendArgs, steps: Vec<StepId>) -> Result<(), CliError> {
     if args.admin_cidr.is_empty() {
         return Ok(());
     }
     let value = serde_json::to_value(&args.admin_cidr).map_err(|error| {
         CliError::new(Exit::Failed, "the addresses cannot be written down").because_of(&error)
     })?;
-    let recorded = run.amend(wiring::ADMIN_CIDR, value, steps).await;
+    let recorded = run.amend(field, value, steps).await;
     recorded.map_err(|error| CliError::from(&error))
 }

@@ -13,8 +13,8 @@ use mesosflow_workflow::{
 pub(crate) use ipnet::IpNet;
 use mesosflow_steps::act::ActError;
 pub(crate) use mesosflow_steps::cluster::{
-    ADMIN_CIDR, ADMITS, ClusterSpec, Ec2Spec, HostKeySource, HostSpec, HostsSpec, Instance, MadeBy,
-    MesosSource, Node, ProviderKind, Role,
+    ClusterSpec, Ec2Spec, HostKeySource, HostSpec, HostsSpec, Instance, MadeBy, MesosSource, Node,
+    ProviderKind, Role,
 };
 pub(crate) use mesosflow_steps::image::{Disk, KEEPS, Outlook};
 use mesosflow_steps::{DestroyError, ProviderError, WorldError};

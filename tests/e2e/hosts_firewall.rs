@@ -151,6 +151,21 @@ fn strangers_are_kept_from_the_ports_of_listed_hosts_and_from_nothing_else() {
         .ended(0);
     scene.assert_shut("after a replay");
 
+    // People have moved: whoever came from the old address is a stranger now.
+    let [_, _, admin, stranger] = &scene.machines.hosts[..] else {
+        panic!("{:?}", scene.machines)
+    };
+    let mut readmit = |to: &Host| {
+        let cidr = format!("{}/32", to.ip);
+        bench.say(&["resume", &run, "--admin-cidr", &cidr]).ended(0);
+    };
+    let (ip, port) = (&scene.master().ip, "5050");
+    assert!(reaches(admin, ip, port) && !reaches(stranger, ip, port));
+    readmit(stranger);
+    assert!(reaches(stranger, ip, port) && !reaches(admin, ip, port));
+    readmit(admin);
+    scene.assert_shut("after its people came back");
+
     for act in ["restart", "reload", "stop", "start"] {
         scene.master().ask(&format!("systemctl {act} nftables"));
         scene.assert_shut(&format!("after `systemctl {act} nftables`"));

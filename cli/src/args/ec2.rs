@@ -157,8 +157,8 @@ impl Ec2Args {
 /// What may be given anew for a cluster that exists.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct AmendArgs {
-    /// From where SSH and the web interfaces may be reached from now on (EC2), as when your address has changed; may be given
-    /// several times
+    /// From where the cluster's interfaces (on EC2: SSH too) may be reached from now on, as when your address has changed; may
+    /// be given several times
     #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = cidr)]
     pub(crate) admin_cidr: Vec<IpNet>,
 }

@@ -69,6 +69,7 @@ pub(crate) async fn destroy(app: &App, args: &DestroyArgs) -> Result<(), CliErro
     let spec = destroy_damaged::spec(app, &found, &run_dir)?;
     let spec = amend::amended(app, spec, &args.amend)?;
     wiring::verify(&spec).await?;
+    let (admission, _) = spec.admission();
     let (run, world, progress) = match begin(journal.clone(), app, &found, (spec, &run_dir), args).await {
         // It has been confirmed already.
         Err(damaged) if damaged.kind == Kind::DamagedRun => {
@@ -76,7 +77,7 @@ pub(crate) async fn destroy(app: &App, args: &DestroyArgs) -> Result<(), CliErro
         }
         begun => begun?,
     };
-    let deleted = match amend::record(&run, &args.amend, Vec::new()).await {
+    let deleted = match amend::record_alone(&run, admission, &args.amend).await {
         Ok(()) => take_down(app, &run, &progress, world).await,
         Err(error) => Err(error),
     };

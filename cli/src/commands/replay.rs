@@ -25,7 +25,7 @@ pub(crate) async fn replay(app: &App, args: &ReplayArgs) -> Result<(), CliError>
     wiring::precheck(&spec).await?;
     let (run, progress) = session::adopt(app, journal, &found, Purpose::Deploy, Vec::new()).await?;
     let replay = session::reconcile(&run).await?.renamed(replay);
-    amend::record(&run, &args.amend, vec![wiring::ADMITS]).await?;
+    amend::record(&run, &spec, &args.amend).await?;
     if let Err(error) = run.replay(replay).await {
         progress.end().await;
         return Err(CliError::from(&error));

@@ -5,26 +5,47 @@ use mesosflow_workflow::StepId;
 
 use super::{ClusterSpec, Ec2Spec, ProviderKind, SpecError};
 
-/// The value's place in the spec.
-pub const ADMIN_CIDR: &str = "ec2.admin_cidr";
-/// The step that sees to it.
-pub const ADMITS: StepId = StepId::from_static("security-groups");
+const GROUPS: StepId = StepId::from_static("security-groups");
+const FIREWALL: [StepId; 2] = [
+    StepId::from_static("setup-master"),
+    StepId::from_static("setup-nodes"),
+];
 
 impl ClusterSpec {
+    /// Where the spec has the administrators' addresses, and the steps that see to them: security groups on EC2, on listed hosts
+    /// the firewall, which is a part of a node's set-up.
+    pub fn admission(&self) -> (&'static str, Vec<StepId>) {
+        match self.provider {
+            ProviderKind::Hosts => ("hosts.admin_cidr", FIREWALL.into()),
+            ProviderKind::Ec2 | ProviderKind::Local => ("ec2.admin_cidr", vec![GROUPS]),
+        }
+    }
+
     /// The same cluster with other administrators' addresses; what should be known of them.
     ///
     /// # Errors
     /// Nothing at this provider lets addresses in or keeps them out.
     pub fn readmitting(mut self, admins: Vec<IpNet>) -> Result<(Self, Vec<String>), SpecError> {
-        if self.provider != ProviderKind::Ec2 {
-            return Err(SpecError {
-                field: ADMIN_CIDR,
-                problem: format!("is of no use to provider `{}`", self.provider),
-                hint: "leave out --admin-cidr".into(),
-            });
-        }
-        self.ec2.admin_cidr = admins;
-        let warnings = self.ec2.open_to_everybody();
+        let warnings = match self.provider {
+            ProviderKind::Ec2 => {
+                self.ec2.admin_cidr = admins;
+                self.ec2.open_to_everybody()
+            }
+            ProviderKind::Hosts if self.hosts.has_firewall() => {
+                self.hosts.admin_cidr = admins;
+                Vec::new()
+            }
+            ProviderKind::Hosts | ProviderKind::Local => {
+                return Err(SpecError {
+                    field: self.admission().0,
+                    problem: match self.provider {
+                        ProviderKind::Hosts => "is of no use where mesosflow lays down no firewall".into(),
+                        other => format!("is of no use to provider `{other}`"),
+                    },
+                    hint: "leave out --admin-cidr".into(),
+                });
+            }
+        };
         Ok((self, warnings))
     }
 }
@@ -44,6 +65,7 @@ impl Ec2Spec {
 
 #[cfg(test)]
 mod tests {
+    use super::super::FirewallChoice;
     use super::*;
 
     #[test]
@@ -55,10 +77,23 @@ mod tests {
         };
         let (amended, warnings) = ec2.clone().readmitting(admins.clone()).unwrap();
         assert!(warnings.is_empty());
-        let pointer = format!("/{}", ADMIN_CIDR.replace('.', "/"));
-        let value = serde_json::to_value(&amended).unwrap();
-        assert_eq!(value.pointer(&pointer), Some(&serde_json::json!(admins)));
-        assert!(crate::catalogue().iter().any(|step| step.id == ADMITS));
+        let hosts = ClusterSpec {
+            provider: ProviderKind::Hosts,
+            ..ClusterSpec::default()
+        };
+        assert!(hosts.clone().readmitting(admins.clone()).is_err(), "no firewall");
+        let mut walled = hosts;
+        walled.hosts.firewall = Some(FirewallChoice::Nftables);
+        let (walled, _) = walled.readmitting(admins.clone()).unwrap();
+        for amended in [amended, walled] {
+            let (field, steps) = amended.admission();
+            let pointer = format!("/{}", field.replace('.', "/"));
+            let value = serde_json::to_value(&amended).unwrap();
+            assert_eq!(value.pointer(&pointer), Some(&serde_json::json!(admins)));
+            for step in steps {
+                assert!(crate::catalogue().iter().any(|entry| entry.id == step), "{step}");
+            }
+        }
 
         let everybody = vec!["::/0".parse().unwrap()];
         assert_eq!(ec2.readmitting(everybody).unwrap().1.len(), 1);

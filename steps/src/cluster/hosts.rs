@@ -16,8 +16,7 @@ pub struct HostsSpec {
     /// A private key that may log in to every host. It stays on this machine; the hosts get the cluster's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity_file: Option<PathBuf>,
-    /// From where people reach the cluster's ports, beside SSH.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// From where people reach the cluster's ports, beside SSH. Kept also where there is none: it may be given anew.
     pub admin_cidr: Vec<IpNet>,
     /// What keeps everybody else from them; by default nftables where `admin_cidr` is given, and nothing otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -14,7 +14,6 @@ mod validate_ec2;
 mod validate_hosts;
 mod validate_mesos;
 
-pub use amend::{ADMIN_CIDR, ADMITS};
 pub use ec2::{AWS_ENDPOINT, Ec2Spec, HostKeySource, LATEST, MachineType, VolumeSpec};
 pub use hosts::{FirewallChoice, HostSpec, HostsSpec};
 pub use nodes::{Instance, Inventory, MESOS_MASTER_PORT, Node, Role, ZOOKEEPER_PORT};

@@ -107,7 +107,7 @@ impl Ledger<'_> {
 
 /// Deletes everything that the run created, machines before what they live in; repeatable, and done only when the
 /// provider has nothing left that carries the run's tags, and no launch can still bring a machine. `observe` is told of each
-/// deletion once it is recorded.
+/// that is the run's no more, once that is recorded.
 ///
 /// # Errors
 /// The provider or the journal fails, or something stays.
@@ -183,14 +183,15 @@ impl Patience {
     }
 }
 
-/// Deletes a resource, if nobody else drives the cluster by now.
-async fn delete(world: &World, resource: &Resource) -> Result<(), DestroyError> {
+/// Deletes a resource, if nobody else drives the cluster by now; whether it is gone, and not left to whose it is.
+async fn delete(world: &World, resource: &Resource) -> Result<bool, DestroyError> {
     world.guard().await?;
     match world.provider().delete(resource).await? {
         Deletion::Gone => {
             world.gone(&resource.id);
-            Ok(())
+            Ok(true)
         }
+        Deletion::Left => Ok(false),
         Deletion::Held(what) => Err(DestroyError::Held(what)),
     }
 }
@@ -231,10 +232,10 @@ async fn delete_all(
         let mut failed = None;
         while let Some((ended, resource)) = ending.next().await {
             match ended {
-                Ok(()) => {
+                Ok(is_gone) => {
                     ledger.deleted(&resource).await?;
                     observe(&resource);
-                    deleted.push(resource);
+                    deleted.extend(is_gone.then_some(resource));
                 }
                 Err(error) => failed = Some(error),
             }

@@ -72,6 +72,7 @@ async fn end_all(
                     *has_progressed = true;
                     observe(&resource);
                 }
+                Ok(Deletion::Left) => {}
                 Ok(Deletion::Held(what)) => failed = Some(DestroyError::Held(what)),
                 Err(error) => failed = Some(error.into()),
             }

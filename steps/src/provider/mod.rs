@@ -211,6 +211,8 @@ impl Tagged {
 pub enum Deletion {
     /// It was seen gone.
     Gone,
+    /// It is not mesosflow's: it was left alone, and counts no more as the run's.
+    Left,
     /// Something holds it that has to go before, and that may not have been seen yet: look again. In words.
     Held(String),
 }

@@ -277,6 +277,12 @@ pub trait Provider: Send + Sync + 'static {
     /// Makes what is missing of the groups and their rules. What it made is in `made`, also when it fails.
     async fn ensure_groups(&self, owner: &Owner, made: &mut Vec<Resource>) -> Result<Groups, ProviderError>;
 
+    /// Lets administrators into the cluster's groups from where the spec says now, too: takes nothing away, and makes no group.
+    /// For who does not know yet whether the cluster is theirs.
+    async fn let_in(&self, _owner: &Owner) -> Result<(), ProviderError> {
+        Ok(())
+    }
+
     /// Lets administrators into the cluster's groups from where the spec says now, and from nowhere else that was mesosflow's
     /// doing; makes no group. What it made is in `made`, also when it fails.
     async fn readmit(&self, _owner: &Owner, _made: &mut Vec<Resource>) -> Result<(), ProviderError> {

@@ -91,13 +91,27 @@ pub(crate) async fn end_orphans(
     mesosflow_steps::end_orphans(&*provider, orphans, observe)
         .await
         .map_err(|error| {
-            let mut cli =
-                CliError::new(Exit::Failed, "cannot delete everything that was found").because_of(&error);
-            if let DestroyError::Provider(provider) = &error {
-                cli.hints.extend(provider.hint());
-            }
-            cli
+            let cli = CliError::new(Exit::Failed, "cannot delete everything that was found");
+            because_of_each(cli, &error)
         })
+}
+
+/// How many of several failures are told, each with its hint.
+const TOLD: usize = 8;
+
+/// Adds what stays and why, each with what helps, as far as anybody would read it.
+fn because_of_each(mut cli: CliError, error: &DestroyError) -> CliError {
+    let each = error.each();
+    for one in each.iter().take(TOLD) {
+        cli = cli.because_of(one);
+        if let DestroyError::Provider(provider) = one {
+            cli.hints.extend(provider.hint());
+        }
+    }
+    match each.len().saturating_sub(TOLD) {
+        0 => cli,
+        more => cli.because(format!("and {more} more")),
+    }
 }
 
 /// Whose journal this is, for the tags of what its runs make.
@@ -459,18 +473,12 @@ pub(crate) async fn delete(
             if let DestroyError::Record(record) = &error {
                 return CliError::from(record);
             }
-            let hint = match &error {
-                DestroyError::Provider(provider) => provider.hint(),
-                _ => None,
-            };
             let exit = match &error {
                 DestroyError::Fenced(_) | DestroyError::Stranger { .. } => Exit::Refused,
                 _ => Exit::Failed,
             };
             let message = format!("cannot delete everything that run `{run}` created");
-            let mut cli = CliError::new(exit, message).because_of(&error);
-            cli.hints.extend(hint);
-            cli
+            because_of_each(CliError::new(exit, message), &error)
         })?;
     Ok(destroyed.deleted)
 }

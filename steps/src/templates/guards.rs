@@ -1,0 +1,83 @@
+//! What the deployed files do against a node's other users.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+
+const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/root");
+
+/// The agent's tasks share its mounts and outlive it, and the shared volume is no daemon.
+#[test]
+fn no_daemon_uses_a_folder_that_others_write_to() {
+    for entry in fs::read_dir(format!("{DEPLOY}/mesos-ec2/units")).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        match path.file_stem().unwrap().to_str().unwrap() {
+            "mesosflow-shared-volume" => {}
+            "mesos-slave" => {
+                assert!(!text.contains("\nPrivateTmp="));
+                for name in ["FETCHER_CACHE", "DOCKER_STORE", "APPC_STORE"] {
+                    assert!(
+                        text.contains(&format!("MESOS_{name}_DIR=/mnt/mesos-cache/")),
+                        "{name}"
+                    );
+                }
+            }
+            daemon => assert!(text.contains("\nPrivateTmp=yes\n"), "{daemon}"),
+        }
+    }
+}
+
+/// What is run by hand and by the steps runs outside of the units.
+#[test]
+fn hadoops_temporary_files_lie_in_a_folder_of_roots() {
+    for conf in [
+        "ephemeral-hdfs/conf",
+        "persistent-hdfs/conf",
+        "mesos-ec2/hadoop-framework-conf",
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let (place, tools) = (folder.path().join("java"), folder.path().join("tools"));
+        let text = fs::read_to_string(format!("{DEPLOY}/{conf}/hadoop-env.sh")).unwrap();
+        let text = text
+            .replace("{{ java_home }}", "/java")
+            .replace("{{ hdfs_heap_mb }}", "256");
+        let env = folder.path().join("hadoop-env.sh");
+        fs::write(
+            &env,
+            text.replace("/var/lib/mesosflow-java", place.to_str().unwrap()),
+        )
+        .unwrap();
+        fs::create_dir(&tools).unwrap();
+        let options = |user: &str| {
+            program(&tools.join("id"), &format!("echo {user}"));
+            let mut command = Command::new("bash");
+            command.args([
+                "-euo",
+                "pipefail",
+                "-c",
+                r#". "$0"; printf %s "${HADOOP_OPTS:-}""#,
+            ]);
+            let path = format!("{}:/usr/bin:/bin", tools.display());
+            let output = command
+                .arg(&env)
+                .arg("namenode")
+                .env("PATH", path)
+                .output()
+                .unwrap();
+            assert!(output.status.success(), "{output:?}");
+            String::from_utf8(output.stdout).unwrap()
+        };
+        assert!(!options("1000").contains("java.io.tmpdir"), "{conf}");
+        assert!(!place.exists());
+        let option = format!("-Djava.io.tmpdir={}", place.display());
+        assert!(options("0").split(' ').any(|word| word == option), "{conf}");
+        assert_eq!(fs::metadata(&place).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+}
+
+fn program(path: &Path, body: &str) {
+    fs::write(path, format!("#!/bin/sh\n{body}\n")).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}

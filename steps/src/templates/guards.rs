@@ -77,6 +77,20 @@ fn hadoops_temporary_files_lie_in_a_folder_of_roots() {
     }
 }
 
+#[test]
+fn root_of_a_node_is_nobody_in_the_shared_folder() {
+    let read = |name: &str| fs::read_to_string(format!("{DEPLOY}/mesos-ec2/nfs/{name}")).unwrap();
+    let (exports, ganesha) = (read("exports"), read("ganesha.conf"));
+    assert!(
+        exports.contains(",root_squash)") && !exports.contains("no_root_squash"),
+        "{exports}"
+    );
+    assert!(
+        ganesha.contains("Squash = Root_Squash;") && !ganesha.contains("No_Root_Squash"),
+        "{ganesha}"
+    );
+}
+
 fn program(path: &Path, body: &str) {
     fs::write(path, format!("#!/bin/sh\n{body}\n")).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();

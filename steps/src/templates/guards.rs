@@ -91,6 +91,48 @@ fn root_of_a_node_is_nobody_in_the_shared_folder() {
     );
 }
 
+/// A stand-in for `systemctl`: no queue of this machine's systemd is made to hang.
+#[test]
+fn a_mount_that_hangs_in_the_queue_is_cancelled_and_one_that_fails_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = folder.path().join("said");
+    let run = |start: &str, is_active: bool| {
+        let jobs = "echo '  41 other.service start waiting'; echo ' 137 mnt-nfs.mount start waiting'";
+        let body = format!(
+            "echo \"$*\" >> '{}'\ncase $1 in start) {start} ;; list-jobs) {jobs} ;; is-active) {is_active} ;; esac",
+            said.display()
+        );
+        program(&folder.path().join("systemctl"), &body);
+        fs::write(&said, "").unwrap();
+        let mut command = Command::new("sh");
+        command
+            .arg(format!("{DEPLOY}/mesos-ec2/scripts/mount-shared"))
+            .arg("0.5");
+        let path = format!("{}:/usr/bin:/bin", folder.path().display());
+        let output = command.env("PATH", path).output().unwrap();
+        (output.status.code(), fs::read_to_string(&said).unwrap())
+    };
+    let started = "start mnt-nfs.mount\n";
+    assert_eq!(run("exit 0", true), (Some(0), started.to_owned()));
+    assert_eq!(run("exit 5", false), (Some(5), started.to_owned()));
+    let (code, said) = run("exec tail -f /dev/null", false);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("\ncancel 137\n") && !said.contains("cancel 41"),
+        "{said}"
+    );
+    assert!(
+        said.contains("\nreset-failed mnt-nfs.mount mnt-nfs.automount\n"),
+        "{said}"
+    );
+    let (code, said) = run("exec tail -f /dev/null", true);
+    assert_eq!(code, Some(0), "it came in the last moment: {said}");
+    assert!(
+        said.contains("\ncancel 137\n") && !said.contains("restart"),
+        "{said}"
+    );
+}
+
 fn program(path: &Path, body: &str) {
     fs::write(path, format!("#!/bin/sh\n{body}\n")).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();

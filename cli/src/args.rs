@@ -11,6 +11,7 @@ use serde::de::IntoDeserializer;
 use serde::de::value::{Error as ValueError, StrDeserializer};
 
 pub(crate) use self::ec2::{AmendArgs, Ec2Args, PlaceArgs, set, set_option};
+use crate::commands::image::ImageCommand;
 use crate::commands::journal::JournalCommand;
 use crate::shape::{self, Shape};
 use crate::wiring::{MesosSource, ProviderKind};
@@ -78,6 +79,11 @@ pub(crate) enum Command {
     Logs(LogsArgs),
     /// Delete everything that a run created
     Destroy(DestroyArgs),
+    /// Make nodes of a cluster the image of others
+    Image {
+        #[command(subcommand)]
+        command: ImageCommand,
+    },
     /// Look after the journal: check, backup, restore, export
     Journal {
         #[command(subcommand)]
@@ -338,5 +344,8 @@ mod tests {
             let sub = command.find_subcommand_mut(name).unwrap();
             insta::assert_snapshot!(format!("help_{name}"), sub.render_help());
         }
+        let image = command.find_subcommand_mut("image").unwrap();
+        let prepare = image.find_subcommand_mut("prepare").unwrap();
+        insta::assert_snapshot!("help_image_prepare", prepare.render_help());
     }
 }

@@ -7,7 +7,7 @@ use std::io;
 use mesosflow_workflow::{ErrorReport, RecordError, RunError, RunId, StoreError};
 
 use crate::exit::Exit;
-use crate::places::Places;
+use crate::places::{Places, naming};
 use crate::ui::clean;
 use crate::wiring;
 
@@ -90,6 +90,15 @@ impl CliError {
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
+        self
+    }
+
+    /// The same where the run is known that it is about: its hints name it.
+    #[must_use]
+    pub(crate) fn about(mut self, run: RunId) -> Self {
+        for hint in &mut self.hints {
+            *hint = naming(run, hint);
+        }
         self
     }
 

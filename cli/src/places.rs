@@ -17,6 +17,34 @@ pub(crate) fn data() -> Option<PathBuf> {
     Some(etcetera::choose_base_strategy().ok()?.data_dir().join(NAME))
 }
 
+/// Commands that are about one run.
+const OF_A_RUN: [&str; 3] = ["resume", "replay", "destroy"];
+
+/// `text` with the run in each command line of this program that it has in backticks and that is about a run: what knows no
+/// run, as a step, says "`mesosflow resume`" or "`mesosflow resume RUN …`", which typed as it stands would be no command, or
+/// another run's.
+pub(crate) fn naming(run: RunId, text: &str) -> String {
+    let parts = text.split('`').enumerate().map(|(place, part)| {
+        let mut words = part.split(' ');
+        let is_of_a_run = place % 2 == 1
+            && words.next() == Some(NAME)
+            && words.next().is_some_and(|word| OF_A_RUN.contains(&word));
+        if !is_of_a_run {
+            return part.to_owned();
+        }
+        let command: Vec<_> = part.split(' ').take(2).collect();
+        let rest: Vec<_> = match words.next() {
+            Some("RUN") | None => Vec::new(),
+            Some(flag) if flag.starts_with("--") => vec![flag],
+            Some(_) => return part.to_owned(),
+        };
+        let id = run.to_string();
+        let all = command.into_iter().chain([id.as_str()]).chain(rest).chain(words);
+        all.collect::<Vec<_>>().join(" ")
+    });
+    parts.collect::<Vec<_>>().join("`")
+}
+
 /// The journal, and what lies beside it.
 #[derive(Debug, Clone)]
 pub(crate) struct Places {
@@ -131,6 +159,20 @@ mod tests {
             "see `mesosflow list --journal '/tmp/my journal'` and `x`, or `mesosflow resume y --journal z`"
         );
         assert_eq!(default.named_in(hint), hint);
+    }
+
+    #[test]
+    fn a_hint_of_a_run_names_it_in_each_command_that_wants_it() {
+        let run = RunId::generate();
+        let text = "`mesosflow resume` goes on, `mesosflow replay --from hdfs-format --yes` formats, `mesosflow resume RUN \
+                    --take-over` takes it, `mesosflow destroy` ends; `mesosflow list`, `mesosflow resume 01jd` and mesosflow resume";
+        assert_eq!(
+            naming(run, text),
+            format!(
+                "`mesosflow resume {run}` goes on, `mesosflow replay {run} --from hdfs-format --yes` formats, `mesosflow resume {run} \
+                 --take-over` takes it, `mesosflow destroy {run}` ends; `mesosflow list`, `mesosflow resume 01jd` and mesosflow resume"
+            )
+        );
     }
 
     #[test]

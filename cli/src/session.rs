@@ -51,7 +51,7 @@ pub(crate) async fn adopt(
         Ok(run) => Ok((run, progress)),
         Err(error) => {
             progress.end().await;
-            Err(error.into())
+            Err(CliError::from(error).about(found.row.run))
         }
     }
 }
@@ -93,7 +93,7 @@ pub(crate) async fn drive(
     let state = run.state();
     drop(run);
     progress.end().await;
-    let mut ended = judge(app, &state, outcome, &stop);
+    let mut ended = judge(app, &state, outcome, &stop).map_err(|error| error.about(state.run));
     if let (Err(error), Some(locked_out)) = (&mut ended, locked_out) {
         error.hints.insert(0, let_in(app, &state, &locked_out));
     }

@@ -11,10 +11,12 @@ use mesosflow_workflow::{
 };
 
 pub(crate) use ipnet::IpNet;
+use mesosflow_steps::act::ActError;
 pub(crate) use mesosflow_steps::cluster::{
-    ClusterSpec, Ec2Spec, HostKeySource, HostSpec, HostsSpec, Instance, MadeBy, MesosSource, ProviderKind,
-    Role,
+    ClusterSpec, Ec2Spec, HostKeySource, HostSpec, HostsSpec, Instance, MadeBy, MesosSource, Node,
+    ProviderKind, Role,
 };
+pub(crate) use mesosflow_steps::image::{Disk, KEEPS, Outlook};
 use mesosflow_steps::{DestroyError, ProviderError, WorldError};
 pub(crate) use mesosflow_steps::{KeyExpected, Ledger, remote::Lineage};
 pub(crate) use mesosflow_steps::{LockedOut, Orphans, Plan, Report, Tagged, World};
@@ -248,6 +250,45 @@ pub(crate) fn key_if_kept(state: &RunState) -> KeyExpected {
         KeyExpected::MustExist { public, .. } => KeyExpected::MayBeLost { public },
         _ => KeyExpected::MayBeLost { public: None },
     }
+}
+
+/// What the steps of a run may touch, outside the fence: for what is done to one node that leaves the cluster.
+pub(crate) async fn open_outside(
+    spec: ClusterSpec,
+    state: &RunState,
+    run_dir: &Path,
+) -> Result<World, CliError> {
+    let opened = World::open(spec, state.run, run_dir, None, &key_of(state)).await;
+    opened.map_err(|error| {
+        let message = format!("cannot log in to the nodes of run `{}`", state.run);
+        closed(&error, message, Exit::Failed)
+    })
+}
+
+/// The nodes of a run that exist and have answered once.
+pub(crate) fn reachable(state: &RunState) -> Vec<Node> {
+    mesosflow_steps::reachable(state)
+}
+
+/// What a node has of its cluster.
+pub(crate) async fn look_at_image(world: &World, node: &Node) -> Result<Outlook, CliError> {
+    let looked = mesosflow_steps::image::look(world, node).await;
+    looked.map_err(|error| unprepared(node, &error))
+}
+
+/// Takes everything of its cluster off a node. Returns what somebody else has put there that names the cluster.
+pub(crate) async fn prepare_image(
+    world: &World,
+    node: &Node,
+    nodes: &[Node],
+) -> Result<Vec<String>, CliError> {
+    let prepared = mesosflow_steps::image::prepare(world, node, nodes).await;
+    prepared.map_err(|error| unprepared(node, &error))
+}
+
+fn unprepared(node: &Node, error: &ActError) -> CliError {
+    let message = format!("{} cannot be made fit to be an image", node.name);
+    CliError::new(Exit::Failed, message).because_of_report(&ErrorReport::of(error))
 }
 
 /// The drivers of a run's cluster that its nodes obey, or that made its machines, and that its history does not have.

@@ -15,6 +15,7 @@ pub mod firewall;
 mod guard;
 pub mod hdfs;
 pub mod hub;
+pub mod image;
 mod in_doubt;
 pub mod key;
 pub mod mesos;

@@ -20,8 +20,8 @@ const APPEAR_LIMIT: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Options of ephemeral disks and of the volume, from the predecessor; `nofail` because a node must boot without them.
-const EPHEMERAL_OPTIONS: &str = "noatime,nodiratime,nofail";
-const VOLUME_OPTIONS: &str = "allocsize=8m,nofail";
+pub(crate) const EPHEMERAL_OPTIONS: &str = "noatime,nodiratime,nofail";
+pub(crate) const VOLUME_OPTIONS: &str = "allocsize=8m,nofail";
 
 /// Where Hadoop and Mesos keep their things.
 const FOLDERS: &str = "/mnt/ephemeral-hdfs /vol/persistent-hdfs /mnt/hadoop/mrlocal /mnt/hadoop/mrlocal2 \

@@ -54,10 +54,10 @@ fn a_lost_slave_a_lost_zookeeper_and_a_lost_master_are_each_made_anew_alone() {
     assert_eq!(bench.engine().containers(&cluster), nodes.containers());
 }
 
-/// With the first master its part of both file systems is gone: the ephemeral one is made anew, and blocks of the persistent one
-/// are given up by nobody but the user.
+/// With the first master its part of both file systems is gone. Before the cluster ever came up nobody has had it: both are made
+/// anew. What a cluster holds that was up is given up by nobody but the user.
 #[test]
-fn a_lost_first_master_is_made_anew_and_blocks_without_their_namenode_are_kept() {
+fn a_lost_first_master_is_made_anew_and_what_a_cluster_held_is_given_up_only_when_asked() {
     let mut bench = Bench::new();
     let cluster = bench.cluster();
     let mut live = bench.start(&["run", "--cluster", &cluster, "--masters", "1", "--slaves", "1"]);
@@ -69,15 +69,23 @@ fn a_lost_first_master_is_made_anew_and_blocks_without_their_namenode_are_kept()
     let name = format!("{cluster}-master-1");
     remove(&bench, &before, &name);
 
+    bench.say(&["resume", &run]).ended(0);
+    made_anew_alone(&bench, &run, &before, &name);
+    bench.status(&run).all_done();
+    let before = bench.nodes(&run);
+    assert_healthy(&before);
+
+    remove(&bench, &before, &name);
+    bench
+        .say(&["replay", &run, "--from", "cluster-health", "--yes"])
+        .ended(1);
     let said = bench.say(&["resume", &run]).ended(130);
-    said.complains(&[
-        "holds blocks of the persistent file system",
-        "replay",
-        "persistent-hdfs-format",
-    ]);
+    let replay = format!("mesosflow replay {run} --from persistent-hdfs-format");
+    said.complains(&["holds blocks of the persistent file system", &replay]);
     made_anew_alone(&bench, &run, &before, &name);
     let replay = ["replay", &run, "--from", "persistent-hdfs-format", "--yes"];
     bench.say(&replay).ended(0);
+    bench.say(&["resume", &run]).ended_with(&[0, 3]);
     bench.status(&run).all_done();
     assert_healthy(&bench.nodes(&run));
 }

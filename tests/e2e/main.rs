@@ -19,6 +19,7 @@ mod engine_failures;
 mod harness;
 mod hosts;
 mod hosts_firewall;
+mod image;
 mod journal_failures;
 mod launch_crash;
 mod long_build;

@@ -66,7 +66,7 @@ impl Engine {
     }
 
     /// What a node's container needs beside `--privileged`.
-    pub(crate) fn run_args(&self) -> &[String] {
+    pub fn run_args(&self) -> &[String] {
         &self.run_args
     }
 

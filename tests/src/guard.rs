@@ -2,7 +2,7 @@
 //!
 //! It reads from a pipe that only the test holds. While the test lives, it is told what was started; when the pipe
 //! closes, be it that the test is done, has failed or was killed with `kill -9`, it ends the programs, removes every
-//! container and network that carries one of the clusters' labels, detaches the disks that files of the folder stand for, and
+//! container, network and image that carries one of the clusters' labels, detaches the disks that files of the folder stand for, and
 //! deletes the folder.
 
 use std::io::Write as _;
@@ -38,6 +38,10 @@ for cluster in $clusters; do
     [ -z "$networks" ] || "$@" network rm $networks
     [ -n "$containers$networks" ] || break
   done
+done
+for cluster in $clusters; do
+  images=$("$@" image ls --quiet --filter "label=org.mesosflow.test=$cluster" | sort -u)
+  [ -z "$images" ] || "$@" image rm --force $images
 done
 losetup --list --noheadings --output NAME,BACK-FILE 2>/dev/null |
   awk -v root="$folder/" 'index($2, root) == 1 { print $1 }' | while read -r loop; do

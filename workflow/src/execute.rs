@@ -192,8 +192,10 @@ impl<W: Send + Sync + 'static> Flow<W> {
                     .unwrap_or_else(|| EffectKey::derive(state.run, generation, &S::ID, item, round)),
                 input_digest: progress.and_then(|p| p.input_digest.clone()).unwrap_or_default(),
                 former: progress.and_then(|progress| progress.output.clone()),
-                // Named once: what runs again later, since something before it has changed, was not meant.
-                named_by_replay: state.is_named_by_replay(&S::ID) && round == 0,
+                was_up: state.was_up,
+                is_asked: progress.is_none_or(|progress| !progress.is_answered()),
+                named_by_replay: state.is_named_by_replay(&S::ID)
+                    && progress.is_none_or(|progress| !progress.is_answered()),
             }
         })
     }

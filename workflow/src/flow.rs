@@ -326,7 +326,7 @@ impl<W: Send + Sync + 'static> Flow<W> {
         let total = results.len();
         let failed: Vec<_> = results
             .iter()
-            .filter_map(|(key, r)| Some((key, r.as_ref().err()?)))
+            .filter_map(|(key, r)| Some((key, self.told::<S>(key, r.as_ref().err()?))))
             .collect();
         if let Some(error) = summary(&failed, total) {
             self.fail(recorder, &S::ID, None, attempt, error.clone()).await?;
@@ -350,6 +350,16 @@ impl<W: Send + Sync + 'static> Flow<W> {
             .into_iter()
             .map(|(key, result)| Ok((key, result?)))
             .collect()
+    }
+
+    /// How an item ended, in its own words: one whose next try was cut off, since another one had failed, has failed too.
+    fn told<S: Step<World = W>>(&self, key: &ItemKey, halt: &Halt) -> Halt {
+        let error = self.inspect(|state| {
+            let progress = state.step(&S::ID)?.items.get(key)?;
+            let has_failed = progress.status == Status::Failed && matches!(halt, Halt::Stopped);
+            has_failed.then(|| progress.error.clone()).flatten()
+        });
+        error.map_or_else(|| halt.clone(), |error| Halt::Failed { step: S::ID, error })
     }
 
     async fn run_items<S: Step<World = W>>(

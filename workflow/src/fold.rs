@@ -80,6 +80,7 @@ impl RunState {
             drivers: driver(first, *nonce).into_iter().collect(),
             effects: BTreeMap::new(),
             destroyed: false,
+            was_up: false,
         })
     }
 
@@ -249,6 +250,7 @@ impl RunState {
             Event::RunFailed { error, .. } => self.end(Phase::Failed(error.clone()), recorded),
             Event::RunSucceeded => {
                 self.must_be_done(recorded.format)?;
+                self.was_up = true;
                 self.end(Phase::Succeeded, recorded);
             }
             Event::RunPartial { open } => {
@@ -256,6 +258,7 @@ impl RunState {
                     return Err("other steps are open than it says".into());
                 }
                 self.must_be_through()?;
+                self.was_up = true;
                 self.end(Phase::Partial, recorded);
             }
         }

@@ -97,7 +97,7 @@ settle_tuple!(A 0, B 1, C 2, D 3);
 settle_tuple!(A 0, B 1, C 2, D 3, E 4);
 
 /// One report for the failed items of a fan-out; none where none failed.
-pub(crate) fn summary(failed: &[(&ItemKey, &Halt)], total: usize) -> Option<ErrorReport> {
+pub(crate) fn summary(failed: &[(&ItemKey, Halt)], total: usize) -> Option<ErrorReport> {
     failed.first()?;
     let reports: Vec<_> = failed
         .iter()
@@ -177,7 +177,7 @@ mod tests {
         };
         let keys = ["n1", "n2", "n3"].map(ItemKey::from);
         let hint = |halts: &[Halt]| {
-            let failed: Vec<_> = keys.iter().zip(halts).collect();
+            let failed: Vec<_> = keys.iter().zip(halts.iter().cloned()).collect();
             summary(&failed, 3).and_then(|report| report.hint)
         };
         let (start, renew) = (Some("start it"), Some("renew"));

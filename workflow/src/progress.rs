@@ -67,6 +67,9 @@ pub struct Progress {
     pub asked: Generation,
     /// How often its outcome became stale since.
     pub round: u32,
+    /// The newest of the generations that asked for it and got it: until then it is asked for, however often it is begun.
+    #[serde(default)]
+    pub answered: Option<Generation>,
     /// What it gave when it last succeeded, be it out of date.
     pub output: Option<Value>,
     /// The event that began its last try.
@@ -101,11 +104,18 @@ impl Progress {
             effect_key: None,
             asked: generation,
             round: 0,
+            answered: None,
             output: None,
             started: Seq(0),
             replaced: None,
             stale: None,
         }
+    }
+
+    /// Whether what was asked for has been reached once: what runs again then was not meant, and only made from something
+    /// else.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.answered == Some(self.asked)
     }
 
     /// The number of the next try in `generation`.
@@ -188,6 +198,7 @@ impl Progress {
     ) -> Result<bool, String> {
         self.finish(at, attempt, true)?;
         self.status = Status::Succeeded;
+        self.answered = Some(self.asked);
         let replaced = self.output.as_ref().is_some_and(|before| before != output);
         if replaced {
             self.replaced = Some(seq);

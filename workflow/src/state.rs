@@ -15,7 +15,7 @@ use crate::store::Snapshot;
 use crate::summary::PhaseKind;
 
 /// The form of the snapshots that this build writes and reads; raised whenever [`RunState`] changes its shape.
-pub const SNAPSHOT_FORMAT: u32 = 6;
+pub const SNAPSHOT_FORMAT: u32 = 7;
 
 /// Where a run stands, as far as its history tells. Whether a `Running` one is alive is for the store's lock to say.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -211,6 +211,9 @@ pub struct RunState {
     pub effects: BTreeMap<EffectKey, Effect>,
     /// Whether it was ever taken over to be destroyed: it cannot be resumed since.
     pub destroyed: bool,
+    /// Whether it ever came to its end, whole or in part: from then on, what is in the cluster may be somebody's.
+    #[serde(default)]
+    pub was_up: bool,
 }
 
 /// What the current pass over the catalogue does with a step.

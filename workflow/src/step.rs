@@ -117,6 +117,8 @@ pub struct StepCx<W> {
     pub(crate) run: RunId,
     pub(crate) generation: Generation,
     pub(crate) round: u32,
+    pub(crate) was_up: bool,
+    pub(crate) is_asked: bool,
     pub(crate) step: StepId,
     pub(crate) item: Option<ItemKey>,
     pub(crate) attempt: Attempt,
@@ -143,9 +145,16 @@ impl<W> StepCx<W> {
         self.generation
     }
 
-    /// Whether it runs because it was asked for, and not because what it had made is gone or was made from something else.
+    /// Whether it runs because it was asked for and never got there, however often it was begun; and not because what it had
+    /// made is gone or was made from something else.
     pub const fn is_asked(&self) -> bool {
-        self.round == 0
+        self.is_asked
+    }
+
+    /// Whether the run ever came to its end before: until then nobody was told that there is a cluster, and what is in it is
+    /// the run's own doing.
+    pub const fn was_up(&self) -> bool {
+        self.was_up
     }
 
     /// How often what it had made did not count any more within that generation; 0 for what was asked for.
@@ -169,7 +178,8 @@ impl<W> StepCx<W> {
         self.input_digest == effect.input_digest
     }
 
-    /// Whether a replay named this very step as its first (`replay --from` it): the user means it.
+    /// Whether a replay named this very step as its first (`replay --from` it), and it has not got there since: the user means
+    /// it.
     pub const fn named_by_replay(&self) -> bool {
         self.named_by_replay
     }

@@ -85,8 +85,10 @@ pub(crate) async fn destroy(app: &App, args: &DestroyArgs) -> Result<(), CliErro
     progress.end().await;
     let again = |error: CliError| match error.exit {
         // Who may not destroy it does not get there by trying again.
-        Exit::Refused => error,
-        _ => error.hint(format!("to try again: {command}")),
+        Exit::Refused => error.about(found.row.run),
+        _ => error
+            .about(found.row.run)
+            .hint(format!("to try again: {command}")),
     };
     tell(app, &found, &deleted.map_err(again)?)
 }

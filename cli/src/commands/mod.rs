@@ -5,6 +5,7 @@ mod destroy;
 mod destroy_damaged;
 mod destroy_orphans;
 mod events;
+pub(crate) mod image;
 pub(crate) mod journal;
 mod list;
 mod logs;
@@ -40,6 +41,7 @@ async fn carry_out(app: &App, command: Command) -> Result<(), CliError> {
         Command::Events(args) => events::events(app, &args).await,
         Command::Logs(args) => logs::logs(app, &args).await,
         Command::Destroy(args) => destroy::destroy(app, &args).await,
+        Command::Image { command } => image::image(app, &command).await,
         Command::Journal { command } => journal::journal(app, &command).await,
         Command::Completions { shell } => completions::completions(app, shell),
     }

@@ -6,6 +6,7 @@ use super::duration;
 use super::report;
 use super::table::table;
 use super::view::{PhaseView, RunView, StatusView, StepView};
+use crate::places::naming;
 use crate::ui::clean;
 
 /// Everything about a run. `now` is what a running step has taken so far measured by.
@@ -116,7 +117,7 @@ fn head(view: &StatusView, now: Timestamp) -> String {
                 .map(|cause| format!("           caused by: {}", clean(cause))),
         );
         let hints = error.hint.iter().flat_map(|hint| hint.lines());
-        lines.extend(hints.map(|hint| format!("           hint: {}", clean(hint))));
+        lines.extend(hints.map(|hint| format!("           hint: {}", clean(&naming(run.run, hint)))));
     }
     lines.join("\n")
 }

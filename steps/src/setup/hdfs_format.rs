@@ -43,7 +43,7 @@ impl HdfsFormat {
 }
 
 /// Whether an effect with this key is one of the run's.
-fn is_of(key: &str, run: RunId) -> bool {
+pub(super) fn is_of(key: &str, run: RunId) -> bool {
     key.strip_prefix(&run.to_string())
         .is_some_and(|rest| rest.starts_with("-g"))
 }

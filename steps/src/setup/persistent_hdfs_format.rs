@@ -10,6 +10,7 @@ use std::time::Duration;
 use mesosflow_workflow::{Effect, ErrorClass, Limits, Probe, Settled, Step, StepCx, StepId};
 use serde::Serialize;
 
+use super::hdfs_format::is_of;
 use crate::act::ActError;
 use crate::cluster::Node;
 use crate::hdfs::{FORMAT_LIMITS, Formatted, Hdfs, NameFolder, PERSISTENT_DATA};
@@ -29,12 +30,16 @@ impl PersistentHdfsFormat {
         Hdfs::Persistent.look(cx.world(), &self.namenode).await
     }
 
-    /// Blocks on a datanode are somebody's data, whatever the namenode's folder looks like.
+    /// Blocks on a datanode are somebody's data, whatever the namenode's folder looks like; but for those of a cluster that
+    /// never came up.
     async fn refuse_over_data(&self, cx: &StepCx<World>) -> Result<(), ActError> {
         let found = Hdfs::Persistent
             .data_ids(cx.world(), &self.slaves, PERSISTENT_DATA)
             .await?;
-        let Some((node, id)) = found.first() else {
+        // A run that never came to its end formatted them itself, for a cluster that nobody has had.
+        let is_own =
+            |id: &str| !cx.was_up() && id.strip_prefix("CID-").is_some_and(|key| is_of(key, cx.run()));
+        let Some((node, id)) = found.iter().find(|(_, id)| !is_own(id)) else {
             return Ok(());
         };
         Err(ActError::Unmet {

@@ -174,7 +174,7 @@ fn what_does_not_pass_ends_or_pauses_the_run_in_ec2s_words() {
             "You are not authorized to perform this operation",
             130,
             "interrupted",
-            "docs/ec2.md",
+            "docs/iam-policy.json",
         ),
     ];
     for (code, status, message, exit, state, hint) in table {

@@ -65,3 +65,40 @@ async fn what_a_replay_keeps_runs_again_once_it_is_lost() {
     );
     assert_lawful(&rig);
 }
+
+/// A replay named the step, which was begun and never got there. What it is made from is lost then: it is meant all the same,
+/// until it is done once.
+#[tokio::test(start_paused = true)]
+async fn what_a_replay_meant_and_began_is_still_meant_after_a_loss() {
+    let rig = Rig::that_succeeded().await;
+    rig.world.replaces_what_is_lost();
+    let run = rig.adopt().await.unwrap();
+    run.replay(from("format")).await.unwrap();
+    rig.world.twist("format", [Twist::Fails(ErrorClass::Permanent)]);
+    assert!(matches!(
+        drive(&rig, &run, "nobody").await,
+        Outcome::Failed { .. }
+    ));
+    drop(run);
+
+    for (lost, is_meant) in [("n2", true), ("n3", false)] {
+        let before = rig.world.deeds().len();
+        assert_succeeded(&drive(&rig, &rig.adopt().await.unwrap(), lost).await);
+        let deeds = rig.world.deeds();
+        let formats: Vec<_> = deeds[before..]
+            .iter()
+            .filter(|deed| deed.place == "format")
+            .collect();
+        assert!(!formats.is_empty(), "{lost}");
+        assert!(
+            formats.iter().all(|deed| deed.named_by_replay == is_meant),
+            "{formats:?}"
+        );
+        if is_meant {
+            // The run is over; another replay takes it up again, behind the format.
+            let run = rig.adopt().await.unwrap();
+            run.replay(from("health")).await.unwrap();
+        }
+    }
+    assert_lawful(&rig);
+}

@@ -10,6 +10,7 @@ use crate::hub::{ROLES_FOLDER, SSH_FOLDER};
 use crate::provider::{Owner, driver_tag};
 use crate::remote::quote::{self, QuoteError};
 use crate::remote::{Command, RemoteError, Session};
+use crate::service::UNITS;
 use crate::software::{INSTALLED, System};
 
 /// The file that says which cluster and run a host belongs to.
@@ -109,20 +110,6 @@ if grep --quiet --line-regexp --fixed-strings -e "$line" "$file" 2>/dev/null; th
   grep --invert-match --line-regexp --fixed-strings -e "$line" "$file" > "$file.mesosflow" || [ $? = 1 ]
   mv -- "$file.mesosflow" "$file"
 fi"#;
-
-/// The daemons of every role.
-const UNITS: [&str; 10] = [
-    "mesosflow-shared-volume.service",
-    "mesos-slave.service",
-    "mesos-master.service",
-    "ephemeral-hdfs-datanode.service",
-    "persistent-hdfs-datanode.service",
-    "persistent-hdfs-secondarynamenode.service",
-    "ephemeral-hdfs-namenode.service",
-    "persistent-hdfs-namenode.service",
-    "mesosflow-zookeeper.service",
-    "mesosflow-nfs-ganesha.service",
-];
 
 /// What was found on a host.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -127,7 +127,9 @@ impl Firewall {
     /// The table. The first two lines of nft make the rest replace what is there, in one transaction.
     fn table(&self, role: Role, digest: &str) -> String {
         let ports = list(ports::of(role).iter().chain([&ports::PORT_MAPPER]));
-        let mapper = ports::PORT_MAPPER;
+        // NFS is served over UDP as well, where the system's own server does so.
+        let nfs = ports::of(role).iter().filter(|port| **port == ports::NFS);
+        let datagrams = list([&ports::PORT_MAPPER].into_iter().chain(nfs));
         let (v4, v6) = (self.sources(false), self.sources(true));
         let mut text = format!(
             "# Made by mesosflow; `mesosflow destroy` takes it away. Role {role}.\n\
@@ -156,7 +158,7 @@ impl Firewall {
              \x20   chain input {{\n\
              \x20       type filter hook input priority -5; policy accept;\n\
              \x20       tcp dport {{ {ports} }} tcp flags & (fin | syn | rst | ack) == syn jump strangers\n\
-             \x20       udp dport {mapper} jump strangers\n\
+             \x20       udp dport {{ {datagrams} }} jump strangers\n\
              \x20   }}\n\
              }}"
         );
@@ -230,6 +232,13 @@ mod tests {
     #[test]
     fn the_table_lets_the_cluster_and_its_people_in_and_looks_at_no_other_port() {
         insta::assert_snapshot!(firewall().table(Role::Zookeeper, "0123456789abcdef"));
+        // Where the shared volume is served, by either protocol.
+        let master = firewall().table(Role::Master, "");
+        assert!(
+            master.contains("udp dport { 111, 2049 } jump strangers"),
+            "{master}"
+        );
+        assert!(!firewall().table(Role::Slave, "").contains("2049"));
         let nobody = Firewall {
             cluster: BTreeSet::new(),
             admin: Vec::new(),

@@ -22,7 +22,7 @@ fn hosts_of_ones_own_are_entered_built_on_and_given_back() {
 
     refused_before_anything_is_touched(&mut bench, &cluster, &machines);
     for host in &machines.hosts {
-        host.ask("mkdir -p /root/mesos /root/mesos.old /root/mesos-build && touch /root/mesos/theirs /root/mesos.old/theirs /root/mesos-build/theirs");
+        host.ask("mkdir -p /root/mesos /root/mesos.old /root/mesos-build /root/mesos-ec2 && touch /root/mesos/theirs /root/mesos.old/theirs /root/mesos-build/theirs /root/mesos-ec2/theirs");
     }
     let run = killed_while_the_key_is_let_in(&mut bench, &cluster, &machines);
     let said = bench.start(&["resume", &run]).finish(RUN_LIMIT).ended(0);
@@ -112,6 +112,15 @@ fn moved_aside(said: &Said, machines: &Machines) {
         ));
         assert!(
             said.err.contains(&format!("/root/mesos is now {aside}")),
+            "{}",
+            said.err
+        );
+        let aside = host.ask("ls -d /root/mesos-ec2.2*");
+        host.ask(&format!(
+            "test -e {aside}/theirs && ! test -e /root/mesos-ec2/theirs"
+        ));
+        assert!(
+            said.err.contains(&format!("/root/mesos-ec2 is now {aside}")),
             "{}",
             said.err
         );

@@ -51,6 +51,9 @@ fn opens_no_node(from: &Node, nodes: &Nodes) {
 fn reads_the_shared_folder_alone(slave: &Node, hub: &Node) {
     let sftp = |commands: &str| slave.run(&format!("printf '{commands}' | {SFTP} root@{}", hub.ip));
     assert_eq!(slave.ask("cat /mnt/nfs/file"), "shared");
+    // The mode counts for the slave's other users.
+    let other = slave.run("setpriv --reuid 65534 --regid 65534 --clear-groups cat /mnt/nfs/file");
+    assert_ne!(other.code, 0, "{other:?}");
     assert_eq!(sftp("get /mnt/nfs/file /root/got\\n").code, 0);
     for path in [
         "/etc/shadow",

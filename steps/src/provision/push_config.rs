@@ -1,6 +1,7 @@
 //! `push-config` (notes 1.6.a v): the rendered tree goes to the first master; the local copy goes away.
 //!
-//! - Changes: the files of the tree under `/root` of the first master. Files that are not in the tree stay.
+//! - Changes: the files of the tree under `/root` of the first master. Files that are not in the tree stay. A `/root/mesos-ec2` that
+//!   mesosflow did not put there is moved aside.
 //! - Twice is safe: the copy goes to a staging folder, and rsync moves over what differs.
 //! - Not undone; a later push replaces it.
 
@@ -12,7 +13,9 @@ use serde::Serialize;
 use super::RenderedConfig;
 use super::render_config::folder;
 use crate::act::ActError;
+use crate::aside;
 use crate::cluster::Node;
+use crate::hub::SCRIPTS_FOLDER;
 use crate::remote::transfer::TreeOptions;
 use crate::templates::{DeployVars, RenderedTree, render};
 use crate::world::{Script, World};
@@ -68,6 +71,7 @@ impl Step for PushConfig {
         // A crash after an earlier push may have removed the local copy.
         self.tree()?.write_to(&folder(cx))?;
         let local = folder(cx).join("root");
+        aside::claim(cx.world(), &self.hub, SCRIPTS_FOLDER).await?;
         cx.world()
             .session(&self.hub)
             .upload_tree(&local, "/root", TreeOptions::default())

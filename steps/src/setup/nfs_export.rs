@@ -42,9 +42,10 @@ install -D -m 644 /root/mesos-ec2/nfs/nfs-server.conf "$drop_in"
 systemctl daemon-reload
 systemctl enable --quiet --now nfs-server
 exportfs -ra"#;
-/// Made where nobody else writes, and moved: root of a client may have put links into the folder.
+/// Made where nobody else writes, and moved: somebody may have put links into the folder. Root of a client is nobody in it, and has to
+/// get as far as the token.
 const PUT_TOKEN: &str = r#"on_disk /mnt/nfs
-mkdir -p /mnt/nfs
+[ -d /mnt/nfs ] || mkdir -p -m 755 /mnt/nfs
 new=$(mktemp /mnt/.mesosflow-token.XXXXXX)
 printf '%s\n' "$token" > "$new"
 chmod 644 "$new"

@@ -51,8 +51,9 @@ systemctl enable --quiet "$unit"
 [ ! -c /dev/autofs ] || systemctl start mnt-nfs.automount
 systemctl start mnt-nfs.mount
 systemctl start "$unit""#;
-/// Of every kind of mount. A try that gets no answer ends, and whoever asked is told.
-const OPTIONS: &str = "_netdev,nofail,x-systemd.automount,x-systemd.mount-timeout=30";
+/// Of every kind of mount. A try that gets no answer ends, and whoever asked is told. What lies in the folder was put there on another
+/// machine, and makes nobody root on this one.
+const OPTIONS: &str = "_netdev,nofail,nosuid,nodev,x-systemd.automount,x-systemd.mount-timeout=30";
 
 /// The mount on one slave.
 #[derive(Debug, Serialize)]
@@ -102,6 +103,22 @@ struct Way {
     options: String,
 }
 
+fn kernel_options() -> String {
+    format!("rw,hard,{OPTIONS}")
+}
+
+/// The server answers as root of the first master, so that it is this kernel that has to ask who may read what.
+fn sshfs_options(port: u16) -> String {
+    let port = match port {
+        22 => String::new(),
+        port => format!("port={port},"),
+    };
+    format!(
+        "ro,allow_other,default_permissions,{port}reconnect,ConnectTimeout=10,ServerAliveInterval=15,BatchMode=yes,\
+         StrictHostKeyChecking=yes,IdentityFile={KEY_PATH},UserKnownHostsFile={KNOWN_HOSTS_PATH},{OPTIONS}"
+    )
+}
+
 impl NfsMount {
     async fn way(&self, cx: &StepCx<World>) -> Result<Way, ActError> {
         let hub = &self.hub;
@@ -116,24 +133,15 @@ impl NfsMount {
             return Ok(Way {
                 kind: MountKind::Nfs4,
                 source: format!("{}:/mnt/nfs", hub.private_ip),
-                options: format!("rw,hard,{OPTIONS}"),
+                options: kernel_options(),
             });
         }
         match self.fallback {
-            MountFallback::Sshfs => {
-                let port = match hub.port {
-                    22 => String::new(),
-                    port => format!("port={port},"),
-                };
-                Ok(Way {
-                    kind: MountKind::Sshfs,
-                    source: format!("{}@{}:/mnt/nfs", hub.user, hub.private_ip),
-                    options: format!(
-                        "ro,allow_other,{port}reconnect,ConnectTimeout=10,ServerAliveInterval=15,BatchMode=yes,StrictHostKeyChecking=yes,\
-                         IdentityFile={KEY_PATH},UserKnownHostsFile={KNOWN_HOSTS_PATH},{OPTIONS}"
-                    ),
-                })
-            }
+            MountFallback::Sshfs => Ok(Way {
+                kind: MountKind::Sshfs,
+                source: format!("{}@{}:/mnt/nfs", hub.user, hub.private_ip),
+                options: sshfs_options(hub.port),
+            }),
             MountFallback::None => Err(ActError::Unmet {
                 what: format!("the kernel of {} has no NFS client", self.node.name),
                 class: ErrorClass::Permanent,
@@ -206,6 +214,16 @@ impl Step for NfsMount {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mount_gives_nobody_more_than_the_folder_itself_does() {
+        let has = |options: &str, wanted: &str| options.split(',').any(|option| option == wanted);
+        for options in [kernel_options(), sshfs_options(22), sshfs_options(2022)] {
+            assert!(has(&options, "nosuid") && has(&options, "nodev"), "{options}");
+        }
+        assert!(has(&sshfs_options(22), "default_permissions"));
+        assert!(!sshfs_options(22).contains("port=") && has(&sshfs_options(2022), "port=2022"));
+    }
 
     /// What journals hold, and what `/etc/fstab` is given.
     #[test]

@@ -115,6 +115,10 @@ fn a_datanode_leaves_a_part_of_each_disk_alone_and_no_other_program_asks() {
         let text = text
             .replace("{{ hdfs_data_dirs }}", &format!("{},/", data.display()))
             .replace("/vol/persistent-hdfs/data", data.to_str().unwrap())
+            .replace(
+                "/var/lib/mesosflow-java",
+                folder.path().join("java").to_str().unwrap(),
+            )
             .replace("{{ java_home }}", "/java")
             .replace("{{ hdfs_heap_mb }}", "256");
         let env = folder.path().join("hadoop-env.sh");

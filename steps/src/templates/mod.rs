@@ -2,6 +2,8 @@
 
 #[cfg(test)]
 mod bounds;
+#[cfg(test)]
+mod guards;
 mod tree;
 mod vars;
 

@@ -10,6 +10,12 @@ if [ -r /etc/mesosflow/node.env ]; then
     . /etc/mesosflow/node.env
 fi
 export HADOOP_OPTS="-Dmesosflow.address=${NODE_IP:-0.0.0.0} ${HADOOP_OPTS:-}"
+# Java's temporary files (the web server's pages, which are deleted and unpacked again under names that can be foretold) where no
+# other user can put a link in their way.
+if [ "$(id -u)" = 0 ]; then
+    mkdir -p -m 700 /var/lib/mesosflow-java
+    export HADOOP_OPTS="-Djava.io.tmpdir=/var/lib/mesosflow-java ${HADOOP_OPTS:-}"
+fi
 # A disk that is full stops more than HDFS: logs, sandboxes, the system itself. Of a disk that HDFS has to itself a tenth is left
 # alone, of the root disk a quarter, and never more than 100 GiB; the smallest of several decides. A container's disks are those
 # of its machine, which is somebody's: 1 GiB there.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_ec2::types::Tag;
 use mesosflow_tests::{Bench, Cloud, RUN_LIMIT};
 
 use super::stage::Stage;
@@ -189,8 +190,9 @@ fn a_volume_of_somebody_elses_outlives_the_node_that_it_was_attached_to() {
 
     // One that the journal has for the run's, as an older program recorded what it saw.
     let named = volumes(&stage, &run).into_values().flatten().next().unwrap();
+    let tag = Tag::builder().key("mesosflow:run").build();
     let untag = stage.cloud.world().client().delete_tags().resources(&named);
-    stage.cloud.world().wait(untag.send());
+    stage.cloud.world().wait(untag.tags(tag).send());
     let said = stage.bench.say(&["destroy", &run, "--yes"]).ended(0);
     assert!(
         said.err.contains(&named) && said.err.contains("left alone"),

@@ -335,7 +335,8 @@ impl Provider for LocalProvider {
         };
         Ok(match found["State"]["Running"].as_bool() {
             Some(true) => Condition::Running(instance.clone()),
-            _ => Condition::Dead("its container has ended".into()),
+            // All of them have after a reboot of this machine, with what is on their disks.
+            _ => Condition::Stopped("its container has ended".into()),
         })
     }
 

@@ -93,13 +93,27 @@ pub(crate) async fn end_orphans(
     mesosflow_steps::end_orphans(&*provider, orphans, observe)
         .await
         .map_err(|error| {
-            let mut cli =
-                CliError::new(Exit::Failed, "cannot delete everything that was found").because_of(&error);
-            if let DestroyError::Provider(provider) = &error {
-                cli.hints.extend(provider.hint());
-            }
-            cli
+            let cli = CliError::new(Exit::Failed, "cannot delete everything that was found");
+            because_of_each(cli, &error)
         })
+}
+
+/// How many of several failures are told, each with its hint.
+const TOLD: usize = 8;
+
+/// Adds what stays and why, each with what helps, as far as anybody would read it.
+fn because_of_each(mut cli: CliError, error: &DestroyError) -> CliError {
+    let each = error.each();
+    for one in each.iter().take(TOLD) {
+        cli = cli.because_of(one);
+        if let DestroyError::Provider(provider) = one {
+            cli.hints.extend(provider.hint());
+        }
+    }
+    match each.len().saturating_sub(TOLD) {
+        0 => cli,
+        more => cli.because(format!("and {more} more")),
+    }
 }
 
 /// Whose journal this is, for the tags of what its runs make.
@@ -322,26 +336,77 @@ pub(crate) async fn strangers(
         .collect())
 }
 
+/// Refuses where the machines say that a driver made them whom neither the history nor `over` has. No node is asked: to be done
+/// before anything is recorded, or touched, of a cluster that may be somebody else's by now.
+pub(crate) async fn refuse_makers(
+    app: &App,
+    spec: &ClusterSpec,
+    state: &RunState,
+    over: &[Driver],
+) -> Result<(), CliError> {
+    // Of listed hosts nothing was made: their fences tell.
+    if spec.provider == ProviderKind::Hosts {
+        return Ok(());
+    }
+    let (tagged, _) = tagged(spec).await?;
+    let run = state.run.to_string();
+    let mut makers = tagged
+        .into_iter()
+        .filter(|tagged| tagged.run == run)
+        .filter_map(|tagged| tagged.driver);
+    match makers.find(|maker| !state.drivers.contains(maker) && !over.contains(maker)) {
+        None => Ok(()),
+        Some(maker) => {
+            Err(refused(app, state, "nothing was done", "resume").because(made_by_stranger(maker)))
+        }
+    }
+}
+
+/// Refuses what is asked of a cluster that is somebody else's; what that came to, and the command that takes it over.
+fn refused(app: &App, state: &RunState, came_to: &str, command: &str) -> CliError {
+    let run = state.run.to_string();
+    CliError::refused(format!(
+        "cluster `{}` is driven by somebody whom this journal does not know: {came_to}",
+        state.cluster
+    ))
+    .hint("use the journal of that driver")
+    .hint(format!(
+        "if that is lost: {}",
+        app.places.command(&[command, &run, "--take-over"])
+    ))
+}
+
+fn made_by_stranger(maker: Driver) -> String {
+    format!(
+        "a machine was made by a driver of epoch {}, which is not in this journal",
+        maker.epoch
+    )
+}
+
+/// Before a cluster is destroyed by who comes from elsewhere now: is let in, sees that nobody else has the cluster, and only then
+/// shuts the doors of before. The machines are asked who made them before any door is touched.
+pub(crate) async fn readmitted(app: &App, world: &World, state: &RunState) -> Result<(), CliError> {
+    guard_made(app, world, state).await?;
+    let closed = |error: &ProviderError| {
+        let message = format!("cannot let you in to cluster `{}`", world.spec().cluster);
+        CliError::new(Exit::Failed, message).because_of_report(&ErrorReport::of(error))
+    };
+    let (provider, owner) = (world.provider(), world.owner());
+    provider.let_in(owner).await.map_err(|error| closed(&error))?;
+    guard(app, world, state).await?;
+    // Rules are found by their tags, whatever becomes of this process.
+    let done = provider.readmit(owner, &mut Vec::new()).await;
+    done.map_err(|error| closed(&error))
+}
+
 /// Refuses where another driver has the cluster, as its nodes say.
 pub(crate) async fn guard(app: &App, world: &World, state: &RunState) -> Result<(), CliError> {
-    let refuse = || {
-        let run = state.run.to_string();
-        CliError::refused(format!(
-            "cluster `{}` is driven by somebody whom this journal does not know: nothing was deleted",
-            state.cluster
-        ))
-        .hint("use the journal of that driver")
-        .hint(format!(
-            "if that is lost: {}",
-            app.places.command(&["destroy", &run, "--take-over"])
-        ))
-    };
     // A look only: a node goes over to this driver once the history has it.
     let nodes = mesosflow_steps::reachable(state);
     match world.drivers_of(state.cluster_id, &nodes).await {
         Ok(drivers) => {
             if let Some(driver) = drivers.into_iter().find(|driver| !world.knows(driver)) {
-                return Err(refuse().because(format!(
+                return Err(refused_destroy(app, state).because(format!(
                     "a node obeys a driver of epoch {}, which is not in this journal",
                     driver.epoch
                 )));
@@ -350,28 +415,23 @@ pub(crate) async fn guard(app: &App, world: &World, state: &RunState) -> Result<
         // It may be what is to be deleted; before each deletion this is asked again, and said.
         Err(error) => tracing::info!(%error, "no node can be asked for its driver"),
     }
-    // Before any node answers, the machines themselves say who made them.
+    guard_made(app, world, state).await
+}
+
+/// The same as the machines themselves say, before any node answers.
+async fn guard_made(app: &App, world: &World, state: &RunState) -> Result<(), CliError> {
     let makers = world.makers().await.map_err(|error| {
         let message = format!("cannot look at the machines of cluster `{}`", state.cluster);
         CliError::new(Exit::Failed, message).because_of_report(&ErrorReport::of(&error))
     })?;
     match makers.into_iter().find(|maker| !world.knows(maker)) {
         None => Ok(()),
-        Some(maker) => Err(refuse().because(format!(
-            "a machine was made by a driver of epoch {}, which is not in this journal",
-            maker.epoch
-        ))),
+        Some(maker) => Err(refused_destroy(app, state).because(made_by_stranger(maker))),
     }
 }
 
-/// Lets administrators in from where the spec says now: whoever would ask the nodes has to reach them. Rules are found by their
-/// tags, whatever becomes of this process.
-pub(crate) async fn readmit(world: &World) -> Result<(), CliError> {
-    let done = world.provider().readmit(world.owner(), &mut Vec::new()).await;
-    done.map_err(|error| {
-        let message = format!("cannot let you in to cluster `{}`", world.spec().cluster);
-        CliError::new(Exit::Failed, message).because_of_report(&ErrorReport::of(&error))
-    })
+fn refused_destroy(app: &App, state: &RunState) -> CliError {
+    refused(app, state, "nothing was deleted", "destroy")
 }
 
 /// Drives a run to an end.
@@ -454,18 +514,12 @@ pub(crate) async fn delete(
             if let DestroyError::Record(record) = &error {
                 return CliError::from(record);
             }
-            let hint = match &error {
-                DestroyError::Provider(provider) => provider.hint(),
-                _ => None,
-            };
             let exit = match &error {
                 DestroyError::Fenced(_) | DestroyError::Stranger { .. } => Exit::Refused,
                 _ => Exit::Failed,
             };
             let message = format!("cannot delete everything that run `{run}` created");
-            let mut cli = CliError::new(exit, message).because_of(&error);
-            cli.hints.extend(hint);
-            cli
+            because_of_each(CliError::new(exit, message), &error)
         })?;
     Ok(destroyed.deleted)
 }

@@ -27,13 +27,13 @@ use crate::world::World;
 /// How long a listed host may take to answer and to install what it lacks, seconds.
 const HOST_LIMIT_S: u32 = 600;
 
-/// Brings the cluster up. A machine that is lost on the way is named, and launched anew by the next driver. In a replay,
-/// which is of steps that somebody has named, machines are asked about only once one of them has failed.
+/// Brings the cluster up. A machine that is lost on the way is named, and launched anew by the next driver. In a replay
+/// that was just asked for, of steps that somebody has named, machines are asked about only once one of them has failed.
 ///
 /// # Errors
 /// Why the flow has to end; see [`Halt`].
 pub async fn deploy(flow: Flow<World>) -> Result<Report, Halt> {
-    if !flow.is_replay() {
+    if !flow.is_new_replay() {
         loss::look_after(&flow).await?;
     }
     let ended = bring_up(flow.clone()).await;

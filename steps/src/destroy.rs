@@ -39,6 +39,9 @@ pub enum DestroyError {
     /// Something is held by what nobody has seen yet.
     #[error("{0}")]
     Held(String),
+    /// Several things stay that trying again does not help.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Several(Vec<Self>),
     /// The provider says that all was deleted, and still has it.
     #[error("still there after all was deleted: {}", .0.iter().map(|r| r.name.as_str()).collect::<Vec<_>>().join(", "))]
     Left(Vec<Resource>),
@@ -50,7 +53,33 @@ impl DestroyError {
         match self {
             Self::Provider(error) => error.class.is_retryable(),
             Self::Held(_) | Self::Left(_) => true,
-            Self::Record(_) | Self::Stranger { .. } | Self::Fenced(_) => false,
+            Self::Record(_) | Self::Stranger { .. } | Self::Fenced(_) | Self::Several(_) => false,
+        }
+    }
+
+    /// Each failure by itself.
+    pub fn each(&self) -> &[Self] {
+        match self {
+            Self::Several(all) => all,
+            one => std::slice::from_ref(one),
+        }
+    }
+
+    /// What counts of failures that came at once: that the cluster is somebody else's, before what only a person can help (each
+    /// of these), before what may pass.
+    pub(crate) fn of(failed: Vec<Self>) -> Result<(), Self> {
+        let (mut lasting, mut passing) = (Vec::new(), None);
+        for error in failed {
+            match error {
+                Self::Provider(_) if !error.may_pass() => lasting.push(error),
+                _ if error.may_pass() => passing = Some(error),
+                _ => return Err(error),
+            }
+        }
+        match lasting.len() {
+            0 => passing.map_or(Ok(()), Err),
+            1 => lasting.pop().map_or(Ok(()), Err),
+            _ => Err(Self::Several(lasting)),
         }
     }
 }
@@ -107,7 +136,7 @@ impl Ledger<'_> {
 
 /// Deletes everything that the run created, machines before what they live in; repeatable, and done only when the
 /// provider has nothing left that carries the run's tags, and no launch can still bring a machine. `observe` is told of each
-/// deletion once it is recorded.
+/// that is the run's no more, once that is recorded.
 ///
 /// # Errors
 /// The provider or the journal fails, or something stays.
@@ -183,14 +212,15 @@ impl Patience {
     }
 }
 
-/// Deletes a resource, if nobody else drives the cluster by now.
-async fn delete(world: &World, resource: &Resource) -> Result<(), DestroyError> {
+/// Deletes a resource, if nobody else drives the cluster by now; whether it is gone, and not left to whose it is.
+async fn delete(world: &World, resource: &Resource) -> Result<bool, DestroyError> {
     world.guard().await?;
     match world.provider().delete(resource).await? {
         Deletion::Gone => {
             world.gone(&resource.id);
-            Ok(())
+            Ok(true)
         }
+        Deletion::Left => Ok(false),
         Deletion::Held(what) => Err(DestroyError::Held(what)),
     }
 }
@@ -228,19 +258,56 @@ async fn delete_all(
             .into_iter()
             .map(|resource| async move { (delete(world, &resource).await, resource) })
             .collect();
-        let mut failed = None;
+        let mut failed = Vec::new();
         while let Some((ended, resource)) = ending.next().await {
             match ended {
-                Ok(()) => {
+                Ok(is_gone) => {
                     ledger.deleted(&resource).await?;
                     observe(&resource);
-                    deleted.push(resource);
+                    deleted.extend(is_gone.then_some(resource));
                 }
-                Err(error) => failed = Some(error),
+                Err(error) => failed.push(error),
             }
         }
         // The next kind holds this one.
-        failed.map_or(Ok(()), Err)?;
+        DestroyError::of(failed)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use mesosflow_workflow::ErrorClass;
+
+    use super::*;
+    use crate::provider::Answer;
+
+    fn provider(doing: &str, class: ErrorClass) -> DestroyError {
+        DestroyError::Provider(ProviderError {
+            doing: doing.into(),
+            class,
+            hint: None,
+            source: Answer("no".into()),
+        })
+    }
+
+    #[test]
+    fn everything_that_only_a_person_can_help_is_said() {
+        let of = |failed| DestroyError::of(failed).map_err(|error| error.to_string());
+        let protected = |name: &str| provider(name, ErrorClass::Operator);
+        let held = || DestroyError::Held("held".into());
+        let stranger = || DestroyError::Stranger { epoch: Epoch(7) };
+        assert_eq!(of(Vec::new()), Ok(()));
+        assert_eq!(of(vec![held()]), Err("held".into()));
+        assert_eq!(of(vec![protected("i-1"), held()]), Err("i-1".into()));
+        let both = vec![protected("i-1"), held(), protected("i-2")];
+        let both = DestroyError::of(both).unwrap_err();
+        assert!(!both.may_pass());
+        let each: Vec<_> = both.each().iter().map(ToString::to_string).collect();
+        assert_eq!(each, ["i-1", "i-2"]);
+        let fenced = of(vec![protected("i-1"), stranger(), protected("i-2")]);
+        assert_eq!(fenced, Err(stranger().to_string()));
+        let may_pass = DestroyError::of(vec![provider("busy", ErrorClass::Transient)]);
+        assert!(may_pass.unwrap_err().may_pass());
+    }
 }

@@ -65,18 +65,19 @@ async fn end_all(
             .into_iter()
             .map(|resource| async move { (provider.delete(&resource).await, resource) })
             .collect();
-        let mut failed = None;
+        let mut failed = Vec::new();
         while let Some((ended, resource)) = ending.next().await {
             match ended {
                 Ok(Deletion::Gone) => {
                     *has_progressed = true;
                     observe(&resource);
                 }
-                Ok(Deletion::Held(what)) => failed = Some(DestroyError::Held(what)),
-                Err(error) => failed = Some(error.into()),
+                Ok(Deletion::Left) => {}
+                Ok(Deletion::Held(what)) => failed.push(DestroyError::Held(what)),
+                Err(error) => failed.push(error.into()),
             }
         }
-        failed.map_or(Ok(()), Err)?;
+        DestroyError::of(failed)?;
     }
     Ok(())
 }

@@ -83,11 +83,6 @@ fn a_lost_first_master_is_made_anew_and_what_a_cluster_held_is_given_up_only_whe
     let replay = format!("mesosflow replay {run} --from persistent-hdfs-format");
     said.complains(&["holds blocks of the persistent file system", &replay]);
     made_anew_alone(&bench, &run, &before, &name);
-    let replay = ["replay", &run, "--from", "persistent-hdfs-format", "--yes"];
-    bench.say(&replay).ended(0);
-    bench.say(&["resume", &run]).ended_with(&[0, 3]);
-    bench.status(&run).all_done();
-    assert_healthy(&bench.nodes(&run));
 }
 
 fn remove(bench: &Bench, nodes: &Nodes, name: &str) {

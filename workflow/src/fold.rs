@@ -69,6 +69,7 @@ impl RunState {
             phase: Phase::Running,
             generation: first.generation,
             epoch: first.epoch,
+            replayed_by: first.epoch,
             seq: first.seq,
             started_at: first.at,
             finished_at: None,
@@ -229,14 +230,17 @@ impl RunState {
                     self.resources.push(resource.clone());
                 }
             }
-            Event::ReplayRequested { from, to, only } => self.replay_requested(
-                Replay {
-                    from: from.clone(),
-                    to: to.clone(),
-                    only: *only,
-                },
-                generation,
-            )?,
+            Event::ReplayRequested { from, to, only } => {
+                self.replayed_by = recorded.epoch;
+                self.replay_requested(
+                    Replay {
+                        from: from.clone(),
+                        to: to.clone(),
+                        only: *only,
+                    },
+                    generation,
+                )?;
+            }
             Event::CatalogueChanged {
                 tool_version,
                 catalogue,

@@ -91,8 +91,8 @@ impl<W: Send + Sync + 'static> Flow<W> {
         Ok(all)
     }
 
-    /// Whether a replay is under way, whose bounds hold.
-    pub fn is_replay(&self) -> bool {
-        self.inspect(|state| state.replay.is_some() && !state.lifted)
+    /// Whether a replay is under way whose bounds hold, asked for by this very driver: who resumes one goes on with the run.
+    pub fn is_new_replay(&self) -> bool {
+        self.inspect(|state| state.replay.is_some() && !state.lifted && state.replayed_by == state.epoch)
     }
 }

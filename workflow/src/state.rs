@@ -189,6 +189,9 @@ pub struct RunState {
     pub generation: Generation,
     /// The newest take-over.
     pub epoch: Epoch,
+    /// The take-over whose driver asked for the replay in force; the first one where there was none.
+    #[serde(default = "first_epoch")]
+    pub replayed_by: Epoch,
     /// The last event's number.
     pub seq: Seq,
     /// When it began.
@@ -214,6 +217,10 @@ pub struct RunState {
     /// Whether it ever came to its end, whole or in part: from then on, what is in the cluster may be somebody's.
     #[serde(default)]
     pub was_up: bool,
+}
+
+const fn first_epoch() -> Epoch {
+    Epoch::FIRST
 }
 
 /// What the current pass over the catalogue does with a step.

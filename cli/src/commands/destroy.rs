@@ -141,10 +141,10 @@ async fn begin(
     let key = wiring::key_if_kept(&state);
     let opened = wiring::open_world(spec, &state, run_dir, taken.token(), &key).await;
     let world = opened.map_err(not_begun)?;
-    if !args.amend.admin_cidr.is_empty() {
-        wiring::readmit(&world).await?;
+    match args.amend.admin_cidr.is_empty() {
+        true => wiring::guard(app, &world, &found.state).await?,
+        false => wiring::readmitted(app, &world, &found.state).await?,
     }
-    wiring::guard(app, &world, &found.state).await?;
     let progress = Progress::begin(app.ui, Some(found.state.clone()));
     let adopter = session::adopter(Purpose::Destroy, found, over);
     match taken.begin(adopter, progress.observer()).await {

@@ -117,10 +117,10 @@ async fn take_down(
     let key = wiring::key_if_kept(&found.state);
     let opened = wiring::open_world(spec, &found.state, run_dir, token, &key).await;
     let world = opened.map_err(not_begun)?;
-    if !args.amend.admin_cidr.is_empty() {
-        wiring::readmit(&world).await?;
+    match args.amend.admin_cidr.is_empty() {
+        true => wiring::guard(app, &world, &found.state).await?,
+        false => wiring::readmitted(app, &world, &found.state).await?,
     }
-    wiring::guard(app, &world, &found.state).await?;
     // What the history knows may be gone for long.
     let there = wiring::owned(&world).await?;
     let mut effects: Vec<_> = found.state.effects.values().cloned().collect();

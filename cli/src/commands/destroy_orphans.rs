@@ -51,8 +51,7 @@ pub(super) fn which(args: &DestroyArgs) -> Result<Option<Which<'_>>, CliError> {
 
 /// Lists, asks, and ends.
 pub(super) async fn destroy_orphans(app: &App, args: &DestroyArgs, which: Which<'_>) -> Result<(), CliError> {
-    let journal = Journal::look(app).await?;
-    if matches!(which, Which::Ours) && journal.id.is_none() {
+    if matches!(which, Which::Ours) && Journal::look(app).await?.id.is_none() {
         let list = app.places.command(&["list", "--orphans"]);
         return Err(CliError::usage(format!(
             "there is no journal `{}`, and so nothing that is its",
@@ -66,7 +65,7 @@ pub(super) async fn destroy_orphans(app: &App, args: &DestroyArgs, which: Which<
         return Err(CliError::usage("--owner with --yes needs --cluster NAME")
             .hint("the cluster's name is what shows that this very one is meant"));
     }
-    let places = orphans::look(app, args.provider, &args.place).await?;
+    let (places, journal) = orphans::look(app, args.provider, &args.place).await?;
     let asked: Vec<_> = places.iter().map(|place| place.asked.as_str()).collect();
     let all = places.iter().flat_map(|place| place.tagged.iter().cloned());
     let (mut meant, left) = pick(&journal, &which, all);
@@ -87,6 +86,8 @@ pub(super) async fn destroy_orphans(app: &App, args: &DestroyArgs, which: Which<
         }
         Which::Owner(owner) => meant = named(app, args, owner, meant, &losses)?,
     }
+    // Somebody may have thought for long; and what has come to be known to the journal is no orphan.
+    let meant = Journal::look(app).await?.still(meant);
     let deleted = end(app, &places, &meant).await?;
     tell(app, &which, deleted, &left, asked)
 }

@@ -76,6 +76,12 @@ impl Journal {
         })
     }
 
+    /// Of what was an orphan, that which is one still, as the journal is now.
+    pub(super) fn still(&self, orphans: Vec<Orphan>) -> Vec<Orphan> {
+        let all = orphans.into_iter();
+        all.filter_map(|orphan| self.orphan(orphan.tagged)).collect()
+    }
+
     fn whose(&self, made_by: Option<&MadeBy>) -> Whose {
         match made_by {
             None => Whose::Unknown,
@@ -111,8 +117,7 @@ pub(super) struct Place {
 
 /// Looks at each provider that can be used from here, or at the one that was named.
 pub(crate) async fn orphans(app: &App, args: &ListArgs) -> Result<(), CliError> {
-    let journal = Journal::look(app).await?;
-    let places = look(app, args.provider, &args.place).await?;
+    let (places, journal) = look(app, args.provider, &args.place).await?;
     let all = places.into_iter().flat_map(|place| place.tagged);
     let orphans: Vec<_> = all.filter_map(|tagged| journal.orphan(tagged)).collect();
     if app.ui.json {
@@ -157,12 +162,20 @@ pub(crate) async fn orphans(app: &App, args: &ListArgs) -> Result<(), CliError> 
     Ok(())
 }
 
-/// What the providers have. One that was not named and cannot be used is passed over, and said to be.
+/// What the providers have, and the journal as it is after their answers: a run is in it before its first resource is, so that
+/// one which was begun meanwhile is known.
 pub(super) async fn look(
     app: &App,
     named: Option<ProviderKind>,
     place: &PlaceArgs,
-) -> Result<Vec<Place>, CliError> {
+) -> Result<(Vec<Place>, Journal), CliError> {
+    let places = ask(app, named, place).await?;
+    let journal = Journal::look(app).await?;
+    Ok((places, journal))
+}
+
+/// What the providers have. One that was not named and cannot be used is passed over, and said to be.
+async fn ask(app: &App, named: Option<ProviderKind>, place: &PlaceArgs) -> Result<Vec<Place>, CliError> {
     let of = |provider| {
         let mut spec = ClusterSpec {
             provider,
@@ -240,6 +253,18 @@ mod tests {
         assert_eq!(owner("lost", Some(("j1", "you"))), Some(Whose::OursElsewhere));
         assert_eq!(owner("lost", Some(("j2", "me"))), Some(Whose::Others));
         assert_eq!(owner("lost", None), Some(Whose::Unknown));
+        // What was none of its runs' may have come to be.
+        let lost = |run| journal.orphan(tagged(run, Some(("j1", "me")))).unwrap();
+        let known: BTreeMap<_, _> = [("lost".to_owned(), false)].into();
+        let meant = vec![lost("lost"), lost("lost for good")];
+        let later = Journal {
+            id: journal.id.clone(),
+            runs: known,
+            here: journal.here.clone(),
+        };
+        let still = later.still(meant);
+        assert_eq!(still.len(), 1);
+        assert_eq!(still[0].tagged.run, "lost for good");
         // Without a journal, nothing is its own.
         let none = Journal { id: None, ..journal };
         assert_eq!(

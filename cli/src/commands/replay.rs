@@ -23,6 +23,9 @@ pub(crate) async fn replay(app: &App, args: &ReplayArgs) -> Result<(), CliError>
     let spec = amend::amended(app, wiring::frozen_spec(&found.state)?, &args.amend)?;
     wiring::verify(&spec).await?;
     wiring::precheck(&spec).await?;
+    if !args.amend.admin_cidr.is_empty() {
+        wiring::refuse_makers(app, &spec, &found.state, &[]).await?;
+    }
     let (run, progress) = session::adopt(app, journal, &found, Purpose::Deploy, Vec::new()).await?;
     let replay = session::reconcile(&run).await?.renamed(replay);
     amend::record(&run, &spec, &args.amend).await?;

@@ -71,6 +71,9 @@ pub(crate) async fn resume(app: &App, args: &ResumeArgs) -> Result<(), CliError>
         true => strangers(app, &found, &spec, args).await?,
         false => Vec::new(),
     };
+    if !args.amend.admin_cidr.is_empty() {
+        wiring::refuse_makers(app, &spec, &found.state, &over).await?;
+    }
     let (run, progress) = session::adopt(app, journal, &found, Purpose::Deploy, over).await?;
     session::reconcile(&run).await?;
     amend::record(&run, &spec, &args.amend).await?;

@@ -211,6 +211,8 @@ impl Tagged {
 pub enum Deletion {
     /// It was seen gone.
     Gone,
+    /// It is not mesosflow's: it was left alone, and counts no more as the run's.
+    Left,
     /// Something holds it that has to go before, and that may not have been seen yet: look again. In words.
     Held(String),
 }
@@ -274,6 +276,12 @@ pub trait Provider: Send + Sync + 'static {
 
     /// Makes what is missing of the groups and their rules. What it made is in `made`, also when it fails.
     async fn ensure_groups(&self, owner: &Owner, made: &mut Vec<Resource>) -> Result<Groups, ProviderError>;
+
+    /// Lets administrators into the cluster's groups from where the spec says now, too: takes nothing away, and makes no group.
+    /// For who does not know yet whether the cluster is theirs.
+    async fn let_in(&self, _owner: &Owner) -> Result<(), ProviderError> {
+        Ok(())
+    }
 
     /// Lets administrators into the cluster's groups from where the spec says now, and from nowhere else that was mesosflow's
     /// doing; makes no group. What it made is in `made`, also when it fails.

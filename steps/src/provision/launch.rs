@@ -108,6 +108,7 @@ async fn end(cx: &StepCx<World>, old: Resource) -> Result<(), ActError> {
             cx.world().gone(&old.id);
             Ok(cx.deleted(old).await?)
         }
+        Deletion::Left => Ok(cx.deleted(old).await?),
         Deletion::Held(what) => Err(ActError::not_yet(what)),
     }
 }

@@ -1,9 +1,9 @@
 //! How many calls a cluster takes, where EC2 rations them: few for each machine, and none too many.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ec2::types::AttributeBooleanValue;
-use mesosflow_tests::Cloud;
+use mesosflow_tests::{Cloud, Instance};
 use serde_json::{Value, json};
 
 use super::stage::Stage;
@@ -60,34 +60,44 @@ fn a_machine_takes_few_calls_and_none_is_too_many() {
     assert!(of(&down, "DescribeVolumes") < machines, "{down:?}");
 }
 
-/// The rest ends, and is known to have ended; the one is named, with what to do about it.
+/// The rest ends, and is known to have ended; each that stays is named, with what to do about it.
 #[test]
-fn a_protected_machine_is_named_and_the_rest_ends() {
+fn protected_machines_are_named_and_the_rest_ends() {
     let mut stage = Stage::new();
     stage.slaves = 3;
     let live = stage.start(&[]);
     let run = stage.until_machines(live, 0);
-    let name = format!("{}-slave-2", stage.cluster);
-    let machines = stage.machines(&run);
-    let protected = machines
-        .iter()
-        .find(|machine| machine.tag("Name") == name)
-        .unwrap();
-    protect(&stage.cloud, &protected.id, true);
-    stage.bench.say(&["destroy", &run, "--yes"]).ended(1).complains(&[
-        &format!("{name} ({}) may not be terminated", protected.id),
-        "--no-disable-api-termination",
-    ]);
-    let left: Vec<_> = stage.machines(&run).into_iter().map(|left| left.id).collect();
-    assert_eq!(left, std::slice::from_ref(&protected.id));
+    let names = [2, 3].map(|number| format!("{}-slave-{number}", stage.cluster));
+    let mut protected = stage.machines(&run);
+    protected.retain(|machine| names.iter().any(|name| machine.tag("Name") == name));
+    assert_eq!(protected.len(), names.len());
+    for machine in &protected {
+        protect(&stage.cloud, &machine.id, true);
+    }
+    let said = stage.bench.say(&["destroy", &run, "--yes"]).ended(1);
+    for machine in &protected {
+        let (name, id) = (machine.tag("Name"), &machine.id);
+        let hint = format!("--instance-id {id} --no-disable-api-termination");
+        for part in [format!("{name} ({id}) may not be terminated"), hint] {
+            assert!(said.err.contains(&part), "{part} is missing in {}", said.err);
+        }
+    }
+    let ids = |machines: Vec<Instance>| -> BTreeSet<String> {
+        machines.into_iter().map(|machine| machine.id).collect()
+    };
+    let left = ids(stage.machines(&run));
+    let protected = ids(protected);
+    assert_eq!(left, protected);
     let status = stage.bench.status(&run);
     let recorded = status.value()["resources"].as_array().unwrap();
     let instances = recorded
         .iter()
         .filter(|resource| resource["resource_kind"] == "instance");
-    assert_eq!(instances.count(), 1, "{recorded:?}");
+    assert_eq!(instances.count(), 2, "{recorded:?}");
 
-    protect(&stage.cloud, &protected.id, false);
+    for id in &protected {
+        protect(&stage.cloud, id, false);
+    }
     stage.destroy(&run);
 }
 

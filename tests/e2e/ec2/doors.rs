@@ -96,6 +96,56 @@ fn an_address_that_has_changed_is_let_in_and_the_old_one_is_not() {
     assert_eq!(lets_in(&left), [Vec::<String>::new()]);
 }
 
+/// From an older copy of the journal, whose cluster another driver has gone on with: no door is touched, and nothing is recorded.
+#[test]
+fn who_is_no_driver_of_the_cluster_changes_no_door() {
+    let mut stage = Stage::new();
+    let live = stage.start(&[]);
+    let run = stage.until_machines(live, 0);
+    let backup = stage.bench.path("backup").display().to_string();
+    stage.bench.say(&["journal", "backup", &backup]).ended(0);
+    let after = stage.bench.history(&run).events().len() as u64;
+    let live = stage
+        .bench
+        .start(&["replay", &run, "--from", "launch-slaves", "--yes"]);
+    stage.until_machines(live, after);
+
+    let journal = stage.bench.journal().to_owned();
+    let folder = journal.parent().unwrap().join("copy");
+    std::fs::create_dir(&folder).unwrap();
+    stage.bench.set_journal(folder.join("journal.sqlite"));
+    stage.bench.say(&["journal", "restore", &backup]).ended(0);
+    let recorded = stage.bench.history(&run).events().len();
+    let changed = |stage: &Stage| {
+        let calls = ["AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress"];
+        calls.map(|call| stage.cloud.calls(call).len())
+    };
+    let before = changed(&stage);
+    for words in [
+        &["destroy", &run, "--yes"][..],
+        &["resume", &run],
+        &["replay", &run, "--from", "security-groups", "--only", "--yes"],
+    ] {
+        let words = [words, &["--admin-cidr", NEW]].concat();
+        let said = stage.bench.say(&words).ended(3);
+        said.complains(&["whom this journal does not know", "--take-over"]);
+        assert_eq!(changed(&stage), before, "{words:?}");
+        assert_eq!(stage.bench.history(&run).events().len(), recorded, "{words:?}");
+    }
+    // Without a new address too, a stranger's machines are not taken for its own.
+    stage
+        .bench
+        .say(&["replay", &run, "--from", "security-groups", "--only", "--yes"])
+        .ended(3);
+    let known = stage.bench.status(&run).value()["resources"].to_string();
+    for machine in stage.machines(&run) {
+        assert!(!known.contains(&machine.id), "{} is recorded", machine.id);
+    }
+    assert_eq!(changed(&stage), before);
+    stage.bench.set_journal(journal);
+    stage.destroy(&run);
+}
+
 #[test]
 fn where_nothing_is_let_in_there_is_nothing_to_give_anew() {
     let mut bench = Bench::new();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_ec2::types::Tag;
 use mesosflow_tests::{Bench, Cloud, RUN_LIMIT};
 
 use super::stage::Stage;
@@ -148,4 +149,57 @@ fn the_persistent_hdfs_is_whole_after_all_machines_were_replaced() {
     words.extend(&named);
     stage.bench.say(&["destroy", &run]).ended(3).complains(&words);
     stage.destroy(&run);
+}
+
+/// A disk that a user has attached to a node is theirs, whichever way the node ends; so is one that a journal names and that does
+/// not say that mesosflow made it.
+#[test]
+fn a_volume_of_somebody_elses_outlives_the_node_that_it_was_attached_to() {
+    let mut stage = Stage::new();
+    let live = stage.start(&VOLUME);
+    let run = stage.until_machines(live, 0);
+    let slave = stage
+        .machines(&run)
+        .into_iter()
+        .find(|machine| machine.tag("mesosflow:role") == "slave")
+        .unwrap();
+    let attach = |stage: &Stage, instance: &str, device: &str| {
+        let world = stage.cloud.world();
+        let call = world
+            .client()
+            .create_volume()
+            .size(1)
+            .availability_zone("us-east-1a");
+        let id = world.wait(call.send()).volume_id.unwrap();
+        let call = world
+            .client()
+            .attach_volume()
+            .instance_id(instance)
+            .volume_id(&id);
+        world.wait(call.device(device).send());
+        id
+    };
+    let theirs = attach(&stage, &slave.id, "/dev/sdf");
+    let after = stage.bench.history(&run).events().len() as u64;
+    let live = stage
+        .bench
+        .start(&["replay", &run, "--from", "launch-slaves", "--yes"]);
+    stage.until_machines(live, after);
+    let there = |stage: &Stage, id: &str| stage.cloud.world().volumes().iter().any(|volume| volume.id == id);
+    assert!(there(&stage, &theirs), "deleted with the node");
+
+    // One that the journal has for the run's, as an older program recorded what it saw.
+    let named = volumes(&stage, &run).into_values().flatten().next().unwrap();
+    let tag = Tag::builder().key("mesosflow:run").build();
+    let untag = stage.cloud.world().client().delete_tags().resources(&named);
+    stage.cloud.world().wait(untag.tags(tag).send());
+    let said = stage.bench.say(&["destroy", &run, "--yes"]).ended(0);
+    assert!(
+        said.err.contains(&named) && said.err.contains("left alone"),
+        "{}",
+        said.err
+    );
+    assert!(there(&stage, &named) && there(&stage, &theirs));
+    assert!(!said.out.contains(&named), "{}", said.out);
+    stage.assert_gone(&run);
 }

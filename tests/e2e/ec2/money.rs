@@ -347,6 +347,30 @@ fn what_a_restored_journal_has_lost_is_ended_and_nothing_else() {
     assert_eq!(stage.cloud.world().left(&kept), Vec::<String>::new());
 }
 
+/// A cluster that is begun while the providers are asked is in the journal before it is in their answers.
+#[test]
+fn what_is_begun_during_the_look_for_orphans_is_none() {
+    let mut stage = Stage::new();
+    let live = stage.start(&[]);
+    let first = stage.until_machines(live, 0);
+    let words = orphans(&mut stage, &["destroy", "--orphans", "--yes"]);
+    let words: Vec<_> = words.iter().map(String::as_str).collect();
+    let held = stage.cloud.hold("DescribeSpotInstanceRequests");
+    let looking = stage.bench.start(&words);
+    held.wait_reached(RUN_LIMIT);
+    stage.next();
+    let live = stage.start(&[]);
+    let begun = stage.until_machines(live, 0);
+    held.release();
+    let said = looking.finish(RUN_LIMIT).ended(0);
+    said.tells(&["no orphans of this journal"]);
+    assert_eq!(stage.machines(&begun).len(), 2);
+    for run in [&first, &begun] {
+        stage.bench.say(&["destroy", run, "--yes"]).ended(0);
+        assert_eq!(stage.cloud.world().left(run), Vec::<String>::new());
+    }
+}
+
 /// A journal that is lost for good: its machines are another journal's, and end only under their cluster's name.
 #[test]
 fn what_is_of_a_lost_journal_ends_under_the_name_of_its_cluster() {

@@ -183,6 +183,12 @@ impl Seen {
         all
     }
 
+    /// Whether the launch mapped a disk at this device: the root disk, or the volume of the persistent HDFS. What an image has
+    /// beside them is found by its tag, and what somebody has attached since is theirs.
+    fn came_at(&self, device: Option<&str>) -> bool {
+        device.is_some_and(|device| device == VOLUME_DEVICE || self.found.root_device_name() == Some(device))
+    }
+
     /// It and what came with it, each to be deleted one day.
     pub(super) fn resources(&self) -> Vec<Resource> {
         let resource = |kind: &str, id: &str| Resource {
@@ -192,7 +198,10 @@ impl Seen {
         };
         let mut all = vec![resource(INSTANCE, self.id())];
         let mappings = self.found.block_device_mappings();
-        let volumes = mappings.iter().filter_map(|mapping| mapping.ebs()?.volume_id());
+        let volumes = mappings
+            .iter()
+            .filter(|mapping| self.came_at(mapping.device_name()))
+            .filter_map(|mapping| mapping.ebs()?.volume_id());
         all.extend(volumes.map(|volume| resource(VOLUME, volume)));
         let request = self.found.spot_instance_request_id().filter(|id| !id.is_empty());
         all.extend(request.map(|request| resource(SPOT_REQUEST, request)));
@@ -378,4 +387,37 @@ pub(super) async fn by_tokens(api: &Api, tokens: &[String]) -> Result<Vec<Seen>,
         all.extend(instances.map(Seen::new));
     }
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_ec2::types::{EbsInstanceBlockDevice, InstanceBlockDeviceMapping};
+
+    use super::*;
+
+    fn at(device: &str, volume: &str) -> InstanceBlockDeviceMapping {
+        let disk = EbsInstanceBlockDevice::builder().volume_id(volume).build();
+        InstanceBlockDeviceMapping::builder()
+            .device_name(device)
+            .ebs(disk)
+            .build()
+    }
+
+    #[test]
+    fn a_volume_that_somebody_has_attached_does_not_go_with_the_machine() {
+        let found = Ec2Instance::builder()
+            .instance_id("i-1")
+            .root_device_name("/dev/xvda")
+            .block_device_mappings(at("/dev/xvda", "vol-root"))
+            .block_device_mappings(at(VOLUME_DEVICE, "vol-hdfs"))
+            .block_device_mappings(at("/dev/sdf", "vol-theirs"))
+            .build();
+        let seen = Seen::new(found);
+        let ids = |resources: Vec<Resource>| -> Vec<String> {
+            resources.into_iter().map(|resource| resource.id).collect()
+        };
+        let own = ["i-1", "vol-root", "vol-hdfs"];
+        assert_eq!(ids(seen.resources()), own);
+        assert_eq!(ids(seen.goes_with_it().map(|with| with.resource).collect()), own);
+    }
 }

@@ -161,6 +161,14 @@ impl Ec2Provider {
     }
 }
 
+/// The owner while nobody has begun to drive yet: a rule that named this driver would be a stranger's to the next one.
+fn nobodys(owner: &Owner) -> Owner {
+    Owner {
+        driver: None,
+        ..owner.clone()
+    }
+}
+
 #[async_trait]
 impl Provider for Ec2Provider {
     fn kind(&self) -> ProviderKind {
@@ -195,12 +203,15 @@ impl Provider for Ec2Provider {
             })
     }
 
+    async fn let_in(&self, owner: &Owner) -> Result<(), ProviderError> {
+        let owner = &nobodys(owner);
+        let found = groups::look(&self.api, &self.spec, owner).await?;
+        let occupied = self.occupied(owner, &found).await?;
+        groups::complete(&self.api, &self.spec, owner, &found, &occupied, &mut Vec::new()).await
+    }
+
     async fn readmit(&self, owner: &Owner, made: &mut Vec<Resource>) -> Result<(), ProviderError> {
-        // Nobody has begun to drive yet: a rule that named this driver would be a stranger's to the next one.
-        let owner = &Owner {
-            driver: None,
-            ..owner.clone()
-        };
+        let owner = &nobodys(owner);
         let found = groups::look(&self.api, &self.spec, owner).await?;
         let occupied = self.occupied(owner, &found).await?;
         groups::complete(&self.api, &self.spec, owner, &found, &occupied, made).await?;

@@ -1,4 +1,7 @@
 //! Volumes: what is left of them is asked first, for all at once, since nearly all go with their machines.
+//!
+//! A journal may name one that was never the run's: an older program recorded every disk that it saw at a machine. What is
+//! deleted therefore has to say itself that mesosflow made it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex as Plain, PoisonError};
@@ -9,7 +12,7 @@ use tokio::time::Instant;
 
 use super::api::Api;
 use super::failure::Failure;
-use super::tags::filter;
+use super::tags::{self, filter};
 use crate::provider::{Deletion, ProviderError};
 
 /// Values that one filter takes at most ("Filtering your resources", EC2 user guide).
@@ -30,7 +33,7 @@ struct Shown {
 }
 
 impl Volumes {
-    /// Deletes a volume, if it does not go with its machine.
+    /// Deletes a volume, if it does not go with its machine and carries the tag of what mesosflow made.
     pub(super) async fn delete(&self, api: &Api, id: &str) -> Result<Deletion, ProviderError> {
         self.asked
             .lock()
@@ -40,6 +43,14 @@ impl Volumes {
         let Some(volume) = shown.there.get(id) else {
             return Ok(Deletion::Gone);
         };
+        if !is_made_here(volume) {
+            tracing::warn!(
+                target: "mesosflow::progress",
+                "volume {id} does not carry the tag {}: it is somebody else's, and is left alone",
+                tags::RUN
+            );
+            return Ok(Deletion::Left);
+        }
         let held = |why: String| Ok(Deletion::Held(format!("volume {id} is still in use: {why}")));
         // It goes with its machine, or is let go of; or that is one which was not seen yet.
         if !volume.attachments().is_empty() {
@@ -85,6 +96,11 @@ impl Volumes {
     }
 }
 
+/// Whether it was made for a run. Which one it is does not matter: one that belongs to another is in no machine's launch.
+fn is_made_here(volume: &Volume) -> bool {
+    tags::value(volume.tags(), tags::RUN).is_some_and(|run| !run.is_empty())
+}
+
 /// Volumes that exist, of those that a filter lets through.
 pub(super) async fn existing(api: &Api, of: Filter) -> Result<Vec<Volume>, Failure> {
     let call = api.reads().describe_volumes().filters(of);
@@ -92,4 +108,23 @@ pub(super) async fn existing(api: &Api, of: Filter) -> Result<Vec<Volume>, Failu
     let mut found: Vec<Volume> = api.read("DescribeVolumes", pages).await?;
     found.retain(|volume| !matches!(volume.state(), Some(VolumeState::Deleting | VolumeState::Deleted)));
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_ec2::types::Tag;
+
+    use super::*;
+
+    #[test]
+    fn a_volume_is_mesosflows_where_it_says_of_which_run_it_is() {
+        let tagged = |key: &str, value: &str| {
+            let tag = Tag::builder().key(key).value(value).build();
+            is_made_here(&Volume::builder().volume_id("vol-1").tags(tag).build())
+        };
+        assert!(tagged(tags::RUN, "01jd3k00000000000000000abc"));
+        assert!(!tagged(tags::RUN, ""));
+        assert!(!tagged("Name", "backup"));
+        assert!(!is_made_here(&Volume::builder().volume_id("vol-1").build()));
+    }
 }

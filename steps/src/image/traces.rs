@@ -41,7 +41,7 @@ const fn trace(fate: Fate, path: &'static str, what: &'static str) -> Trace {
 }
 
 /// All of it, beside the [`units`].
-pub const TRACES: [Trace; 55] = [
+pub const TRACES: [Trace; 57] = [
     trace(
         Removed,
         "/etc/mesosflow",
@@ -87,6 +87,7 @@ pub const TRACES: [Trace; 55] = [
         "/var/lib/mesosflow-zookeeper",
         "ZooKeeper's number and data",
     ),
+    trace(Removed, "/var/lib/mesosflow-java", "temporary files of Java"),
     trace(
         Removed,
         "/var/lib/nfs/ganesha",
@@ -114,6 +115,7 @@ pub const TRACES: [Trace; 55] = [
     trace(Data, "/mnt[0-9]*/hadoop", "what MapReduce left"),
     trace(Data, "/mnt/hadoop-logs", "logs"),
     trace(Data, "/mnt/mesos-logs", "logs"),
+    trace(Data, "/mnt/mesos-cache", "what the agent fetched"),
     trace(
         Data,
         "/mnt/mesos-work",

@@ -231,7 +231,6 @@ impl RunState {
                 }
             }
             Event::ReplayRequested { from, to, only } => {
-                self.replayed_by = recorded.epoch;
                 self.replay_requested(
                     Replay {
                         from: from.clone(),
@@ -240,6 +239,7 @@ impl RunState {
                     },
                     generation,
                 )?;
+                self.replayed_by = recorded.epoch;
             }
             Event::CatalogueChanged {
                 tool_version,

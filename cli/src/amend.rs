@@ -22,18 +22,13 @@ pub(crate) fn amended(app: &App, spec: ClusterSpec, args: &AmendArgs) -> Result<
     Ok(spec)
 }
 
-/// Writes into the run's history what was given anew, and that the steps which see to it are out of date.
-pub(crate) async fn record(run: &Run, spec: &ClusterSpec, args: &AmendArgs) -> Result<(), CliError> {
-    let (field, steps) = spec.admission();
-    given_anew(run, field, args, steps).await
-}
-
-/// The same before a cluster is taken down: nothing is set up any more.
-pub(crate) async fn record_alone(run: &Run, field: &str, args: &AmendArgs) -> Result<(), CliError> {
-    given_anew(run, field, args, Vec::new()).await
-}
-
-async fn given_anew(run: &Run, field: &str, args: &AmendArgs, steps: Vec<StepId>) -> Result<(), CliError> {
+/// Writes into the run's history what was given anew, and that `steps` are out of date by it: those that see to it, or none where
+/// nothing is set up any more.
+pub(crate) async fn record(
+    run: &Run,
+    args: &AmendArgs,
+    (field, steps): (&str, Vec<StepId>),
+) -> Result<(), CliError> {
     if args.admin_cidr.is_empty() {
         return Ok(());
     }

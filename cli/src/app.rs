@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
+use mesosflow_workflow::RunId;
+
 use crate::error::CliError;
+use crate::exit::Exit;
 use crate::logging::{RunLog, Voice};
 use crate::places::Places;
 use crate::ui::Ui;
@@ -38,6 +41,13 @@ impl App {
     /// The journal, or the error of a command that needs a run.
     pub(crate) fn journal_with_runs(&self) -> Result<Journal, CliError> {
         self.existing_journal()?.ok_or_else(|| self.no_run())
+    }
+
+    /// The folder of a run, made where it is missing.
+    pub(crate) fn run_dir(&self, run: RunId) -> Result<PathBuf, CliError> {
+        self.places.make_run_dir(run).map_err(|error| {
+            CliError::new(Exit::Failed, format!("cannot make the folder of run `{run}`")).because_of(&error)
+        })
     }
 
     /// There is no run at all.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mesosflow_workflow::{EffectKey, ErrorClass};
+use mesosflow_workflow::{EffectKey, ErrorClass, RunId};
 use serde::{Deserialize, Serialize};
 
 use crate::act::ActError;
@@ -346,8 +346,38 @@ impl Hdfs {
 
 /// The clusterID of a format: derived from its effect, so that a format which is looked for can be told from another.
 fn cluster_id(key: &EffectKey) -> String {
-    format!("CID-{key}")
+    format!("{ID_PREFIX}{key}")
+}
+
+/// What Hadoop's own clusterIDs begin with as well.
+const ID_PREFIX: &str = "CID-";
+
+/// Whether a format with this effect key is one of the run's.
+pub(crate) fn is_made_by_run(key: &str, run: RunId) -> bool {
+    key.strip_prefix(&run.to_string())
+        .is_some_and(|rest| rest.starts_with("-g"))
+}
+
+/// Whether the format that gave this clusterID is one of the run's.
+pub(crate) fn is_of_run(cluster_id: &str, run: RunId) -> bool {
+    cluster_id
+        .strip_prefix(ID_PREFIX)
+        .is_some_and(|key| is_made_by_run(key, run))
 }
 
 /// Folders of the persistent datanodes.
 pub const PERSISTENT_DATA: &str = "/vol/persistent-hdfs/data";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_effect_key_tells_whose_it_is() {
+        let (run, other) = (RunId::generate(), RunId::generate());
+        assert!(is_made_by_run(&format!("{run}-g1-hdfs-format"), run));
+        assert!(is_made_by_run(&format!("{run}-g2-hdfs-format.1"), run));
+        assert!(!is_made_by_run(&format!("{other}-g1-hdfs-format"), run));
+        assert!(!is_made_by_run("", run));
+    }
+}

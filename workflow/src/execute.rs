@@ -178,6 +178,7 @@ impl<W: Send + Sync + 'static> Flow<W> {
             let progress = found.and_then(|found| found.of(item));
             let generation = progress.map_or(state.generation, |progress| progress.asked);
             let round = progress.map_or(0, |progress| progress.round);
+            let is_asked = progress.is_none_or(|progress| !progress.is_answered());
             StepCx {
                 world: self.world.clone(),
                 recorder: recorder.clone(),
@@ -193,9 +194,8 @@ impl<W: Send + Sync + 'static> Flow<W> {
                 input_digest: progress.and_then(|p| p.input_digest.clone()).unwrap_or_default(),
                 former: progress.and_then(|progress| progress.output.clone()),
                 was_up: state.was_up,
-                is_asked: progress.is_none_or(|progress| !progress.is_answered()),
-                named_by_replay: state.is_named_by_replay(&S::ID)
-                    && progress.is_none_or(|progress| !progress.is_answered()),
+                is_asked,
+                named_by_replay: is_asked && state.is_named_by_replay(&S::ID),
             }
         })
     }

@@ -165,14 +165,14 @@ impl RunState {
             } => return self.amended(field, value, steps),
             // Who takes a run down settles what its drivers left open, however they ended.
             Event::EffectSettled { effect_key, .. } => {
-                return match self.effects.remove(effect_key) {
-                    Some(_) if self.destroyed || self.phase == Phase::Running => Ok(()),
-                    Some(effect) => {
-                        self.effects.insert(effect_key.clone(), effect);
-                        Err("the run has ended".into())
-                    }
-                    None => Err(format!("effect {effect_key} is not in doubt")),
-                };
+                if !self.effects.contains_key(effect_key) {
+                    return Err(format!("effect {effect_key} is not in doubt"));
+                }
+                if !self.destroyed && self.phase != Phase::Running {
+                    return Err("the run has ended".into());
+                }
+                self.effects.remove(effect_key);
+                return Ok(());
             }
             _ if self.phase != Phase::Running => return Err("the run has ended".into()),
             _ => {}

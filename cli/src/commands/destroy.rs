@@ -50,18 +50,10 @@ pub(crate) async fn destroy(app: &App, args: &DestroyArgs) -> Result<(), CliErro
     };
     runs::refuse_held(&journal, &found).await?;
     let command = command(app, found.row.run, args);
-    let mut losses = found.clone();
-    if is_over(&found) {
-        let run_dir = run_dir(app, &found)?;
-        let spec = destroy_damaged::spec(app, &found, &run_dir)?;
-        let look = wiring::look(spec, &found.state, &run_dir).await?;
-        if look.owned.is_empty() && !look.may_come {
-            let (deleted, asked) = (Vec::new(), look.asked);
-            return tell(app, &found, &Done { deleted, asked });
-        }
-        // It was destroyed, and something has come to exist since.
-        losses.state.resources = look.owned;
-    }
+    let losses = match left(app, &found).await? {
+        Left::Nothing(asked) => return tell(app, &found, &asked),
+        Left::Something(losses) => losses,
+    };
     let mut lost = vec![loss(&losses)];
     lost.extend(lost_data(&found));
     app.ui.confirm(&lost, &command, args.yes)?;
@@ -77,7 +69,7 @@ pub(crate) async fn destroy(app: &App, args: &DestroyArgs) -> Result<(), CliErro
         }
         begun => begun?,
     };
-    let deleted = match amend::record_alone(&run, admission, &args.amend).await {
+    let deleted = match amend::record(&run, &args.amend, (admission, Vec::new())).await {
         Ok(()) => take_down(app, &run, &progress, world).await,
         Err(error) => Err(error),
     };
@@ -93,8 +85,32 @@ pub(crate) async fn destroy(app: &App, args: &DestroyArgs) -> Result<(), CliErro
     tell(app, &found, &deleted.map_err(again)?)
 }
 
+/// What there is of a run that is to be destroyed.
+pub(super) enum Left {
+    /// It was destroyed, its provider has just been asked, and has nothing of it.
+    Nothing(Done),
+    /// What is known of it; or, where it was destroyed, what has come to exist since.
+    Something(Box<Found>),
+}
+
+/// Looks whether there is anything to destroy: a run that was destroyed is asked for again.
+pub(super) async fn left(app: &App, found: &Found) -> Result<Left, CliError> {
+    let mut losses = Box::new(found.clone());
+    if is_over(found) {
+        let run_dir = app.run_dir(found.row.run)?;
+        let spec = destroy_damaged::spec(app, found, &run_dir)?;
+        let look = wiring::look(spec, &found.state, &run_dir).await?;
+        if look.owned.is_empty() && !look.may_come {
+            let (deleted, asked) = (Vec::new(), look.asked);
+            return Ok(Left::Nothing(Done { deleted, asked }));
+        }
+        losses.state.resources = look.owned;
+    }
+    Ok(Left::Something(losses))
+}
+
 /// Whether it was destroyed, and nothing of it is known.
-pub(super) fn is_over(found: &Found) -> bool {
+fn is_over(found: &Found) -> bool {
     let is_destroyed = found.state.destroyed || found.row.summary.destroyed;
     is_destroyed && found.state.resources.is_empty() && !found.row.owns_cluster
 }

@@ -1,15 +1,15 @@
 //! `destroy` of a run that is damaged in the journal: by what can still be read of it, and by the tags on what it made.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use mesosflow_workflow::{
     Driver, EVENT_FORMAT, Epoch, Event, FencingToken, Generation, Lease, Nonce, Purpose, Recorded, Resource,
-    RunId, RunRow, RunState, Salvaged, Seq, StoreError,
+    RunRow, RunState, Salvaged, Seq, StoreError,
 };
 
-use super::destroy::{Done, command, is_over, loss, not_begun, tell};
+use super::destroy::{Done, Left, command, left, loss, not_begun, tell};
 use crate::amend;
 use crate::app::App;
 use crate::args::DestroyArgs;
@@ -36,24 +36,17 @@ pub(super) async fn destroy_damaged(
         drop(journal.adopt_damaged(run, Epoch(0)).await?);
     }
     let command = command(app, run, args);
-    let mut losses = found.clone();
-    if is_over(&found) {
-        let run_dir = run_dir(app, run)?;
-        let spec = spec(app, &found, &run_dir)?;
-        let look = wiring::look(spec, &found.state, &run_dir).await?;
-        if look.owned.is_empty() && !look.may_come {
-            let (deleted, asked) = (Vec::new(), look.asked);
-            return tell(app, &found, &Done { deleted, asked });
-        }
-        losses.state.resources = look.owned;
-    }
+    let losses = match left(app, &found).await? {
+        Left::Nothing(asked) => return tell(app, &found, &asked),
+        Left::Something(losses) => losses,
+    };
     app.ui.confirm(
         &[damage(&found, &salvaged), loss(&losses)],
         &command,
         args.yes || has_agreed,
     )?;
     // What cannot be deleted is not recorded as destroyed.
-    let run_dir = run_dir(app, run)?;
+    let run_dir = app.run_dir(run)?;
     let spec = amend::amended(app, spec(app, &found, &run_dir)?, &args.amend)?;
     wiring::verify(&spec).await?;
     if args.take_over {
@@ -78,12 +71,6 @@ pub(super) async fn destroy_damaged(
     let deleted = deleted.map_err(again)?;
     journal.retire(&lease).await?;
     tell(app, &found, &deleted)
-}
-
-fn run_dir(app: &App, run: RunId) -> Result<PathBuf, CliError> {
-    app.places.make_run_dir(run).map_err(|error| {
-        CliError::new(Exit::Failed, format!("cannot make the folder of run `{run}`")).because_of(&error)
-    })
 }
 
 /// What is said before somebody is asked.

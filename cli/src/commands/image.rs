@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use crate::app::App;
 use crate::error::CliError;
-use crate::exit::Exit;
 use crate::nearest::nearest;
 use crate::runs::{self, Found};
 use crate::session;
@@ -88,9 +87,7 @@ async fn prepare(app: &App, args: &PrepareArgs) -> Result<(), CliError> {
         Epoch(0),
     )
     .await?;
-    let run_dir = app.places.make_run_dir(run).map_err(|error| {
-        CliError::new(Exit::Failed, format!("cannot make the folder of run `{run}`")).because_of(&error)
-    })?;
+    let run_dir = app.run_dir(run)?;
     let spec = wiring::frozen_spec(&found.state)?;
     let strangers = wiring::strangers(&spec, &found.state, &run_dir).await?;
     if let Some(stranger) = strangers.first() {

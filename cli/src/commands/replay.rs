@@ -28,7 +28,7 @@ pub(crate) async fn replay(app: &App, args: &ReplayArgs) -> Result<(), CliError>
     }
     let (run, progress) = session::adopt(app, journal, &found, Purpose::Deploy, Vec::new()).await?;
     let replay = session::reconcile(&run).await?.renamed(replay);
-    amend::record(&run, &spec, &args.amend).await?;
+    amend::record(&run, &args.amend, spec.admission()).await?;
     if let Err(error) = run.replay(replay).await {
         progress.end().await;
         return Err(CliError::from(&error));

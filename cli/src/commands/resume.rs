@@ -76,7 +76,7 @@ pub(crate) async fn resume(app: &App, args: &ResumeArgs) -> Result<(), CliError>
     }
     let (run, progress) = session::adopt(app, journal, &found, Purpose::Deploy, over).await?;
     session::reconcile(&run).await?;
-    amend::record(&run, &spec, &args.amend).await?;
+    amend::record(&run, &args.amend, spec.admission()).await?;
     let settings = Settings {
         accept_drift: args.accept_drift,
         ..Settings::default()

@@ -7,12 +7,12 @@
 
 use std::time::Duration;
 
-use mesosflow_workflow::{Effect, Limits, Probe, RunId, Settled, Step, StepCx, StepId};
+use mesosflow_workflow::{Effect, Limits, Probe, Settled, Step, StepCx, StepId};
 use serde::Serialize;
 
 use crate::act::ActError;
 use crate::cluster::Node;
-use crate::hdfs::{FORMAT_LIMITS, Formatted, Hdfs, NameFolder};
+use crate::hdfs::{FORMAT_LIMITS, Formatted, Hdfs, NameFolder, is_made_by_run};
 use crate::world::World;
 
 /// What is formatted.
@@ -34,18 +34,12 @@ impl HdfsFormat {
             NameFolder::Complete {
                 cluster_id,
                 made_by: Some(key),
-            } if key == cx.effect_key().as_str() || (!cx.is_asked() && is_of(&key, cx.run())) => {
+            } if key == cx.effect_key().as_str() || (!cx.is_asked() && is_made_by_run(&key, cx.run())) => {
                 Some(Formatted { cluster_id })
             }
             _ => None,
         })
     }
-}
-
-/// Whether an effect with this key is one of the run's.
-pub(super) fn is_of(key: &str, run: RunId) -> bool {
-    key.strip_prefix(&run.to_string())
-        .is_some_and(|rest| rest.starts_with("-g"))
 }
 
 impl Step for HdfsFormat {
@@ -98,19 +92,5 @@ impl Step for HdfsFormat {
 
     fn limits(&self) -> Limits {
         Limits::within(Duration::from_secs(600))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_effect_key_tells_whose_it_is() {
-        let (run, other) = (RunId::generate(), RunId::generate());
-        assert!(is_of(&format!("{run}-g1-hdfs-format"), run));
-        assert!(is_of(&format!("{run}-g2-hdfs-format.1"), run));
-        assert!(!is_of(&format!("{other}-g1-hdfs-format"), run));
-        assert!(!is_of("", run));
     }
 }

@@ -10,10 +10,9 @@ use std::time::Duration;
 use mesosflow_workflow::{Effect, ErrorClass, Limits, Probe, Settled, Step, StepCx, StepId};
 use serde::Serialize;
 
-use super::hdfs_format::is_of;
 use crate::act::ActError;
 use crate::cluster::Node;
-use crate::hdfs::{FORMAT_LIMITS, Formatted, Hdfs, NameFolder, PERSISTENT_DATA};
+use crate::hdfs::{FORMAT_LIMITS, Formatted, Hdfs, NameFolder, PERSISTENT_DATA, is_of_run};
 use crate::world::World;
 
 /// What is formatted.
@@ -37,8 +36,7 @@ impl PersistentHdfsFormat {
             .data_ids(cx.world(), &self.slaves, PERSISTENT_DATA)
             .await?;
         // A run that never came to its end formatted them itself, for a cluster that nobody has had.
-        let is_own =
-            |id: &str| !cx.was_up() && id.strip_prefix("CID-").is_some_and(|key| is_of(key, cx.run()));
+        let is_own = |id: &str| !cx.was_up() && is_of_run(id, cx.run());
         let Some((node, id)) = found.iter().find(|(_, id)| !is_own(id)) else {
             return Ok(());
         };

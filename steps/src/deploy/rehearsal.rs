@@ -289,7 +289,7 @@ impl Provider for Nothing {
     }
 
     async fn condition(&self, instance: &Instance) -> Result<Condition, ProviderError> {
-        Ok(Condition::Running(instance.clone()))
+        Ok(Condition::running_alone(instance))
     }
 
     async fn host_keys(&self, _: &Instance) -> Result<HostKeys, ProviderError> {

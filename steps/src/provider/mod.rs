@@ -132,6 +132,17 @@ pub struct Machine {
     pub driver: Option<Driver>,
 }
 
+impl Condition {
+    /// That a machine runs which nothing came with.
+    pub(crate) fn running_alone(instance: &Instance) -> Self {
+        Self::Running(Box::new(Machine {
+            instance: instance.clone(),
+            resources: Vec::new(),
+            driver: None,
+        }))
+    }
+}
+
 /// Something that stands in a machine's place and should not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outdated {
@@ -146,8 +157,8 @@ pub struct Outdated {
 pub enum Condition {
     /// On its way; in words.
     Booting(String),
-    /// It runs; its addresses are the ones it has now.
-    Running(Instance),
+    /// It runs; its addresses are the ones it has now, and what came with it is all there.
+    Running(Box<Machine>),
     /// The provider does not show it: not yet, or not any more. In words.
     Unknown(String),
     /// It does not run, and somebody can start it again; why, in the provider's words.

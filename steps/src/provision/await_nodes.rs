@@ -12,6 +12,7 @@ use mesosflow_workflow::{ErrorClass, Limits, Probe, Retry, Step, StepCx, StepErr
 use serde::Serialize;
 use tokio::time::Instant;
 
+use super::launch::record;
 use super::loss::{dead, replaced};
 use crate::act::ActError;
 use crate::cluster::{HostKeySource, Instance, Node};
@@ -163,10 +164,15 @@ impl AwaitNode {
     }
 }
 
-/// The machine as it is now, once it runs.
+/// The machine as it is now, once it runs. What came with it is recorded here: a provider may show a machine before its disks,
+/// and the launch is over by then.
 async fn running(cx: &StepCx<World>, instance: &Instance) -> Result<Instance, Look> {
     match cx.world().provider().condition(instance).await? {
-        Condition::Running(now) => Ok(now),
+        Condition::Running(now) => {
+            let recorded = record(cx, &now).await;
+            recorded.map_err(Look::Never)?;
+            Ok(now.instance)
+        }
         Condition::Booting(what) | Condition::Unknown(what) => Err(Look::NotYet(what)),
         Condition::Stopped(why) => Err(Look::Never(ActError::Unmet {
             what: format!("{} ({}) does not run: {why}", instance.name, instance.id),
@@ -208,20 +214,21 @@ impl Step for AwaitNode {
         let (limit, pause) = self.patience();
         let begun = Instant::now();
         let give_up = begun + limit;
-        let mut said = String::new();
+        let mut said = (false, String::new());
         loop {
             let what = match self.look(cx).await {
                 Ok(node) => return Ok(node),
                 Err(Look::Never(error)) => return Err(error),
                 Err(Look::NotYet(what)) => what,
             };
-            if what != said {
+            let is_long = begun.elapsed() >= QUIET;
+            if (is_long, &what) != (said.0, &said.1) {
                 let name = &self.instance.name;
-                match begun.elapsed() < QUIET {
-                    true => tracing::info!(node = %name, "{what}"),
-                    false => tracing::info!(target: "mesosflow::progress", "{name}: {what}"),
+                match is_long {
+                    false => tracing::info!(node = %name, "{what}"),
+                    true => tracing::info!(target: "mesosflow::progress", "{name}: {what}"),
                 }
-                said.clone_from(&what);
+                said = (is_long, what.clone());
             }
             if Instant::now() >= give_up {
                 let (name, id) = (&self.instance.name, &self.instance.id);

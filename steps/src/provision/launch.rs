@@ -236,7 +236,8 @@ fn refuse_stranger(
     }
 }
 
-async fn record(cx: &StepCx<World>, machine: &Machine) -> Result<(), ActError> {
+/// What came to exist with a machine, in the journal.
+pub(super) async fn record(cx: &StepCx<World>, machine: &Machine) -> Result<(), ActError> {
     for resource in &machine.resources {
         cx.created(resource.clone()).await?;
     }

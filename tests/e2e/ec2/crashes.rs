@@ -316,3 +316,45 @@ fn a_replayed_launch_replaces_every_machine() {
     stage.destroy(&run);
     assert_eq!(stage.cloud.world().volumes(), []);
 }
+
+/// A look may show a machine before its disks. What it is launched with is waited for, and known to the journal by then.
+#[test]
+fn disks_that_are_shown_after_their_machine_are_known_to_the_journal() {
+    let mut stage = Stage::new();
+    for action in ["RunInstances", "DescribeInstances"] {
+        let bare = What::Rewrite(|answer| {
+            let mut parts = answer.split("<blockDeviceMapping>");
+            let first = parts.next().unwrap_or_default().to_owned();
+            parts.fold(first, |kept, part| {
+                kept + part
+                    .split_once("</blockDeviceMapping>")
+                    .map_or(part, |(_, rest)| rest)
+            })
+        });
+        stage.cloud.fault(Fault::new(action, Which::All, bare));
+    }
+    let mut live = stage.start(&["--ebs-vol-size", "8"]);
+    let run = live.run();
+    let point = Point::item_started("await-nodes");
+    Watch::new(stage.bench.journal(), &run, 0).point(&mut live, RUN_LIMIT, point);
+    let looks = |stage: &Stage| stage.cloud.calls("DescribeInstances").len();
+    let before = looks(&stage);
+    until("looks at machines without disks", RUN_LIMIT, || {
+        (looks(&stage) > before + 2).then_some(())
+    });
+    let volumes = |stage: &Stage| {
+        let status = stage.bench.status(&run);
+        let resources = status.value()["resources"].as_array().unwrap().clone();
+        let volumes = resources.iter().filter(|resource| resource["kind"] == "volume");
+        volumes.count()
+    };
+    assert_eq!(volumes(&stage), 0);
+    stage.cloud.heal();
+    // Of each of the two machines, its root disk and the volume.
+    until("the disks in the journal", RUN_LIMIT, || {
+        (volumes(&stage) == 4).then_some(())
+    });
+    live.kill();
+    stage.assert_as_planned(&run);
+    stage.destroy(&run);
+}

@@ -227,13 +227,17 @@ impl Seen {
     }
 
     /// What is known of it now, over what was known when it was launched.
-    pub(super) fn refreshed(&self, before: &Instance) -> Instance {
+    pub(super) fn refreshed(&self, before: &Instance) -> Machine {
         let address = self.found.private_ip_address().and_then(|text| text.parse().ok());
-        Instance {
-            private_ip: address.unwrap_or(before.private_ip),
-            public_ip: self.public_ip(),
-            volume: self.volume(),
-            ..before.clone()
+        Machine {
+            instance: Instance {
+                private_ip: address.unwrap_or(before.private_ip),
+                public_ip: self.public_ip(),
+                volume: self.volume(),
+                ..before.clone()
+            },
+            resources: self.resources(),
+            driver: self.driver(),
         }
     }
 

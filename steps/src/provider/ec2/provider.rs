@@ -17,7 +17,7 @@ use super::crowd::Crowd;
 use super::delete::Ends;
 use super::failure::Failure;
 use super::groups::{self, GROUP, RULE};
-use super::instances::{self, Seen, Sight, VOLUME, by_id, held};
+use super::instances::{self, Seen, Sight, VOLUME, VOLUME_DEVICE, by_id, held};
 use super::kept::Shelf;
 use super::network::refused;
 use super::user_data::UserData;
@@ -321,8 +321,12 @@ impl Provider for Ec2Provider {
         let Some(seen) = shown else {
             return Ok(Condition::Unknown("EC2 does not show it".into()));
         };
+        let lacks_volume = self.spec.ec2.volume_gb(instance.role) > 0 && seen.volume().is_none();
         Ok(match (seen.is_running(), seen.is_pending(), seen.is_alive()) {
-            (true, ..) => Condition::Running(seen.refreshed(instance)),
+            (true, ..) if lacks_volume => {
+                Condition::Booting(format!("no volume is attached at {VOLUME_DEVICE} yet"))
+            }
+            (true, ..) => Condition::Running(Box::new(seen.refreshed(instance))),
             (_, true, _) => Condition::Booting("it is pending".into()),
             (.., true) => Condition::Stopped(seen.reason()),
             _ => Condition::Dead(seen.reason()),

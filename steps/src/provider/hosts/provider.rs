@@ -195,7 +195,7 @@ impl Provider for HostsProvider {
 
     async fn condition(&self, instance: &Instance) -> Result<Condition, ProviderError> {
         // Nobody but its own SSH server can tell, and that is asked next.
-        Ok(Condition::Running(instance.clone()))
+        Ok(Condition::running_alone(instance))
     }
 
     async fn host_keys(&self, instance: &Instance) -> Result<HostKeys, ProviderError> {

@@ -334,7 +334,7 @@ impl Provider for LocalProvider {
             return Ok(Condition::Dead("there is no such container".into()));
         };
         Ok(match found["State"]["Running"].as_bool() {
-            Some(true) => Condition::Running(instance.clone()),
+            Some(true) => Condition::running_alone(instance),
             // All of them have after a reboot of this machine, with what is on their disks.
             _ => Condition::Stopped("its container has ended".into()),
         })

@@ -46,7 +46,7 @@ bench: setup setup-test
 	@# Against the stand-in for AWS, rationed as EC2 does it: calls per machine to launch and to destroy a hundred.
 	@cargo nextest run --locked --workspace --run-ignored only --no-capture -E 'test(/^ec2::calls::bench/)' 2>/dev/null | grep '^{'
 
-# Recorded deploys, which today's flow has to find whole (steps/src/deploy/recorded.rs). To be made anew, until a version is
+# Recorded deploys, which today's flow has to find whole (steps/src/workflows/deploy/recorded.rs). To be made anew, until a version is
 # released, where a step's input or output or the catalogue has changed.
 fixtures: setup setup-test
 	@$(MAKE) --no-print-directory -j2 tests-build ami

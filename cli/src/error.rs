@@ -186,6 +186,9 @@ impl From<&StoreError> for CliError {
                 .hint("it holds the cluster until it is ended, however long it stays stopped: use one of the two commands"),
             StoreError::Held { .. } => cli(Exit::Refused).hint("wait until that process ends, or stop it with Ctrl-C"),
             StoreError::ClusterExists { .. } => cli(Exit::Refused),
+            StoreError::Unfinished { run, .. } => cli(Exit::Refused)
+                .hint(format!("to go on with it: `mesosflow resume {run}`"))
+                .hint(format!("to end it where it stands: `mesosflow close {run}`")),
             StoreError::Fenced { .. } => cli(Exit::Refused).hint("leave the run to the process that took it over"),
             StoreError::OutOfSequence { .. } => cli(Exit::Journal),
             StoreError::NewerFormat { .. } => {

@@ -293,7 +293,7 @@ pub(crate) fn next(app: &App, state: &RunState, held: bool) -> Option<String> {
         return Some(app.places.command(&["destroy", &run]));
     }
     match &state.phase {
-        Phase::Succeeded => None,
+        Phase::Succeeded | Phase::Closed => None,
         Phase::Running | Phase::Partial | Phase::Failed(_) | Phase::Interrupted(_) => {
             Some(app.places.command(&["resume", &run]))
         }

@@ -149,7 +149,8 @@ impl<'a> Transaction<'a> {
             Write::Mend { run, above } => {
                 mend(self.connection, *run)?;
                 self.forget();
-                self.adopt(*run, *above)
+                let cluster = self.cluster_of(*run)?;
+                self.raise(cluster, *run, *above)
             }
             Write::Append {
                 run,
@@ -181,17 +182,18 @@ impl<'a> Transaction<'a> {
                 }));
             }
         }
-        self.refuse_rival(row)?;
         let cluster = match ClusterRecord::of(self.connection, row.cluster_id)? {
             Some(mut cluster) => {
                 if !cluster.is_whole() {
                     return Err(damaged(run, "its cluster's row is not what was written").into());
                 }
+                self.refuse_unfinished(&cluster, run)?;
                 cluster.epoch += 1;
                 cluster.update(self.connection)?;
                 cluster
             }
             None => {
+                self.refuse_rival(row)?;
                 let mut cluster = ClusterRecord::new(row, Epoch::FIRST, false);
                 cluster.insert(self.connection)?;
                 cluster
@@ -227,8 +229,34 @@ impl<'a> Transaction<'a> {
         }
     }
 
+    /// Refuses where another run of the cluster has not come to an end. What of that a damaged row says does not count: a
+    /// damaged run stops itself alone.
+    fn refuse_unfinished(&self, cluster: &ClusterRecord, run: RunId) -> Result<(), Refusal> {
+        let others = RunRecord::of_cluster(self.connection, cluster.number)?;
+        let mut others = others
+            .into_iter()
+            .filter(|other| other.run != run.to_string() && other.is_whole() && other.is_unfinished());
+        let Some(other) = others.next() else {
+            return Ok(());
+        };
+        let Ok(unfinished) = other.run.parse() else {
+            return Ok(());
+        };
+        Err(Refusal::Decided(StoreError::Unfinished {
+            cluster: cluster.name.clone(),
+            run: unfinished,
+            workflow: other.workflow,
+        }))
+    }
+
     fn adopt(&mut self, run: RunId, above: Epoch) -> Result<Epoch, Refusal> {
-        let mut cluster = self.cluster_of(run)?;
+        let cluster = self.cluster_of(run)?;
+        self.refuse_unfinished(&cluster, run)?;
+        self.raise(cluster, run, above)
+    }
+
+    /// The next epoch of a cluster.
+    fn raise(&mut self, mut cluster: ClusterRecord, run: RunId, above: Epoch) -> Result<Epoch, Refusal> {
         // It comes from elsewhere: from what machines are marked with.
         let above = i64::try_from(above.0)
             .ok()

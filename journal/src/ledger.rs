@@ -227,6 +227,21 @@ impl RunRecord {
             .collect()
     }
 
+    /// The rows of a cluster's runs, in the order of their numbers.
+    pub(crate) fn of_cluster(connection: &Connection, cluster: i64) -> rusqlite::Result<Vec<Self>> {
+        connection
+            .prepare_cached(&format!(
+                "SELECT {RUN_COLUMNS} FROM runs WHERE cluster = ?1 ORDER BY number"
+            ))?
+            .query_map([cluster], Self::read)?
+            .collect()
+    }
+
+    /// Whether it keeps other runs off its cluster.
+    pub(crate) fn is_unfinished(&self) -> bool {
+        !self.destroyed && PhaseKind::of_word(&self.phase).is_some_and(PhaseKind::is_unfinished)
+    }
+
     fn misnamed(connection: &Connection, run: RunId) -> rusqlite::Result<Option<Self>> {
         for record in Self::all(connection)? {
             if !record.is_whole() && owner(connection, &record)? == Some(run) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use mesosflow_workflow::{Effect, Epoch, RecordError, Resource, Run, Settled};
+use mesosflow_workflow::{Effect, Epoch, RecordError, Resource, StepCx};
 use tokio::time::Instant;
 
 use crate::in_doubt::{InDoubt, Pauses};
@@ -93,8 +93,15 @@ const SAY_EVERY: Duration = Duration::from_secs(60);
 
 /// What is known of what has to be deleted, and who is told that it is gone.
 pub enum Ledger<'a> {
-    /// The history of a run.
-    Run(&'a Run),
+    /// A step of the run that deletes it.
+    Step {
+        /// The step.
+        cx: &'a StepCx<World>,
+        /// What existed when the run began.
+        known: &'a [Resource],
+        /// The effects that were in doubt then.
+        effects: &'a [Effect],
+    },
     /// What could be read of a damaged history, which takes no more events.
     Salvaged {
         /// What exists by it.
@@ -107,28 +114,24 @@ pub enum Ledger<'a> {
 impl Ledger<'_> {
     fn resources(&self) -> Vec<Resource> {
         match self {
-            Self::Run(run) => run.state().resources,
+            Self::Step { cx, known, .. } => {
+                let is_there = |resource: &&Resource| !cx.has_deleted(resource);
+                known.iter().filter(is_there).cloned().collect()
+            }
             Self::Salvaged { resources, .. } => resources.clone(),
         }
     }
 
     fn effects(&self) -> Vec<Effect> {
         match self {
-            Self::Run(run) => run.state().effects.into_values().collect(),
+            Self::Step { effects, .. } => effects.to_vec(),
             Self::Salvaged { effects, .. } => effects.clone(),
         }
     }
 
     async fn deleted(&self, resource: &Resource) -> Result<(), RecordError> {
         match self {
-            Self::Run(run) => run.deleted(resource.clone()).await,
-            Self::Salvaged { .. } => Ok(()),
-        }
-    }
-
-    async fn settled(&self, effect: Effect, settled: Settled) -> Result<(), RecordError> {
-        match self {
-            Self::Run(run) => run.settled(effect, settled).await,
+            Self::Step { cx, .. } => cx.deleted(resource.clone()).await,
             Self::Salvaged { .. } => Ok(()),
         }
     }
@@ -155,9 +158,7 @@ pub async fn destroy(
             Ok(()) => {
                 let left = provider.owned(world.owner()).await?;
                 if left.is_empty() {
-                    for (effect, settled) in doubts.settled() {
-                        ledger.settled(effect, settled).await?;
-                    }
+                    doubts.settled();
                     world.wait_for(doubts.waits_for());
                     let (Some(due), Some(what)) = (doubts.due_in(), world.waits_for()) else {
                         return Ok(Destroyed { deleted });

@@ -1,14 +1,13 @@
 //! The set-up steps of a Mesos cluster, and the adapters they act through.
 //!
-//! [`deploy`] is the table of contents: one async function that awaits every step of the [`catalogue`] in order. A step
-//! touches the world only through [`World`].
+//! A workflow is a table of contents: one async function that awaits the steps of its catalogue in order, as
+//! [`workflows::deploy`] does. A step touches the world only through [`World`].
 
 pub mod act;
 pub mod aside;
 pub mod authorized;
 pub mod catalogue;
 pub mod cluster;
-pub mod deploy;
 pub mod destroy;
 pub mod disks;
 pub mod firewall;
@@ -18,6 +17,8 @@ pub mod hub;
 pub mod image;
 mod in_doubt;
 pub mod key;
+pub mod life;
+mod makers;
 pub mod mesos;
 pub mod mounts;
 pub mod netrc;
@@ -28,6 +29,7 @@ pub mod ports;
 pub mod provider;
 pub mod provision;
 mod reach;
+pub mod record;
 pub mod remote;
 mod script;
 pub mod service;
@@ -35,11 +37,11 @@ pub mod setup;
 pub mod software;
 pub mod templates;
 pub mod view;
+pub mod workflows;
 pub mod world;
 pub mod zookeeper;
 
 pub use catalogue::catalogue;
-pub use deploy::deploy;
 pub use destroy::{DestroyError, Destroyed, Ledger, destroy};
 pub use in_doubt::may_come;
 pub use key::{KeyError, KeyExpected};
@@ -47,6 +49,7 @@ pub use orphans::{Orphans, end_orphans};
 pub use plan::{Plan, PlannedResource, PlannedStep, plan};
 pub use provider::{ProviderError, Tagged, open_provider, precheck, settle, survey, verify};
 pub use reach::LockedOut;
+pub use record::{Record, asked, deleted};
 pub use setup::{Report, Ui};
 pub use view::{awaited, formatted_volumes, hub, key_of, nodes, reachable, report};
 pub use world::{World, WorldError};

@@ -97,7 +97,7 @@ pub fn key_of(state: &RunState) -> KeyExpected {
 }
 
 /// The outputs of a step's items.
-fn outputs<T: DeserializeOwned>(state: &RunState, step: &StepId) -> Vec<T> {
+pub(crate) fn outputs<T: DeserializeOwned>(state: &RunState, step: &StepId) -> Vec<T> {
     let Some(found) = state.step(step) else {
         return Vec::new();
     };
@@ -112,6 +112,6 @@ pub fn report(state: &RunState) -> Option<Report> {
     output(state, &ReportStep::ID)
 }
 
-fn output<T: DeserializeOwned>(state: &RunState, step: &StepId) -> Option<T> {
+pub(crate) fn output<T: DeserializeOwned>(state: &RunState, step: &StepId) -> Option<T> {
     serde_json::from_value(state.step(step)?.progress.output.clone()?).ok()
 }

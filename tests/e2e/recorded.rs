@@ -1,5 +1,5 @@
 //! Deploys as they really go, recorded into `fixtures/journals/`: `make fixtures` runs these, nothing else does. What they are
-//! for stands in `steps/src/deploy/recorded.rs`. Until a version is released they are made anew when inputs, outputs or the
+//! for stands in `steps/src/workflows/deploy/recorded.rs`. Until a version is released they are made anew when inputs, outputs or the
 //! catalogue change; those of a released one stay as they are.
 //!
 //! Whose machine it was is no part of a deploy: folders, names, process ids and ports are replaced, and the digests of the

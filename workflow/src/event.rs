@@ -63,6 +63,9 @@ pub enum Event {
         /// What tells this beginning from another one of its epoch; none in format 1.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         nonce: Option<Nonce>,
+        /// Drivers that no history of the cluster has, whom its nodes obeyed, and who were passed over on purpose.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        over: Vec<Driver>,
     },
     /// A process took the run over; the event's epoch is the new one.
     RunAdopted {
@@ -227,6 +230,11 @@ pub enum Event {
         /// Those steps, in catalogue order.
         open: Vec<StepId>,
     },
+    /// The run was ended where it stood, on purpose: nobody goes on with it, and the cluster is free for other runs.
+    RunClosed {
+        /// The steps without a valid outcome, in catalogue order.
+        open: Vec<StepId>,
+    },
 }
 
 /// The workflow of runs that name none.
@@ -259,9 +267,12 @@ pub enum Settled {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
-    /// To bring the cluster up.
-    Deploy,
-    /// To delete what the run created.
+    /// To go on with it. (In format 1 there were deploys alone.)
+    #[serde(alias = "deploy")]
+    Drive,
+    /// To end it where it stands.
+    Close,
+    /// To delete what it created, without a run of its own: in format 1, and where the history is damaged.
     Destroy,
 }
 
@@ -310,6 +321,7 @@ impl Event {
             Self::RunFailed { .. } => "run_failed",
             Self::RunSucceeded => "run_succeeded",
             Self::RunPartial { .. } => "run_partial",
+            Self::RunClosed { .. } => "run_closed",
         }
     }
 

@@ -78,6 +78,15 @@ impl<W> Clone for Flow<W> {
     }
 }
 
+/// What the others do when an item of a fan-out fails for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Others {
+    /// None begins any more.
+    Stop,
+    /// They have their turn.
+    GoOn,
+}
+
 /// A step or item that is to be awaited, and what the history says of it.
 pub(crate) struct Awaited<'a, S> {
     step: &'a S,
@@ -126,7 +135,23 @@ impl<W: Send + Sync + 'static> Flow<W> {
         &self,
         items: impl IntoIterator<Item = (ItemKey, S)>,
     ) -> Result<Vec<(ItemKey, S::Output)>, Halt> {
-        self.halting(self.run_fan_out(items.into_iter().collect()).await)
+        self.halting(self.run_fan_out(items.into_iter().collect(), Others::Stop).await)
+    }
+
+    /// The same where no item depends on another one, nor anything after them on all: when one fails for good, the others
+    /// have their turn all the same, and so has what comes after them.
+    ///
+    /// # Errors
+    /// Why the flow has to end, unless its function knows better; see [`Halt`].
+    pub async fn fan_out_each<S: Step<World = W>>(
+        &self,
+        items: impl IntoIterator<Item = (ItemKey, S)>,
+    ) -> Result<Vec<(ItemKey, S::Output)>, Halt> {
+        let result = self.run_fan_out(items.into_iter().collect(), Others::GoOn).await;
+        match result {
+            Err(failed @ Halt::Failed { .. }) => Err(failed),
+            other => self.halting(other),
+        }
     }
 
     /// Records that a step does not apply to this cluster.
@@ -238,6 +263,7 @@ impl<W: Send + Sync + 'static> Flow<W> {
     async fn run_fan_out<S: Step<World = W>>(
         &self,
         items: Vec<(ItemKey, S)>,
+        others: Others,
     ) -> Result<Vec<(ItemKey, S::Output)>, Halt> {
         let mut seen = BTreeSet::new();
         if let Some((twice, _)) = items.iter().find(|(key, _)| !seen.insert(key)) {
@@ -259,14 +285,14 @@ impl<W: Send + Sync + 'static> Flow<W> {
         };
         match &self.hand {
             Hand::Looks(sight) => sight.see_all(whole, &all).await,
-            Hand::Acts(recorder) => self.come_to_all(recorder, &items, list, whole, all).await,
+            Hand::Acts(recorder) => self.come_to_all(recorder, (&items, others), list, whole, all).await,
         }
     }
 
     async fn come_to_all<S: Step<World = W>>(
         &self,
         recorder: &Arc<Recorder>,
-        items: &[(ItemKey, S)],
+        (items, others): (&[(ItemKey, S)], Others),
         list: Input,
         whole: Standing,
         all: Vec<Awaited<'_, S>>,
@@ -322,7 +348,7 @@ impl<W: Send + Sync + 'static> Flow<W> {
             _ => {}
         }
         let attempt = self.start(recorder, &S::ID, None, &list).await?;
-        let results = self.run_items(items).await;
+        let results = self.run_items(items, others).await;
         let total = results.len();
         let failed: Vec<_> = results
             .iter()
@@ -365,11 +391,15 @@ impl<W: Send + Sync + 'static> Flow<W> {
     async fn run_items<S: Step<World = W>>(
         &self,
         items: &[(ItemKey, S)],
+        others: Others,
     ) -> Vec<(ItemKey, Result<S::Output, Halt>)> {
         // All in this task: an item mostly waits for its node, and waking another thread costs as much as a commit.
         let mut results: Vec<_> = stream::iter(items.iter().enumerate())
             .map(|(index, (key, step))| async move {
-                let result = self.halting(self.item(key, step).await);
+                let result = match (self.item(key, step).await, others) {
+                    (failed @ Err(Halt::Failed { .. }), Others::GoOn) => failed,
+                    (result, _) => self.halting(result),
+                };
                 (index, key.clone(), result)
             })
             .buffer_unordered(self.settings.fan_out.max(1))

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::event::{EVENT_FORMAT, Event, OLDEST_DRIVEN, Purpose, Recorded};
-use crate::ids::{ClusterId, Driver, Generation, ItemKey, Nonce, Seq, StepId};
+use crate::event::{EVENT_FORMAT, Event, OLDEST_DRIVEN, Purpose, Recorded, Resource};
+use crate::ids::{ClusterId, Driver, Epoch, Generation, ItemKey, Nonce, Seq, StepId};
 use crate::progress::{Progress, Start, Status};
-use crate::state::{Effect, IllegalTransition, Phase, Replay, RunState, StepState, Unanswered};
+use crate::state::{Effect, IllegalTransition, Phase, Replay, RunState, StepState, Trace, Unanswered};
 
 impl RunState {
     /// Folds a whole history.
@@ -47,6 +47,7 @@ impl RunState {
             tool_version,
             catalogue,
             nonce,
+            over,
         } = &first.event
         else {
             return Err(illegal("a history begins with run_started"));
@@ -78,7 +79,8 @@ impl RunState {
             steps: steps.collect(),
             dropped: Vec::new(),
             resources: Vec::new(),
-            drivers: driver(first, *nonce).into_iter().collect(),
+            traces: Vec::new(),
+            drivers: driver(first, *nonce).into_iter().chain(over.iter().copied()).collect(),
             effects: BTreeMap::new(),
             destroyed: false,
             was_up: false,
@@ -158,11 +160,19 @@ impl RunState {
             Event::ResourceDeleted { resource } => {
                 self.resources
                     .retain(|r| (&r.kind, &r.id) != (&resource.kind, &resource.id));
+                self.trace(resource, false, recorded.epoch);
                 return Ok(());
             }
             Event::SpecAmended {
                 field, value, steps, ..
             } => return self.amended(field, value, steps),
+            Event::RunClosed { .. } if !self.phase.kind().is_unfinished() => {
+                return Err("the run has ended".into());
+            }
+            Event::RunClosed { .. } => {
+                self.end(Phase::Closed, recorded);
+                return Ok(());
+            }
             // Who takes a run down settles what its drivers left open, however they ended.
             Event::EffectSettled { effect_key, .. } => {
                 if !self.effects.contains_key(effect_key) {
@@ -182,7 +192,8 @@ impl RunState {
             | Event::RunAdopted { .. }
             | Event::ResourceDeleted { .. }
             | Event::SpecAmended { .. }
-            | Event::EffectSettled { .. } => {}
+            | Event::EffectSettled { .. }
+            | Event::RunClosed { .. } => {}
             Event::StepStarted { .. } => self.started(recorded)?,
             Event::StepSucceeded {
                 step,
@@ -229,6 +240,7 @@ impl RunState {
                 if !self.resources.contains(resource) {
                     self.resources.push(resource.clone());
                 }
+                self.trace(resource, true, recorded.epoch);
             }
             Event::ReplayRequested { from, to, only } => {
                 self.replay_requested(
@@ -274,11 +286,12 @@ impl RunState {
             return Err("an adoption needs a new epoch".into());
         }
         match purpose {
-            Purpose::Deploy if self.destroyed => Err("the run was destroyed".into()),
-            Purpose::Deploy if recorded.format >= OLDEST_DRIVEN && self.format < OLDEST_DRIVEN => Err(
+            Purpose::Close => Ok(()),
+            Purpose::Drive if self.destroyed => Err("the run was destroyed".into()),
+            Purpose::Drive if recorded.format >= OLDEST_DRIVEN && self.format < OLDEST_DRIVEN => Err(
                 format!("a run of format {} can be shown and destroyed only", self.format),
             ),
-            Purpose::Deploy => {
+            Purpose::Drive => {
                 // What a replay left undone is what a later driver does.
                 self.lifted |= self.phase == Phase::Partial;
                 self.phase = Phase::Running;
@@ -289,6 +302,20 @@ impl RunState {
                 self.destroyed = true;
                 Ok(())
             }
+        }
+    }
+
+    fn trace(&mut self, resource: &Resource, exists: bool, epoch: Epoch) {
+        let is_it = |trace: &&mut Trace| {
+            (&trace.resource.kind, &trace.resource.id) == (&resource.kind, &resource.id)
+        };
+        match self.traces.iter_mut().find(is_it) {
+            Some(trace) => (trace.exists, trace.epoch) = (exists, epoch),
+            None => self.traces.push(Trace {
+                resource: resource.clone(),
+                exists,
+                epoch,
+            }),
         }
     }
 

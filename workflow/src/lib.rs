@@ -50,7 +50,7 @@ pub use record::{Observer, RecordError, Recorder};
 pub use retry::{Delays, Retry};
 pub use run::{Adopter, NewRun, Outcome, Run, RunError, Taken};
 pub use standing::Accepted;
-pub use state::{Effect, Pass, Phase, Replay, ReplayRefused, RunState, StepState, Unanswered};
+pub use state::{Effect, Pass, Phase, Replay, ReplayRefused, RunState, StepState, Trace, Unanswered};
 pub use step::{Limits, Probe, Step, StepCx};
 pub use stop::Stop;
 pub use store::{Lease, RunRow, Salvaged, Snapshot, Store, StoreError};

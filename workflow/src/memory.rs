@@ -159,8 +159,10 @@ impl MemoryStore {
             });
         }
         let id = row.cluster_id;
+        let is_new = !inner.clusters.contains_key(&id);
         let rival = inner.clusters.iter().find(|(other, cluster)| {
-            **other != id
+            is_new
+                && **other != id
                 && !cluster.is_gone
                 && cluster.name == row.cluster
                 && cluster.provider == row.provider
@@ -180,8 +182,10 @@ impl MemoryStore {
             held_by: None,
         });
         cluster.refuse_held(run)?;
+        let epoch = cluster.epoch.next();
+        inner.refuse_unfinished(id, run)?;
         let mut recorded = Recorded::clone(first);
-        recorded.epoch = cluster.epoch.next();
+        recorded.epoch = epoch;
         let entry = Run {
             row,
             events: vec![recorded],
@@ -195,6 +199,8 @@ impl MemoryStore {
     fn adopt_now(&self, run: RunId, above: Epoch) -> Result<Lease, StoreError> {
         let mut inner = lock(&self.inner);
         inner.cluster_of(run)?.refuse_held(run)?;
+        let id = inner.run(run)?.row.cluster_id;
+        inner.refuse_unfinished(id, run)?;
         inner.alive("adopt a run")?;
         self.lease(&mut inner, run, above)
     }
@@ -248,6 +254,21 @@ impl Inner {
     fn cluster_of(&mut self, run: RunId) -> Result<&mut Cluster, StoreError> {
         let id = self.run(run)?.row.cluster_id;
         self.clusters.get_mut(&id).ok_or(StoreError::UnknownRun { run })
+    }
+
+    /// Refuses where another run of the cluster has not come to an end.
+    fn refuse_unfinished(&self, cluster: ClusterId, run: RunId) -> Result<(), StoreError> {
+        let rows = self.runs.values().map(|run| &run.row);
+        let mut unfinished =
+            rows.filter(|row| row.cluster_id == cluster && row.run != run && row.summary.is_unfinished());
+        match unfinished.next() {
+            None => Ok(()),
+            Some(row) => Err(StoreError::Unfinished {
+                cluster: row.cluster.clone(),
+                run: row.run,
+                workflow: row.workflow.clone(),
+            }),
+        }
     }
 
     /// Whether the limit still allows a write.

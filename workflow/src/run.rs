@@ -35,6 +35,8 @@ pub struct NewRun {
     pub tool_version: String,
     /// The steps in the order that replay follows.
     pub catalogue: Vec<CatalogueEntry>,
+    /// Drivers that no history of the cluster has, and who are passed over on purpose.
+    pub over: Vec<Driver>,
 }
 
 /// Who takes a run over.
@@ -183,7 +185,7 @@ impl Taken {
             kept,
             nonce,
         } = self;
-        if adopter.purpose == Purpose::Deploy && state.format < OLDEST_DRIVEN {
+        if adopter.purpose == Purpose::Drive && state.format < OLDEST_DRIVEN {
             let (run, tool_version, format) = (state.run, state.tool_version, state.format);
             return Err(RunError::OldFormat {
                 run,
@@ -283,6 +285,7 @@ impl Run {
             spec,
             tool_version,
             catalogue,
+            over,
         } = new;
         let nonce = Nonce::generate();
         let mut first = Recorded {
@@ -301,6 +304,7 @@ impl Run {
                 tool_version,
                 catalogue,
                 nonce: Some(nonce),
+                over,
             },
         };
         let lease = store.create(Arc::new(first.clone())).await?;
@@ -411,6 +415,17 @@ impl Run {
         self.recorder.record(event).await
     }
 
+    /// Ends the run where it stands; the steps that have no valid outcome.
+    ///
+    /// # Errors
+    /// It has ended, or the journal failed.
+    pub async fn close(&self) -> Result<Vec<StepId>, RecordError> {
+        let open = |state: &RunState| state.open().map(|step| step.entry.id.clone()).collect();
+        let open: Vec<_> = self.recorder.inspect(open);
+        self.recorder.record(Event::RunClosed { open: open.clone() }).await?;
+        Ok(open)
+    }
+
     /// Gives the cluster's name back: everything the run created is gone.
     ///
     /// # Errors
@@ -425,6 +440,18 @@ impl Run {
     /// The journal failed.
     pub async fn interrupt(&self, reason: ErrorReport) -> Result<(), RecordError> {
         self.recorder.record(Event::RunInterrupted { reason }).await
+    }
+
+    /// Ends the run for now, since this program cannot read its spec: another version wrote it.
+    pub async fn unreadable(&self, error: &dyn std::error::Error) -> Outcome {
+        let reason = ErrorReport {
+            causes: vec![error.to_string()],
+            ..ErrorReport::new(ErrorClass::Operator, "this version of the program cannot read the run's spec")
+        };
+        match self.interrupt(reason.clone()).await {
+            Ok(()) => Outcome::Interrupted { reason },
+            Err(lost) => Outcome::Lost(lost),
+        }
     }
 
     /// Drives the run through `body` to an end, and records that end. Before anything acts, all of `body` is held against the

@@ -15,7 +15,7 @@ use crate::store::Snapshot;
 use crate::summary::PhaseKind;
 
 /// The form of the snapshots that this build writes and reads; raised whenever [`RunState`] changes its shape.
-pub const SNAPSHOT_FORMAT: u32 = 7;
+pub const SNAPSHOT_FORMAT: u32 = 8;
 
 /// Where a run stands, as far as its history tells. Whether a `Running` one is alive is for the store's lock to say.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +30,8 @@ pub enum Phase {
     Failed(ErrorReport),
     /// It stopped in good order.
     Interrupted(ErrorReport),
+    /// It was ended where it stood, on purpose.
+    Closed,
 }
 
 impl Phase {
@@ -41,6 +43,7 @@ impl Phase {
             Self::Partial => PhaseKind::Partial,
             Self::Failed(_) => PhaseKind::Failed,
             Self::Interrupted(_) => PhaseKind::Interrupted,
+            Self::Closed => PhaseKind::Closed,
         }
     }
 }
@@ -113,6 +116,17 @@ pub struct Replay {
     pub to: Option<StepId>,
     /// Only `from`.
     pub only: bool,
+}
+
+/// The last that a history says of a thing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trace {
+    /// The thing.
+    pub resource: Resource,
+    /// Whether it exists.
+    pub exists: bool,
+    /// The take-over under which that was said: of several runs of a cluster, the highest knows best.
+    pub epoch: Epoch,
 }
 
 /// A started effect whose outcome nobody has seen: it may have happened, and it may still be going on.
@@ -208,6 +222,8 @@ pub struct RunState {
     pub dropped: Vec<StepState>,
     /// What exists by this history, in order of creation.
     pub resources: Vec<Resource>,
+    /// What this history last says of each thing that it has made or deleted, be it made by another run of the cluster.
+    pub traces: Vec<Trace>,
     /// Who has driven the cluster, as far as this history tells: whoever else a node obeys came from another one.
     pub drivers: BTreeSet<Driver>,
     /// Effects in doubt, of all generations, by their names.
@@ -365,6 +381,14 @@ impl RunState {
             .iter()
             .flat_map(|step| step.items.values().chain([&step.progress]))
             .any(|progress| progress.replaced.is_some_and(|replaced| replaced > started))
+    }
+
+    /// Whether the last that this history says of a thing is that it is gone.
+    pub fn has_deleted(&self, resource: &Resource) -> bool {
+        let is_it = |trace: &&Trace| {
+            (&trace.resource.kind, &trace.resource.id) == (&resource.kind, &resource.id)
+        };
+        self.traces.iter().find(is_it).is_some_and(|trace| !trace.exists)
     }
 
     /// The effects in doubt of a step or item, but for the one called `but`.

@@ -189,6 +189,11 @@ impl<W> StepCx<W> {
         T::deserialize(self.former.as_ref()?).ok()
     }
 
+    /// Whether this run has recorded that it is gone.
+    pub fn has_deleted(&self, resource: &Resource) -> bool {
+        self.recorder.inspect(|state| state.has_deleted(resource))
+    }
+
     /// What exists by the journal.
     pub fn resources(&self) -> Vec<Resource> {
         self.recorder.state().resources

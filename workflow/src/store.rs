@@ -128,6 +128,16 @@ pub enum StoreError {
         /// The run that owns it.
         run: RunId,
     },
+    /// Another run of the cluster has not come to an end.
+    #[error("cluster `{cluster}` has an unfinished run, `{run}` of workflow `{workflow}`")]
+    Unfinished {
+        /// The cluster's name.
+        cluster: String,
+        /// That run.
+        run: RunId,
+        /// What it is a run of.
+        workflow: String,
+    },
     /// The lease is not the newest: another process took the cluster over since.
     #[error(
         "the cluster of run `{run}` was taken over by another process (epoch {newest}, this one has {epoch})"
@@ -205,12 +215,14 @@ pub trait Store: Send + Sync + 'static {
 
     /// Creates a run with its first event, which must be a `RunStarted` with sequence number 1, and leases it. The event is
     /// recorded under the next epoch of its cluster, whatever it says; the lease tells it. The cluster is made with its first
-    /// run. Refused with [`StoreError::ClusterExists`] where another cluster of the same provider has the name, and with
-    /// [`StoreError::Held`] while a lease on a run of the same cluster lives.
+    /// run. Refused with [`StoreError::ClusterExists`] where it would be a new one and another cluster of the same provider has
+    /// the name, with [`StoreError::Held`] while a lease on a run of the same cluster lives, and with [`StoreError::Unfinished`]
+    /// where another run of it has not come to an end.
     fn create(&self, first: Arc<Recorded>) -> BoxFuture<'_, Result<Lease, StoreError>>;
 
     /// Leases an existing run under a new epoch of its cluster, higher than `above` too (`Epoch(0)` where nothing is known
-    /// of one that this store does not have); refused at once with [`StoreError::Held`] while a lease lives.
+    /// of one that this store does not have); refused at once with [`StoreError::Held`] while a lease lives, and with
+    /// [`StoreError::Unfinished`] where another run of the cluster has not come to an end.
     fn adopt(&self, run: RunId, above: Epoch) -> BoxFuture<'_, Result<Lease, StoreError>>;
 
     /// Leases a run that is only to be taken down, whatever is damaged of what the store lists of it: that is set right first,

@@ -20,6 +20,8 @@ pub enum PhaseKind {
     Failed,
     /// It stopped in good order.
     Interrupted,
+    /// It was ended where it stood, on purpose.
+    Closed,
 }
 
 impl PhaseKind {
@@ -31,6 +33,15 @@ impl PhaseKind {
             Self::Partial => "partial",
             Self::Failed => "failed",
             Self::Interrupted => "interrupted",
+            Self::Closed => "closed",
+        }
+    }
+
+    /// Whether somebody has to go on with it, or to close it, before the cluster is free for another run.
+    pub const fn is_unfinished(self) -> bool {
+        match self {
+            Self::Running | Self::Failed | Self::Interrupted => true,
+            Self::Succeeded | Self::Partial | Self::Closed => false,
         }
     }
 
@@ -42,6 +53,7 @@ impl PhaseKind {
             Self::Partial,
             Self::Failed,
             Self::Interrupted,
+            Self::Closed,
         ]
         .into_iter()
         .find(|kind| kind.as_str() == word)
@@ -65,6 +77,11 @@ pub struct RunSummary {
 }
 
 impl RunSummary {
+    /// Whether it keeps other runs off its cluster.
+    pub const fn is_unfinished(&self) -> bool {
+        self.phase.is_unfinished() && !self.destroyed
+    }
+
     /// The summary of a history that has only its first event.
     pub const fn begin(first: &Recorded) -> Self {
         Self {
@@ -88,11 +105,17 @@ impl RunSummary {
                 self.destroyed = true;
                 return;
             }
+            // Until it is closed, it stands as it stood.
+            Event::RunAdopted {
+                purpose: Purpose::Close,
+                ..
+            } => return,
             Event::RunAdopted { .. } => PhaseKind::Running,
             Event::RunSucceeded => PhaseKind::Succeeded,
             Event::RunPartial { .. } => PhaseKind::Partial,
             Event::RunFailed { .. } => PhaseKind::Failed,
             Event::RunInterrupted { .. } => PhaseKind::Interrupted,
+            Event::RunClosed { .. } => PhaseKind::Closed,
             _ => return,
         };
         self.phase = end;

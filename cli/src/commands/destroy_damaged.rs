@@ -196,6 +196,7 @@ fn beginning(row: &RunRow) -> Recorded {
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
             catalogue: wiring::catalogue(),
             nonce: None,
+            over: Vec::new(),
         },
     }
 }

@@ -26,7 +26,7 @@ pub(crate) async fn replay(app: &App, args: &ReplayArgs) -> Result<(), CliError>
     if !args.amend.admin_cidr.is_empty() {
         wiring::refuse_makers(app, &spec, &found.state, &[]).await?;
     }
-    let (run, progress) = session::adopt(app, journal, &found, Purpose::Deploy, Vec::new()).await?;
+    let (run, progress) = session::adopt(app, journal, &found, Purpose::Drive, Vec::new()).await?;
     let replay = session::reconcile(&run).await?.renamed(replay);
     amend::record(&run, &args.amend, spec.admission()).await?;
     if let Err(error) = run.replay(replay).await {

@@ -74,7 +74,7 @@ pub(crate) async fn resume(app: &App, args: &ResumeArgs) -> Result<(), CliError>
     if !args.amend.admin_cidr.is_empty() {
         wiring::refuse_makers(app, &spec, &found.state, &over).await?;
     }
-    let (run, progress) = session::adopt(app, journal, &found, Purpose::Deploy, over).await?;
+    let (run, progress) = session::adopt(app, journal, &found, Purpose::Drive, over).await?;
     session::reconcile(&run).await?;
     amend::record(&run, &args.amend, spec.admission()).await?;
     let settings = Settings {

@@ -69,6 +69,7 @@ async fn create(app: &App, journal: Journal, spec: &ClusterSpec) -> Result<(Run,
             .map_err(|error| CliError::usage("the spec cannot be written as JSON").because_of(&error))?,
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         catalogue: wiring::catalogue(),
+        over: Vec::new(),
     };
     let progress = Progress::begin(app.ui, None);
     let created = Run::create(

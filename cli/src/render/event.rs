@@ -35,7 +35,8 @@ fn words(recorded: &Recorded, state: Option<&RunState>) -> String {
             purpose, pid, host, ..
         } => {
             let purpose = match purpose {
-                Purpose::Deploy => "bring the cluster up",
+                Purpose::Drive => "go on with it",
+                Purpose::Close => "close it",
                 Purpose::Destroy => "destroy the cluster",
             };
             format!(
@@ -119,6 +120,8 @@ fn words(recorded: &Recorded, state: Option<&RunState>) -> String {
             None => format!("run failed: {}", reason(error)),
         },
         Event::RunSucceeded => "run succeeded".to_owned(),
+        Event::RunClosed { open } if open.is_empty() => "run closed".to_owned(),
+        Event::RunClosed { open } => format!("run closed; steps left: {}", names(open)),
         Event::RunPartial { open } => format!("replay ended; steps left: {}", names(open)),
     }
 }

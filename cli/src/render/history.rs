@@ -58,6 +58,7 @@ pub(crate) fn history() -> Vec<Recorded> {
                 workflow: "deploy".into(),
                 cluster_id: Some(ClusterId::of_run(run())),
                 nonce: None,
+                over: Vec::new(),
                 cluster: "demo".into(),
                 provider: "local".into(),
                 spec: Value::Null,
@@ -123,7 +124,7 @@ pub(crate) fn history() -> Vec<Recorded> {
     ];
     let mut recorded = number(events, Epoch::FIRST, Generation::FIRST, 1);
     let adopted = Event::RunAdopted {
-        purpose: Purpose::Deploy,
+        purpose: Purpose::Drive,
         pid: 42,
         host: "here".into(),
         nonce: None,

@@ -143,7 +143,8 @@ impl super::progress::Show for Live {
             Event::RunInterrupted { .. }
             | Event::RunFailed { .. }
             | Event::RunSucceeded
-            | Event::RunPartial { .. } => self.end(),
+            | Event::RunPartial { .. }
+            | Event::RunClosed { .. } => self.end(),
             // Rare, and each a reason for what runs next.
             Event::CatalogueChanged { .. } | Event::EffectSettled { .. } | Event::SpecAmended { .. } => {
                 self.scroll(&one_line(&event::line(recorded, state)));

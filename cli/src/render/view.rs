@@ -145,7 +145,7 @@ impl StatusView {
         let report = wiring::report(state);
         let error = match &state.phase {
             Phase::Failed(error) | Phase::Interrupted(error) => Some(error.clone()),
-            Phase::Running | Phase::Succeeded | Phase::Partial => None,
+            Phase::Running | Phase::Succeeded | Phase::Partial | Phase::Closed => None,
         };
         Self {
             run: RunView::of(state, held),

@@ -137,6 +137,7 @@ impl Bench {
             spec,
             tool_version: "0.1.0".to_owned(),
             catalogue,
+            over: Vec::new(),
         };
         let created = Run::create(
             journal.clone(),

@@ -134,7 +134,7 @@ pub(crate) async fn child(mut arguments: impl Iterator<Item = OsString>) -> Resu
         }
         "resume" => {
             let adopter = Adopter {
-                purpose: Purpose::Deploy,
+                purpose: Purpose::Drive,
                 pid: std::process::id(),
                 host: "here".into(),
                 seen: None,
@@ -247,6 +247,7 @@ impl Story {
                 tool_version: "bench".into(),
                 catalogue: vec![CatalogueEntry::new(STEP, "-", "sets the nodes up").over("nodes")],
                 nonce: Some(Nonce::generate()),
+                over: Vec::new(),
             },
         };
         Ok(Self {
@@ -338,7 +339,7 @@ fn resource(seq: Seq) -> Event {
 
 fn adoption() -> Event {
     Event::RunAdopted {
-        purpose: Purpose::Deploy,
+        purpose: Purpose::Drive,
         pid: std::process::id(),
         host: "bench".into(),
         nonce: Some(Nonce::generate()),

@@ -57,7 +57,7 @@ async fn the_journal_of_schema_1_loads_as_it_was_written_folds_and_goes_on() {
     let lease = journal.adopt(rows[1].run, Epoch(0)).await.unwrap();
     assert_eq!(lease.epoch(), Epoch(2));
     let adopted = Event::RunAdopted {
-        purpose: Purpose::Deploy,
+        purpose: Purpose::Drive,
         pid: 7,
         host: "h".to_owned(),
         nonce: None,
@@ -173,18 +173,18 @@ fn story() -> Vec<Recorded> {
     story.add(Event::RunInterrupted {
         reason: ErrorReport::new(ErrorClass::Operator, "interrupted by Ctrl-C"),
     });
-    story.adopted(Purpose::Deploy);
+    story.adopted(Purpose::Drive);
     story.started(&format, None, 2);
     story.failed(&format, None, 2, &full, None);
     story.add(Event::RunFailed {
         step: Some(format.clone()),
         error: full,
     });
-    story.adopted(Purpose::Deploy);
+    story.adopted(Purpose::Drive);
     story.started(&format, None, 3);
     story.succeeded(&format, None, 3, How::Found);
     story.add(Event::RunSucceeded);
-    story.adopted(Purpose::Deploy);
+    story.adopted(Purpose::Drive);
     story.generation = Generation(2);
     story.add(Event::ReplayRequested {
         from: format.clone(),
@@ -227,6 +227,7 @@ impl Story {
             cluster: cluster.to_owned(),
             cluster_id: Some(ClusterId::of_run(run)),
             nonce: Some(Nonce::generate()),
+            over: Vec::new(),
             provider: "local".to_owned(),
             spec: json!({"masters": 1, "slaves": 1, "swap_mib": 1024}),
             tool_version: "0.1.0".to_owned(),

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use mesosflow_workflow::{Driver, Effect, ErrorClass, Limits, Probe, Resource, Retry, Settled, StepCx};
+use mesosflow_workflow::{Effect, ErrorClass, Limits, Probe, Resource, Retry, Settled, StepCx};
 use serde::Serialize;
 
 use crate::act::ActError;
 use crate::cluster::{Instance, Role};
+use crate::makers::refuse_stranger;
 use crate::in_doubt::{InDoubt, LAUNCH_LIMIT, Pauses};
 use crate::provider::{Deletion, Launch, Machine, Order, ProviderError, Slot, kinds};
-use crate::remote::error::TAKE_OVER;
 use crate::world::World;
 
 /// A place in the cluster that a machine has to fill.
@@ -122,7 +122,7 @@ pub(super) async fn settle(cx: &StepCx<World>, effect: &Effect) -> Result<Settle
     loop {
         let found = doubts.look(world.provider(), &[]).await?;
         for old in &found {
-            refuse_stranger(&old.resource.id, old.driver, |driver| world.knows(driver))?;
+            refuse_stranger(&machine(&old.resource.id), old.driver, |driver| world.knows(driver))?;
         }
         let found = found.into_iter().map(|old| old.resource).collect();
         for old in kinds(found).into_iter().flatten() {
@@ -204,36 +204,20 @@ async fn gone_with_it(place: &Place, cx: &StepCx<World>) -> Result<Vec<Resource>
 async fn outdated(cx: &StepCx<World>, slot: &Slot) -> Result<Vec<Resource>, ActError> {
     let outdated = cx.world().provider().outdated(slot).await?.into_iter();
     let ours = outdated.map(|old| {
-        refuse_stranger(&old.resource.id, old.driver, |driver| cx.world().knows(driver))?;
+        refuse_stranger(&machine(&old.resource.id), old.driver, |driver| cx.world().knows(driver))?;
         Ok(old.resource)
     });
     ours.collect()
 }
 
-fn refuse_strangers(cx: &StepCx<World>, machine: &Machine) -> Result<(), ActError> {
-    refuse_stranger(&machine.instance.id, machine.driver, |driver| {
-        cx.world().knows(driver)
-    })
+fn machine(id: &str) -> String {
+    format!("machine `{id}`")
 }
 
-/// Refuses what a driver has made that this journal does not know: there is a newer copy of the journal, and a machine of
-/// that one's must neither be used here nor deleted.
-fn refuse_stranger(
-    id: &str,
-    driver: Option<Driver>,
-    knows: impl Fn(&Driver) -> bool,
-) -> Result<(), ActError> {
-    match driver.filter(|driver| !knows(driver)) {
-        None => Ok(()),
-        Some(stranger) => Err(ActError::Unmet {
-            what: format!(
-                "machine `{id}` was made by another driver of this cluster (epoch {}), which is not in this journal",
-                stranger.epoch
-            ),
-            class: ErrorClass::Fenced,
-            hint: Some(TAKE_OVER.to_owned()),
-        }),
-    }
+fn refuse_strangers(cx: &StepCx<World>, machine: &Machine) -> Result<(), ActError> {
+    refuse_stranger(&self::machine(&machine.instance.id), machine.driver, |driver| {
+        cx.world().knows(driver)
+    })
 }
 
 /// What came to exist with a machine, in the journal.
@@ -242,30 +226,4 @@ pub(super) async fn record(cx: &StepCx<World>, machine: &Machine) -> Result<(), 
         cx.created(resource.clone()).await?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use mesosflow_workflow::{Epoch, Nonce, StepError as _};
-
-    use super::*;
-
-    #[test]
-    fn a_machine_of_a_driver_that_the_journal_does_not_know_is_refused() {
-        let driver = |epoch| Driver {
-            epoch: Epoch(epoch),
-            nonce: Nonce::generate(),
-        };
-        let (own, older, same) = (driver(5), driver(4), driver(5));
-        let refuse = |found| refuse_stranger("demo-master-1", found, |driver| *driver == own);
-        refuse(Some(own)).unwrap();
-        // Made by a version that said nothing of it.
-        refuse(None).unwrap();
-        for stranger in [older, same] {
-            let error = refuse(Some(stranger)).unwrap_err();
-            assert_eq!(error.class(), ErrorClass::Fenced);
-            assert!(error.to_string().contains("`demo-master-1`"), "{error}");
-            assert!(error.hint().unwrap().contains("resume RUN --take-over"));
-        }
-    }
 }

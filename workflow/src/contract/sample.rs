@@ -38,6 +38,7 @@ pub fn first_of(cluster: &str, id: ClusterId) -> Arc<Recorded> {
                 CatalogueEntry::new("hdfs-format".into(), "2.17", "format HDFS").destructive(),
             ],
             nonce: Some(Nonce::generate()),
+            over: Vec::new(),
         },
     })
 }
@@ -213,6 +214,9 @@ pub(super) fn every_kind(first: &Recorded) -> Vec<Event> {
         Event::RunPartial {
             open: vec!["hdfs-format".into()],
         },
+        Event::RunClosed {
+            open: vec!["hdfs-format".into()],
+        },
     ]
 }
 
@@ -235,6 +239,7 @@ pub(super) const fn kinds(event: &Event) -> usize {
         | Event::RunFailed { .. }
         | Event::RunSucceeded
         | Event::SpecAmended { .. }
-        | Event::RunPartial { .. } => 17,
+        | Event::RunPartial { .. }
+        | Event::RunClosed { .. } => 18,
     }
 }

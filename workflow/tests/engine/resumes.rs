@@ -323,7 +323,7 @@ async fn what_was_decided_upon_an_older_look_is_refused() {
     let seen = rig.state().seq;
     let adopt = async |seen| {
         let adopter = Adopter {
-            purpose: Purpose::Deploy,
+            purpose: Purpose::Drive,
             pid: 1,
             host: "host".into(),
             seen: Some(seen),

@@ -71,6 +71,7 @@ impl Rig {
             spec: json!({"slaves": 5}),
             tool_version: "0.1.0".into(),
             catalogue: catalogue(),
+            over: Vec::new(),
         };
         Run::create(
             Arc::new(self.store.clone()),
@@ -84,7 +85,7 @@ impl Rig {
 
     pub(crate) async fn adopt(&self) -> Result<Run, RunError> {
         let adopter = Adopter {
-            purpose: Purpose::Deploy,
+            purpose: Purpose::Drive,
             pid: 1,
             host: "host".into(),
             seen: None,

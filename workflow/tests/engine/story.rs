@@ -37,6 +37,7 @@ pub(crate) fn a_run_of(steps: &[&str]) -> Story {
         workflow: "deploy".into(),
         cluster_id: Some(ClusterId::generate()),
         nonce: Some(Nonce::generate()),
+        over: Vec::new(),
         cluster: "demo".into(),
         provider: "local".into(),
         spec: json!({"slaves": 2}),
@@ -85,7 +86,7 @@ impl Story {
     pub(crate) fn adopted(mut self) -> Self {
         self.epoch = self.epoch.next();
         self.then(Event::RunAdopted {
-            purpose: Purpose::Deploy,
+            purpose: Purpose::Drive,
             pid: 1,
             host: "host".into(),
             nonce: Some(Nonce::generate()),

@@ -1,9 +1,17 @@
 //! The deploy: the catalogue as a flow, from nothing to a cluster that does its work.
 
-use mesosflow_workflow::{ErrorClass, ErrorReport, Flow, Halt, ItemKey, Settle as _, Step, StepId};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mesosflow_workflow::{
+    CatalogueEntry, ErrorClass, ErrorReport, Flow, Halt, ItemKey, Outcome, Run, Settings, Settle as _, Step,
+    StepId, Stop,
+};
+use serde_json::Value;
 
 use crate::authorized::{Authorized, NodeKey};
-use crate::catalogue::skip_reason;
+use super::{Workflow, read};
+use crate::catalogue::{catalogue, skip_reason};
 use crate::cluster::{ClusterSpec, DisksSpec, Instance, Inventory, Node, ProviderKind, Role};
 use crate::disks::{DiskPlan, DisksToFind, EbsVolume};
 use crate::firewall::Firewall;
@@ -27,12 +35,40 @@ use crate::world::World;
 /// How long a listed host may take to answer and to install what it lacks, seconds.
 const HOST_LIMIT_S: u32 = 600;
 
+/// The workflow.
+#[derive(Debug)]
+pub struct Deploy;
+
+#[async_trait]
+impl Workflow for Deploy {
+    fn name(&self) -> &'static str {
+        "deploy"
+    }
+
+    fn aim(&self) -> &'static str {
+        "is up"
+    }
+
+    fn cluster(&self, spec: &Value) -> Result<ClusterSpec, serde_json::Error> {
+        read(spec)
+    }
+
+    fn catalogue(&self, _spec: &Value) -> Result<Vec<CatalogueEntry>, serde_json::Error> {
+        Ok(catalogue())
+    }
+
+    async fn drive(&self, run: &Run, world: Arc<World>, settings: Settings, stop: Stop) -> Outcome {
+        // On the heap: the flow of all steps in one future is too deep a type for those that await it.
+        Box::pin(run.drive(world, settings, stop, |flow| Box::pin(deploy(flow)))).await
+    }
+}
+
 /// Brings the cluster up. A machine that is lost on the way is named, and launched anew by the next driver. In a replay
 /// that was just asked for, of steps that somebody has named, machines are asked about only once one of them has failed.
 ///
 /// # Errors
 /// Why the flow has to end; see [`Halt`].
-pub async fn deploy(flow: Flow<World>) -> Result<Report, Halt> {
+pub(crate) async fn deploy(flow: Flow<World>) -> Result<Report, Halt> {
     if !flow.is_new_replay() {
         loss::look_after(&flow).await?;
     }

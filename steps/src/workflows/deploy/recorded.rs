@@ -64,7 +64,7 @@ fn adopted(state: &RunState, history: &[Recorded], world: Arc<World>) -> (RunSta
         seq: state.seq.next(),
         epoch: state.epoch.next(),
         event: Event::RunAdopted {
-            purpose: Purpose::Deploy,
+            purpose: Purpose::Drive,
             pid: 1,
             host: "here".to_owned(),
             nonce: Some(Nonce::generate()),

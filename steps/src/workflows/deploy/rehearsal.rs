@@ -79,7 +79,7 @@ impl Rehearsal {
             .unwrap();
         drop(lease);
         let adopter = Adopter {
-            purpose: Purpose::Deploy,
+            purpose: Purpose::Drive,
             pid: 1,
             host: "here".to_owned(),
             seen: None,
@@ -131,6 +131,7 @@ async fn first(run: RunId, spec: &ClusterSpec) -> Recorded {
         spec: serde_json::to_value(spec).unwrap(),
         tool_version: "0".to_owned(),
         catalogue: catalogue(),
+        over: Vec::new(),
     };
     Run::create(
         Arc::new(store.clone()),

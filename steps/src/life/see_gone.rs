@@ -1,0 +1,104 @@
+//! `see-gone`: the provider has nothing left of the cluster, and no launch can bring anything any more.
+//!
+//! - Changes: deletes what has come to exist since it was looked for.
+//! - Twice is safe.
+//! - Nothing undoes it.
+
+use std::time::Duration;
+
+use mesosflow_workflow::{Effect, EffectKey, ErrorClass, Limits, Probe, Resource, Retry, Step, StepCx, StepId};
+use serde::{Deserialize, Serialize};
+
+use crate::act::ActError;
+use crate::destroy::{DestroyError, Ledger, destroy};
+use crate::world::World;
+
+/// A launch may be under way for eighteen minutes, its machine be shown five minutes later, and end in ten; and it all again.
+const LIMIT: Duration = Duration::from_secs(60 * 60);
+
+/// The step.
+#[derive(Debug, Serialize)]
+pub struct SeeGone {
+    /// What existed by the histories.
+    pub known: Vec<Resource>,
+    /// Effects in doubt.
+    pub effects: Vec<Effect>,
+}
+
+/// That nothing is left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gone {
+    /// What was asked of whom, in words.
+    pub asked: String,
+    /// What had come to exist since it was looked for, and was deleted too.
+    pub late: Vec<Resource>,
+    /// The launches that are in doubt no more.
+    pub settled: Vec<EffectKey>,
+}
+
+impl Step for SeeGone {
+    type World = World;
+    type Output = Gone;
+    type Error = ActError;
+
+    const ID: StepId = StepId::from_static("see-gone");
+
+    async fn probe(&self, _cx: &StepCx<World>) -> Result<Probe<Gone>, ActError> {
+        Ok(Probe::NotDone)
+    }
+
+    async fn apply(&self, cx: &StepCx<World>) -> Result<Gone, ActError> {
+        let world = cx.world();
+        let ledger = Ledger::Step {
+            cx,
+            known: &self.known,
+            effects: &self.effects,
+        };
+        let there: Vec<_> = world.provider().owned(world.owner()).await?;
+        let gone = destroy(&ledger, world, &mut |_| {}).await?;
+        let mut late = gone.deleted;
+        // What the histories know may be gone for long.
+        late.retain(|resource| there.contains(resource) || !self.known.contains(resource));
+        Ok(Gone {
+            asked: world.provider().asked(),
+            late,
+            settled: self.effects.iter().map(|effect| effect.key.clone()).collect(),
+        })
+    }
+
+    async fn verify(&self, _cx: &StepCx<World>, _gone: &Gone) -> Result<(), ActError> {
+        Ok(())
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            deadline: LIMIT,
+            // It looks again by itself, as long as that helps.
+            retry: Retry {
+                attempts: 2,
+                ..Retry::STANDARD
+            },
+        }
+    }
+}
+
+impl From<DestroyError> for ActError {
+    fn from(error: DestroyError) -> Self {
+        match error {
+            DestroyError::Provider(error) => error.into(),
+            DestroyError::Record(error) => error.into(),
+            DestroyError::Fenced(error) => error.into(),
+            stranger @ DestroyError::Stranger { .. } => Self::Unmet {
+                what: stranger.to_string(),
+                class: ErrorClass::Fenced,
+                hint: Some(crate::remote::error::TAKE_OVER.to_owned()),
+            },
+            lasting @ DestroyError::Several(_) => Self::Unmet {
+                what: lasting.to_string(),
+                class: ErrorClass::Operator,
+                hint: None,
+            },
+            passing @ (DestroyError::Held(_) | DestroyError::Left(_)) => Self::not_yet(passing.to_string()),
+        }
+    }
+}

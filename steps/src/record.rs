@@ -1,0 +1,129 @@
+//! A cluster's record: what the histories of all its runs say together. Nothing else remembers a cluster.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mesosflow_workflow::{Driver, Effect, EffectKey, Resource, RunId, RunState, Step as _, Trace};
+
+use crate::life::{Ended, Gone, SeeGone, delete_steps};
+use crate::view::{output, outputs};
+
+/// The workflow that makes a cluster.
+const FOUNDS: &str = "deploy";
+/// The one that ends it.
+const DESTROYS: &str = "destroy";
+
+/// The runs of one cluster, in the order in which they began.
+#[derive(Debug, Clone)]
+pub struct Record {
+    runs: Vec<RunState>,
+}
+
+impl Record {
+    /// The record of these runs of one cluster; none where there are none.
+    pub fn of(mut runs: Vec<RunState>) -> Option<Self> {
+        runs.sort_by_key(|state| (state.started_at, state.run));
+        (!runs.is_empty()).then_some(Self { runs })
+    }
+
+    /// The run that made the cluster, by whose tags everything is known.
+    pub fn founder(&self) -> &RunState {
+        let mut founders = self.runs.iter().filter(|state| state.workflow == FOUNDS);
+        founders.next().unwrap_or(&self.runs[0])
+    }
+
+    /// The run that keeps others off the cluster, if one does.
+    pub fn unfinished(&self) -> Option<&RunState> {
+        self.runs
+            .iter()
+            .find(|state| state.phase.kind().is_unfinished() && !state.destroyed)
+    }
+
+    /// The cluster as its deploy knows it, with what other runs have made and deleted since: all that asks a run for nodes and
+    /// things asks this one.
+    pub fn cluster(&self) -> RunState {
+        RunState {
+            resources: self.resources(),
+            drivers: self.drivers(),
+            effects: self
+                .effects()
+                .into_iter()
+                .map(|effect| (effect.key.clone(), effect))
+                .collect(),
+            destroyed: self.runs.iter().any(|state| state.destroyed),
+            ..self.founder().clone()
+        }
+    }
+
+    /// What exists, in the order in which it was first heard of: of what several runs say of a thing, the newest take-over counts.
+    pub fn resources(&self) -> Vec<Resource> {
+        let mut newest: BTreeMap<(&str, &str), &Trace> = BTreeMap::new();
+        let mut order = Vec::new();
+        for trace in self.runs.iter().flat_map(|state| &state.traces) {
+            let id = (trace.resource.kind.as_str(), trace.resource.id.as_str());
+            match newest.get(&id) {
+                Some(known) if known.epoch >= trace.epoch => {}
+                Some(_) => {
+                    newest.insert(id, trace);
+                }
+                None => {
+                    newest.insert(id, trace);
+                    order.push(id);
+                }
+            }
+        }
+        let existing = order.into_iter().filter_map(|id| newest.get(&id));
+        existing
+            .filter(|trace| trace.exists)
+            .map(|trace| trace.resource.clone())
+            .collect()
+    }
+
+    /// Everybody who has driven the cluster.
+    pub fn drivers(&self) -> BTreeSet<Driver> {
+        self.runs.iter().flat_map(|state| &state.drivers).copied().collect()
+    }
+
+    /// Effects in doubt, less those of which a destroy has seen the end.
+    pub fn effects(&self) -> Vec<Effect> {
+        let settled: BTreeSet<EffectKey> = self
+            .runs
+            .iter()
+            .filter_map(|state| output::<Gone>(state, &SeeGone::ID))
+            .flat_map(|gone| gone.settled)
+            .collect();
+        let all = self.runs.iter().flat_map(|state| state.effects.values());
+        all.filter(|effect| !settled.contains(&effect.key)).cloned().collect()
+    }
+
+    /// Whether a destroy of it has begun.
+    pub fn is_destroying(&self) -> bool {
+        self.runs.iter().any(|state| state.workflow == DESTROYS)
+    }
+
+    /// All runs, the oldest first.
+    pub fn runs(&self) -> &[RunState] {
+        &self.runs
+    }
+
+    /// The run with that id.
+    pub fn run(&self, run: RunId) -> Option<&RunState> {
+        self.runs.iter().find(|state| state.run == run)
+    }
+}
+
+/// What a destroy has deleted, and seen gone, in the order of its steps.
+pub fn deleted(state: &RunState) -> Vec<Resource> {
+    let steps = delete_steps();
+    let ended = steps.iter().flat_map(|step| outputs::<Ended>(state, step));
+    let late = output::<Gone>(state, &SeeGone::ID).map(|gone| gone.late);
+    ended
+        .filter(|ended| ended.is_gone)
+        .map(|ended| ended.resource)
+        .chain(late.into_iter().flatten())
+        .collect()
+}
+
+/// What a destroy has asked of whom, once nothing was left.
+pub fn asked(state: &RunState) -> Option<String> {
+    Some(output::<Gone>(state, &SeeGone::ID)?.asked)
+}

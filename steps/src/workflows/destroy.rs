@@ -1,0 +1,175 @@
+//! The destroy: everything that any run of the cluster has made goes, kind after kind, until the provider has nothing left of it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mesosflow_workflow::{
+    CatalogueEntry, Effect, Flow, Halt, ItemKey, Outcome, Resource, Run, Settings, Step, Stop,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Workflow, read};
+use crate::cluster::{ClusterSpec, ProviderKind};
+use crate::life::{
+    CancelSpotRequests, Delete, DeleteGroups, DeleteMachines, DeleteNetworks, DeleteRules, DeleteVolumes,
+    FindResources, Gone, ReleaseHosts, SeeGone,
+};
+use crate::world::World;
+
+/// What a destroy needs of the cluster's record, as it was when it began.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DestroySpec {
+    /// The spec in force.
+    pub cluster: ClusterSpec,
+    /// What exists by the histories of the cluster's runs.
+    pub resources: Vec<Resource>,
+    /// Their effects in doubt: a launch among them may still bring a machine.
+    pub effects: Vec<Effect>,
+}
+
+/// The workflow.
+#[derive(Debug)]
+pub struct Destroy;
+
+#[async_trait]
+impl Workflow for Destroy {
+    fn name(&self) -> &'static str {
+        "destroy"
+    }
+
+    fn aim(&self) -> &'static str {
+        "is gone"
+    }
+
+    fn cluster(&self, spec: &Value) -> Result<ClusterSpec, serde_json::Error> {
+        Ok(read::<DestroySpec>(spec)?.cluster)
+    }
+
+    fn catalogue(&self, spec: &Value) -> Result<Vec<CatalogueEntry>, serde_json::Error> {
+        Ok(catalogue(self.cluster(spec)?.provider))
+    }
+
+    async fn drive(&self, run: &Run, world: Arc<World>, settings: Settings, stop: Stop) -> Outcome {
+        let spec = match read::<DestroySpec>(&run.state().spec) {
+            Ok(spec) => Arc::new(spec),
+            Err(error) => return run.unreadable(&error).await,
+        };
+        let body = |flow| Box::pin(destroy(flow, spec.clone()));
+        Box::pin(run.drive(world, settings, stop, body)).await
+    }
+}
+
+fn entry<S: Step>(title: &str) -> CatalogueEntry {
+    CatalogueEntry::new(S::ID, "-", title)
+}
+
+/// The steps at a provider, which has some kinds of things and not others.
+fn catalogue(provider: ProviderKind) -> Vec<CatalogueEntry> {
+    let mut all = vec![entry::<FindResources>("what there is, by the journal and by its tags")];
+    all.extend(match provider {
+        ProviderKind::Local => vec![
+            entry::<DeleteMachines>("nodes").over("machines").destructive(),
+            entry::<DeleteNetworks>("networks that they were in").over("networks"),
+        ],
+        ProviderKind::Ec2 => vec![
+            entry::<CancelSpotRequests>("requests that would bring machines").over("requests"),
+            entry::<DeleteMachines>("instances").over("machines").destructive(),
+            entry::<DeleteVolumes>("volumes that outlive their machines").over("volumes").destructive(),
+            entry::<DeleteRules>("rules in groups of somebody else's").over("rules"),
+            entry::<DeleteGroups>("groups that they were in").over("groups"),
+        ],
+        ProviderKind::Hosts => {
+            vec![entry::<ReleaseHosts>("daemons stopped; the key and the mark taken off").over("hosts")]
+        }
+    });
+    all.push(entry::<SeeGone>("nothing is left, and nothing can come any more"));
+    all
+}
+
+/// Destroys the cluster. What cannot go keeps nothing else from going; all of it is told at the end.
+///
+/// # Errors
+/// Why the flow has to end; see [`Halt`].
+async fn destroy(flow: Flow<World>, spec: Arc<DestroySpec>) -> Result<Gone, Halt> {
+    let found = flow
+        .step(FindResources {
+            known: spec.resources.clone(),
+            effects: spec.effects.clone(),
+        })
+        .await?;
+    let mut stays = Stays::default();
+    match spec.cluster.provider {
+        ProviderKind::Local => {
+            stays.note(each(&flow, &found, DeleteMachines::new).await)?;
+            stays.note(each(&flow, &found, DeleteNetworks::new).await)?;
+        }
+        ProviderKind::Ec2 => {
+            stays.note(each(&flow, &found, CancelSpotRequests::new).await)?;
+            stays.note(each(&flow, &found, DeleteMachines::new).await)?;
+            let is_held = stays.0.is_some();
+            stays.note(each(&flow, &found, |volume| DeleteVolumes::new(volume).held(is_held)).await)?;
+            stays.note(each(&flow, &found, DeleteRules::new).await)?;
+            stays.note(each(&flow, &found, |group| DeleteGroups::new(group).held(is_held)).await)?;
+        }
+        ProviderKind::Hosts => stays.note(each(&flow, &found, ReleaseHosts::new).await)?,
+    }
+    stays.told()?;
+    flow.step(SeeGone {
+        known: spec.resources.clone(),
+        effects: spec.effects.clone(),
+    })
+    .await
+}
+
+/// Deletes what was found of one kind, side by side.
+async fn each<const KIND: usize>(
+    flow: &Flow<World>,
+    found: &[Resource],
+    step: impl Fn(Resource) -> Delete<KIND>,
+) -> Result<(), Halt> {
+    let of_kind: Vec<_> = found
+        .iter()
+        .filter(|resource| resource.kind == Delete::<KIND>::KIND)
+        .cloned()
+        .collect();
+    let key = |resource: &Resource| {
+        let alike = of_kind.iter().filter(|other| other.name == resource.name);
+        match alike.count() {
+            1 => ItemKey::from(resource.name.as_str()),
+            _ => ItemKey::from(format!("{} {}", resource.name, resource.id)),
+        }
+    };
+    let items: Vec<_> = of_kind
+        .iter()
+        .map(|resource| (key(resource), step(resource.clone())))
+        .collect();
+    flow.fan_out_each(items).await.map(drop)
+}
+
+/// Why something cannot go, of the kinds gone through so far.
+#[derive(Debug, Default)]
+struct Stays(Option<Halt>);
+
+impl Stays {
+    /// Lets the next kind have its turn where this one has failed, and nothing else.
+    fn note(&mut self, ended: Result<(), Halt>) -> Result<(), Halt> {
+        let (step, error) = match ended {
+            Ok(()) => return Ok(()),
+            Err(Halt::Failed { step, error }) => (step, error),
+            Err(other) => return Err(other),
+        };
+        match &mut self.0 {
+            Some(Halt::Failed { error: first, .. }) => {
+                first.causes.push(format!("step `{step}`: {}", error.message));
+                first.causes.extend(error.causes);
+            }
+            _ => self.0 = Some(Halt::Failed { step, error }),
+        }
+        Ok(())
+    }
+
+    fn told(self) -> Result<(), Halt> {
+        self.0.map_or(Ok(()), Err)
+    }
+}

@@ -1,0 +1,95 @@
+//! The workflows: one file each, a table of contents. [`by_name`] is the one list of them.
+
+pub mod deploy;
+pub mod destroy;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mesosflow_workflow::{CatalogueEntry, Outcome, Run, Settings, Stop};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::cluster::ClusterSpec;
+use crate::world::World;
+
+pub use deploy::Deploy;
+pub use destroy::{Destroy, DestroySpec};
+
+/// What can be done with a cluster from its beginning to an end, in runs that can die anywhere and go on.
+#[async_trait]
+pub trait Workflow: Sync {
+    /// Its name, kebab-case: what a run's first event says, for ever.
+    fn name(&self) -> &'static str;
+
+    /// What is so of the cluster once a run of it has succeeded, to stand behind the cluster's name: `is up`.
+    fn aim(&self) -> &'static str;
+
+    /// The cluster's spec within the spec of a run.
+    ///
+    /// # Errors
+    /// Another version of the program wrote it, in a way that this one cannot read.
+    fn cluster(&self, spec: &Value) -> Result<ClusterSpec, serde_json::Error>;
+
+    /// The steps of a run with that spec, in the order that replay follows.
+    ///
+    /// # Errors
+    /// As [`Workflow::cluster`].
+    fn catalogue(&self, spec: &Value) -> Result<Vec<CatalogueEntry>, serde_json::Error>;
+
+    /// Drives a run of it to an end.
+    async fn drive(&self, run: &Run, world: Arc<World>, settings: Settings, stop: Stop) -> Outcome;
+}
+
+/// Every workflow.
+const ALL: [&dyn Workflow; 2] = [&Deploy, &Destroy];
+
+/// The workflow of that name; none where this program has none.
+pub fn by_name(name: &str) -> Option<&'static dyn Workflow> {
+    ALL.into_iter().find(|workflow| workflow.name() == name)
+}
+
+/// The names of all workflows.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    ALL.into_iter().map(Workflow::name)
+}
+
+/// A spec as a run has it.
+fn read<T: DeserializeOwned>(spec: &Value) -> Result<T, serde_json::Error> {
+    T::deserialize(spec)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_workflow_is_found_by_its_name_alone() {
+        let names: BTreeSet<_> = names().collect();
+        assert_eq!(names.len(), ALL.len());
+        for name in names {
+            assert_eq!(by_name(name).map(Workflow::name), Some(name));
+        }
+        assert!(by_name("").is_none() && by_name("Deploy").is_none());
+    }
+
+    #[test]
+    fn a_catalogue_has_every_step_once() {
+        let spec = |provider: &str| {
+            let cluster = serde_json::json!({"provider": provider});
+            let destroy = serde_json::json!({"cluster": cluster, "resources": [], "effects": []});
+            (cluster, destroy)
+        };
+        for provider in ["local", "ec2", "hosts"] {
+            let (deploy, destroy) = spec(provider);
+            for (workflow, spec) in [(&Deploy as &dyn Workflow, deploy), (&Destroy, destroy)] {
+                let catalogue = workflow.catalogue(&spec).unwrap();
+                let once: BTreeSet<_> = catalogue.iter().map(|entry| &entry.id).collect();
+                assert_eq!(once.len(), catalogue.len(), "{} on {provider}", workflow.name());
+                assert_eq!(workflow.cluster(&spec).unwrap().provider.as_str(), provider);
+            }
+        }
+    }
+}

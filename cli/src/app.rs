@@ -13,12 +13,12 @@ use crate::wiring::{self, Journal};
 
 /// What every command works with.
 pub(crate) struct App {
+    /// The command line as it is defined.
+    pub(crate) definition: fn() -> clap::Command,
     /// The user's side.
     pub(crate) ui: Ui,
     /// The files.
     pub(crate) places: Places,
-    /// Whether the user vouches for a journal on a network file system.
-    pub(crate) journal_on_network: bool,
     /// The configuration file that was named.
     pub(crate) config: Option<PathBuf>,
     /// The log of the run that this process drives.
@@ -30,12 +30,12 @@ pub(crate) struct App {
 impl App {
     /// The journal, created where there is none.
     pub(crate) fn journal(&self) -> Result<Journal, CliError> {
-        wiring::open(self)
+        wiring::open(&self.places)
     }
 
     /// The journal if there is one.
     pub(crate) fn existing_journal(&self) -> Result<Option<Journal>, CliError> {
-        wiring::open_existing(self)
+        wiring::open_existing(&self.places)
     }
 
     /// The journal, or the error of a command that needs a run.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::word;
+use super::value::{cidr, set, set_option, word};
 use crate::wiring::{Ec2Spec, HostKeySource, IpNet};
 
 /// Where the EC2 API is.
@@ -88,14 +88,6 @@ pub(crate) struct Ec2Args {
     pub(crate) accept_new_host_keys: bool,
 }
 
-/// A range of addresses; a plain address is a range of one.
-fn cidr(text: &str) -> Result<IpNet, String> {
-    let address = || text.parse::<std::net::IpAddr>().map(IpNet::from);
-    text.parse()
-        .or_else(|_| address())
-        .map_err(|_| "write a range such as 203.0.113.0/24, or an address such as 203.0.113.7".to_owned())
-}
-
 impl PlaceArgs {
     /// Whether any of them is there.
     pub(crate) const fn is_given(&self) -> bool {
@@ -151,51 +143,5 @@ impl Ec2Args {
         let mut with = Ec2Spec::default();
         self.overlay(&mut with, std::path::Path::new("/"));
         with != Ec2Spec::default()
-    }
-}
-
-/// What may be given anew for a cluster that exists.
-#[derive(Debug, Clone, Default, Args)]
-pub(crate) struct AmendArgs {
-    /// From where the cluster's interfaces (on EC2: SSH too) may be reached from now on, as when your address has changed; may
-    /// be given several times
-    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = cidr)]
-    pub(crate) admin_cidr: Vec<IpNet>,
-}
-
-impl AmendArgs {
-    /// The words that say it again.
-    pub(crate) fn words(&self) -> Vec<String> {
-        let each = self.admin_cidr.iter().map(ToString::to_string);
-        each.flat_map(|cidr| ["--admin-cidr".to_owned(), cidr]).collect()
-    }
-}
-
-/// A flag that was given counts.
-pub(crate) fn set<T: Clone>(to: &mut T, flag: Option<&T>) {
-    if let Some(value) = flag {
-        to.clone_from(value);
-    }
-}
-
-/// The same for what may be absent.
-pub(crate) fn set_option<T: Clone>(to: &mut Option<T>, flag: Option<&T>) {
-    if flag.is_some() {
-        *to = flag.cloned();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_is_a_range_of_one() {
-        assert_eq!(cidr("203.0.113.7").unwrap().to_string(), "203.0.113.7/32");
-        assert_eq!(cidr("2001:db8::1").unwrap().to_string(), "2001:db8::1/128");
-        assert_eq!(cidr("10.0.0.0/8").unwrap().to_string(), "10.0.0.0/8");
-        for text in ["", "everywhere", "10.0.0.0/33", "10.0.0"] {
-            assert!(cidr(text).is_err(), "{text:?}");
-        }
     }
 }

@@ -4,20 +4,45 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use clap::Args;
 use mesosflow_workflow::{Epoch, Purpose, Resource, Run, RunId, RunRow, Stop, SystemClock, Taken};
 use serde::Serialize;
 
 use super::destroy_damaged::{self, destroy_damaged};
-use super::destroy_orphans;
+use super::destroy_orphans::{self, OrphanArgs};
+use crate::amend::{self, AmendArgs};
 use crate::app::App;
-use crate::args::DestroyArgs;
+use crate::args::PlaceArgs;
 use crate::error::{CliError, Kind};
 use crate::exit::Exit;
 use crate::nearest::nearest;
 use crate::runs::{self, Found};
 use crate::signals::stop_on_signals;
 use crate::wiring::{self, ClusterSpec, Journal, ProviderKind, World};
-use crate::{amend, render::progress::Progress, session};
+use crate::{render::progress::Progress, session};
+
+/// Delete everything that a run created
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DestroyArgs {
+    /// The run's id, or the beginning of it; by default the only run that has a cluster
+    #[arg(conflicts_with = "cluster")]
+    run: Option<String>,
+    #[command(flatten)]
+    orphans: OrphanArgs,
+    /// The run that owns this cluster
+    #[arg(long, value_name = "NAME")]
+    cluster: Option<String>,
+    /// Even where the nodes obey a driver that this journal does not know
+    #[arg(long)]
+    pub(super) take_over: bool,
+    /// Do not ask; with --owner, only together with --cluster
+    #[arg(long, short)]
+    pub(super) yes: bool,
+    #[command(flatten)]
+    pub(super) amend: AmendArgs,
+    #[command(flatten, next_help_heading = "EC2, with --orphans or --owner")]
+    place: PlaceArgs,
+}
 
 #[derive(Serialize)]
 struct Destroyed<'a> {
@@ -37,8 +62,15 @@ pub(super) struct Done {
 
 /// Can be repeated until nothing is left, and after that.
 pub(crate) async fn destroy(app: &App, args: &DestroyArgs) -> Result<(), CliError> {
-    if let Some(which) = destroy_orphans::which(args)? {
-        return destroy_orphans::destroy_orphans(app, args, which).await;
+    if let Some(which) = destroy_orphans::which(&args.orphans, &args.place)? {
+        let asked = destroy_orphans::Asked {
+            which,
+            provider: args.orphans.provider,
+            place: &args.place,
+            cluster: args.cluster.as_deref(),
+            yes: args.yes,
+        };
+        return destroy_orphans::destroy_orphans(app, asked).await;
     }
     let journal = app.journal_with_runs()?;
     let row = meant(app, &journal, args).await?;
@@ -158,8 +190,8 @@ async fn begin(
     let opened = wiring::open_world(spec, &state, run_dir, taken.token(), &key).await;
     let world = opened.map_err(not_begun)?;
     match args.amend.admin_cidr.is_empty() {
-        true => wiring::guard(app, &world, &found.state).await?,
-        false => wiring::readmitted(app, &world, &found.state).await?,
+        true => wiring::guard(&app.places, &world, &found.state).await?,
+        false => wiring::readmitted(&app.places, &world, &found.state).await?,
     }
     let progress = Progress::begin(app.ui, Some(found.state.clone()));
     let adopter = session::adopter(Purpose::Destroy, found, over);

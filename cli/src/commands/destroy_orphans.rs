@@ -6,18 +6,44 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use clap::Args;
 use jiff::Timestamp;
 use mesosflow_workflow::Resource;
 use serde::Serialize;
 
 use super::orphans::{self, Journal, Orphan, Place, Whose};
 use crate::app::App;
-use crate::args::DestroyArgs;
+use crate::args::{PlaceArgs, word};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::nearest::nearest;
 use crate::render::duration;
-use crate::wiring::{self, Orphans, Tagged};
+use crate::wiring::{self, Orphans, ProviderKind, Tagged};
+
+/// What `destroy` ends that belongs to no run.
+#[derive(Debug, Clone, Args)]
+pub(super) struct OrphanArgs {
+    /// What carries this journal's id, was made from here, and belongs to no run of it
+    #[arg(long, conflicts_with_all = ["run", "take_over"])]
+    orphans: bool,
+    /// What carries the id of a journal that was lost (`list --orphans` shows it); asks for the cluster's name
+    #[arg(long, value_name = "JOURNAL-ID", conflicts_with_all = ["run", "take_over", "orphans"])]
+    owner: Option<String>,
+    /// With --orphans or --owner: the provider that is asked; by default each that can be used from here
+    #[arg(long, value_parser = word::<ProviderKind>())]
+    pub(super) provider: Option<ProviderKind>,
+}
+
+/// What is asked for, by all flags together.
+pub(super) struct Asked<'a> {
+    pub(super) which: Which<'a>,
+    /// Where they are looked for; everywhere, if not said.
+    pub(super) provider: Option<ProviderKind>,
+    pub(super) place: &'a PlaceArgs,
+    /// Only what is of this cluster.
+    pub(super) cluster: Option<&'a str>,
+    pub(super) yes: bool,
+}
 
 /// Which orphans are meant.
 pub(super) enum Which<'a> {
@@ -37,11 +63,11 @@ struct Ended<'a> {
 }
 
 /// What is asked for, if not a run.
-pub(super) fn which(args: &DestroyArgs) -> Result<Option<Which<'_>>, CliError> {
+pub(super) fn which<'a>(args: &'a OrphanArgs, place: &PlaceArgs) -> Result<Option<Which<'a>>, CliError> {
     match (&args.owner, args.orphans) {
         (Some(owner), _) => Ok(Some(Which::Owner(owner))),
         (None, true) => Ok(Some(Which::Ours)),
-        (None, false) if args.provider.is_some() || args.place.is_given() => Err(CliError::usage(
+        (None, false) if args.provider.is_some() || place.is_given() => Err(CliError::usage(
             "a run is destroyed where it was begun: no flag changes that",
         )
         .hint("--provider, --region, --endpoint-url and --profile are for --orphans and --owner")),
@@ -50,7 +76,14 @@ pub(super) fn which(args: &DestroyArgs) -> Result<Option<Which<'_>>, CliError> {
 }
 
 /// Lists, asks, and ends.
-pub(super) async fn destroy_orphans(app: &App, args: &DestroyArgs, which: Which<'_>) -> Result<(), CliError> {
+pub(super) async fn destroy_orphans(app: &App, asked: Asked<'_>) -> Result<(), CliError> {
+    let Asked {
+        which,
+        provider,
+        place,
+        cluster,
+        yes,
+    } = asked;
     if matches!(which, Which::Ours) && Journal::look(app).await?.id.is_none() {
         let list = app.places.command(&["list", "--orphans"]);
         return Err(CliError::usage(format!(
@@ -61,15 +94,15 @@ pub(super) async fn destroy_orphans(app: &App, args: &DestroyArgs, which: Which<
             "{list} shows what there is, and `mesosflow destroy --owner JOURNAL-ID` ends it"
         )));
     }
-    if matches!(which, Which::Owner(_)) && args.yes && args.cluster.is_none() {
+    if matches!(which, Which::Owner(_)) && yes && cluster.is_none() {
         return Err(CliError::usage("--owner with --yes needs --cluster NAME")
             .hint("the cluster's name is what shows that this very one is meant"));
     }
-    let (places, journal) = orphans::look(app, args.provider, &args.place).await?;
+    let (places, journal) = orphans::look(app, provider, place).await?;
     let asked: Vec<_> = places.iter().map(|place| place.asked.as_str()).collect();
     let all = places.iter().flat_map(|place| place.tagged.iter().cloned());
     let (mut meant, left) = pick(&journal, &which, all);
-    if let Some(cluster) = &args.cluster {
+    if let Some(cluster) = cluster {
         meant = of_cluster(meant, cluster)?;
     }
     if !left.is_empty() {
@@ -82,9 +115,9 @@ pub(super) async fn destroy_orphans(app: &App, args: &DestroyArgs, which: Which<
     match which {
         Which::Ours => {
             let command = app.places.command(&["destroy", "--orphans"]);
-            app.ui.confirm(&losses, &command, args.yes)?;
+            app.ui.confirm(&losses, &command, yes)?;
         }
-        Which::Owner(owner) => meant = named(app, args, owner, meant, &losses)?,
+        Which::Owner(owner) => meant = named(app, yes, owner, meant, &losses)?,
     }
     // Somebody may have thought for long; and what has come to be known to the journal is no orphan.
     let meant = Journal::look(app).await?.still(meant);
@@ -135,12 +168,12 @@ fn of_cluster(meant: Vec<Orphan>, cluster: &str) -> Result<Vec<Orphan>, CliError
 /// Has the cluster's name typed, or given with `--cluster`; only what is of that cluster is meant.
 fn named(
     app: &App,
-    args: &DestroyArgs,
+    yes: bool,
     owner: &str,
     meant: Vec<Orphan>,
     losses: &[String],
 ) -> Result<Vec<Orphan>, CliError> {
-    if args.yes {
+    if yes {
         return Ok(meant);
     }
     let names: BTreeSet<_> = meant

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::app::App;
-use crate::args::{ListArgs, PlaceArgs};
+use crate::args::PlaceArgs;
 use crate::error::CliError;
 use crate::render::table::table;
 use crate::wiring::{self, ClusterSpec, MadeBy, ProviderKind, Tagged};
@@ -116,8 +116,8 @@ pub(super) struct Place {
 }
 
 /// Looks at each provider that can be used from here, or at the one that was named.
-pub(crate) async fn orphans(app: &App, args: &ListArgs) -> Result<(), CliError> {
-    let (places, journal) = look(app, args.provider, &args.place).await?;
+pub(super) async fn list(app: &App, named: Option<ProviderKind>, place: &PlaceArgs) -> Result<(), CliError> {
+    let (places, journal) = look(app, named, place).await?;
     let all = places.into_iter().flat_map(|place| place.tagged);
     let orphans: Vec<_> = all.filter_map(|tagged| journal.orphan(tagged)).collect();
     if app.ui.json {

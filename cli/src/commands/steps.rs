@@ -1,5 +1,6 @@
 //! `steps`: the catalogue.
 
+use clap::Args;
 use mesosflow_workflow::{CatalogueEntry, StepId};
 use serde::Serialize;
 
@@ -7,6 +8,10 @@ use crate::app::App;
 use crate::error::CliError;
 use crate::render::table::table;
 use crate::wiring;
+
+/// Show the catalogue: every step, in order
+#[derive(Debug, Clone, Args)]
+pub(crate) struct StepsArgs {}
 
 /// A step, as scripts see it.
 #[derive(Serialize)]
@@ -36,7 +41,7 @@ fn views(catalogue: &[CatalogueEntry]) -> Vec<StepView<'_>> {
 }
 
 /// Every step, in the order that replay follows.
-pub(crate) fn steps(app: &App) -> Result<(), CliError> {
+pub(crate) fn steps(app: &App, _: &StepsArgs) -> Result<(), CliError> {
     let catalogue = wiring::catalogue();
     if app.ui.json {
         app.ui.document(&views(&catalogue))

@@ -6,20 +6,8 @@ use mesosflow_workflow::{Observer, Recorded, RunState};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 
-use super::{live::Live, plain::Plain};
+use super::{live::Live, plain::Plain, show::Show};
 use crate::ui::Ui;
-
-/// A way to show progress.
-pub(crate) trait Show: Send {
-    /// Shows an event; `state` is the run's state after it.
-    fn event(&mut self, recorded: &Recorded, state: Option<&RunState>);
-
-    /// Says something else.
-    fn say(&mut self, text: &str);
-
-    /// Leaves the terminal as plain text.
-    fn end(&mut self);
-}
 
 enum Message {
     Event(Box<Recorded>),

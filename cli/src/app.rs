@@ -15,9 +15,7 @@ use crate::wiring::{self, Journal};
 pub(crate) struct App {
     /// The command line as it is defined.
     pub(crate) definition: fn() -> clap::Command,
-    /// The user's side.
     pub(crate) ui: Ui,
-    /// The files.
     pub(crate) places: Places,
     /// The configuration file that was named.
     pub(crate) config: Option<PathBuf>,
@@ -48,6 +46,15 @@ impl App {
         self.places.make_run_dir(run).map_err(|error| {
             CliError::new(Exit::Failed, format!("cannot make the folder of run `{run}`")).because_of(&error)
         })
+    }
+
+    /// The same, with its log begun: for whoever drives the run or takes it down.
+    pub(crate) fn run_dir_with_log(&self, run: RunId) -> Result<PathBuf, CliError> {
+        let dir = self.run_dir(run)?;
+        self.log.attach(&dir).map_err(|error| {
+            CliError::new(Exit::Failed, format!("cannot begin the log of run `{run}`")).because_of(&error)
+        })?;
+        Ok(dir)
     }
 
     /// There is no run at all.

@@ -47,7 +47,6 @@ impl Surroundings {
 /// A spec, and what is not settled about it.
 #[derive(Debug)]
 pub(crate) struct Configured {
-    /// The spec.
     pub(crate) spec: ClusterSpec,
     /// What works but should be known.
     pub(crate) warnings: Vec<String>,

@@ -53,7 +53,6 @@ impl Places {
         }
     }
 
-    /// The journal's file.
     pub(crate) fn journal(&self) -> &Path {
         &self.journal
     }

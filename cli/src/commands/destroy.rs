@@ -1,7 +1,7 @@
 //! `destroy`: everything that a run created is deleted.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use clap::Args;
@@ -19,7 +19,7 @@ use crate::nearest::nearest;
 use crate::runs::{self, Found};
 use crate::signals::stop_on_signals;
 use crate::wiring::{self, ClusterSpec, Journal, ProviderKind, World};
-use crate::{render::progress::Progress, session};
+use crate::{render::progress::Announcer, session};
 
 /// Delete everything that a run created
 #[derive(Debug, Clone, Args)]
@@ -89,7 +89,7 @@ pub(crate) async fn destroy(app: &App, args: &DestroyArgs) -> Result<(), CliErro
     let mut lost = vec![loss(&losses)];
     lost.extend(lost_data(&found));
     app.ui.confirm(&lost, &command, args.yes)?;
-    let run_dir = run_dir(app, &found)?;
+    let run_dir = app.run_dir_with_log(found.row.run)?;
     let spec = destroy_damaged::spec(app, &found, &run_dir)?;
     let spec = amend::amended(app, spec, &args.amend)?;
     wiring::verify(&spec).await?;
@@ -155,18 +155,6 @@ pub(super) fn command(app: &App, run: RunId, args: &DestroyArgs) -> String {
     app.places.command(&words)
 }
 
-/// The run's folder, with its log begun.
-fn run_dir(app: &App, found: &Found) -> Result<PathBuf, CliError> {
-    let run = found.row.run;
-    let run_dir = app
-        .places
-        .make_run_dir(run)
-        .and_then(|dir| app.log.attach(&dir).map(|()| dir));
-    run_dir.map_err(|error| {
-        CliError::new(Exit::Failed, format!("cannot make the folder of run `{run}`")).because_of(&error)
-    })
-}
-
 /// Takes the run over, and asks the nodes whether this is the one who may: only then its history says that it is destroyed.
 async fn begin(
     journal: Journal,
@@ -174,7 +162,7 @@ async fn begin(
     found: &Found,
     (spec, run_dir): (ClusterSpec, &Path),
     args: &DestroyArgs,
-) -> Result<(Run, World, Progress), CliError> {
+) -> Result<(Run, World, Announcer), CliError> {
     let run = found.row.run;
     let over = match args.take_over {
         true => wiring::strangers(&spec, &found.state, run_dir).await?,
@@ -193,7 +181,7 @@ async fn begin(
         true => wiring::guard(&app.places, &world, &found.state).await?,
         false => wiring::readmitted(&app.places, &world, &found.state).await?,
     }
-    let progress = Progress::begin(app.ui, Some(found.state.clone()));
+    let progress = Announcer::begin(app.ui, Some(found.state.clone()));
     let adopter = session::adopter(Purpose::Destroy, found, over);
     match taken.begin(adopter, progress.observer()).await {
         Ok(run) => Ok((run, world, progress)),
@@ -215,7 +203,7 @@ pub(super) fn not_begun(error: CliError) -> CliError {
     }
 }
 
-async fn take_down(app: &App, run: &Run, progress: &Progress, world: World) -> Result<Done, CliError> {
+async fn take_down(app: &App, run: &Run, progress: &Announcer, world: World) -> Result<Done, CliError> {
     let stop = Stop::default();
     stop_on_signals(stop.clone(), progress.voice())?;
     app.voice.through(progress.voice());

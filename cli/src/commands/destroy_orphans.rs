@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use mesosflow_workflow::Resource;
 use serde::Serialize;
 
-use super::orphans::{self, Journal, Orphan, Place, Whose};
+use super::orphans::{self, Answer, Orphan, Ownership, Whose};
 use crate::app::App;
 use crate::args::{PlaceArgs, word};
 use crate::error::CliError;
@@ -84,7 +84,7 @@ pub(super) async fn destroy_orphans(app: &App, asked: Asked<'_>) -> Result<(), C
         cluster,
         yes,
     } = asked;
-    if matches!(which, Which::Ours) && Journal::look(app).await?.id.is_none() {
+    if matches!(which, Which::Ours) && Ownership::look(app).await?.id.is_none() {
         let list = app.places.command(&["list", "--orphans"]);
         return Err(CliError::usage(format!(
             "there is no journal `{}`, and so nothing that is its",
@@ -98,20 +98,20 @@ pub(super) async fn destroy_orphans(app: &App, asked: Asked<'_>) -> Result<(), C
         return Err(CliError::usage("--owner with --yes needs --cluster NAME")
             .hint("the cluster's name is what shows that this very one is meant"));
     }
-    let (places, journal) = orphans::look(app, provider, place).await?;
-    let asked: Vec<_> = places.iter().map(|place| place.asked.as_str()).collect();
-    let all = places.iter().flat_map(|place| place.tagged.iter().cloned());
-    let (mut meant, left) = pick(&journal, &which, all);
+    let (answers, ownership) = orphans::look(app, provider, place).await?;
+    let asked: Vec<_> = answers.iter().map(|answer| answer.asked.as_str()).collect();
+    let all = answers.iter().flat_map(|answer| answer.tagged.iter().cloned());
+    let (mut meant, left) = pick(&ownership, &which, all);
     if let Some(cluster) = cluster {
         meant = of_cluster(meant, cluster)?;
     }
     if !left.is_empty() {
-        app.ui.warn(&elsewhere(app, &journal, &left));
+        app.ui.warn(&elsewhere(app, &ownership, &left));
     }
     if meant.is_empty() {
         return tell(app, &which, Vec::new(), &left, asked);
     }
-    let losses = losses(&journal, &meant);
+    let losses = losses(&ownership, &meant);
     match which {
         Which::Ours => {
             let command = app.places.command(&["destroy", "--orphans"]);
@@ -120,18 +120,18 @@ pub(super) async fn destroy_orphans(app: &App, asked: Asked<'_>) -> Result<(), C
         Which::Owner(owner) => meant = named(app, yes, owner, meant, &losses)?,
     }
     // Somebody may have thought for long; and what has come to be known to the journal is no orphan.
-    let meant = Journal::look(app).await?.still(meant);
-    let deleted = end(app, &places, &meant).await?;
+    let meant = Ownership::look(app).await?.still(meant);
+    let deleted = end(app, &answers, &meant).await?;
     tell(app, &which, deleted, &left, asked)
 }
 
 /// What is meant, and what carries this journal's id and is left alone.
 fn pick(
-    journal: &Journal,
+    ownership: &Ownership,
     which: &Which<'_>,
     all: impl Iterator<Item = Tagged>,
 ) -> (Vec<Orphan>, Vec<Orphan>) {
-    let orphans = all.filter_map(|tagged| journal.orphan(tagged));
+    let orphans = all.filter_map(|tagged| ownership.orphan(tagged));
     match which {
         Which::Ours => orphans
             .filter(|orphan| matches!(orphan.owner, Whose::Ours | Whose::OursElsewhere))
@@ -205,22 +205,22 @@ fn named(
 }
 
 /// What would be lost, a line for each run: whose it is, how old, which machines.
-fn losses(journal: &Journal, meant: &[Orphan]) -> Vec<String> {
+fn losses(ownership: &Ownership, meant: &[Orphan]) -> Vec<String> {
     let mut runs: BTreeMap<(&str, &str), Vec<&Orphan>> = BTreeMap::new();
     for orphan in meant {
         let key = (orphan.tagged.cluster.as_str(), orphan.tagged.run.as_str());
         runs.entry(key).or_default().push(orphan);
     }
     runs.into_iter()
-        .map(|(key, orphans)| loss(journal, key, &orphans))
+        .map(|(key, orphans)| loss(ownership, key, &orphans))
         .collect()
 }
 
-fn loss(journal: &Journal, (cluster, run): (&str, &str), orphans: &[&Orphan]) -> String {
+fn loss(ownership: &Ownership, (cluster, run): (&str, &str), orphans: &[&Orphan]) -> String {
     let first = &orphans[0].tagged;
     let place = first.place.as_deref().unwrap_or("this machine");
     let host = match &first.made_by {
-        Some(by) if journal.is_here(by) => "made by this user on this host".to_owned(),
+        Some(by) if ownership.is_here(by) => "made by this user on this host".to_owned(),
         Some(by) => format!("made by another user or host ({})", by.user),
         None => "made by nobody knows whom".to_owned(),
     };
@@ -255,8 +255,8 @@ fn loss(journal: &Journal, (cluster, run): (&str, &str), orphans: &[&Orphan]) ->
 }
 
 /// What is left alone, and how to end it all the same.
-fn elsewhere(app: &App, journal: &Journal, left: &[Orphan]) -> String {
-    let id = journal.id.as_deref().unwrap_or_default();
+fn elsewhere(app: &App, ownership: &Ownership, left: &[Orphan]) -> String {
+    let id = ownership.id.as_deref().unwrap_or_default();
     let clusters: BTreeSet<_> = left.iter().map(|orphan| orphan.tagged.cluster.as_str()).collect();
     let clusters: Vec<_> = clusters.into_iter().collect();
     format!(
@@ -269,12 +269,12 @@ fn elsewhere(app: &App, journal: &Journal, left: &[Orphan]) -> String {
 }
 
 /// Ends what is meant, place after place.
-async fn end(app: &App, places: &[Place], meant: &[Orphan]) -> Result<Vec<Resource>, CliError> {
+async fn end(app: &App, answers: &[Answer], meant: &[Orphan]) -> Result<Vec<Resource>, CliError> {
     let mut deleted = Vec::new();
-    for place in places {
+    for answer in answers {
         let here = meant
             .iter()
-            .filter(|orphan| orphan.tagged.provider == place.spec.provider);
+            .filter(|orphan| orphan.tagged.provider == answer.spec.provider);
         let runs: BTreeSet<_> = here.map(|orphan| orphan.tagged.run.clone()).collect();
         if runs.is_empty() {
             continue;
@@ -284,7 +284,7 @@ async fn end(app: &App, places: &[Place], meant: &[Orphan]) -> Result<Vec<Resour
                 .note(&format!("deleted {} {}", resource.kind, resource.name));
             deleted.push(resource.clone());
         };
-        let ended = wiring::end_orphans(&place.spec, &Orphans { runs }, &mut told).await;
+        let ended = wiring::end_orphans(&answer.spec, &Orphans { runs }, &mut told).await;
         ended.map_err(|error| match error.exit {
             Exit::Failed => error.hint("run the same again: it goes on from here"),
             _ => error,

@@ -60,7 +60,7 @@ pub(crate) async fn events(app: &App, args: &EventsArgs) -> Result<(), CliError>
 
 /// An event behind a damaged one.
 #[derive(Serialize)]
-struct Behind<'a> {
+struct BehindDamage<'a> {
     #[serde(flatten)]
     recorded: &'a Recorded,
     behind_damage: bool,
@@ -98,7 +98,7 @@ impl Printer<'_> {
         }
         for recorded in later {
             match self.app.ui.json {
-                true => self.app.ui.object(&Behind {
+                true => self.app.ui.object(&BehindDamage {
                     recorded,
                     behind_damage: true,
                 })?,

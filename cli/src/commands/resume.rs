@@ -6,7 +6,6 @@ use mesosflow_workflow::{Driver, Phase, Purpose, Settings};
 use crate::amend::{self, AmendArgs};
 use crate::app::App;
 use crate::error::CliError;
-use crate::exit::Exit;
 use crate::runs::{self, Found};
 use crate::wiring::ClusterSpec;
 use crate::{session, wiring};
@@ -41,9 +40,7 @@ async fn strangers(
     args: &ResumeArgs,
 ) -> Result<Vec<Driver>, CliError> {
     let id = found.row.run.to_string();
-    let run_dir = app.places.make_run_dir(found.row.run).map_err(|error| {
-        CliError::new(Exit::Failed, format!("cannot make the folder of run `{id}`")).because_of(&error)
-    })?;
+    let run_dir = app.run_dir(found.row.run)?;
     let strangers = wiring::strangers(spec, &found.state, &run_dir).await?;
     let Some(newest) = strangers.iter().map(|driver| driver.epoch).max() else {
         app.ui

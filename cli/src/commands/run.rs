@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::args::SpecArgs;
 use crate::config::{Configured, Surroundings, configure};
 use crate::error::CliError;
-use crate::render::progress::Progress;
+use crate::render::progress::Announcer;
 use crate::session;
 use crate::wiring::{self, ClusterSpec, Journal, ProviderKind};
 
@@ -71,7 +71,7 @@ fn agree(app: &App, spec: &ClusterSpec, yes: bool) -> Result<(), CliError> {
     app.ui.ask(yes)
 }
 
-async fn create(app: &App, journal: Journal, spec: &ClusterSpec) -> Result<(Run, Progress), CliError> {
+async fn create(app: &App, journal: Journal, spec: &ClusterSpec) -> Result<(Run, Announcer), CliError> {
     let new = NewRun {
         workflow: "deploy".to_owned(),
         cluster_id: ClusterId::generate(),
@@ -82,7 +82,7 @@ async fn create(app: &App, journal: Journal, spec: &ClusterSpec) -> Result<(Run,
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         catalogue: wiring::catalogue(),
     };
-    let progress = Progress::begin(app.ui, None);
+    let progress = Announcer::begin(app.ui, None);
     let created = Run::create(
         journal,
         Arc::new(SystemClock),

@@ -15,7 +15,7 @@ pub(crate) struct StepsArgs {}
 
 /// A step, as scripts see it.
 #[derive(Serialize)]
-struct StepView<'a> {
+struct EntryView<'a> {
     id: &'a StepId,
     notes: &'a str,
     title: &'a str,
@@ -24,7 +24,7 @@ struct StepView<'a> {
     destructive: bool,
 }
 
-impl<'a> StepView<'a> {
+impl<'a> EntryView<'a> {
     fn of(entry: &'a CatalogueEntry) -> Self {
         Self {
             id: &entry.id,
@@ -36,8 +36,8 @@ impl<'a> StepView<'a> {
     }
 }
 
-fn views(catalogue: &[CatalogueEntry]) -> Vec<StepView<'_>> {
-    catalogue.iter().map(StepView::of).collect()
+fn views(catalogue: &[CatalogueEntry]) -> Vec<EntryView<'_>> {
+    catalogue.iter().map(EntryView::of).collect()
 }
 
 /// Every step, in the order that replay follows.

@@ -16,12 +16,12 @@ enum Message {
 }
 
 /// The task that shows progress, and the way to it.
-pub(crate) struct Progress {
+pub(crate) struct Announcer {
     messages: UnboundedSender<Message>,
     task: JoinHandle<()>,
 }
 
-impl Progress {
+impl Announcer {
     /// Begins to show the progress of a run that stands as `state`, or does not exist yet.
     pub(crate) fn begin(ui: Ui, mut state: Option<RunState>) -> Self {
         let (messages, mut received) = unbounded_channel();

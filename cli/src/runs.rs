@@ -1,11 +1,11 @@
 //! Which run is meant, and where it stands.
 
-use mesosflow_workflow::{Epoch, PhaseKind, RunRow, RunState, StepId};
+use mesosflow_workflow::{Epoch, PhaseKind, RunRow, RunState, StepId, StoreError};
 
 use crate::app::App;
 use crate::error::CliError;
 use crate::nearest::nearest;
-use crate::wiring::Journal;
+use crate::wiring::{self, Journal, Record};
 
 /// A run, as far as one look at the journal tells.
 #[derive(Debug, Clone)]
@@ -15,6 +15,8 @@ pub(crate) struct Found {
     /// Whether a living process holds it.
     pub(crate) held: bool,
     pub(crate) state: RunState,
+    /// What the histories of all runs of its cluster say together.
+    pub(crate) record: Record,
 }
 
 impl Found {
@@ -22,7 +24,42 @@ impl Found {
     pub(crate) async fn look(journal: &Journal, row: RunRow) -> Result<Self, CliError> {
         let held = journal.is_held(row.run).await?;
         let state = mesosflow_workflow::run::load(&**journal, row.run).await?;
-        Ok(Self { row, held, state })
+        let mut others = Vec::new();
+        for other in journal.runs().await? {
+            if other.cluster_id != row.cluster_id || other.run == row.run {
+                continue;
+            }
+            match mesosflow_workflow::run::load(&**journal, other.run).await {
+                Ok(state) => others.push(state),
+                // A damaged run stops itself alone: what it has made is found by its tags.
+                Err(error) => tracing::warn!(run = %other.run, %error, "cannot be read: its cluster is known without it"),
+            }
+        }
+        let record = Record::of(state.clone(), others);
+        Ok(Self {
+            row,
+            held,
+            state,
+            record,
+        })
+    }
+
+    /// The cluster as its record has it.
+    pub(crate) fn cluster(&self) -> RunState {
+        self.record.cluster()
+    }
+
+    /// The same, and that it is gone where it is.
+    pub(crate) fn standing(&self) -> RunState {
+        let mut cluster = self.cluster();
+        cluster.destroyed |= !self.row.owns_cluster;
+        cluster
+    }
+
+    /// The other runs of its cluster.
+    pub(crate) fn others(&self) -> Vec<RunState> {
+        let is_other = |state: &&RunState| state.run != self.row.run;
+        self.record.runs().iter().filter(is_other).cloned().collect()
     }
 }
 
@@ -74,6 +111,27 @@ pub(crate) fn ambiguous(message: &str, candidates: &[RunRow]) -> CliError {
     CliError::usage(message).hint(hint)
 }
 
+/// The run that made a cluster, of those that `is_meant` lets through: the only one whose cluster exists, or the newest one.
+pub(crate) fn founder(
+    app: &App,
+    rows: Vec<RunRow>,
+    is_meant: impl Fn(&RunRow) -> bool,
+) -> Result<RunRow, CliError> {
+    let mut founders: Vec<_> = rows
+        .into_iter()
+        .filter(|row| row.workflow == wiring::FOUNDS && is_meant(row))
+        .collect();
+    let living: Vec<_> = founders.iter().filter(|row| row.owns_cluster).cloned().collect();
+    match living.as_slice() {
+        [only] => Ok(only.clone()),
+        [] => founders.pop().ok_or_else(|| app.no_run()),
+        several => Err(ambiguous(
+            &format!("{} runs have a cluster", several.len()),
+            several,
+        )),
+    }
+}
+
 /// A step of the run's catalogue.
 pub(crate) fn step(state: &RunState, name: &str) -> Result<StepId, CliError> {
     let ids = || state.steps.iter().map(|step| step.entry.id.as_str());
@@ -88,10 +146,18 @@ pub(crate) fn step(state: &RunState, name: &str) -> Result<StepId, CliError> {
     }
 }
 
-/// Refuses a run that another process drives, with what is known of that process.
+/// Refuses a run that another process drives, with what is known of that process; and one whose cluster another unfinished
+/// run has.
 pub(crate) async fn refuse_held(journal: &Journal, found: &Found) -> Result<(), CliError> {
     if !found.held {
-        return Ok(());
+        return match found.record.unfinished() {
+            Some(other) if other.run != found.row.run => Err(CliError::from(&StoreError::Unfinished {
+                cluster: other.cluster.clone(),
+                run: other.run,
+                workflow: other.workflow.clone(),
+            })),
+            _ => Ok(()),
+        };
     }
     // The lock itself knows its holder. If that has just gone, the lease is dropped again at once.
     journal

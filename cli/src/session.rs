@@ -11,20 +11,20 @@ use crate::app::App;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::progress::Announcer;
-use crate::render::view::{self, StatusView};
+use crate::render::view::{self, Fate, StatusView};
 use crate::render::{duration, report, status};
 use crate::runs::Found;
 use crate::signals::stop_on_signals;
-use crate::wiring::{self, ClusterSpec, Journal, LockedOut};
+use crate::wiring::{self, ClusterSpec, Journal, LockedOut, ProviderKind, Record, Workflow};
 
 /// This process, as one that takes over what was found.
-pub(crate) fn adopter(purpose: Purpose, found: &Found, over: Vec<Driver>) -> Adopter {
+pub(crate) fn adopter(purpose: Purpose, found: &RunState, over: Vec<Driver>) -> Adopter {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     Adopter {
         purpose,
         pid: std::process::id(),
         host: host.trim().to_owned(),
-        seen: Some(found.state.seq),
+        seen: Some(found.seq),
         over,
     }
 }
@@ -38,7 +38,7 @@ pub(crate) async fn adopt(
     over: Vec<Driver>,
 ) -> Result<(Run, Announcer), CliError> {
     let progress = Announcer::begin(app.ui, Some(found.state.clone()));
-    let adopter = adopter(purpose, found, over);
+    let adopter = adopter(purpose, &found.state, over);
     match Run::adopt(
         journal,
         Arc::new(SystemClock),
@@ -58,12 +58,42 @@ pub(crate) async fn adopt(
 
 /// Lets this program's catalogue take the place of the recorded one, where they differ; whoever observes the run is told.
 pub(crate) async fn reconcile(run: &Run) -> Result<CatalogueChange, CliError> {
-    let changed = run
-        .reconcile(env!("CARGO_PKG_VERSION"), &wiring::catalogue())
-        .await;
+    let catalogue = wiring::catalogue_of(&run.state())?;
+    let changed = run.reconcile(env!("CARGO_PKG_VERSION"), &catalogue).await;
     changed
         .map(Option::unwrap_or_default)
         .map_err(|error| CliError::from(&error))
+}
+
+/// What a run is driven with, beside itself.
+pub(crate) struct Driving {
+    /// The other runs of its cluster.
+    pub(crate) others: Vec<RunState>,
+    /// The cluster's spec in force.
+    pub(crate) spec: ClusterSpec,
+    /// Whether the doors are opened for who comes from elsewhere now, before anything else: where no step sees to it.
+    pub(crate) readmits: bool,
+    pub(crate) settings: Settings,
+}
+
+impl Driving {
+    /// With what the run needs, and nothing else.
+    pub(crate) fn new(others: Vec<RunState>, spec: ClusterSpec) -> Self {
+        Self {
+            others,
+            spec,
+            readmits: false,
+            settings: Settings::default(),
+        }
+    }
+}
+
+/// How a run ended in this process's hands.
+pub(crate) struct Ended {
+    pub(crate) state: RunState,
+    /// The cluster as its record has it then.
+    pub(crate) cluster: RunState,
+    pub(crate) result: Result<(), CliError>,
 }
 
 /// Prints the run's id, drives the run to its end and tells how that was.
@@ -71,37 +101,68 @@ pub(crate) async fn drive(
     app: &App,
     run: Run,
     progress: Announcer,
-    spec: ClusterSpec,
-    settings: Settings,
+    driving: Driving,
 ) -> Result<(), CliError> {
+    // The cluster is worth more than the reader of the output.
+    let _read = app.ui.line(&run.id().to_string());
+    let ended = work(app, run, progress, driving).await?;
+    match tell(app, &ended) {
+        // What the run came to counts for more than whether its result could be printed.
+        Err(unprinted) if ended.result.is_ok() && !unprinted.is_silent() => Err(unprinted),
+        _ => ended.result,
+    }
+}
+
+/// Drives the run to its end.
+pub(crate) async fn work(
+    app: &App,
+    run: Run,
+    progress: Announcer,
+    driving: Driving,
+) -> Result<Ended, CliError> {
     let stop = Stop::default();
     stop_on_signals(stop.clone(), progress.voice())?;
     app.voice.through(progress.voice());
-    // The cluster is worth more than the reader of the output.
-    let _read = app.ui.line(&run.id().to_string());
-    let (outcome, locked_out) = match begin(app, &run, spec).await {
+    let Driving {
+        others,
+        spec,
+        readmits,
+        settings,
+    } = driving;
+    let workflow = wiring::workflow_of(&run.state())?;
+    let (outcome, locked_out, waits_for) = match begin(app, &run, &others, spec, readmits).await {
         Ok(world) => {
             let world = Arc::new(world);
             let outcome = match world.hold_all().await {
                 Err(fenced) => wiring::give_way(&run, &fenced).await,
-                Ok(()) => wiring::drive(&run, world.clone(), settings, stop.clone()).await,
+                Ok(()) => workflow.drive(&run, world.clone(), settings, stop.clone()).await,
             };
-            (outcome, world.locked_out())
+            (outcome, world.locked_out(), world.waits_for())
         }
-        Err(error) => (wiring::give_up(&run, &error).await, None),
+        Err(error) => (wiring::give_up(&run, &error).await, None, None),
     };
+    if matches!(outcome, Outcome::Succeeded) && workflow.ends_cluster() {
+        run.retire().await?;
+    }
     let state = run.state();
     drop(run);
     progress.end().await;
-    let mut ended = judge(app, &state, outcome, &stop).map_err(|error| error.about(state.run));
-    if let (Err(error), Some(locked_out)) = (&mut ended, locked_out) {
-        error.hints.insert(0, let_in(app, &state, &locked_out));
+    let mut result = judge(app, &state, outcome, &stop).map_err(|error| error.about(state.run));
+    if let Err(error) = &mut result {
+        if stop.is_requested() {
+            error.causes.extend(waits_for);
+        }
+        if let Some(locked_out) = locked_out {
+            error.hints.insert(0, let_in(app, &state, &locked_out));
+        }
     }
-    match tell(app, &state, ended.is_ok()) {
-        // What the run came to counts for more than whether its result could be printed.
-        Err(unprinted) if ended.is_ok() && !unprinted.is_silent() => Err(unprinted),
-        _ => ended,
-    }
+    let mut cluster = Record::of(state.clone(), others).cluster();
+    cluster.destroyed |= result.is_ok() && workflow.ends_cluster();
+    Ok(Ended {
+        state,
+        cluster,
+        result,
+    })
 }
 
 /// The first guess where nobody answers, and the way back in.
@@ -113,26 +174,49 @@ fn let_in(app: &App, state: &RunState, locked_out: &LockedOut) -> String {
     format!("{locked_out}; to give it anew: {again}")
 }
 
-/// Makes the run's folder, begins its log and opens its world.
-async fn begin(app: &App, run: &Run, spec: ClusterSpec) -> Result<wiring::World, CliError> {
-    let run_dir = app.run_dir_with_log(run.id()).map_err(|error| CliError {
+/// Makes the run's folder, begins its log and opens the cluster's world.
+async fn begin(
+    app: &App,
+    run: &Run,
+    others: &[RunState],
+    spec: ClusterSpec,
+    readmits: bool,
+) -> Result<wiring::World, CliError> {
+    let paused = |error| CliError {
         exit: Exit::Interrupted,
         ..error
-    })?;
+    };
+    app.run_dir_with_log(run.id()).map_err(paused)?;
     tracing::info!(run = %run.id(), version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "begins");
     let state = run.state();
-    let key = wiring::key_of(&state);
-    wiring::open_world(spec, &state, &run_dir, run.token(), &key).await
+    let ends = wiring::workflow_of(&state)?.ends_cluster();
+    let cluster = Record::of(state, others.iter().cloned()).cluster();
+    let folder = app.run_dir(cluster.run).map_err(paused)?;
+    let key = match ends {
+        // Nobody has to log in to what is deleted.
+        true => wiring::key_if_kept(&cluster),
+        false => wiring::key_of(&cluster),
+    };
+    let world = wiring::open_world(spec, &cluster, &folder, run.token(), &key).await?;
+    if readmits {
+        wiring::readmitted(&app.places, &world, &cluster).await?;
+    }
+    Ok(world)
 }
 
 /// Prints what became of the run.
-fn tell(app: &App, state: &RunState, succeeded: bool) -> Result<(), CliError> {
+fn tell(app: &App, ended: &Ended) -> Result<(), CliError> {
+    let Ended {
+        state,
+        cluster,
+        result,
+    } = ended;
     if app.ui.json {
-        return app
-            .ui
-            .object(&StatusView::of(state, false, next(app, state, false)));
+        let next = next_of(app, state, false);
+        let view = StatusView::of(state, cluster, false, Fate::Stays, next);
+        return app.ui.object(&view);
     }
-    if !succeeded {
+    if result.is_err() {
         return Ok(());
     }
     let took = duration::between(Some(state.started_at), state.finished_at).map(duration::text);
@@ -144,10 +228,17 @@ fn tell(app: &App, state: &RunState, succeeded: bool) -> Result<(), CliError> {
     if state.phase == Phase::Partial {
         return app.ui.line(&partial(app, state));
     }
-    app.ui.line(&format!(
-        "cluster `{}` is up: run {} succeeded{took}",
-        state.cluster, state.run
-    ))?;
+    let workflow = wiring::workflow_of(state)?;
+    let mut said = format!(
+        "cluster `{}` {}: run {} succeeded{took}",
+        state.cluster,
+        workflow.aim(),
+        state.run
+    );
+    if workflow.ends_cluster() {
+        said = taken_down(state, cluster);
+    }
+    app.ui.line(&said)?;
     if let Some(report) = wiring::report(state) {
         app.ui.line(&report::text(&report))?;
     }
@@ -157,6 +248,27 @@ fn tell(app: &App, state: &RunState, succeeded: bool) -> Result<(), CliError> {
     }
     app.ui
         .line(&format!("took            {}", status::phases(&phases)))
+}
+
+/// What a destroy has come to: machines of the user's own are given back, not deleted.
+pub(crate) fn taken_down(state: &RunState, cluster: &RunState) -> String {
+    let is_lent = cluster.provider == ProviderKind::Hosts.as_str();
+    let (name, run, count) = (&cluster.cluster, state.run, wiring::deleted(state).len());
+    let mut said = match (is_lent, count) {
+        (true, 0) => format!("nothing of cluster `{name}` is left (run {run})"),
+        (true, 1) => format!("cluster `{name}` is stopped, and its key is off 1 host (run {run})"),
+        (true, _) => format!("cluster `{name}` is stopped, and its key is off {count} hosts (run {run})"),
+        (false, 0) => format!("nothing is left of cluster `{name}` (run {run})"),
+        (false, 1) => format!("cluster `{name}` is gone: 1 resource deleted (run {run})"),
+        (false, _) => format!("cluster `{name}` is gone: {count} resources deleted (run {run})"),
+    };
+    if is_lent {
+        said.push_str("; the machines stay, with what is on their disks");
+    }
+    if let Some(asked) = wiring::asked(state) {
+        said.push_str(&format!("\nasked {asked}: nothing of it is left"));
+    }
+    said
 }
 
 /// A replay has come to its end, and the cluster is not what the catalogue says: which steps are left, and how to do them.
@@ -276,26 +388,54 @@ fn failed(app: &App, state: &RunState, step: &StepId, error: &ErrorReport) -> Cl
         .hint(format!("what was done on the nodes: {logs}"))
 }
 
-/// The command that gets the run further, if it needs one.
-pub(crate) fn next(app: &App, state: &RunState, held: bool) -> Option<String> {
-    let run = state.run.to_string();
-    if held || (state.destroyed && state.resources.is_empty()) {
+/// The command that gets the run that was found further, if it needs one.
+pub(crate) fn next(app: &App, found: &Found, held: bool) -> Option<String> {
+    let (state, row) = (&found.state, &found.row);
+    if held || (!row.owns_cluster && found.record.resources().is_empty()) {
         return None;
     }
-    if state.destroyed || state.format < OLDEST_DRIVEN {
-        return Some(app.places.command(&["destroy", &run]));
+    let is_dead = !row.owns_cluster || state.destroyed || state.format < OLDEST_DRIVEN;
+    if is_dead && wiring::workflow_of(state).is_ok_and(|workflow| !workflow.ends_cluster()) {
+        return Some(app.places.command(&["destroy", "--cluster", &state.cluster]));
+    }
+    match found.record.unfinished() {
+        Some(other) if other.run != state.run => None,
+        _ => next_of(app, state, held),
+    }
+}
+
+/// The same of a run alone.
+fn next_of(app: &App, state: &RunState, held: bool) -> Option<String> {
+    if held {
+        return None;
     }
     match &state.phase {
         Phase::Succeeded | Phase::Closed => None,
         Phase::Running | Phase::Partial | Phase::Failed(_) | Phase::Interrupted(_) => {
-            Some(app.places.command(&["resume", &run]))
+            Some(app.places.command(&["resume", &state.run.to_string()]))
         }
     }
 }
 
-/// Refuses what only a deploy allows that still exists and that this program can drive.
-pub(crate) fn refuse_ended(app: &App, state: &RunState) -> Result<(), CliError> {
-    if !state.destroyed && state.format < OLDEST_DRIVEN {
+/// What mends what a run has left undone when it was closed; `open` is the first such step.
+pub(crate) fn mends(app: &App, state: &RunState, open: Option<&StepId>) -> Vec<String> {
+    let destroy = app.places.command(&["destroy", "--cluster", &state.cluster]);
+    let ends = wiring::workflow_of(state).is_ok_and(Workflow::ends_cluster);
+    let replay = open.filter(|_| !ends).map(|open| {
+        let again = ["replay", &state.run.to_string(), "--from", open.as_str()];
+        format!("to do what it left: {}", app.places.command(&again))
+    });
+    replay
+        .into_iter()
+        .chain([format!("to delete the cluster: {destroy}")])
+        .collect()
+}
+
+/// Refuses what is of use only for a cluster that still exists, in a run that this program can drive.
+pub(crate) fn refuse_ended(app: &App, found: &Found) -> Result<(), CliError> {
+    let state = &found.state;
+    let is_gone = state.destroyed || !found.row.owns_cluster;
+    if !is_gone && state.format < OLDEST_DRIVEN {
         let (run, tool_version, format) = (state.run, state.tool_version.clone(), state.format);
         return Err(CliError::from(RunError::OldFormat {
             run,
@@ -303,12 +443,16 @@ pub(crate) fn refuse_ended(app: &App, state: &RunState) -> Result<(), CliError> 
             format,
         }));
     }
-    if !state.destroyed {
+    if !is_gone {
         return Ok(());
     }
-    let mut error = CliError::refused(format!("run `{}` was destroyed", state.run));
-    if !state.resources.is_empty() {
-        let destroy = app.places.command(&["destroy", &state.run.to_string()]);
+    let mut error = CliError::refused(format!(
+        "cluster `{}` of run `{}` was destroyed",
+        state.cluster, state.run
+    ));
+    if !found.record.resources().is_empty() {
+        let founder = found.record.founder().run.to_string();
+        let destroy = app.places.command(&["destroy", &founder]);
         error
             .hints
             .push(format!("some of it is left; to delete that: {destroy}"));

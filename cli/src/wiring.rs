@@ -7,7 +7,7 @@ use mesosflow_journal::{Options, SqliteJournal};
 pub(crate) use mesosflow_journal::{Report as JournalReport, backup_folder, restore};
 use mesosflow_workflow::{
     CatalogueEntry, Driver, ErrorClass, ErrorReport, FencingToken, Outcome, Resource, Run, RunId, RunState,
-    Settings, StepError, Stop, Store,
+    StepError, Store,
 };
 
 pub(crate) use ipnet::IpNet;
@@ -19,6 +19,8 @@ pub(crate) use mesosflow_steps::cluster::{
 pub(crate) use mesosflow_steps::image::{Disk, KEEPS, Outlook};
 use mesosflow_steps::{DestroyError, ProviderError, WorldError};
 pub(crate) use mesosflow_steps::{KeyExpected, Ledger, remote::Lineage};
+pub(crate) use mesosflow_steps::record::{FOUNDS, Record, asked, deleted};
+pub(crate) use mesosflow_steps::workflows::{Destroy as DestroyWorkflow, DestroySpec, Workflow};
 pub(crate) use mesosflow_steps::{LockedOut, Orphans, Plan, Report, Tagged, World};
 
 use crate::error::CliError;
@@ -214,21 +216,29 @@ pub(crate) async fn survey(spec: &ClusterSpec) -> Result<(), CliError> {
     })
 }
 
-/// The spec that was frozen into a run.
+/// The cluster's spec that was frozen into a run.
 pub(crate) fn frozen_spec(state: &RunState) -> Result<ClusterSpec, CliError> {
-    let spec: Result<ClusterSpec, _> = serde_json::from_value(state.spec.clone());
     let frozen = |spec: ClusterSpec| ClusterSpec {
         ec2: spec.ec2.frozen(),
         ..spec
     };
-    spec.map(frozen).map_err(|error| {
-        CliError::refused(format!(
-            "this mesosflow cannot read the spec of run `{}`",
-            state.run
-        ))
-        .because_of(&error)
-        .hint(format!("use mesosflow {}, which started it", state.tool_version))
-    })
+    let spec = workflow_of(state)?.cluster(&state.spec);
+    spec.map(frozen).map_err(|error| unreadable(state, &error))
+}
+
+/// The steps of a run as this program has them.
+pub(crate) fn catalogue_of(state: &RunState) -> Result<Vec<CatalogueEntry>, CliError> {
+    let catalogue = workflow_of(state)?.catalogue(&state.spec);
+    catalogue.map_err(|error| unreadable(state, &error))
+}
+
+fn unreadable(state: &RunState, error: &serde_json::Error) -> CliError {
+    CliError::refused(format!(
+        "this mesosflow cannot read the spec of run `{}`",
+        state.run
+    ))
+    .because_of(error)
+    .hint(format!("use mesosflow {}, which started it", state.tool_version))
 }
 
 /// Everything that the steps of a run may touch.
@@ -434,13 +444,20 @@ fn refused_destroy(places: &Places, state: &RunState) -> CliError {
     refused(places, state, "nothing was deleted", "destroy")
 }
 
-/// Drives a run to an end.
-pub(crate) async fn drive(run: &Run, world: Arc<World>, settings: Settings, stop: Stop) -> Outcome {
-    // On the heap: the flow of all steps in one future is too deep a type for those that await it.
-    Box::pin(run.drive(world, settings, stop, |flow| {
-        Box::pin(mesosflow_steps::deploy(flow))
-    }))
-    .await
+/// The workflow of a run.
+pub(crate) fn workflow_of(state: &RunState) -> Result<&'static dyn Workflow, CliError> {
+    workflow(&state.workflow).ok_or_else(|| {
+        CliError::refused(format!(
+            "this mesosflow knows no workflow `{}`, which run `{}` is of",
+            state.workflow, state.run
+        ))
+        .hint(format!("use mesosflow {}, which drove it last", state.tool_version))
+    })
+}
+
+/// The workflow of that name.
+pub(crate) fn workflow(name: &str) -> Option<&'static dyn Workflow> {
+    mesosflow_steps::workflows::by_name(name)
 }
 
 /// Ends a run whose cluster is somebody else's, before it has acted.
@@ -464,14 +481,6 @@ pub(crate) async fn give_up(run: &Run, error: &CliError) -> Outcome {
         Ok(()) => Outcome::Interrupted { reason },
         Err(lost) => Outcome::Lost(lost),
     }
-}
-
-/// Deletes what a run created, and gives the cluster's name back. Returns what was deleted.
-pub(crate) async fn destroy(run: &Run, world: &World) -> Result<Vec<Resource>, CliError> {
-    // Each deletion is recorded, and shown by whoever observes the run.
-    let deleted = delete(&Ledger::Run(run), run.id(), world, &mut |_| {}).await?;
-    run.retire().await?;
-    Ok(deleted)
 }
 
 /// What the provider has that carries the run's tags.

@@ -2,33 +2,36 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mesosflow_workflow::{Driver, Effect, EffectKey, Resource, RunId, RunState, Step as _, Trace};
+use mesosflow_workflow::{Driver, Effect, EffectKey, Resource, RunState, Step as _, Trace};
 
 use crate::life::{Ended, Gone, SeeGone, delete_steps};
 use crate::view::{output, outputs};
 
 /// The workflow that makes a cluster.
-const FOUNDS: &str = "deploy";
+pub const FOUNDS: &str = "deploy";
 /// The one that ends it.
 const DESTROYS: &str = "destroy";
 
 /// The runs of one cluster, in the order in which they began.
 #[derive(Debug, Clone)]
 pub struct Record {
+    founder: RunState,
     runs: Vec<RunState>,
 }
 
 impl Record {
-    /// The record of these runs of one cluster; none where there are none.
-    pub fn of(mut runs: Vec<RunState>) -> Option<Self> {
+    /// The record of a cluster that has this run, and these others.
+    pub fn of(run: RunState, others: impl IntoIterator<Item = RunState>) -> Self {
+        let mut runs: Vec<_> = others.into_iter().chain([run.clone()]).collect();
         runs.sort_by_key(|state| (state.started_at, state.run));
-        (!runs.is_empty()).then_some(Self { runs })
+        let is_founder = |state: &&RunState| state.workflow == FOUNDS;
+        let founder = runs.iter().find(is_founder).cloned().unwrap_or(run);
+        Self { founder, runs }
     }
 
     /// The run that made the cluster, by whose tags everything is known.
-    pub fn founder(&self) -> &RunState {
-        let mut founders = self.runs.iter().filter(|state| state.workflow == FOUNDS);
-        founders.next().unwrap_or(&self.runs[0])
+    pub const fn founder(&self) -> &RunState {
+        &self.founder
     }
 
     /// The run that keeps others off the cluster, if one does.
@@ -105,10 +108,6 @@ impl Record {
         &self.runs
     }
 
-    /// The run with that id.
-    pub fn run(&self, run: RunId) -> Option<&RunState> {
-        self.runs.iter().find(|state| state.run == run)
-    }
 }
 
 /// What a destroy has deleted, and seen gone, in the order of its steps.

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use clap::Args;
-use mesosflow_workflow::{Epoch, Purpose, Resource, Run, RunId, RunRow, Stop, SystemClock, Taken};
+use mesosflow_workflow::{
+    ClusterId, Driver, Epoch, NewRun, Purpose, Resource, Run, RunId, RunRow, SystemClock, Taken,
+};
 use serde::Serialize;
 
 use super::destroy_damaged::{self, destroy_damaged};
@@ -17,19 +19,19 @@ use crate::error::{CliError, Kind};
 use crate::exit::Exit;
 use crate::nearest::nearest;
 use crate::runs::{self, Found};
-use crate::signals::stop_on_signals;
-use crate::wiring::{self, ClusterSpec, Journal, ProviderKind, World};
-use crate::{render::progress::Announcer, session};
+use crate::render::progress::Announcer;
+use crate::session::{self, Driving};
+use crate::wiring::{self, ClusterSpec, DestroySpec, Journal, ProviderKind, Workflow};
 
-/// Delete everything that a run created
+/// Delete a cluster: everything that its runs created
 #[derive(Debug, Clone, Args)]
 pub(crate) struct DestroyArgs {
-    /// The run's id, or the beginning of it; by default the only run that has a cluster
+    /// The id of the run that made the cluster, or the beginning of it; by default the only one whose cluster exists
     #[arg(conflicts_with = "cluster")]
     run: Option<String>,
     #[command(flatten)]
     orphans: OrphanArgs,
-    /// The run that owns this cluster
+    /// The cluster's name
     #[arg(long, value_name = "NAME")]
     cluster: Option<String>,
     /// Even where the nodes obey a driver that this journal does not know
@@ -46,9 +48,11 @@ pub(crate) struct DestroyArgs {
 
 #[derive(Serialize)]
 struct Destroyed<'a> {
-    run: String,
+    /// The run of the workflow; where there was nothing to do, that which made the cluster.
+    run: &'a str,
     cluster: &'a str,
-    deleted: Vec<Resource>,
+    cluster_id: ClusterId,
+    deleted: &'a [Resource],
     /// What was asked of whom, and has nothing of the run any more.
     asked: &'a str,
 }
@@ -74,16 +78,16 @@ pub(crate) async fn destroy(app: &App, args: &DestroyArgs) -> Result<(), CliErro
     }
     let journal = app.journal_with_runs()?;
     let row = meant(app, &journal, args).await?;
-    let found = match Found::look(&journal, row.clone()).await {
+    let mut found = match Found::look(&journal, row.clone()).await {
         Err(damaged) if damaged.kind == Kind::DamagedRun => {
             return destroy_damaged(app, &journal, row, args, false).await;
         }
         found => found?,
     };
-    runs::refuse_held(&journal, &found).await?;
+    refuse_held(&journal, &found).await?;
     let command = command(app, found.row.run, args);
     let losses = match left(app, &found).await? {
-        Left::Nothing(asked) => return tell(app, &found, &asked),
+        Left::Nothing(done) => return tell(app, &found, &done),
         Left::Something(losses) => losses,
     };
     let mut lost = vec![loss(&losses)];
@@ -93,28 +97,38 @@ pub(crate) async fn destroy(app: &App, args: &DestroyArgs) -> Result<(), CliErro
     let spec = destroy_damaged::spec(app, &found, &run_dir)?;
     let spec = amend::amended(app, spec, &args.amend)?;
     wiring::verify(&spec).await?;
-    let (admission, _) = spec.admission();
-    let (run, world, progress) = match begin(journal.clone(), app, &found, (spec, &run_dir), args).await {
+    let (run, progress) = match begin(app, &journal, &mut found, (&spec, &run_dir), args).await {
         // It has been confirmed already.
         Err(damaged) if damaged.kind == Kind::DamagedRun => {
             return destroy_damaged(app, &journal, found.row, args, true).await;
         }
         begun => begun?,
     };
-    let deleted = match amend::record(&run, &args.amend, (admission, Vec::new())).await {
-        Ok(()) => take_down(app, &run, &progress, world).await,
-        Err(error) => Err(error),
-    };
-    drop(run);
-    progress.end().await;
+    let others = found.record.runs().iter().filter(|state| state.run != run.id());
+    let driving = Driving::new(others.cloned().collect(), spec);
+    let ended = session::work(app, run, progress, driving).await?;
     let again = |error: CliError| match error.exit {
         // Who may not destroy it does not get there by trying again.
-        Exit::Refused => error.about(found.row.run),
-        _ => error
-            .about(found.row.run)
-            .hint(format!("to try again: {command}")),
+        Exit::Refused => error,
+        _ => error.hint(format!("or again: {command}")),
     };
-    tell(app, &found, &deleted.map_err(again)?)
+    ended.result.map_err(again)?;
+    let done = Done {
+        deleted: wiring::deleted(&ended.state),
+        asked: wiring::asked(&ended.state).unwrap_or_default(),
+    };
+    if app.ui.json {
+        return told(app, &ended.state.run.to_string(), &found, &done);
+    }
+    app.ui.line(&session::taken_down(&ended.state, &ended.cluster))
+}
+
+/// Refuses a cluster that another process drives, whichever run of it that may be.
+async fn refuse_held(journal: &Journal, found: &Found) -> Result<(), CliError> {
+    match found.held {
+        true => runs::refuse_held(journal, found).await,
+        false => Ok(()),
+    }
 }
 
 /// What there is of a run that is to be destroyed.
@@ -131,20 +145,21 @@ pub(super) async fn left(app: &App, found: &Found) -> Result<Left, CliError> {
     if is_over(found) {
         let run_dir = app.run_dir(found.row.run)?;
         let spec = destroy_damaged::spec(app, found, &run_dir)?;
-        let look = wiring::look(spec, &found.state, &run_dir).await?;
+        let look = wiring::look(spec, &found.cluster(), &run_dir).await?;
         if look.owned.is_empty() && !look.may_come {
             let (deleted, asked) = (Vec::new(), look.asked);
             return Ok(Left::Nothing(Done { deleted, asked }));
         }
         losses.state.resources = look.owned;
+        return Ok(Left::Something(losses));
     }
+    losses.state.resources = found.record.resources();
     Ok(Left::Something(losses))
 }
 
 /// Whether it was destroyed, and nothing of it is known.
 fn is_over(found: &Found) -> bool {
-    let is_destroyed = found.state.destroyed || found.row.summary.destroyed;
-    is_destroyed && found.state.resources.is_empty() && !found.row.owns_cluster
+    found.record.resources().is_empty() && !found.row.owns_cluster
 }
 
 /// The command line again.
@@ -155,36 +170,89 @@ pub(super) fn command(app: &App, run: RunId, args: &DestroyArgs) -> String {
     app.places.command(&words)
 }
 
-/// Takes the run over, and asks the nodes whether this is the one who may: only then its history says that it is destroyed.
+/// Asks the nodes whether this is the one who may; only then any history says that something is destroyed. An unfinished run of
+/// the cluster is closed, or gone on with where it is a destroy.
 async fn begin(
-    journal: Journal,
     app: &App,
-    found: &Found,
-    (spec, run_dir): (ClusterSpec, &Path),
+    journal: &Journal,
+    found: &mut Found,
+    (spec, run_dir): (&ClusterSpec, &Path),
     args: &DestroyArgs,
-) -> Result<(Run, World, Announcer), CliError> {
-    let run = found.row.run;
+) -> Result<(Run, Announcer), CliError> {
+    let mut cluster = found.cluster();
     let over = match args.take_over {
-        true => wiring::strangers(&spec, &found.state, run_dir).await?,
+        true => wiring::strangers(spec, &cluster, run_dir).await?,
         false => Vec::new(),
     };
     let above = over.iter().map(|driver| driver.epoch).max().unwrap_or(Epoch(0));
+    let last = found.record.unfinished().unwrap_or(&found.state).clone();
     let clock = Arc::new(SystemClock);
-    let taken = Taken::take(journal, clock, run, Some(found.state.seq), above).await?;
-    tracing::info!(%run, version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "destroys");
-    let mut state = taken.state().clone();
-    state.drivers.extend(&over);
-    let key = wiring::key_if_kept(&state);
-    let opened = wiring::open_world(spec, &state, run_dir, taken.token(), &key).await;
+    let taken = Taken::take(journal.clone(), clock, last.run, Some(last.seq), above).await?;
+    tracing::info!(run = %found.row.run, version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "destroys");
+    cluster.drivers.extend(&over);
+    let key = wiring::key_if_kept(&cluster);
+    let opened = wiring::open_world(spec.clone(), &cluster, run_dir, taken.token(), &key).await;
     let world = opened.map_err(not_begun)?;
     match args.amend.admin_cidr.is_empty() {
-        true => wiring::guard(&app.places, &world, &found.state).await?,
-        false => wiring::readmitted(&app.places, &world, &found.state).await?,
+        true => wiring::guard(&app.places, &world, &cluster).await?,
+        false => wiring::readmitted(&app.places, &world, &cluster).await?,
     }
-    let progress = Announcer::begin(app.ui, Some(found.state.clone()));
-    let adopter = session::adopter(Purpose::Destroy, found, over);
-    match taken.begin(adopter, progress.observer()).await {
-        Ok(run) => Ok((run, world, progress)),
+    drop(world);
+    let is_unfinished = last.phase.kind().is_unfinished() && !last.destroyed;
+    let ends = wiring::workflow(&last.workflow).is_some_and(Workflow::ends_cluster);
+    if is_unfinished && ends {
+        let progress = Announcer::begin(app.ui, Some(last.clone()));
+        let adopter = session::adopter(Purpose::Drive, &last, over);
+        return match taken.begin(adopter, progress.observer()).await {
+            Ok(run) => Ok((run, progress)),
+            Err(error) => {
+                progress.end().await;
+                Err(error.into())
+            }
+        };
+    }
+    if is_unfinished {
+        let adopter = session::adopter(Purpose::Close, &last, over.clone());
+        let run = taken.begin(adopter, Arc::new(|_| {})).await?;
+        run.close().await.map_err(|error| CliError::from(&error))?;
+        app.ui.note(&format!("run {} is closed: its cluster is destroyed", last.run));
+    } else {
+        drop(taken);
+    }
+    *found = Found::look(journal, found.row.clone()).await?;
+    create(app, journal.clone(), found, spec, over).await
+}
+
+/// A new run of the workflow, over all that the cluster's record has.
+async fn create(
+    app: &App,
+    journal: Journal,
+    found: &Found,
+    spec: &ClusterSpec,
+    over: Vec<Driver>,
+) -> Result<(Run, Announcer), CliError> {
+    let unwritable = |error| CliError::usage("the spec cannot be written as JSON").because_of(&error);
+    let destroy = DestroySpec {
+        cluster: spec.clone(),
+        resources: found.record.resources(),
+        effects: found.record.effects(),
+    };
+    let frozen = serde_json::to_value(destroy).map_err(unwritable)?;
+    let workflow = wiring::DestroyWorkflow;
+    let new = NewRun {
+        workflow: workflow.name().to_owned(),
+        cluster: found.row.cluster.clone(),
+        cluster_id: found.row.cluster_id,
+        provider: found.row.provider.clone(),
+        catalogue: workflow.catalogue(&frozen).map_err(unwritable)?,
+        spec: frozen,
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        over,
+    };
+    let progress = Announcer::begin(app.ui, None);
+    let (clock, observer) = (Arc::new(SystemClock), progress.observer());
+    match Run::create(journal, clock, RunId::generate(), new, observer).await {
+        Ok(run) => Ok((run, progress)),
         Err(error) => {
             progress.end().await;
             Err(error.into())
@@ -203,51 +271,31 @@ pub(super) fn not_begun(error: CliError) -> CliError {
     }
 }
 
-async fn take_down(app: &App, run: &Run, progress: &Announcer, world: World) -> Result<Done, CliError> {
-    let stop = Stop::default();
-    stop_on_signals(stop.clone(), progress.voice())?;
-    app.voice.through(progress.voice());
-    let work = wiring::destroy(run, &world);
-    let deleted = tokio::select! {
-        deleted = work => deleted?,
-        // Each deletion is recorded by itself, and can be repeated.
-        () = stop.requested() => {
-            let mut error = CliError::new(Exit::Interrupted, "interrupted before everything was deleted");
-            error.causes.extend(world.waits_for());
-            return Err(error);
-        }
-    };
-    let asked = world.provider().asked();
-    Ok(Done { deleted, asked })
-}
-
-/// The run to take down: by its id, by its cluster, or the only one that has a cluster.
+/// The run that made the cluster to take down: by its id, by its cluster, or the only one that has a cluster.
 async fn meant(app: &App, journal: &Journal, args: &DestroyArgs) -> Result<RunRow, CliError> {
+    let rows = journal.runs().await?;
     if args.run.is_some() {
-        return runs::choose(app, journal, args.run.as_deref()).await;
-    }
-    let mut rows = journal.runs().await?;
-    if let Some(cluster) = &args.cluster {
-        let names: Vec<_> = rows.iter().map(|row| row.cluster.clone()).collect();
-        rows.retain(|row| row.cluster == *cluster);
-        if rows.is_empty() {
-            let error = CliError::usage(format!("no run is about a cluster `{cluster}`"));
-            return Err(match nearest(cluster, names.iter().map(String::as_str)) {
-                Some(near) => error.hint(format!("did you mean `{near}`?")),
-                None => error.hint("`mesosflow list` shows the runs"),
-            });
+        let row = runs::choose(app, journal, args.run.as_deref()).await?;
+        if row.workflow == wiring::FOUNDS {
+            return Ok(row);
         }
+        let destroy = ["destroy", "--cluster", &row.cluster];
+        return Err(CliError::refused(format!(
+            "run `{}` is a {} of cluster `{}`: it has made nothing that could be destroyed by itself",
+            row.run, row.workflow, row.cluster
+        ))
+        .hint(format!("to destroy the cluster: {}", app.places.command(&destroy))));
     }
-    let owners: Vec<_> = rows.iter().filter(|row| row.owns_cluster).cloned().collect();
-    match owners.as_slice() {
-        [only] => Ok(only.clone()),
-        // Nothing is left: the newest one says so.
-        [] => rows.into_iter().next_back().ok_or_else(|| app.no_run()),
-        several => Err(runs::ambiguous(
-            &format!("{} runs have a cluster", several.len()),
-            several,
-        )),
+    if let Some(cluster) = &args.cluster
+        && !rows.iter().any(|row| row.cluster == *cluster)
+    {
+        let error = CliError::usage(format!("no run is about a cluster `{cluster}`"));
+        return Err(match nearest(cluster, rows.iter().map(|row| row.cluster.as_str())) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None => error.hint("`mesosflow list` shows the runs"),
+        });
     }
+    runs::founder(app, rows, |row| args.cluster.as_ref().is_none_or(|cluster| row.cluster == *cluster))
 }
 
 /// Machines of the user's own are given back, not deleted.
@@ -285,7 +333,7 @@ pub(super) fn loss(found: &Found) -> String {
 
 /// The volumes that outlive every machine, and not this.
 fn lost_data(found: &Found) -> Option<String> {
-    let volumes = wiring::formatted_volumes(&found.state);
+    let volumes = wiring::formatted_volumes(&found.cluster());
     let listed: Vec<_> = volumes
         .iter()
         .map(|(node, volume)| format!("{volume} ({node})"))
@@ -294,16 +342,21 @@ fn lost_data(found: &Found) -> Option<String> {
     (!listed.is_empty()).then(|| format!("{what}: {}", listed.join(", ")))
 }
 
+fn told(app: &App, run: &str, found: &Found, done: &Done) -> Result<(), CliError> {
+    app.ui.document(&Destroyed {
+        run,
+        cluster: &found.row.cluster,
+        cluster_id: found.row.cluster_id,
+        deleted: &done.deleted,
+        asked: &done.asked,
+    })
+}
+
 pub(super) fn tell(app: &App, found: &Found, done: &Done) -> Result<(), CliError> {
     let Done { deleted, asked } = done;
     let (run, cluster, count) = (found.row.run.to_string(), &found.row.cluster, deleted.len());
     if app.ui.json {
-        return app.ui.document(&Destroyed {
-            run,
-            cluster,
-            deleted: deleted.clone(),
-            asked,
-        });
+        return told(app, &run, found, done);
     }
     let mut said = match (is_lent(found), count) {
         (true, 0) => format!("nothing of cluster `{cluster}` (run {run}) is left"),

@@ -29,7 +29,13 @@ pub(super) async fn destroy_damaged(
     let salvaged = journal.salvage(run).await?;
     let state = what_is_left(&row, &salvaged)?;
     let held = journal.is_held(run).await?;
-    let mut found = Found { row, held, state };
+    let record = wiring::Record::of(state.clone(), Vec::new());
+    let mut found = Found {
+        row,
+        held,
+        state,
+        record,
+    };
     if held {
         // The lock itself knows its holder. If that has just gone, the lease is dropped again at once.
         drop(journal.adopt_damaged(run, Epoch(0)).await?);

@@ -73,8 +73,9 @@ pub(crate) async fn image(app: &App, command: &ImageCommand) -> Result<(), CliEr
 async fn prepare(app: &App, args: &PrepareArgs) -> Result<(), CliError> {
     let journal = app.journal_with_runs()?;
     let found = Found::look(&journal, meant(app, &journal, args).await?).await?;
-    session::refuse_ended(app, &found.state)?;
-    let nodes = wiring::reachable(&found.state);
+    session::refuse_ended(app, &found)?;
+    let cluster = found.cluster();
+    let nodes = wiring::reachable(&cluster);
     let node = named(&nodes, args)?;
     runs::refuse_held(&journal, &found).await?;
     let run = found.row.run;
@@ -86,9 +87,9 @@ async fn prepare(app: &App, args: &PrepareArgs) -> Result<(), CliError> {
         Epoch(0),
     )
     .await?;
-    let run_dir = app.run_dir(run)?;
+    let run_dir = app.run_dir(cluster.run)?;
     let spec = wiring::frozen_spec(&found.state)?;
-    let strangers = wiring::strangers(&spec, &found.state, &run_dir).await?;
+    let strangers = wiring::strangers(&spec, &cluster, &run_dir).await?;
     if let Some(stranger) = strangers.first() {
         return Err(CliError::refused(format!(
             "cluster `{}` is driven by somebody whom this journal does not know: nothing was touched",
@@ -97,7 +98,7 @@ async fn prepare(app: &App, args: &PrepareArgs) -> Result<(), CliError> {
         .because(format!("epoch {} is not in this journal", stranger.epoch))
         .hint("use the journal of that driver"));
     }
-    let world = wiring::open_outside(spec, &found.state, &run_dir).await?;
+    let world = wiring::open_outside(spec, &cluster, &run_dir).await?;
     let outlook = wiring::look_at_image(&world, node).await?;
     refuse_at_work(app, &found, node, &outlook)?;
 

@@ -1,5 +1,7 @@
 //! `list`: all runs.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use mesosflow_workflow::PhaseKind;
 
@@ -8,8 +10,8 @@ use crate::app::App;
 use crate::args::{PlaceArgs, word};
 use crate::error::CliError;
 use crate::render::status;
-use crate::render::view::RunView;
-use crate::wiring::ProviderKind;
+use crate::render::view::{Fate, RunView};
+use crate::wiring::{self, ProviderKind, Workflow};
 
 /// Show all runs, or what exists and belongs to none
 #[derive(Debug, Clone, Args)]
@@ -31,10 +33,17 @@ pub(crate) async fn list(app: &App, args: &ListArgs) -> Result<(), CliError> {
     }
     let mut runs = Vec::new();
     if let Some(journal) = app.existing_journal()? {
-        for row in journal.runs().await? {
+        let rows = journal.runs().await?;
+        let going: BTreeSet<_> = rows
+            .iter()
+            .filter(|row| wiring::workflow(&row.workflow).is_some_and(Workflow::ends_cluster))
+            .map(|row| row.cluster_id)
+            .collect();
+        for row in rows {
             // Whether somebody drives it matters only of a run without an end.
             let held = row.summary.phase == PhaseKind::Running && journal.is_held(row.run).await?;
-            runs.push(RunView::listed(&row, held));
+            let fate = Fate::of(&row, going.contains(&row.cluster_id));
+            runs.push(RunView::listed(&row, held, fate));
         }
     }
     if app.ui.json {

@@ -1,5 +1,6 @@
 //! One file per command: its arguments, with the help that they have, and what it does.
 
+mod close;
 mod completions;
 mod destroy;
 mod destroy_damaged;
@@ -34,6 +35,7 @@ pub(crate) enum Command {
     Status(status::StatusArgs),
     Events(events::EventsArgs),
     Logs(logs::LogsArgs),
+    Close(close::CloseArgs),
     Destroy(destroy::DestroyArgs),
     #[command(subcommand)]
     Image(image::ImageCommand),
@@ -60,6 +62,7 @@ async fn carry_out(app: &App, command: Command) -> Result<(), CliError> {
         Command::Status(args) => status::status(app, &args).await,
         Command::Events(args) => events::events(app, &args).await,
         Command::Logs(args) => logs::logs(app, &args).await,
+        Command::Close(args) => close::close(app, &args).await,
         Command::Destroy(args) => destroy::destroy(app, &args).await,
         Command::Image(command) => image::image(app, &command).await,
         Command::Journal(command) => journal::journal(app, &command).await,

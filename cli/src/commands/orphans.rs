@@ -55,7 +55,7 @@ impl Ownership {
         if let Some(journal) = app.existing_journal()? {
             id = Some(journal.id().to_owned());
             for row in journal.runs().await? {
-                runs.insert(row.run.to_string(), row.summary.destroyed && !row.owns_cluster);
+                runs.insert(row.run.to_string(), !row.owns_cluster);
             }
         }
         let here = wiring::made_here();

@@ -1,18 +1,19 @@
 //! `replay`: steps of a run again.
 
 use clap::Args;
-use mesosflow_workflow::{Purpose, Replay, ReplayRefused, RunState, Settings, StepState};
+use mesosflow_workflow::{Purpose, Replay, ReplayRefused, RunState, StepState};
 
 use crate::amend::{self, AmendArgs};
 use crate::app::App;
 use crate::error::CliError;
 use crate::runs::{self, Found};
-use crate::{session, wiring};
+use crate::session::{self, Driving};
+use crate::wiring;
 
 /// Run steps of a run again, from one on
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ReplayArgs {
-    /// The run's id, or the beginning of it; by default the newest run
+    /// The run's id, or the beginning of it; by default that which made the cluster
     run: Option<String>,
     /// The first step to run again
     #[arg(long, value_name = "STEP")]
@@ -33,9 +34,12 @@ pub(crate) struct ReplayArgs {
 /// Everything that can be refused is refused on the history as it stands, before the run is taken over.
 pub(crate) async fn replay(app: &App, args: &ReplayArgs) -> Result<(), CliError> {
     let journal = app.journal_with_runs()?;
-    let row = runs::choose(app, &journal, args.run.as_deref()).await?;
+    let row = match &args.run {
+        Some(run) => runs::choose(app, &journal, Some(run)).await?,
+        None => runs::founder(app, journal.runs().await?, |_| true)?,
+    };
     let found = Found::look(&journal, row).await?;
-    session::refuse_ended(app, &found.state)?;
+    session::refuse_ended(app, &found)?;
     let (replay, range) = check(app, &found.state, args)?;
     runs::refuse_held(&journal, &found).await?;
     let losses = losses(&found.state, range);
@@ -46,7 +50,7 @@ pub(crate) async fn replay(app: &App, args: &ReplayArgs) -> Result<(), CliError>
     wiring::verify(&spec).await?;
     wiring::precheck(&spec).await?;
     if !args.amend.admin_cidr.is_empty() {
-        wiring::refuse_makers(&app.places, &spec, &found.state, &[]).await?;
+        wiring::refuse_makers(&app.places, &spec, &found.cluster(), &[]).await?;
     }
     let (run, progress) = session::adopt(app, journal, &found, Purpose::Drive, Vec::new()).await?;
     let replay = session::reconcile(&run).await?.renamed(replay);
@@ -55,7 +59,7 @@ pub(crate) async fn replay(app: &App, args: &ReplayArgs) -> Result<(), CliError>
         progress.end().await;
         return Err(CliError::from(&error));
     }
-    session::drive(app, run, progress, spec, Settings::default()).await
+    session::drive(app, run, progress, Driving::new(found.others(), spec)).await
 }
 
 /// What is to be replayed, and the steps it runs.

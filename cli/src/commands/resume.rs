@@ -7,8 +7,8 @@ use crate::amend::{self, AmendArgs};
 use crate::app::App;
 use crate::error::CliError;
 use crate::runs::{self, Found};
-use crate::wiring::ClusterSpec;
-use crate::{session, wiring};
+use crate::session::{self, Driving};
+use crate::wiring::{self, ClusterSpec};
 
 /// Go on with a run that stopped, exactly where it stopped
 #[derive(Debug, Clone, Args)]
@@ -40,8 +40,9 @@ async fn strangers(
     args: &ResumeArgs,
 ) -> Result<Vec<Driver>, CliError> {
     let id = found.row.run.to_string();
-    let run_dir = app.run_dir(found.row.run)?;
-    let strangers = wiring::strangers(spec, &found.state, &run_dir).await?;
+    let cluster = found.cluster();
+    let run_dir = app.run_dir(cluster.run)?;
+    let strangers = wiring::strangers(spec, &cluster, &run_dir).await?;
     let Some(newest) = strangers.iter().map(|driver| driver.epoch).max() else {
         app.ui
             .note("neither nodes nor machines know a driver of this cluster that this journal does not have");
@@ -75,7 +76,14 @@ pub(crate) async fn resume(app: &App, args: &ResumeArgs) -> Result<(), CliError>
     let row = runs::choose(app, &journal, args.run.as_deref()).await?;
     let found = Found::look(&journal, row).await?;
     runs::refuse_held(&journal, &found).await?;
-    session::refuse_ended(app, &found.state)?;
+    session::refuse_ended(app, &found)?;
+    if found.state.phase == Phase::Closed {
+        let id = found.row.run;
+        let mut closed = CliError::refused(format!("run `{id}` was closed: nobody goes on with it"));
+        let open = found.state.open().next().map(|step| &step.entry.id);
+        closed.hints = session::mends(app, &found.state, open);
+        return Err(closed);
+    }
     if found.state.phase == Phase::Succeeded && args.amend.admin_cidr.is_empty() {
         let id = found.row.run.to_string();
         let replay = app.places.command(&["replay", &id, "--from", "STEP"]);
@@ -86,20 +94,32 @@ pub(crate) async fn resume(app: &App, args: &ResumeArgs) -> Result<(), CliError>
     }
     let spec = amend::amended(app, wiring::frozen_spec(&found.state)?, &args.amend)?;
     wiring::verify(&spec).await?;
-    wiring::precheck(&spec).await?;
+    let workflow = wiring::workflow_of(&found.state)?;
+    if !workflow.ends_cluster() {
+        wiring::precheck(&spec).await?;
+    }
     let over = match args.take_over {
         true => strangers(app, &found, &spec, args).await?,
         false => Vec::new(),
     };
     if !args.amend.admin_cidr.is_empty() {
-        wiring::refuse_makers(&app.places, &spec, &found.state, &over).await?;
+        wiring::refuse_makers(&app.places, &spec, &found.cluster(), &over).await?;
     }
     let (run, progress) = session::adopt(app, journal, &found, Purpose::Drive, over).await?;
     session::reconcile(&run).await?;
-    amend::record(&run, &args.amend, spec.admission()).await?;
-    let settings = Settings {
-        accept_drift: args.accept_drift,
-        ..Settings::default()
+    let (field, steps) = spec.admission();
+    match workflow.ends_cluster() {
+        // Nothing is set up any more.
+        true => amend::record(&run, &args.amend, (&format!("cluster.{field}"), Vec::new())).await?,
+        false => amend::record(&run, &args.amend, (field, steps)).await?,
+    }
+    let driving = Driving {
+        readmits: workflow.ends_cluster() && !args.amend.admin_cidr.is_empty(),
+        settings: Settings {
+            accept_drift: args.accept_drift,
+            ..Settings::default()
+        },
+        ..Driving::new(found.others(), spec)
     };
-    session::drive(app, run, progress, spec, settings).await
+    session::drive(app, run, progress, driving).await
 }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use clap::Args;
-use mesosflow_workflow::{ClusterId, NewRun, Run, RunError, RunId, Settings, StoreError, SystemClock};
+use mesosflow_workflow::{ClusterId, NewRun, Run, RunError, RunId, StoreError, SystemClock};
 
 use crate::app::App;
 use crate::args::SpecArgs;
 use crate::config::{Configured, Surroundings, configure};
 use crate::error::CliError;
 use crate::render::progress::Announcer;
-use crate::session;
+use crate::session::{self, Driving};
 use crate::wiring::{self, ClusterSpec, Journal, ProviderKind};
 
 /// Bring up a cluster
@@ -51,7 +51,7 @@ pub(crate) async fn run(app: &App, args: &RunArgs) -> Result<(), CliError> {
         ..spec
     };
     let (run, progress) = create(app, journal, &spec).await?;
-    session::drive(app, run, progress, spec, Settings::default()).await
+    session::drive(app, run, progress, Driving::new(Vec::new(), spec)).await
 }
 
 /// Shows what will be paid for, and asks where there is somebody to ask.
@@ -73,7 +73,7 @@ fn agree(app: &App, spec: &ClusterSpec, yes: bool) -> Result<(), CliError> {
 
 async fn create(app: &App, journal: Journal, spec: &ClusterSpec) -> Result<(Run, Announcer), CliError> {
     let new = NewRun {
-        workflow: "deploy".to_owned(),
+        workflow: wiring::FOUNDS.to_owned(),
         cluster_id: ClusterId::generate(),
         cluster: spec.cluster.clone(),
         provider: spec.provider.to_string(),

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use crate::app::App;
 use crate::error::CliError;
 use crate::render::status;
-use crate::render::view::StatusView;
+use crate::render::view::{Fate, StatusView};
 use crate::runs::{self, Found};
 use crate::session;
 
@@ -24,8 +24,10 @@ pub(crate) async fn status(app: &App, args: &StatusArgs) -> Result<(), CliError>
     let found = Found::look(&journal, row).await?;
     let view = StatusView::of(
         &found.state,
+        &found.standing(),
         found.held,
-        session::next(app, &found.state, found.held),
+        Fate::of(&found.row, found.record.is_destroying()),
+        session::next(app, &found, found.held),
     );
     if app.ui.json {
         app.ui.document(&view)

@@ -194,14 +194,14 @@ mod tests {
     #[test]
     fn a_failed_run_shows_where_it_stands_and_what_to_do() {
         let failed = RunState::fold(&history()[..16]).unwrap();
-        let view = StatusView::of(&failed, false, Some("mesosflow resume 01jd3k".into()));
+        let view = StatusView::of(&failed, &failed, false, Fate::Stays, Some("mesosflow resume 01jd3k".into()));
         insta::assert_snapshot!(text(&view, "2026-03-01T10:00:00Z".parse().unwrap()));
     }
 
     #[test]
     fn a_running_step_shows_what_it_took_so_far() {
         let running = RunState::fold(&history()[..10]).unwrap();
-        let view = StatusView::of(&running, true, None);
+        let view = StatusView::of(&running, &running, true, Fate::Stays, None);
         insta::assert_snapshot!(text(&view, "2026-03-01T09:31:00Z".parse().unwrap()));
         insta::assert_snapshot!(list(&[view.run]));
     }

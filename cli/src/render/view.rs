@@ -18,7 +18,7 @@ pub(crate) struct RunView {
     pub(crate) cluster: String,
     pub(crate) cluster_id: ClusterId,
     pub(crate) provider: String,
-    /// `running`, `succeeded`, `partial`, `failed`, `interrupted` or `crashed`.
+    /// `running`, `succeeded`, `partial`, `failed`, `interrupted`, `closed` or `crashed`.
     pub(crate) state: &'static str,
     pub(crate) generation: Generation,
     pub(crate) started_at: Timestamp,
@@ -103,9 +103,32 @@ pub(crate) struct NodeView {
     pub(crate) instance_id: String,
 }
 
+/// What became of the cluster that a run has made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is there; or the run has made none.
+    Stays,
+    /// A destroy of it has begun.
+    Going,
+    /// Nothing of it is left.
+    Gone,
+}
+
+impl Fate {
+    /// The fate of what that run has made, where a destroy of its cluster has begun or not.
+    pub(crate) fn of(row: &RunRow, is_destroying: bool) -> Self {
+        let is_going = row.summary.destroyed || is_destroying;
+        match (row.workflow == wiring::FOUNDS, row.owns_cluster, is_going) {
+            (true, false, _) => Self::Gone,
+            (true, true, true) => Self::Going,
+            _ => Self::Stays,
+        }
+    }
+}
+
 impl RunView {
     /// The run that stands as `state`.
-    pub(crate) fn of(state: &RunState, held: bool) -> Self {
+    pub(crate) fn of(state: &RunState, held: bool, fate: Fate) -> Self {
         Self {
             run: state.run,
             workflow: state.workflow.clone(),
@@ -116,13 +139,13 @@ impl RunView {
             generation: state.generation,
             started_at: state.started_at,
             finished_at: state.finished_at,
-            destroyed: state.destroyed && state.resources.is_empty(),
-            destroying: state.destroyed && !state.resources.is_empty(),
+            destroyed: fate == Fate::Gone,
+            destroying: fate == Fate::Going,
         }
     }
 
     /// The run as the journal lists it.
-    pub(crate) fn listed(row: &RunRow, held: bool) -> Self {
+    pub(crate) fn listed(row: &RunRow, held: bool, fate: Fate) -> Self {
         Self {
             run: row.run,
             workflow: row.workflow.clone(),
@@ -133,22 +156,28 @@ impl RunView {
             generation: row.summary.generation,
             started_at: row.created_at,
             finished_at: row.summary.finished_at,
-            destroyed: row.summary.destroyed && !row.owns_cluster,
-            destroying: row.summary.destroyed && row.owns_cluster,
+            destroyed: fate == Fate::Gone,
+            destroying: fate == Fate::Going,
         }
     }
 }
 
 impl StatusView {
-    /// The run that stands as `state`; `hint` says what to do next.
-    pub(crate) fn of(state: &RunState, held: bool, hint: Option<String>) -> Self {
+    /// The run that stands as `state`, of the cluster that stands as `cluster`; `hint` says what to do next.
+    pub(crate) fn of(
+        state: &RunState,
+        cluster: &RunState,
+        held: bool,
+        fate: Fate,
+        hint: Option<String>,
+    ) -> Self {
         let report = wiring::report(state);
         let error = match &state.phase {
             Phase::Failed(error) | Phase::Interrupted(error) => Some(error.clone()),
             Phase::Running | Phase::Succeeded | Phase::Partial | Phase::Closed => None,
         };
         Self {
-            run: RunView::of(state, held),
+            run: RunView::of(state, held, fate),
             error,
             hint,
             substitutions: report
@@ -157,8 +186,8 @@ impl StatusView {
                 .unwrap_or_default(),
             phases: phases(state),
             steps: state.steps.iter().map(StepView::of).collect(),
-            nodes: wiring::nodes(state).iter().map(NodeView::of).collect(),
-            resources: state.resources.clone(),
+            nodes: wiring::nodes(cluster).iter().map(NodeView::of).collect(),
+            resources: cluster.resources.clone(),
             report,
         }
     }
@@ -272,13 +301,14 @@ mod tests {
     #[test]
     fn status_as_json_has_the_promised_shape() {
         let failed = RunState::fold(&history()[..16]).unwrap();
-        let view = StatusView::of(&failed, false, Some("mesosflow resume 01jd3k".into()));
+        let view = StatusView::of(&failed, &failed, false, Fate::Stays, Some("mesosflow resume 01jd3k".into()));
         insta::assert_snapshot!(serde_json::to_string_pretty(&view).unwrap());
     }
 
     #[test]
     fn after_a_replay_was_requested_its_steps_and_their_items_are_stale() {
-        let view = StatusView::of(&RunState::fold(&history()).unwrap(), false, None);
+        let state = RunState::fold(&history()).unwrap();
+        let view = StatusView::of(&state, &state, false, Fate::Stays, None);
         let states: Vec<_> = view.steps.iter().map(|step| step.state).collect();
         assert_eq!(states, ["succeeded", "stale", "stale", "stale", "pending"]);
         assert!(view.steps[1].items.iter().all(|item| item.state == "stale"));

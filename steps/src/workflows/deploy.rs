@@ -39,7 +39,7 @@ const HOST_LIMIT_S: u32 = 600;
 #[derive(Debug)]
 pub struct Deploy;
 
-#[async_trait]
+#[async_trait(?Send)]
 impl Workflow for Deploy {
     fn name(&self) -> &'static str {
         "deploy"
@@ -58,7 +58,6 @@ impl Workflow for Deploy {
     }
 
     async fn drive(&self, run: &Run, world: Arc<World>, settings: Settings, stop: Stop) -> Outcome {
-        // On the heap: the flow of all steps in one future is too deep a type for those that await it.
         Box::pin(run.drive(world, settings, stop, |flow| Box::pin(deploy(flow)))).await
     }
 }
@@ -72,7 +71,8 @@ pub(crate) async fn deploy(flow: Flow<World>) -> Result<Report, Halt> {
     if !flow.is_new_replay() {
         loss::look_after(&flow).await?;
     }
-    let ended = bring_up(flow.clone()).await;
+    // On the heap: the future of all steps in one is too deep a type for those that await it.
+    let ended = Box::pin(bring_up(flow.clone())).await;
     loss::explained(&flow, ended).await
 }
 

@@ -32,7 +32,7 @@ pub struct DestroySpec {
 #[derive(Debug)]
 pub struct Destroy;
 
-#[async_trait]
+#[async_trait(?Send)]
 impl Workflow for Destroy {
     fn name(&self) -> &'static str {
         "destroy"
@@ -40,6 +40,10 @@ impl Workflow for Destroy {
 
     fn aim(&self) -> &'static str {
         "is gone"
+    }
+
+    fn ends_cluster(&self) -> bool {
+        true
     }
 
     fn cluster(&self, spec: &Value) -> Result<ClusterSpec, serde_json::Error> {

@@ -17,13 +17,18 @@ pub use deploy::Deploy;
 pub use destroy::{Destroy, DestroySpec};
 
 /// What can be done with a cluster from its beginning to an end, in runs that can die anywhere and go on.
-#[async_trait]
+#[async_trait(?Send)]
 pub trait Workflow: Sync {
     /// Its name, kebab-case: what a run's first event says, for ever.
     fn name(&self) -> &'static str;
 
     /// What is so of the cluster once a run of it has succeeded, to stand behind the cluster's name: `is up`.
     fn aim(&self) -> &'static str;
+
+    /// Whether nothing is left of the cluster once a run of it has succeeded.
+    fn ends_cluster(&self) -> bool {
+        false
+    }
 
     /// The cluster's spec within the spec of a run.
     ///
@@ -37,7 +42,7 @@ pub trait Workflow: Sync {
     /// As [`Workflow::cluster`].
     fn catalogue(&self, spec: &Value) -> Result<Vec<CatalogueEntry>, serde_json::Error>;
 
-    /// Drives a run of it to an end.
+    /// Drives a run of it to an end, in the task that awaits it: the flow of all steps is too deep a type to be sent elsewhere.
     async fn drive(&self, run: &Run, world: Arc<World>, settings: Settings, stop: Stop) -> Outcome;
 }
 

@@ -11,8 +11,8 @@ use crate::app::App;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::progress::Progress;
-use crate::render::view::{self, StatusView};
-use crate::render::{duration, report, status};
+use crate::render::view::StatusView;
+use crate::render::{duration, phases, report, status};
 use crate::runs::Found;
 use crate::signals::stop_on_signals;
 use crate::wiring::{self, ClusterSpec, Journal, LockedOut};
@@ -158,7 +158,7 @@ fn tell(app: &App, state: &RunState, succeeded: bool) -> Result<(), CliError> {
     if let Some(report) = wiring::report(state) {
         app.ui.line(&report::text(&report))?;
     }
-    let phases = view::phases(state);
+    let phases = phases::phases(state);
     if phases.is_empty() {
         return Ok(());
     }

@@ -78,12 +78,15 @@ impl StepState {
         }
     }
 
-    /// Whether it has an outcome that later steps can build on, be it out of date.
+    /// Whether it has an outcome that later steps can build on, be it out of date: what ran again and got nowhere has that of the
+    /// time before.
     pub const fn has_outcome(&self) -> bool {
         match self.progress.status {
             Status::Succeeded | Status::Skipped => true,
-            Status::Stale => self.progress.output.is_some() || self.skipped.is_some(),
-            Status::Pending | Status::Running | Status::Failed => false,
+            Status::Stale | Status::Running | Status::Failed => {
+                self.progress.output.is_some() || self.skipped.is_some()
+            }
+            Status::Pending => false,
         }
     }
 

@@ -11,8 +11,8 @@ use crate::app::App;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::progress::Announcer;
-use crate::render::view::{self, Fate, StatusView};
-use crate::render::{duration, report, status};
+use crate::render::view::{Fate, StatusView};
+use crate::render::{duration, phases, report, status};
 use crate::runs::Found;
 use crate::signals::stop_on_signals;
 use crate::wiring::{self, ClusterSpec, Journal, LockedOut, ProviderKind, Record, Workflow};
@@ -242,7 +242,7 @@ fn tell(app: &App, ended: &Ended) -> Result<(), CliError> {
     if let Some(report) = wiring::report(state) {
         app.ui.line(&report::text(&report))?;
     }
-    let phases = view::phases(state);
+    let phases = phases::phases(state);
     if phases.is_empty() {
         return Ok(());
     }

@@ -121,6 +121,7 @@ mod tests {
             tool_version: "0.1.0".into(),
             catalogue: catalogue.into(),
             nonce: None,
+            over: Vec::new(),
         };
         let mut recorded = Recorded {
             run: run(),
@@ -163,7 +164,7 @@ mod tests {
                 Adopt => {
                     recorded.epoch = Epoch(recorded.epoch.0 + 1);
                     Event::RunAdopted {
-                        purpose: Purpose::Deploy,
+                        purpose: Purpose::Drive,
                         pid: 1,
                         host: "h".into(),
                         nonce: None,

@@ -8,7 +8,7 @@ use crate::event::{Event, Recorded};
 use crate::ids::Epoch;
 use crate::store::{Lease, Store, StoreError};
 
-use super::sample::{first, first_of, in_epoch, next};
+use super::sample::{event, first, first_of, in_epoch, next};
 
 /// A second cluster of a name is refused until the first one is retired; other providers have other clusters.
 pub async fn a_name_belongs_to_one_cluster_until_it_is_retired<S: Store>(open: impl Fn() -> S) {
@@ -62,7 +62,8 @@ pub async fn a_name_belongs_to_one_cluster_until_it_is_retired<S: Store>(open: i
     drop(lease_of_rival);
 }
 
-/// Another run of a cluster that exists takes the next epoch, and is refused while any run of the cluster is driven.
+/// Another run of a cluster that exists takes the next epoch, and is refused while any run of the cluster is driven, or another
+/// one has not come to an end.
 pub async fn the_runs_of_a_cluster_share_its_epochs_and_its_lease<S: Store>(open: impl Fn() -> S) {
     let (store, other) = (open(), open());
     let begin = first("demo");
@@ -81,19 +82,37 @@ pub async fn the_runs_of_a_cluster_share_its_epochs_and_its_lease<S: Store>(open
             .any(|row| row.run == second.run)
     );
     drop(lease);
+    match other.create(second.clone()).await {
+        Err(StoreError::Unfinished { cluster, run, workflow }) => {
+            assert_eq!((&*cluster, run, &*workflow), ("demo", begin.run, "deploy"));
+        }
+        refused => panic!("{refused:?}"),
+    }
+    assert_eq!(other.runs().await.unwrap().len(), 1);
+    let lease = store.adopt(begin.run, Epoch(0)).await.unwrap();
+    let end = |begun: &Arc<Recorded>, seq, epoch| in_epoch(&event(begun, seq, Event::RunSucceeded), epoch);
+    store.append(&lease, vec![end(&begin, 2, lease.epoch())]).await.unwrap();
+    drop(lease);
     let lease = other.create(second.clone()).await.unwrap();
-    assert_eq!(lease.epoch(), Epoch(2));
-    assert_eq!(other.load(second.run).await.unwrap()[0].epoch, Epoch(2));
+    assert_eq!(lease.epoch(), Epoch(3));
+    assert_eq!(other.load(second.run).await.unwrap()[0].epoch, Epoch(3));
     assert!(store.is_held(begin.run).await.unwrap());
     assert!(matches!(
         store.adopt(begin.run, Epoch(0)).await,
         Err(StoreError::Held { .. })
     ));
     drop(lease);
+    assert!(matches!(
+        store.adopt(begin.run, Epoch(0)).await,
+        Err(StoreError::Unfinished { run, .. }) if run == second.run
+    ));
+    let lease = store.adopt(second.run, Epoch(0)).await.unwrap();
+    store.append(&lease, vec![end(&second, 2, lease.epoch())]).await.unwrap();
+    drop(lease);
     let first_again = store.adopt(begin.run, Epoch(0)).await.unwrap();
-    assert_eq!(first_again.epoch(), Epoch(3));
+    assert_eq!(first_again.epoch(), Epoch(5));
     store
-        .append(&first_again, vec![in_epoch(&next(&begin, 2), Epoch(3))])
+        .append(&first_again, vec![in_epoch(&next(&begin, 3), Epoch(5))])
         .await
         .unwrap();
     let rows = store.runs().await.unwrap();

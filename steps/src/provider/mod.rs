@@ -74,6 +74,8 @@ pub struct Launch {
     pub authorized_key: String,
     /// The name of the launch as an effect: what makes a provider refuse to do it twice.
     pub effect_key: EffectKey,
+    /// By when a machine is shown that an earlier try brought which nobody saw answered; none where there was no such try.
+    pub shows_by: Option<Timestamp>,
 }
 
 /// What a machine is to be like, where the provider has several kinds and each costs something.
@@ -235,6 +237,8 @@ pub struct Launched {
     pub effect_key: EffectKey,
     /// It and what came with it; empty where it is gone.
     pub found: Vec<Outdated>,
+    /// Ids of machines of that name which are alive.
+    pub alive: Vec<String>,
     /// Ids of machines of that name which are gone.
     pub gone: Vec<String>,
 }

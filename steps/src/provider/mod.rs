@@ -363,6 +363,11 @@ pub trait Provider: Send + Sync + 'static {
 }
 
 /// A provider refused or failed.
+    /// Ids of what cannot go while this stays: what a machine has attached, and what it is in.
+    async fn holds(&self, _resource: &Resource) -> Result<Vec<String>, ProviderError> {
+        Ok(Vec::new())
+    }
+
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{doing}")]
 pub struct ProviderError {

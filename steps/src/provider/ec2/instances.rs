@@ -252,6 +252,17 @@ impl Seen {
 
 /// What a place holds: the machine that counts, and what should not be there.
 pub(super) struct Held<'s> {
+    /// Ids of what cannot be deleted while it is there: its volumes, and the groups that it is in.
+    pub(super) fn holds(&self) -> Vec<String> {
+        let mappings = self.found.block_device_mappings().iter();
+        let volumes = mappings.filter_map(|mapping| mapping.ebs()?.volume_id());
+        let interfaces = self.found.network_interfaces().iter();
+        let of_interfaces = interfaces.flat_map(|interface| interface.groups());
+        let groups = self.found.security_groups().iter().chain(of_interfaces);
+        let groups = groups.filter_map(|group| group.group_id());
+        volumes.chain(groups).map(str::to_owned).collect()
+    }
+
     pub(super) current: Option<&'s Seen>,
     pub(super) outdated: Vec<&'s Seen>,
     /// Tokens under which a machine was launched for this place in this generation that is gone by now.

@@ -17,7 +17,7 @@ use super::crowd::Crowd;
 use super::delete::Ends;
 use super::failure::Failure;
 use super::groups::{self, GROUP, RULE};
-use super::instances::{self, Seen, Sight, VOLUME, VOLUME_DEVICE, by_id, held};
+use super::instances::{self, INSTANCE, Seen, Sight, VOLUME, VOLUME_DEVICE, by_id, held};
 use super::kept::Shelf;
 use super::network::refused;
 use super::user_data::UserData;
@@ -450,6 +450,18 @@ impl Ec2Provider {
             }
         }
     }
+    async fn holds(&self, resource: &Resource) -> Result<Vec<String>, ProviderError> {
+        if resource.kind != INSTANCE {
+            return Ok(Vec::new());
+        }
+        let all = self.sight.look(&self.api).await?;
+        let shown = match all.iter().find(|seen| seen.id() == resource.id) {
+            Some(seen) => Some(seen.clone()),
+            None => by_id(&self.api, &resource.id).await?,
+        };
+        Ok(shown.map(|seen| seen.holds()).unwrap_or_default())
+    }
+
 
     /// Has a machine say which driver made it, if it does not yet; whom it names.
     async fn signed(&self, seen: &Seen, slot: &Slot) -> Result<Option<Driver>, ProviderError> {
@@ -513,13 +525,7 @@ impl Ec2Provider {
         for seen in self.sight.look(&self.api).await?.iter() {
             let is_meant = run.as_deref().is_none_or(|run| seen.tag(tags::RUN) == run);
             if is_meant && !seen.is_gone() {
-                add(
-                    super::instances::INSTANCE,
-                    Some(seen.id()),
-                    seen.tags(),
-                    None,
-                    seen.launch_time(),
-                );
+                add(INSTANCE, Some(seen.id()), seen.tags(), None, seen.launch_time());
             }
         }
         for volume in volumes::existing(&self.api, tag()).await? {

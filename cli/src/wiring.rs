@@ -158,6 +158,8 @@ pub(crate) struct Look {
     pub(crate) asked: String,
     /// Whether a launch that was never answered may still bring a machine.
     pub(crate) may_come: bool,
+    /// Of what is owned: volumes that outlive their machines.
+    pub(crate) data_volumes: Vec<Resource>,
 }
 
 /// Looks what is there of a run, outside the fence.
@@ -170,7 +172,13 @@ pub(crate) async fn look(spec: ClusterSpec, state: &RunState, run_dir: &Path) ->
             Exit::Failed,
         )
     })?;
+    let data_volumes = world.provider().data_volumes(world.owner()).await;
+    let data_volumes = data_volumes.map_err(|error| {
+        let message = format!("cannot look which volumes of run `{}` there are", state.run);
+        CliError::new(Exit::Failed, message).because_of_report(&ErrorReport::of(&error))
+    })?;
     Ok(Look {
+        data_volumes,
         owned: owned(&world).await?,
         asked: world.provider().asked(),
         may_come: mesosflow_steps::may_come(state, world.provider()),

@@ -350,6 +350,11 @@ pub trait Provider: Send + Sync + 'static {
     /// Everything that carries this run's tags.
     async fn owned(&self, owner: &Owner) -> Result<Vec<Resource>, ProviderError>;
 
+    /// Volumes of this run that outlive their machines, by their tags: what may hold somebody's data.
+    async fn data_volumes(&self, _owner: &Owner) -> Result<Vec<Resource>, ProviderError> {
+        Ok(Vec::new())
+    }
+
     /// Everything that carries mesosflow's tags, whichever run's.
     async fn tagged(&self) -> Result<Vec<Tagged>, ProviderError>;
 

@@ -415,6 +415,20 @@ impl Provider for Ec2Provider {
             run: with.run,
             driver: with.driver,
             made_by: with.made_by,
+    async fn data_volumes(&self, owner: &Owner) -> Result<Vec<Resource>, ProviderError> {
+        let all = volumes::existing(&self.api, tags::of_run(owner.run)).await?;
+        let ours = all.iter().filter(|volume| kept::is_of_hdfs(volume));
+        let resource = |volume: &aws_sdk_ec2::types::Volume| {
+            let id = volume.volume_id().unwrap_or_default();
+            Resource {
+                kind: VOLUME.to_owned(),
+                id: id.to_owned(),
+                name: tags::value(volume.tags(), tags::NAME).unwrap_or(id).to_owned(),
+            }
+        };
+        Ok(ours.map(resource).collect())
+    }
+
             made_at: with.made_at,
         });
         Ok(tagged.collect())

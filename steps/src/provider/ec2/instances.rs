@@ -1,5 +1,6 @@
 //! Instances as the API shows them: one look serves everybody who asks at the same time.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -12,7 +13,7 @@ use tokio::time::Instant;
 use super::api::Api;
 use super::failure::{Failure, Stage};
 use super::pace::Bucket;
-use super::tags;
+use super::{tags, volumes};
 use crate::cluster::Instance;
 use crate::provider::{Machine, Outdated, Slot};
 
@@ -24,15 +25,28 @@ pub(super) const SPOT_REQUEST: &str = "spot-request";
 /// The device that the volume of the persistent HDFS is attached as.
 pub const VOLUME_DEVICE: &str = "/dev/sdv";
 
+/// Whose the disk at [`VOLUME_DEVICE`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// The launch's, as far as anybody has looked.
+    Own,
+    /// Nobody can tell yet.
+    Unknown,
+    /// Somebody has attached it.
+    Foreign,
+}
+
 /// An instance, as far as a deploy cares.
 #[derive(Debug, Clone)]
 pub(super) struct Seen {
     found: Ec2Instance,
+    whose: Whose,
 }
 
 impl Seen {
     pub(super) const fn new(found: Ec2Instance) -> Self {
-        Self { found }
+        let whose = Whose::Own;
+        Self { found, whose }
     }
 
     pub(super) fn id(&self) -> &str {
@@ -136,13 +150,40 @@ impl Seen {
         self.is_in_place(slot) && self.tag(tags::GENERATION) == slot.generation.to_string()
     }
 
-    /// The volume that was attached for the persistent HDFS.
+    /// The volume for the persistent HDFS: its launch's own, or the one that waited for it.
     pub(super) fn volume(&self) -> Option<String> {
+        self.attached()
+            .filter(|_| self.whose == Whose::Own)
+            .map(str::to_owned)
+    }
+
+    /// A volume of somebody's in the place of that one.
+    pub(super) fn foreign_volume(&self) -> Option<&str> {
+        self.attached().filter(|_| self.whose == Whose::Foreign)
+    }
+
+    /// Whatever is attached where that one belongs.
+    fn attached(&self) -> Option<&str> {
         let mappings = self.found.block_device_mappings();
         let mapping = mappings
             .iter()
             .find(|mapping| mapping.device_name() == Some(VOLUME_DEVICE))?;
-        Some(mapping.ebs()?.volume_id()?.to_owned())
+        mapping.ebs()?.volume_id()
+    }
+
+    /// What is attached there, if its tags have to say whose it is.
+    fn to_be_judged(&self) -> Option<&str> {
+        let attached = self.attached().filter(|_| self.is_alive())?;
+        (self.tag(tags::KEPT) != attached).then_some(attached)
+    }
+
+    /// Judges what is attached there by the run that it carries the tag of; none where it is not shown.
+    fn judge(&mut self, run: Option<&str>) {
+        self.whose = match run {
+            Some(run) if run == self.tag(tags::RUN) => Whose::Own,
+            Some(_) => Whose::Foreign,
+            None => Whose::Unknown,
+        };
     }
 
     pub(super) fn launch_time(&self) -> Option<&DateTime> {
@@ -186,7 +227,10 @@ impl Seen {
     /// Whether the launch mapped a disk at this device: the root disk, or the volume of the persistent HDFS. What an image has
     /// beside them is found by its tag, and what somebody has attached since is theirs.
     fn came_at(&self, device: Option<&str>) -> bool {
-        device.is_some_and(|device| device == VOLUME_DEVICE || self.found.root_device_name() == Some(device))
+        let is_own = self.whose != Whose::Foreign;
+        device.is_some_and(|device| {
+            device == VOLUME_DEVICE && is_own || self.found.root_device_name() == Some(device)
+        })
     }
 
     /// It and what came with it, each to be deleted one day.
@@ -206,6 +250,17 @@ impl Seen {
         let request = self.found.spot_instance_request_id().filter(|id| !id.is_empty());
         all.extend(request.map(|request| resource(SPOT_REQUEST, request)));
         all
+    }
+
+    /// Ids of what cannot be deleted while it is there: its volumes, and the groups that it is in.
+    pub(super) fn holds(&self) -> Vec<String> {
+        let mappings = self.found.block_device_mappings().iter();
+        let volumes = mappings.filter_map(|mapping| mapping.ebs()?.volume_id());
+        let interfaces = self.found.network_interfaces().iter();
+        let of_interfaces = interfaces.flat_map(|interface| interface.groups());
+        let groups = self.found.security_groups().iter().chain(of_interfaces);
+        let groups = groups.filter_map(|group| group.group_id());
+        volumes.chain(groups).map(str::to_owned).collect()
     }
 
     /// The machine that it is for a slot; none while it has no address.
@@ -252,17 +307,6 @@ impl Seen {
 
 /// What a place holds: the machine that counts, and what should not be there.
 pub(super) struct Held<'s> {
-    /// Ids of what cannot be deleted while it is there: its volumes, and the groups that it is in.
-    pub(super) fn holds(&self) -> Vec<String> {
-        let mappings = self.found.block_device_mappings().iter();
-        let volumes = mappings.filter_map(|mapping| mapping.ebs()?.volume_id());
-        let interfaces = self.found.network_interfaces().iter();
-        let of_interfaces = interfaces.flat_map(|interface| interface.groups());
-        let groups = self.found.security_groups().iter().chain(of_interfaces);
-        let groups = groups.filter_map(|group| group.group_id());
-        volumes.chain(groups).map(str::to_owned).collect()
-    }
-
     pub(super) current: Option<&'s Seen>,
     pub(super) outdated: Vec<&'s Seen>,
     /// Tokens under which a machine was launched for this place in this generation that is gone by now.
@@ -307,6 +351,39 @@ pub(super) struct Sight {
 struct Last {
     rhythm: Bucket,
     seen: Option<(Instant, Arc<Vec<Seen>>)>,
+    /// Volumes that are their machines' own, by their ids, with the run that they are of.
+    own: BTreeMap<String, String>,
+}
+
+impl Last {
+    /// Sees whose the volumes of these are. Those that were their machines' own before are not asked for again.
+    async fn judge(&mut self, api: &Api, all: &mut [Seen]) -> Result<(), Failure> {
+        let unknown: BTreeSet<_> = all
+            .iter()
+            .filter_map(Seen::to_be_judged)
+            .filter(|id| !self.own.contains_key(*id))
+            .collect();
+        let unknown: Vec<_> = unknown.into_iter().collect();
+        let mut shown = BTreeMap::new();
+        for some in unknown.chunks(FILTER_VALUES) {
+            for volume in volumes::existing(api, tags::filter("volume-id", some)).await? {
+                let run = tags::value(volume.tags(), tags::RUN).unwrap_or_default();
+                let id = volume.volume_id().unwrap_or_default();
+                shown.insert(id.to_owned(), run.to_owned());
+            }
+        }
+        for seen in all {
+            let Some(id) = seen.to_be_judged().map(str::to_owned) else {
+                continue;
+            };
+            let run = self.own.get(&id).or_else(|| shown.get(&id)).cloned();
+            seen.judge(run.as_deref());
+            if let (Whose::Own, Some(run)) = (seen.whose, run) {
+                self.own.insert(id, run);
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Default for Sight {
@@ -314,7 +391,11 @@ impl Default for Sight {
         let (at_once, each_second) = LOOKS;
         let rhythm = Bucket::new(at_once, each_second, Instant::now());
         Self {
-            last: Mutex::new(Last { rhythm, seen: None }),
+            last: Mutex::new(Last {
+                rhythm,
+                seen: None,
+                own: BTreeMap::new(),
+            }),
         }
     }
 }
@@ -337,13 +418,12 @@ impl Sight {
         let call = api.reads().describe_instances().filters(tags::of_any_run());
         let pages = || call.clone().into_paginator().items().send().try_collect();
         let reservations: Vec<Reservation> = api.read("DescribeInstances", pages).await?;
-        let all: Arc<Vec<Seen>> = Arc::new(
-            reservations
-                .into_iter()
-                .flat_map(|reservation| reservation.instances.unwrap_or_default())
-                .map(Seen::new)
-                .collect(),
-        );
+        let instances = reservations
+            .into_iter()
+            .flat_map(|reservation| reservation.instances.unwrap_or_default());
+        let mut all: Vec<_> = instances.map(Seen::new).collect();
+        last.judge(api, &mut all).await?;
+        let all = Arc::new(all);
         last.seen = Some((begun, all.clone()));
         Ok(all)
     }
@@ -434,5 +514,37 @@ mod tests {
         let own = ["i-1", "vol-root", "vol-hdfs"];
         assert_eq!(ids(seen.resources()), own);
         assert_eq!(ids(seen.goes_with_it().map(|with| with.resource).collect()), own);
+    }
+
+    #[test]
+    fn a_volume_in_the_place_of_its_own_is_the_machines_only_where_it_is_of_its_run() {
+        let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
+        let machine = Ec2Instance::builder()
+            .instance_id("i-1")
+            .tags(tag(tags::RUN, "01jd3k00000000000000000abc"))
+            .block_device_mappings(at(VOLUME_DEVICE, "vol-1"));
+        let judged = |run| {
+            let mut seen = Seen::new(machine.clone().build());
+            assert_eq!(seen.to_be_judged(), Some("vol-1"));
+            seen.judge(run);
+            let own = seen.volume();
+            (
+                own,
+                seen.foreign_volume().map(str::to_owned),
+                seen.resources().len(),
+            )
+        };
+        let volume = Some("vol-1".to_owned());
+        assert_eq!(
+            judged(Some("01jd3k00000000000000000abc")),
+            (volume.clone(), None, 2)
+        );
+        // Somebody else's, and another run's.
+        assert_eq!(judged(Some("")), (None, volume.clone(), 1));
+        assert_eq!(judged(Some("01jd3k00000000000000000xyz")), (None, volume, 1));
+        // Attached, and its tags are not shown yet.
+        assert_eq!(judged(None), (None, None, 2));
+        let given = machine.tags(tag(tags::KEPT, "vol-1")).build();
+        assert_eq!(Seen::new(given).to_be_judged(), None);
     }
 }

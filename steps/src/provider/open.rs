@@ -38,10 +38,12 @@ pub async fn settle(spec: ClusterSpec) -> Result<ClusterSpec, ProviderError> {
         ProviderKind::Ec2 => {
             let settled = ec2::settle(ec2::settle_user_data(spec)?).await?;
             // The environment may name an endpoint of its own, which the journal would keep.
-            match settled.ec2.endpoint_url.as_deref().and_then(secret_in) {
+            let endpoints = [&settled.ec2.endpoint_url, &settled.ec2.sts_endpoint_url];
+            let told = endpoints.into_iter().flatten().find_map(|url| secret_in(url));
+            match told {
                 None => Ok(settled),
                 Some(what) => Err(ProviderError {
-                    doing: "the endpoint of EC2 cannot be used".to_owned(),
+                    doing: "the endpoint of EC2 or STS cannot be used".to_owned(),
                     class: ErrorClass::Operator,
                     hint: Some("give credentials as for every AWS program, never in the endpoint".to_owned()),
                     source: Answer(format!("its URL holds {what}, which the journal would keep")),

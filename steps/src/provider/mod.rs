@@ -363,16 +363,16 @@ pub trait Provider: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Deletes a resource and sees it gone, or finds out that something holds it; deleting what is gone succeeds.
-    async fn delete(&self, resource: &Resource) -> Result<Deletion, ProviderError>;
-}
-
-/// A provider refused or failed.
     /// Ids of what cannot go while this stays: what a machine has attached, and what it is in.
     async fn holds(&self, _resource: &Resource) -> Result<Vec<String>, ProviderError> {
         Ok(Vec::new())
     }
 
+    /// Deletes a resource and sees it gone, or finds out that something holds it; deleting what is gone succeeds.
+    async fn delete(&self, resource: &Resource) -> Result<Deletion, ProviderError>;
+}
+
+/// A provider refused or failed.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{doing}")]
 pub struct ProviderError {

@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use super::{packages, recipe};
 use crate::act::ActError;
+use crate::aside;
 use crate::cluster::Node;
 use crate::hub;
-use crate::remote::{JobLimits, TreeOptions};
+use crate::remote::{JobLimits, RemoteError, TreeOptions};
 use crate::world::{Script, World};
 
 /// How long the first master may take: 220 MB, at a tenth of a megabyte a second at worst, which the download itself
@@ -45,6 +46,25 @@ bash "$folder/layout/layout.sh" link /
 rm -f "$archive""#;
 const FORGET_MARK: &str = "rm -f /opt/mesosflow/software";
 const LINK: &str = "bash /opt/mesosflow/layout/layout.sh link /";
+
+/// A home that was linked to the layout is ours; so is one that was laid claim to.
+const CLAIM_HOMES: &str = r#"for home in ephemeral-hdfs:bin/hdfs persistent-hdfs:bin/hdfs spark:bin; do
+  folder=/root/${home%%:*}
+  case $(readlink "$folder/${home#*:}") in /opt/mesosflow/*) continue ;; esac
+  make_way "$folder"
+  mkdir -p "$folder"
+  is_ours "$folder" || lay_claim "$folder" "$folder"
+done"#;
+
+/// Sees that the homes of both HDFS and of Spark on a node are mesosflow's; moves aside what is not.
+///
+/// # Errors
+/// The node cannot be reached, or a folder cannot be moved (it is a mount point, say).
+pub(crate) async fn claim_homes(world: &World, node: &Node) -> Result<(), RemoteError> {
+    let script = Script::new("make way for HDFS and Spark", CLAIM_HOMES).before(aside::FUNCTIONS);
+    world.run(node, script).await?;
+    aside::tell(world, node).await
+}
 
 /// Hadoop, Spark and ZooKeeper on one node.
 ///
@@ -110,6 +130,7 @@ impl Software {
             return Ok(());
         }
         packages::require(world, &self.node, packages::NEEDED).await?;
+        claim_homes(world, &self.node).await?;
         match &self.hub {
             None => self.lay_out(world, key).await,
             Some(hub) => self.copy(world, hub).await,

@@ -16,7 +16,7 @@ use crate::args::DestroyArgs;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::runs::Found;
-use crate::wiring::{self, ClusterSpec, Journal, Ledger, ProviderKind};
+use crate::wiring::{self, ClusterSpec, Journal, Ledger, ProviderKind, Verified};
 
 /// Takes a damaged run down. What becomes of it is written behind its history, which is read on by nobody but this.
 pub(super) async fn destroy_damaged(
@@ -49,7 +49,7 @@ pub(super) async fn destroy_damaged(
     // What cannot be deleted is not recorded as destroyed.
     let run_dir = app.run_dir(run)?;
     let spec = amend::amended(app, spec(app, &found, &run_dir)?, &args.amend)?;
-    wiring::verify(&spec).await?;
+    let spec = wiring::verify(spec).await?;
     if args.take_over {
         let strangers = wiring::strangers(&spec, &found.state, &run_dir).await?;
         found.state.drivers.extend(strangers);
@@ -105,7 +105,7 @@ async fn lost_data(app: &App, found: &Found) -> Result<Option<String>, CliError>
 async fn take_down(
     app: &App,
     found: &Found,
-    (spec, run_dir, args): (ClusterSpec, &Path, &DestroyArgs),
+    (spec, run_dir, args): (Verified, &Path, &DestroyArgs),
     lease: &Lease,
     nonce: Nonce,
     gone: &mut Vec<Resource>,

@@ -7,14 +7,14 @@ use crate::args::ResumeArgs;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::runs::{self, Found};
-use crate::wiring::ClusterSpec;
+use crate::wiring::Verified;
 use crate::{amend, session, wiring};
 
 /// The drivers that the cluster's nodes obey, or that made its machines, and this journal does not have; asks before they are passed over.
 async fn strangers(
     app: &App,
     found: &Found,
-    spec: &ClusterSpec,
+    spec: &Verified,
     args: &ResumeArgs,
 ) -> Result<Vec<Driver>, CliError> {
     let id = found.row.run.to_string();
@@ -65,7 +65,7 @@ pub(crate) async fn resume(app: &App, args: &ResumeArgs) -> Result<(), CliError>
         );
     }
     let spec = amend::amended(app, wiring::frozen_spec(&found.state)?, &args.amend)?;
-    wiring::verify(&spec).await?;
+    let spec = wiring::verify(spec).await?;
     wiring::precheck(&spec).await?;
     let over = match args.take_over {
         true => strangers(app, &found, &spec, args).await?,

@@ -8,7 +8,7 @@ mod open;
 mod order;
 
 pub use maker::{driver_in, driver_tag};
-pub use open::{open_provider, precheck, settle, survey, verify};
+pub use open::{Verified, open_provider, precheck, settle, survey, verify};
 pub(crate) use order::kinds;
 
 use std::collections::BTreeMap;

@@ -451,6 +451,30 @@ mod tests {
     }
 
     #[test]
+    fn a_users_own_unit_of_that_name_is_not_stopped() {
+        let home = tempfile::tempdir().unwrap();
+        let place = home.path().display();
+        let (system, tree) = (home.path().join("system"), home.path().join("tree/units"));
+        for folder in [&system, &tree] {
+            std::fs::create_dir_all(folder).unwrap();
+        }
+        let unit = "mesosflow-no-such.service";
+        std::fs::write(tree.join(unit), "ours").unwrap();
+        let script = leave_script()
+            .replace("/etc/systemd/system", &system.display().to_string())
+            .replace("/root/mesos-ec2", &format!("{place}/tree"))
+            .replace("/var/lib/mesosflow", &format!("{place}/lib"));
+        let body = format!("systemctl() {{ echo \"$*\" >> '{place}/calls'; }}\n{script}");
+        for (content, is_stopped) in [("theirs", false), ("ours", true)] {
+            std::fs::write(system.join(unit), content).unwrap();
+            on(home.path(), ADMIT, "demo 1", "no");
+            on(home.path(), &body, "demo 1", "");
+            let calls = std::fs::read_to_string(home.path().join("calls")).unwrap_or_default();
+            assert_eq!(calls.contains(unit), is_stopped, "{content}: {calls}");
+        }
+    }
+
+    #[test]
     fn every_unit_of_the_deployed_tree_is_stopped() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/root/mesos-ec2/units");
         let mut found: Vec<_> = std::fs::read_dir(folder)

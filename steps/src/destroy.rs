@@ -371,8 +371,10 @@ mod tests {
 
     /// What is told in the end, where nothing is held by another thing.
     fn told(failed: Vec<DestroyError>) -> Vec<String> {
-        let mut failures = Failures::default();
-        failures.all = failed;
+        let mut failures = Failures {
+            all: failed,
+            ..Failures::default()
+        };
         let error = failures.end().err();
         let each = error.iter().flat_map(DestroyError::each);
         each.map(ToString::to_string).collect()

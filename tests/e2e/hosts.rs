@@ -103,11 +103,11 @@ fn killed_while_the_key_is_let_in(bench: &mut Bench, cluster: &str, machines: &M
     run
 }
 
-/// More of somebody's under names that the cluster uses: configuration in a home of mesosflow's own and a whole home of Spark, units
-/// (one of them masked), a link, a line of the host's own name.
-const OTHERS: &str = "mkdir -p /root/ephemeral-hdfs/conf /root/spark/bin /srv/shared
+/// More of somebody's under names that the cluster uses: configuration in homes of HDFS and Spark, units (one of
+/// them masked), a link, a line of the host's own name.
+const OTHERS: &str = "mkdir -p /root/ephemeral-hdfs/conf /root/spark/conf /srv/shared
 echo theirs > /root/ephemeral-hdfs/conf/theirs
-rm -rf /root/spark && mkdir -p /root/spark/bin && echo theirs > /root/spark/bin/theirs
+echo theirs > /root/spark/conf/theirs
 printf '[Unit]\nDescription=theirs\n[Service]\nExecStart=/bin/true\n' > /etc/systemd/system/mesos-slave.service
 ln -s /dev/null /etc/systemd/system/mesos-master.service
 ln -sfn /srv/shared /nfs
@@ -135,13 +135,12 @@ fn moved_aside(said: &Said, machines: &Machines) {
             "{}",
             said.err
         );
-        let kept = [
-            ("/root/ephemeral-hdfs/conf", "/theirs"),
-            ("/root/spark", "/bin/theirs"),
-        ];
-        for (folder, theirs) in kept {
+        // Spark is configured on the first master alone.
+        let of_hub = host.ip == machines.hosts[0].ip;
+        let kept = ["/root/ephemeral-hdfs/conf", "/root/spark/conf"];
+        for folder in &kept[..if of_hub { 2 } else { 1 }] {
             let aside = host.ask(&format!("ls -d {folder}.2*"));
-            assert_eq!(host.ask(&format!("cat {aside}{theirs}")), "theirs");
+            assert_eq!(host.ask(&format!("cat {aside}/theirs")), "theirs");
             assert!(
                 said.err.contains(&format!("{folder} is now {aside}")),
                 "{}",

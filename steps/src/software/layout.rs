@@ -192,3 +192,56 @@ impl Software {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_home_of_somebodys_is_moved_aside_and_ours_stays() {
+        let place = tempfile::tempdir().unwrap();
+        let homes = place.path().join("root");
+        for (home, file) in [
+            ("ephemeral-hdfs", "bin/hdfs"),
+            ("persistent-hdfs", "conf/theirs"),
+            ("spark", "README"),
+        ] {
+            let file = homes.join(home).join(file);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, "theirs").unwrap();
+        }
+        let script = format!("{}{CLAIM_HOMES}", aside::FUNCTIONS)
+            .replace("/root/", &format!("{}/", homes.display()))
+            .replace("/var/lib/mesosflow", &format!("{}/lib", place.path().display()));
+        let run = || {
+            let ran = Command::new("sh").args(["-euc", &script]).output().unwrap();
+            assert!(ran.status.success(), "{ran:?}");
+            let mut names: Vec<_> = fs::read_dir(&homes)
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect();
+            names.sort();
+            names
+        };
+        let names = run();
+        assert_eq!(names.len(), 6, "{names:?}");
+        for (name, file) in
+            names
+                .iter()
+                .filter(|name| name.contains('.'))
+                .zip(["bin/hdfs", "conf/theirs", "README"])
+        {
+            assert_eq!(fs::read_to_string(homes.join(name).join(file)).unwrap(), "theirs");
+        }
+        // What is put into them from now on is ours, and so are those that are linked already.
+        fs::create_dir(homes.join("persistent-hdfs/conf")).unwrap();
+        fs::remove_dir(homes.join("spark")).unwrap();
+        fs::create_dir(homes.join("spark")).unwrap();
+        symlink("/opt/mesosflow/spark-2.4.8/bin", homes.join("spark/bin")).unwrap();
+        assert_eq!(run(), names);
+    }
+}

@@ -332,7 +332,7 @@ mod tests {
             ("add", add),
             ("units", "mesosflow-no-such.service"),
             ("keys", ""),
-            ("firewall", "mesosflow-no-such.service"),
+            ("firewall", "mesosflow-no-firewall.service"),
             ("addition", "/nonexistent/mesosflow.conf"),
             ("rules", "/nonexistent/firewall.nft"),
         ];

@@ -8,6 +8,7 @@ mod chosen_run;
 mod damaged;
 mod endpoints;
 mod hosts;
+mod house;
 mod journals;
 mod logs;
 mod plan;

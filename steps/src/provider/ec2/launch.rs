@@ -17,8 +17,9 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
 use super::api::Api;
-use super::instances::{Seen, Sight, VOLUME_DEVICE, by_tokens};
+use super::instances::{Seen, VOLUME_DEVICE, by_tokens};
 use super::network::refused;
+use super::sight::Sight;
 use super::tags::{self, Tags};
 use crate::cluster::Ec2Spec;
 use crate::disks::ephemeral_names;

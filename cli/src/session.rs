@@ -15,7 +15,7 @@ use crate::render::view::StatusView;
 use crate::render::{duration, phases, report, status};
 use crate::runs::Found;
 use crate::signals::stop_on_signals;
-use crate::wiring::{self, ClusterSpec, Journal, LockedOut};
+use crate::wiring::{self, Journal, LockedOut, Verified};
 
 /// This process, as one that takes over what was found.
 pub(crate) fn adopter(purpose: Purpose, found: &Found, over: Vec<Driver>) -> Adopter {
@@ -71,7 +71,7 @@ pub(crate) async fn drive(
     app: &App,
     run: Run,
     progress: Announcer,
-    spec: ClusterSpec,
+    spec: Verified,
     settings: Settings,
 ) -> Result<(), CliError> {
     let stop = Stop::default();
@@ -114,7 +114,7 @@ fn let_in(app: &App, state: &RunState, locked_out: &LockedOut) -> String {
 }
 
 /// Makes the run's folder, begins its log and opens its world.
-async fn begin(app: &App, run: &Run, spec: ClusterSpec) -> Result<wiring::World, CliError> {
+async fn begin(app: &App, run: &Run, spec: Verified) -> Result<wiring::World, CliError> {
     let run_dir = app.run_dir_with_log(run.id()).map_err(|error| CliError {
         exit: Exit::Interrupted,
         ..error

@@ -15,7 +15,7 @@ use crate::render::view::{Fate, StatusView};
 use crate::render::{duration, phases, report, status};
 use crate::runs::Found;
 use crate::signals::stop_on_signals;
-use crate::wiring::{self, ClusterSpec, Journal, LockedOut, ProviderKind, Record, Workflow};
+use crate::wiring::{self, Journal, LockedOut, ProviderKind, Record, Verified, Workflow};
 
 /// This process, as one that takes over what was found.
 pub(crate) fn adopter(purpose: Purpose, found: &RunState, over: Vec<Driver>) -> Adopter {
@@ -70,7 +70,7 @@ pub(crate) struct Driving {
     /// The other runs of its cluster.
     pub(crate) others: Vec<RunState>,
     /// The cluster's spec in force.
-    pub(crate) spec: ClusterSpec,
+    pub(crate) spec: Verified,
     /// Whether the doors are opened for who comes from elsewhere now, before anything else: where no step sees to it.
     pub(crate) readmits: bool,
     pub(crate) settings: Settings,
@@ -78,7 +78,7 @@ pub(crate) struct Driving {
 
 impl Driving {
     /// With what the run needs, and nothing else.
-    pub(crate) fn new(others: Vec<RunState>, spec: ClusterSpec) -> Self {
+    pub(crate) fn new(others: Vec<RunState>, spec: Verified) -> Self {
         Self {
             others,
             spec,
@@ -179,7 +179,7 @@ async fn begin(
     app: &App,
     run: &Run,
     others: &[RunState],
-    spec: ClusterSpec,
+    spec: Verified,
     readmits: bool,
 ) -> Result<wiring::World, CliError> {
     let paused = |error| CliError {

@@ -389,6 +389,7 @@ impl RunState {
                 unanswered: Some(Unanswered {
                     from: recorded.at,
                     until: None,
+                    tries: before.map_or(0, |before: Unanswered| before.tries) + 1,
                 }),
                 before,
             };

@@ -163,6 +163,13 @@ pub struct Unanswered {
     pub from: Timestamp,
     /// When it had ended at the latest: it was given up, or its driver was seen to be gone. None while it may go on.
     pub until: Option<Timestamp>,
+    /// How many tries nobody has seen answered, it and those before it: each may have done something.
+    #[serde(default = "one")]
+    pub tries: u32,
+}
+
+const fn one() -> u32 {
+    1
 }
 
 impl Effect {

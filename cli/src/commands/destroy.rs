@@ -21,7 +21,7 @@ use crate::nearest::nearest;
 use crate::runs::{self, Found};
 use crate::render::progress::Announcer;
 use crate::session::{self, Driving};
-use crate::wiring::{self, ClusterSpec, DestroySpec, Journal, ProviderKind, Workflow};
+use crate::wiring::{self, DestroySpec, Journal, ProviderKind, Verified, Workflow};
 
 /// Delete a cluster: everything that its runs created
 #[derive(Debug, Clone, Args)]
@@ -96,7 +96,7 @@ pub(crate) async fn destroy(app: &App, args: &DestroyArgs) -> Result<(), CliErro
     let run_dir = app.run_dir_with_log(found.row.run)?;
     let spec = destroy_damaged::spec(app, &found, &run_dir)?;
     let spec = amend::amended(app, spec, &args.amend)?;
-    wiring::verify(&spec).await?;
+    let spec = wiring::verify(spec).await?;
     let (run, progress) = match begin(app, &journal, &mut found, (&spec, &run_dir), args).await {
         // It has been confirmed already.
         Err(damaged) if damaged.kind == Kind::DamagedRun => {
@@ -176,7 +176,7 @@ async fn begin(
     app: &App,
     journal: &Journal,
     found: &mut Found,
-    (spec, run_dir): (&ClusterSpec, &Path),
+    (spec, run_dir): (&Verified, &Path),
     args: &DestroyArgs,
 ) -> Result<(Run, Announcer), CliError> {
     let mut cluster = found.cluster();
@@ -228,12 +228,12 @@ async fn create(
     app: &App,
     journal: Journal,
     found: &Found,
-    spec: &ClusterSpec,
+    spec: &Verified,
     over: Vec<Driver>,
 ) -> Result<(Run, Announcer), CliError> {
     let unwritable = |error| CliError::usage("the spec cannot be written as JSON").because_of(&error);
     let destroy = DestroySpec {
-        cluster: spec.clone(),
+        cluster: spec.clone().into_spec(),
         resources: found.record.resources(),
         effects: found.record.effects(),
     };

@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::error::CliError;
 use crate::runs::{self, Found};
 use crate::session::{self, Driving};
-use crate::wiring::{self, ClusterSpec};
+use crate::wiring::{self, Verified};
 
 /// Go on with a run that stopped, exactly where it stopped
 #[derive(Debug, Clone, Args)]
@@ -36,7 +36,7 @@ pub(crate) struct ResumeArgs {
 async fn strangers(
     app: &App,
     found: &Found,
-    spec: &ClusterSpec,
+    spec: &Verified,
     args: &ResumeArgs,
 ) -> Result<Vec<Driver>, CliError> {
     let id = found.row.run.to_string();
@@ -93,7 +93,7 @@ pub(crate) async fn resume(app: &App, args: &ResumeArgs) -> Result<(), CliError>
         );
     }
     let spec = amend::amended(app, wiring::frozen_spec(&found.state)?, &args.amend)?;
-    wiring::verify(&spec).await?;
+    let spec = wiring::verify(spec).await?;
     let workflow = wiring::workflow_of(&found.state)?;
     if !workflow.ends_cluster() {
         wiring::precheck(&spec).await?;

@@ -93,12 +93,12 @@ impl From<DestroyError> for ActError {
                 class: ErrorClass::Fenced,
                 hint: Some(crate::remote::error::TAKE_OVER.to_owned()),
             },
-            lasting @ DestroyError::Several(_) => Self::Unmet {
+            passing if passing.may_pass() => Self::not_yet(passing.to_string()),
+            lasting => Self::Unmet {
                 what: lasting.to_string(),
                 class: ErrorClass::Operator,
                 hint: None,
             },
-            passing @ (DestroyError::Held(_) | DestroyError::Left(_)) => Self::not_yet(passing.to_string()),
         }
     }
 }

@@ -160,6 +160,11 @@ impl Cloud {
         self.front.lag();
     }
 
+    /// From now on, this instance is shown, whatever else is not.
+    pub fn reveal(&self, id: &str) {
+        self.front.reveal(id);
+    }
+
     /// From now on, everything is shown.
     pub fn catch_up(&self) {
         self.front.catch_up();

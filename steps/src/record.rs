@@ -126,3 +126,88 @@ pub fn deleted(state: &RunState) -> Vec<Resource> {
 pub fn asked(state: &RunState) -> Option<String> {
     Some(output::<Gone>(state, &SeeGone::ID)?.asked)
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use mesosflow_workflow::{ClusterId, EVENT_FORMAT, Epoch, Event, Generation, Nonce, Recorded, RunId, Seq};
+
+    use super::*;
+
+    fn thing(id: &str) -> Resource {
+        Resource {
+            kind: "instance".into(),
+            id: id.into(),
+            name: format!("name-{id}"),
+        }
+    }
+
+    /// A run of a workflow on the cluster, begun under that epoch; what it says of things, each under an epoch of its own.
+    fn run(cluster: ClusterId, workflow: &str, epoch: u64, says: &[(&str, bool, u64)]) -> RunState {
+        let begun = Recorded {
+            run: RunId::generate(),
+            seq: Seq::FIRST,
+            at: Timestamp::from_second(i64::try_from(epoch).unwrap()).unwrap(),
+            epoch: Epoch(epoch),
+            generation: Generation::FIRST,
+            format: EVENT_FORMAT,
+            event: Event::RunStarted {
+                workflow: workflow.into(),
+                cluster: "demo".into(),
+                cluster_id: Some(cluster),
+                provider: "local".into(),
+                spec: serde_json::Value::Null,
+                tool_version: "0".into(),
+                catalogue: Vec::new(),
+                nonce: Some(Nonce::generate()),
+                over: Vec::new(),
+            },
+        };
+        let mut state = RunState::begin(&begun).unwrap();
+        for (number, (id, exists, epoch)) in says.iter().enumerate() {
+            let resource = thing(id);
+            state.epoch = Epoch(*epoch);
+            let event = match exists {
+                true => Event::ResourceCreated {
+                    step: "launch-slaves".into(),
+                    item: None,
+                    resource,
+                },
+                false => Event::ResourceDeleted { resource },
+            };
+            let recorded = Recorded {
+                seq: Seq(number as u64 + 2),
+                epoch: Epoch(*epoch),
+                generation: Generation::FIRST,
+                event,
+                ..begun.clone()
+            };
+            state.apply(&recorded).unwrap();
+        }
+        state
+    }
+
+    #[test]
+    fn of_what_several_runs_say_the_newest_take_over_counts() {
+        let cluster = ClusterId::generate();
+        let deploy = run(cluster, "deploy", 1, &[("i-1", true, 1), ("i-2", true, 1), ("i-1", true, 7)]);
+        let destroy = run(cluster, "destroy", 4, &[("i-1", false, 4), ("i-2", false, 4), ("i-9", false, 5)]);
+        let record = Record::of(destroy.clone(), [deploy.clone()]);
+        assert_eq!(record.resources(), [thing("i-1")]);
+        assert_eq!(record.founder().run, deploy.run);
+        assert_eq!(record.cluster().run, deploy.run);
+        assert!(record.is_destroying());
+        assert_eq!(record.unfinished().map(|state| state.run), Some(deploy.run));
+        // Whichever of them is asked by, the record is the same.
+        assert_eq!(Record::of(deploy, [destroy]).resources(), record.resources());
+    }
+
+    #[test]
+    fn who_drove_any_run_is_known_to_all() {
+        let cluster = ClusterId::generate();
+        let (deploy, destroy) = (run(cluster, "deploy", 1, &[]), run(cluster, "destroy", 2, &[]));
+        let record = Record::of(deploy.clone(), [destroy.clone()]);
+        assert_eq!(record.drivers().len(), 2);
+        assert!(record.drivers().is_superset(&deploy.drivers) && record.drivers().is_superset(&destroy.drivers));
+    }
+}

@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use mesosflow_workflow::{RunState, Status, StepState};
 use serde::Serialize;
 
+use crate::wiring;
+
 /// The sections, in the order in which they wait for one another, and how the numbers of their steps begin.
 const SECTIONS: [(&str, &str); 3] = [("provision", "1."), ("set-up", "2."), ("checks", "-")];
 
@@ -28,6 +30,10 @@ struct Span {
 /// in which nobody drove the run not at all. Where steps of two sections are under way, as when a machine is made anew while a
 /// failed step waits for it, the time is the earlier section's: all of them are never more than the whole.
 pub(crate) fn phases(state: &RunState) -> Vec<PhaseView> {
+    // Other workflows are in no notes.
+    if state.workflow != wiring::FOUNDS {
+        return Vec::new();
+    }
     let spans: Vec<_> = state.steps.iter().filter_map(|step| span(state, step)).collect();
     let mut edges: Vec<_> = spans.iter().flat_map(|span| [span.from, span.to]).collect();
     edges.sort_unstable();

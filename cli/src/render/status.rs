@@ -54,6 +54,7 @@ pub(crate) fn list(runs: &[RunView]) -> String {
         let state = format!("{}{}", run.state, taken_down(run));
         vec![
             run.run.to_string(),
+            run.workflow.clone(),
             run.cluster.clone(),
             run.provider.clone(),
             state,
@@ -65,6 +66,7 @@ pub(crate) fn list(runs: &[RunView]) -> String {
     table(
         &[
             "run",
+            "workflow",
             "cluster",
             "provider",
             "state",
@@ -89,6 +91,7 @@ fn head(view: &StatusView, now: Timestamp) -> String {
     let run = &view.run;
     let mut lines = vec![
         format!("run        {}", run.run),
+        format!("workflow   {}", run.workflow),
         format!("cluster    {} on {}", run.cluster, run.provider),
         format!("state      {}{}", run.state, taken_down(run)),
         format!("generation {}", run.generation),

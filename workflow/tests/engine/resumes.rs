@@ -442,3 +442,30 @@ async fn what_comes_before_a_replay_is_kept_and_not_computed() {
     assert_succeeded(&rig.resume().await);
     assert_lawful(&rig);
 }
+
+/// A run that failed is ended where it stands: what is left of it is told, it counts no more as unfinished, and a replay can
+/// begin it again.
+#[tokio::test(start_paused = true)]
+async fn a_run_that_was_closed_stands_in_nobodys_way() {
+    let rig = Rig::new();
+    rig.world.twist("format", [Twist::Fails(ErrorClass::Permanent)]);
+    assert!(matches!(rig.run().await, Outcome::Failed { .. }));
+    let (store, clock) = (Arc::new(rig.store.clone()), Arc::new(rig.clock));
+    let adopter = Adopter {
+        purpose: Purpose::Close,
+        pid: 1,
+        host: "host".into(),
+        seen: Some(rig.state().seq),
+        over: Vec::new(),
+    };
+    let run = Run::adopt(store, clock, rig.id, adopter, Arc::new(|_: &_| {})).await.unwrap();
+    // Until it is closed, it stands as it stood.
+    assert!(matches!(run.state().phase, Phase::Failed(_)));
+    let open = run.close().await.unwrap();
+    assert!(open.contains(&"format".into()), "{open:?}");
+    assert_eq!(run.state().phase, Phase::Closed);
+    assert!(!run.state().phase.kind().is_unfinished());
+    let before = rig.history();
+    assert!(matches!(run.close().await, Err(RecordError::Illegal(_))), "closed twice");
+    assert_eq!(rig.history(), before);
+}

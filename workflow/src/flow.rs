@@ -147,10 +147,20 @@ impl<W: Send + Sync + 'static> Flow<W> {
         &self,
         items: impl IntoIterator<Item = (ItemKey, S)>,
     ) -> Result<Vec<(ItemKey, S::Output)>, Halt> {
-        let result = self.run_fan_out(items.into_iter().collect(), Others::GoOn).await;
+        self.may_start()?;
+        let items = items.into_iter().collect();
+        let result = self.apart().run_fan_out(items, Others::GoOn).await;
         match result {
             Err(failed @ Halt::Failed { .. }) => Err(failed),
             other => self.halting(other),
+        }
+    }
+
+    /// The same flow, where what fails is nobody else's concern.
+    fn apart(&self) -> Self {
+        Self {
+            halted: Stop::default(),
+            ..self.clone()
         }
     }
 
@@ -396,9 +406,9 @@ impl<W: Send + Sync + 'static> Flow<W> {
         // All in this task: an item mostly waits for its node, and waking another thread costs as much as a commit.
         let mut results: Vec<_> = stream::iter(items.iter().enumerate())
             .map(|(index, (key, step))| async move {
-                let result = match (self.item(key, step).await, others) {
-                    (failed @ Err(Halt::Failed { .. }), Others::GoOn) => failed,
-                    (result, _) => self.halting(result),
+                let result = match others {
+                    Others::Stop => self.halting(self.item(key, step).await),
+                    Others::GoOn => self.apart().item(key, step).await,
                 };
                 (index, key.clone(), result)
             })

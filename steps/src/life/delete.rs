@@ -4,12 +4,15 @@
 //! - Twice is safe: to delete what is gone succeeds.
 //! - Nothing undoes it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use mesosflow_workflow::{Limits, Probe, Resource, Retry, Step, StepCx, StepId};
 use serde::{Deserialize, Serialize};
+use tokio::sync::OnceCell;
 
 use crate::act::ActError;
+use crate::destroy::DestroyError;
 use crate::provider::Deletion;
 use crate::world::World;
 
@@ -32,12 +35,6 @@ const PATIENT: Retry = Retry {
     initial: Duration::from_secs(1),
     ceiling: Duration::from_secs(15),
 };
-/// Where it is known what holds it, and that it stays.
-const ONCE_MORE: Retry = Retry {
-    attempts: 2,
-    initial: Duration::from_secs(1),
-    ceiling: Duration::from_secs(1),
-};
 
 /// Spot requests are taken back.
 pub type CancelSpotRequests = Delete<0>;
@@ -59,9 +56,27 @@ pub type ReleaseHosts = Delete<6>;
 pub struct Delete<const KIND: usize> {
     /// The thing.
     pub resource: Resource,
-    /// Whether something is known to hold it that does not go.
+    /// All that are deleted with it.
     #[serde(skip)]
-    is_held: bool,
+    together: Arc<Together>,
+    /// Machines that may hold it, where one of them is known not to go.
+    #[serde(skip)]
+    held_by: Vec<Resource>,
+}
+
+/// Things of one kind that are deleted side by side: a provider may end all of them in one call.
+#[derive(Debug, Default)]
+pub struct Together {
+    all: Vec<Resource>,
+    asked: OnceCell<()>,
+}
+
+impl Together {
+    /// These.
+    pub fn of(all: Vec<Resource>) -> Arc<Self> {
+        let asked = OnceCell::new();
+        Arc::new(Self { all, asked })
+    }
 }
 
 /// What became of it.
@@ -79,19 +94,40 @@ pub(crate) fn delete_steps() -> [StepId; KINDS.len()] {
 }
 
 impl<const KIND: usize> Delete<KIND> {
+    /// The number of its kind.
+    pub const NUMBER: usize = KIND;
     /// The kind, in the journal's words.
     pub const KIND: &'static str = KINDS[KIND].0;
 
-    /// The deletion of that thing.
-    pub const fn new(resource: Resource) -> Self {
-        let is_held = false;
-        Self { resource, is_held }
+    /// The deletion of that thing, together with others of its kind.
+    pub const fn new(resource: Resource, together: Arc<Together>) -> Self {
+        Self {
+            resource,
+            together,
+            held_by: Vec::new(),
+        }
     }
 
-    /// The same where something may be known to hold it that does not go: it is not waited for then.
+    /// The same where one of these machines, which may hold it, is known not to go: it is not waited for then.
     #[must_use]
-    pub fn held(self, is_held: bool) -> Self {
-        Self { is_held, ..self }
+    pub fn held_by(self, machines: &[Resource]) -> Self {
+        let held_by = machines.to_vec();
+        Self { held_by, ..self }
+    }
+
+    /// Refuses what is held by what does not go.
+    async fn refuse_held(&self, world: &World) -> Result<(), ActError> {
+        for machine in &self.held_by {
+            let held = world.provider().holds(machine).await?;
+            if held.contains(&self.resource.id) {
+                let what = DestroyError::Stays {
+                    what: self.resource.clone(),
+                    by: format!("{} ({})", machine.name, machine.id),
+                };
+                return Err(ActError::wrong(what.to_string()));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -109,6 +145,9 @@ impl<const KIND: usize> Step for Delete<KIND> {
     async fn apply(&self, cx: &StepCx<World>) -> Result<Ended, ActError> {
         let world = cx.world();
         world.guard().await?;
+        self.refuse_held(world).await?;
+        let Together { all, asked } = &*self.together;
+        asked.get_or_try_init(|| world.provider().release(all)).await?;
         let is_gone = match world.provider().delete(&self.resource).await? {
             Deletion::Gone => {
                 world.gone(&self.resource.id);
@@ -130,7 +169,7 @@ impl<const KIND: usize> Step for Delete<KIND> {
     fn limits(&self) -> Limits {
         Limits {
             deadline: LIMIT,
-            retry: if self.is_held { ONCE_MORE } else { PATIENT },
+            retry: PATIENT,
         }
     }
 }

@@ -7,7 +7,7 @@ mod see_gone;
 pub(crate) use delete::delete_steps;
 pub use delete::{
     CancelSpotRequests, Delete, DeleteGroups, DeleteMachines, DeleteNetworks, DeleteRules, DeleteVolumes,
-    Ended, ReleaseHosts,
+    Ended, ReleaseHosts, Together,
 };
 pub use find_resources::FindResources;
 pub use see_gone::{Gone, SeeGone};

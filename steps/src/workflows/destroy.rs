@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mesosflow_workflow::{
-    CatalogueEntry, Effect, Flow, Halt, ItemKey, Outcome, Resource, Run, Settings, Step, Stop,
+    CatalogueEntry, Effect, ErrorClass, Flow, Halt, ItemKey, Outcome, Resource, Run, Settings, Step, Stop,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -13,7 +13,7 @@ use super::{Workflow, read};
 use crate::cluster::{ClusterSpec, ProviderKind};
 use crate::life::{
     CancelSpotRequests, Delete, DeleteGroups, DeleteMachines, DeleteNetworks, DeleteRules, DeleteVolumes,
-    FindResources, Gone, ReleaseHosts, SeeGone,
+    FindResources, Gone, ReleaseHosts, SeeGone, Together,
 };
 use crate::world::World;
 
@@ -105,18 +105,22 @@ async fn destroy(flow: Flow<World>, spec: Arc<DestroySpec>) -> Result<Gone, Halt
     let mut stays = Stays::default();
     match spec.cluster.provider {
         ProviderKind::Local => {
-            stays.note(each(&flow, &found, DeleteMachines::new).await)?;
-            stays.note(each(&flow, &found, DeleteNetworks::new).await)?;
+            stays.note(each::<{ DeleteMachines::NUMBER }>(&flow, &found, &[]).await)?;
+            stays.note(each::<{ DeleteNetworks::NUMBER }>(&flow, &found, &[]).await)?;
         }
         ProviderKind::Ec2 => {
-            stays.note(each(&flow, &found, CancelSpotRequests::new).await)?;
-            stays.note(each(&flow, &found, DeleteMachines::new).await)?;
-            let is_held = stays.0.is_some();
-            stays.note(each(&flow, &found, |volume| DeleteVolumes::new(volume).held(is_held)).await)?;
-            stays.note(each(&flow, &found, DeleteRules::new).await)?;
-            stays.note(each(&flow, &found, |group| DeleteGroups::new(group).held(is_held)).await)?;
+            stays.note(each::<{ CancelSpotRequests::NUMBER }>(&flow, &found, &[]).await)?;
+            stays.note(each::<{ DeleteMachines::NUMBER }>(&flow, &found, &[]).await)?;
+            // What a machine holds that does not go is not waited for.
+            let held_by = match stays.0 {
+                Some(_) => of_kind::<{ DeleteMachines::NUMBER }>(&found),
+                None => Vec::new(),
+            };
+            stays.note(each::<{ DeleteVolumes::NUMBER }>(&flow, &found, &held_by).await)?;
+            stays.note(each::<{ DeleteRules::NUMBER }>(&flow, &found, &[]).await)?;
+            stays.note(each::<{ DeleteGroups::NUMBER }>(&flow, &found, &held_by).await)?;
         }
-        ProviderKind::Hosts => stays.note(each(&flow, &found, ReleaseHosts::new).await)?,
+        ProviderKind::Hosts => stays.note(each::<{ ReleaseHosts::NUMBER }>(&flow, &found, &[]).await)?,
     }
     stays.told()?;
     flow.step(SeeGone {
@@ -126,27 +130,33 @@ async fn destroy(flow: Flow<World>, spec: Arc<DestroySpec>) -> Result<Gone, Halt
     .await
 }
 
-/// Deletes what was found of one kind, side by side.
+/// What was found of one kind.
+fn of_kind<const KIND: usize>(found: &[Resource]) -> Vec<Resource> {
+    let alike = found.iter().filter(|resource| resource.kind == Delete::<KIND>::KIND);
+    alike.cloned().collect()
+}
+
+/// Deletes what was found of one kind, side by side; one of these machines may hold it, and not go.
 async fn each<const KIND: usize>(
     flow: &Flow<World>,
     found: &[Resource],
-    step: impl Fn(Resource) -> Delete<KIND>,
+    held_by: &[Resource],
 ) -> Result<(), Halt> {
-    let of_kind: Vec<_> = found
-        .iter()
-        .filter(|resource| resource.kind == Delete::<KIND>::KIND)
-        .cloned()
-        .collect();
+    let all = of_kind::<KIND>(found);
     let key = |resource: &Resource| {
-        let alike = of_kind.iter().filter(|other| other.name == resource.name);
+        let alike = all.iter().filter(|other| other.name == resource.name);
         match alike.count() {
             1 => ItemKey::from(resource.name.as_str()),
             _ => ItemKey::from(format!("{} {}", resource.name, resource.id)),
         }
     };
-    let items: Vec<_> = of_kind
+    let together = Together::of(all.clone());
+    let items: Vec<_> = all
         .iter()
-        .map(|resource| (key(resource), step(resource.clone())))
+        .map(|resource| {
+            let step = Delete::<KIND>::new(resource.clone(), together.clone());
+            (key(resource), step.held_by(held_by))
+        })
         .collect();
     flow.fan_out_each(items).await.map(drop)
 }
@@ -167,13 +177,25 @@ impl Stays {
             Some(Halt::Failed { error: first, .. }) => {
                 first.causes.push(format!("step `{step}`: {}", error.message));
                 first.causes.extend(error.causes);
+                let hints: Vec<_> = first.hint.take().into_iter().chain(error.hint).collect();
+                first.hint = (!hints.is_empty()).then(|| hints.join("\n"));
             }
             _ => self.0 = Some(Halt::Failed { step, error }),
         }
         Ok(())
     }
 
+    /// What stays ends the run: it is not paused, since everything else is gone.
     fn told(self) -> Result<(), Halt> {
-        self.0.map_or(Ok(()), Err)
+        match self.0 {
+            None => Ok(()),
+            Some(Halt::Failed { step, mut error }) => {
+                if error.class == ErrorClass::Operator {
+                    error.class = ErrorClass::Permanent;
+                }
+                Err(Halt::Failed { step, error })
+            }
+            Some(other) => Err(other),
+        }
     }
 }

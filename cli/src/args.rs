@@ -11,8 +11,15 @@ use serde::de::IntoDeserializer;
 use serde::de::value::{Error as ValueError, StrDeserializer};
 
 pub(crate) use self::ec2::{AmendArgs, Ec2Args, PlaceArgs, set, set_option};
+use crate::commands::copy_file::CopyFileArgs;
+use crate::commands::get_master::GetMasterArgs;
 use crate::commands::image::ImageCommand;
+use crate::commands::inventory::InventoryArgs;
 use crate::commands::journal::JournalCommand;
+use crate::commands::login::LoginArgs;
+use crate::commands::run_command::RunCommandArgs;
+use crate::commands::ssh_config::SshConfigArgs;
+use crate::commands::tunnel::TunnelArgs;
 use crate::shape::{self, Shape};
 use crate::wiring::{MesosSource, ProviderKind};
 
@@ -79,6 +86,22 @@ pub(crate) enum Command {
     Logs(LogsArgs),
     /// Delete everything that a run created
     Destroy(DestroyArgs),
+    /// Show the clusters: what exists, and what has existed
+    Clusters,
+    /// Log in to a node
+    Login(LoginArgs),
+    /// Print the address of the leading Mesos master
+    GetMaster(GetMasterArgs),
+    /// Open a way to the web interfaces of a cluster
+    Tunnel(TunnelArgs),
+    /// Run a command on nodes of a cluster, on all at once
+    RunCommand(RunCommandArgs),
+    /// Copy files of this machine onto nodes of a cluster
+    CopyFile(CopyFileArgs),
+    /// Show the nodes of a cluster to other programs, such as Ansible
+    Inventory(InventoryArgs),
+    /// Print the nodes of a cluster for one's own SSH configuration
+    SshConfig(SshConfigArgs),
     /// Make nodes of a cluster the image of others
     Image {
         #[command(subcommand)]
@@ -271,7 +294,8 @@ pub(crate) struct DestroyArgs {
 }
 
 /// Reads one of an enum's words, and shows them all in the help.
-fn word<T: DeserializeOwned + Clone + Send + Sync + 'static>() -> impl TypedValueParser<Value = T> {
+pub(crate) fn word<T: DeserializeOwned + Clone + Send + Sync + 'static>() -> impl TypedValueParser<Value = T>
+{
     let words = match shape::at::<T>(&[]) {
         Shape::Choice(words) => words,
         _ => &[],
@@ -339,7 +363,21 @@ mod tests {
         command.build();
         insta::assert_snapshot!("help", command.render_help());
         for name in [
-            "run", "resume", "replay", "plan", "status", "events", "logs", "destroy",
+            "run",
+            "resume",
+            "replay",
+            "plan",
+            "status",
+            "events",
+            "logs",
+            "destroy",
+            "login",
+            "get-master",
+            "tunnel",
+            "run-command",
+            "copy-file",
+            "inventory",
+            "ssh-config",
         ] {
             let sub = command.find_subcommand_mut(name).unwrap();
             insta::assert_snapshot!(format!("help_{name}"), sub.render_help());

@@ -3,6 +3,7 @@
 mod amend;
 mod app;
 mod args;
+mod clusters;
 mod commands;
 mod config;
 mod error;
@@ -16,6 +17,7 @@ mod runs;
 mod session;
 mod shape;
 mod signals;
+mod ssh;
 mod ui;
 mod wiring;
 

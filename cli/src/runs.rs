@@ -103,12 +103,12 @@ pub(crate) async fn refuse_held(journal: &Journal, found: &Found) -> Result<(), 
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use mesosflow_workflow::{ClusterId, Generation, RunSummary, Seq};
 
     use super::*;
 
-    fn row(id: &str) -> RunRow {
+    pub(crate) fn row(id: &str) -> RunRow {
         let run = id.parse().unwrap();
         RunRow {
             run,

@@ -9,5 +9,6 @@ pub(crate) mod plain;
 pub(crate) mod progress;
 pub(crate) mod report;
 pub(crate) mod status;
+pub(crate) mod streams;
 pub(crate) mod table;
 pub(crate) mod view;

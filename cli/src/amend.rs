@@ -1,12 +1,30 @@
 //! Values of a run's frozen spec that are given anew on the command line.
 
+use clap::Args;
 use mesosflow_workflow::{Run, StepId};
 
 use crate::app::App;
-use crate::args::AmendArgs;
+use crate::args::cidr;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::wiring::ClusterSpec;
+use crate::wiring::{ClusterSpec, IpNet};
+
+/// What may be given anew for a cluster that exists.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct AmendArgs {
+    /// From where the cluster's interfaces (on EC2: SSH too) may be reached from now on, as when your address has changed; may
+    /// be given several times
+    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = cidr)]
+    pub(crate) admin_cidr: Vec<IpNet>,
+}
+
+impl AmendArgs {
+    /// The words that say it again.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let each = self.admin_cidr.iter().map(ToString::to_string);
+        each.flat_map(|cidr| ["--admin-cidr".to_owned(), cidr]).collect()
+    }
+}
 
 /// The spec with what was given anew; refused where it is of no use.
 pub(crate) fn amended(app: &App, spec: ClusterSpec, args: &AmendArgs) -> Result<ClusterSpec, CliError> {

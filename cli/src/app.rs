@@ -13,12 +13,10 @@ use crate::wiring::{self, Journal};
 
 /// What every command works with.
 pub(crate) struct App {
-    /// The user's side.
+    /// The command line as it is defined.
+    pub(crate) definition: fn() -> clap::Command,
     pub(crate) ui: Ui,
-    /// The files.
     pub(crate) places: Places,
-    /// Whether the user vouches for a journal on a network file system.
-    pub(crate) journal_on_network: bool,
     /// The configuration file that was named.
     pub(crate) config: Option<PathBuf>,
     /// The log of the run that this process drives.
@@ -30,12 +28,12 @@ pub(crate) struct App {
 impl App {
     /// The journal, created where there is none.
     pub(crate) fn journal(&self) -> Result<Journal, CliError> {
-        wiring::open(self)
+        wiring::open(&self.places)
     }
 
     /// The journal if there is one.
     pub(crate) fn existing_journal(&self) -> Result<Option<Journal>, CliError> {
-        wiring::open_existing(self)
+        wiring::open_existing(&self.places)
     }
 
     /// The journal, or the error of a command that needs a run.
@@ -48,6 +46,15 @@ impl App {
         self.places.make_run_dir(run).map_err(|error| {
             CliError::new(Exit::Failed, format!("cannot make the folder of run `{run}`")).because_of(&error)
         })
+    }
+
+    /// The same, with its log begun: for whoever drives the run or takes it down.
+    pub(crate) fn run_dir_with_log(&self, run: RunId) -> Result<PathBuf, CliError> {
+        let dir = self.run_dir(run)?;
+        self.log.attach(&dir).map_err(|error| {
+            CliError::new(Exit::Failed, format!("cannot begin the log of run `{run}`")).because_of(&error)
+        })?;
+        Ok(dir)
     }
 
     /// There is no run at all.

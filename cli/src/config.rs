@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::args::{SpecArgs, set, set_option};
 use crate::error::CliError;
-use crate::file::{self, Parsed};
+use crate::file::{self, Parsed, resolve_url};
 use crate::wiring::{ClusterSpec, MesosSource, ProviderKind, Role};
 
 /// The file that is read where none is named.
@@ -47,7 +47,6 @@ impl Surroundings {
 /// A spec, and what is not settled about it.
 #[derive(Debug)]
 pub(crate) struct Configured {
-    /// The spec.
     pub(crate) spec: ClusterSpec,
     /// What works but should be known.
     pub(crate) warnings: Vec<String>,
@@ -234,15 +233,6 @@ fn default_mesos(spec: &mut ClusterSpec, around: &Surroundings) -> Option<CliErr
                 "or, where the image of --ami has it under /root/mesos, say so: `--mesos-source none`",
             ))
         }
-    }
-}
-
-/// `url` as it is, or, where it is a path, from `folder` on.
-pub(crate) fn resolve_url(url: &str, folder: &Path) -> String {
-    if url.contains("://") {
-        url.to_owned()
-    } else {
-        folder.join(url).to_string_lossy().into_owned()
     }
 }
 

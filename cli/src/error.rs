@@ -4,12 +4,11 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::io;
 
-use mesosflow_workflow::{ErrorReport, RecordError, RunError, RunId, StoreError};
+use mesosflow_workflow::{ErrorReport, RecordError, RunError, RunId, STOPPED, StoreError};
 
 use crate::exit::Exit;
-use crate::places::{Places, naming};
-use crate::ui::clean;
-use crate::wiring;
+use crate::hints::naming;
+use crate::text::clean;
 
 /// An error on its way to the terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,7 +103,7 @@ impl CliError {
 
     /// The same where the command is known that failed: its hints name this journal, and never that command itself.
     #[must_use]
-    pub(crate) fn on_journal(mut self, places: &Places, destroys: bool) -> Self {
+    pub(crate) fn on_journal(mut self, named_in: impl Fn(&str) -> String, destroys: bool) -> Self {
         if let Some(run) = self.damaged
             && !destroys
         {
@@ -113,7 +112,7 @@ impl CliError {
             ));
         }
         for hint in &mut self.hints {
-            *hint = places.named_in(hint);
+            *hint = named_in(hint);
         }
         self
     }
@@ -182,7 +181,7 @@ impl From<&StoreError> for CliError {
         };
         match error {
             StoreError::UnknownRun { .. } => cli(Exit::Usage).hint("`mesosflow list` shows the runs"),
-            StoreError::Held { holder: Some(holder), .. } if holder.contains(wiring::STOPPED) => cli(Exit::Refused)
+            StoreError::Held { holder: Some(holder), .. } if holder.contains(STOPPED) => cli(Exit::Refused)
                 .hint("it holds the cluster until it is ended, however long it stays stopped: use one of the two commands"),
             StoreError::Held { .. } => cli(Exit::Refused).hint("wait until that process ends, or stop it with Ctrl-C"),
             StoreError::ClusterExists { .. } => cli(Exit::Refused),

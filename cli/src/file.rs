@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
-use crate::config::resolve_url;
 use crate::error::CliError;
 use crate::nearest::nearest;
 use crate::shape::{self, Shape};
@@ -48,6 +47,15 @@ pub(crate) fn read(path: &Path, name: &Path) -> Result<Parsed, CliError> {
         .take()
         .map(|path| folder.join(from_home(path)));
     Ok(parsed)
+}
+
+/// `url` as it is, or, where it is a path, from `folder` on.
+pub(crate) fn resolve_url(url: &str, folder: &Path) -> String {
+    if url.contains("://") {
+        url.to_owned()
+    } else {
+        folder.join(url).to_string_lossy().into_owned()
+    }
 }
 
 /// A key is where everybody's is: `~/.ssh`. Other paths stay as they are.

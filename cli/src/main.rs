@@ -4,11 +4,13 @@ mod amend;
 mod app;
 mod args;
 mod clusters;
+mod command_line;
 mod commands;
 mod config;
 mod error;
 mod exit;
 mod file;
+mod hints;
 mod logging;
 mod nearest;
 mod places;
@@ -18,20 +20,23 @@ mod session;
 mod shape;
 mod signals;
 mod ssh;
+mod text;
 mod ui;
 mod wiring;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::app::App;
-use crate::args::{Cli, Global};
+use crate::command_line::{Cli, Global};
+use crate::commands::Command;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::logging::{RunLog, Voice};
 use crate::places::Places;
+use crate::text::clean;
 use crate::ui::Ui;
 
 /// How long what still runs on other threads may hold up the end of the program.
@@ -49,7 +54,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn start(ui: Ui, global: Global, command: args::Command) -> Result<(), CliError> {
+fn start(ui: Ui, global: Global, command: Command) -> Result<(), CliError> {
     let Global {
         journal,
         journal_on_network,
@@ -57,14 +62,14 @@ fn start(ui: Ui, global: Global, command: args::Command) -> Result<(), CliError>
         json: _,
         verbose,
     } = global;
-    let places = Places::new(journal.as_deref())?;
+    let places = Places::new(journal.as_deref(), journal_on_network)?;
     let log = RunLog::default();
-    let voice = Voice::new(move |line| ui.note(&ui::clean(line)));
+    let voice = Voice::new(move |line| ui.note(&clean(line)));
     log.install(voice.clone(), verbose);
     let app = App {
+        definition: Cli::command,
         ui,
         places,
-        journal_on_network,
         config,
         log,
         voice,

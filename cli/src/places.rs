@@ -9,40 +9,11 @@ use etcetera::BaseStrategy;
 use mesosflow_workflow::RunId;
 
 use crate::error::CliError;
-
-const NAME: &str = "mesosflow";
+use crate::hints::{self, PROGRAM};
 
 /// The folder of mesosflow's data; none where the home folder is unknown.
 pub(crate) fn data() -> Option<PathBuf> {
-    Some(etcetera::choose_base_strategy().ok()?.data_dir().join(NAME))
-}
-
-/// Commands that are about one run.
-const OF_A_RUN: [&str; 3] = ["resume", "replay", "destroy"];
-
-/// `text` with the run in each command line of this program that it has in backticks and that is about a run: what knows no
-/// run, as a step, says "`mesosflow resume`" or "`mesosflow resume RUN …`", which typed as it stands would be no command, or
-/// another run's.
-pub(crate) fn naming(run: RunId, text: &str) -> String {
-    let parts = text.split('`').enumerate().map(|(place, part)| {
-        let mut words = part.split(' ');
-        let is_of_a_run = place % 2 == 1
-            && words.next() == Some(NAME)
-            && words.next().is_some_and(|word| OF_A_RUN.contains(&word));
-        if !is_of_a_run {
-            return part.to_owned();
-        }
-        let command: Vec<_> = part.split(' ').take(2).collect();
-        let rest: Vec<_> = match words.next() {
-            Some("RUN") | None => Vec::new(),
-            Some(flag) if flag.starts_with("--") => vec![flag],
-            Some(_) => return part.to_owned(),
-        };
-        let id = run.to_string();
-        let all = command.into_iter().chain([id.as_str()]).chain(rest).chain(words);
-        all.collect::<Vec<_>>().join(" ")
-    });
-    parts.collect::<Vec<_>>().join("`")
+    Some(etcetera::choose_base_strategy().ok()?.data_dir().join(PROGRAM))
 }
 
 /// The journal, and what lies beside it.
@@ -50,14 +21,16 @@ pub(crate) fn naming(run: RunId, text: &str) -> String {
 pub(crate) struct Places {
     journal: PathBuf,
     is_default: bool,
+    on_network: bool,
 }
 
 impl Places {
-    /// The places for the journal that the user named, or the default one.
-    pub(crate) fn new(named: Option<&Path>) -> Result<Self, CliError> {
+    /// The places for the journal that the user named, or the default one; `on_network` where the user vouches for one on a
+    /// network file system.
+    pub(crate) fn new(named: Option<&Path>, on_network: bool) -> Result<Self, CliError> {
         let default = etcetera::choose_base_strategy()
             .ok()
-            .and_then(|base| Some(base.state_dir()?.join(NAME).join("journal.sqlite")));
+            .and_then(|base| Some(base.state_dir()?.join(PROGRAM).join("journal.sqlite")));
         match (named, default) {
             (Some(path), _) if path.as_os_str().is_empty() => {
                 Err(CliError::usage("the journal's path is empty")
@@ -66,10 +39,12 @@ impl Places {
             (Some(path), default) => Ok(Self {
                 journal: path.to_owned(),
                 is_default: default.is_some_and(|default| default == path),
+                on_network,
             }),
             (None, Some(default)) => Ok(Self {
                 journal: default,
                 is_default: true,
+                on_network,
             }),
             (None, None) => Err(
                 CliError::usage("cannot tell the home folder, where the journal would be")
@@ -78,9 +53,13 @@ impl Places {
         }
     }
 
-    /// The journal's file.
     pub(crate) fn journal(&self) -> &Path {
         &self.journal
+    }
+
+    /// Whether the user vouches for a journal on a network file system.
+    pub(crate) const fn is_on_network(&self) -> bool {
+        self.on_network
     }
 
     /// The folder of a run: its keys, known hosts and log.
@@ -109,20 +88,13 @@ impl Places {
         }
         let journal = self.journal.to_string_lossy();
         let journal = shlex::try_quote(&journal).unwrap_or(journal.as_ref().into());
-        let parts = text.split('`').enumerate().map(|(place, part)| {
-            let is_command = place % 2 == 1 && part.starts_with(&format!("{NAME} "));
-            match is_command && !part.contains(" --journal ") {
-                true => format!("{part} --journal {journal}"),
-                false => part.to_owned(),
-            }
-        });
-        parts.collect::<Vec<_>>().join("`")
+        hints::on_journal(&journal, text)
     }
 
     /// A command line of this program that works on the same journal.
     pub(crate) fn command(&self, words: &[&str]) -> String {
         let journal = self.journal.to_string_lossy();
-        let mut all = vec![NAME];
+        let mut all = vec![PROGRAM];
         all.extend(words);
         if !self.is_default {
             all.extend(["--journal", &journal]);
@@ -143,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_commands_journal_is_named_only_where_it_is_not_the_default() {
-        let places = Places::new(Some(Path::new("/tmp/my journal"))).unwrap();
+        let places = Places::new(Some(Path::new("/tmp/my journal")), false).unwrap();
         assert_eq!(
             places.command(&["resume", "01jd3k"]),
             "mesosflow resume 01jd3k --journal '/tmp/my journal'"
@@ -151,6 +123,7 @@ mod tests {
         let default = Places {
             journal: "/x".into(),
             is_default: true,
+            on_network: false,
         };
         assert_eq!(default.command(&["resume", "01jd3k"]), "mesosflow resume 01jd3k");
         let hint = "see `mesosflow list` and `x`, or `mesosflow resume y --journal z`";
@@ -162,27 +135,13 @@ mod tests {
     }
 
     #[test]
-    fn a_hint_of_a_run_names_it_in_each_command_that_wants_it() {
-        let run = RunId::generate();
-        let text = "`mesosflow resume` goes on, `mesosflow replay --from hdfs-format --yes` formats, `mesosflow resume RUN \
-                    --take-over` takes it, `mesosflow destroy` ends; `mesosflow list`, `mesosflow resume 01jd` and mesosflow resume";
-        assert_eq!(
-            naming(run, text),
-            format!(
-                "`mesosflow resume {run}` goes on, `mesosflow replay {run} --from hdfs-format --yes` formats, `mesosflow resume {run} \
-                 --take-over` takes it, `mesosflow destroy {run}` ends; `mesosflow list`, `mesosflow resume 01jd` and mesosflow resume"
-            )
-        );
-    }
-
-    #[test]
     fn a_runs_folder_lies_beside_the_journal_and_is_private() {
         let folder = tempfile::tempdir().unwrap();
-        let places = Places::new(Some(&folder.path().join("j.sqlite"))).unwrap();
+        let places = Places::new(Some(&folder.path().join("j.sqlite")), false).unwrap();
         let run = RunId::generate();
         let dir = places.make_run_dir(run).unwrap();
         assert_eq!(dir, folder.path().join("runs").join(run.to_string()));
         assert_eq!(dir.metadata().unwrap().permissions().mode() & 0o777, 0o700);
-        assert!(Places::new(Some(Path::new(""))).is_err());
+        assert!(Places::new(Some(Path::new("")), false).is_err());
     }
 }

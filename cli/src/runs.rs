@@ -14,7 +14,6 @@ pub(crate) struct Found {
     pub(crate) row: RunRow,
     /// Whether a living process holds it.
     pub(crate) held: bool,
-    /// Its state.
     pub(crate) state: RunState,
 }
 

@@ -10,7 +10,7 @@ use mesosflow_workflow::{
 use crate::app::App;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::render::progress::Progress;
+use crate::render::progress::Announcer;
 use crate::render::view::{self, StatusView};
 use crate::render::{duration, report, status};
 use crate::runs::Found;
@@ -36,8 +36,8 @@ pub(crate) async fn adopt(
     found: &Found,
     purpose: Purpose,
     over: Vec<Driver>,
-) -> Result<(Run, Progress), CliError> {
-    let progress = Progress::begin(app.ui, Some(found.state.clone()));
+) -> Result<(Run, Announcer), CliError> {
+    let progress = Announcer::begin(app.ui, Some(found.state.clone()));
     let adopter = adopter(purpose, found, over);
     match Run::adopt(
         journal,
@@ -70,7 +70,7 @@ pub(crate) async fn reconcile(run: &Run) -> Result<CatalogueChange, CliError> {
 pub(crate) async fn drive(
     app: &App,
     run: Run,
-    progress: Progress,
+    progress: Announcer,
     spec: ClusterSpec,
     settings: Settings,
 ) -> Result<(), CliError> {
@@ -115,17 +115,10 @@ fn let_in(app: &App, state: &RunState, locked_out: &LockedOut) -> String {
 
 /// Makes the run's folder, begins its log and opens its world.
 async fn begin(app: &App, run: &Run, spec: ClusterSpec) -> Result<wiring::World, CliError> {
-    let run_dir = app
-        .places
-        .make_run_dir(run.id())
-        .and_then(|dir| app.log.attach(&dir).map(|()| dir))
-        .map_err(|error| {
-            CliError::new(
-                Exit::Interrupted,
-                format!("cannot make the folder of run `{}`", run.id()),
-            )
-            .because_of(&error)
-        })?;
+    let run_dir = app.run_dir_with_log(run.id()).map_err(|error| CliError {
+        exit: Exit::Interrupted,
+        ..error
+    })?;
     tracing::info!(run = %run.id(), version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "begins");
     let state = run.state();
     let key = wiring::key_of(&state);

@@ -1,11 +1,11 @@
 //! The only place that prints: results to standard output, everything else to standard error.
 
-use std::borrow::Cow;
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use serde::Serialize;
 
 use crate::error::CliError;
+use crate::text::clean;
 
 /// The user's side of the program.
 #[derive(Debug, Clone, Copy)]
@@ -140,14 +140,4 @@ pub(crate) fn width() -> Option<u16> {
     io::stdout()
         .is_terminal()
         .then(|| console::Term::stdout().size().1)
-}
-
-/// `text` without control characters but line breaks and tabs: what comes from nodes must not steer the terminal.
-pub(crate) fn clean(text: &str) -> Cow<'_, str> {
-    let bad = |c: char| c.is_control() && c != '\n' && c != '\t';
-    if text.contains(bad) {
-        Cow::Owned(text.replace(bad, ""))
-    } else {
-        Cow::Borrowed(text)
-    }
 }

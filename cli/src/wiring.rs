@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mesosflow_journal::{Options, SqliteJournal};
-pub(crate) use mesosflow_journal::{Report as JournalReport, STOPPED, backup_folder, restore};
+pub(crate) use mesosflow_journal::{Report as JournalReport, backup_folder, restore};
 use mesosflow_workflow::{
     CatalogueEntry, Driver, ErrorClass, ErrorReport, FencingToken, Outcome, Resource, Run, RunId, RunState,
     Settings, StepError, Stop, Store,
@@ -25,37 +25,37 @@ use mesosflow_steps::{DestroyError, ProviderError, WorldError};
 pub(crate) use mesosflow_steps::{KeyExpected, Ledger, remote::Lineage};
 pub(crate) use mesosflow_steps::{LockedOut, Orphans, Plan, Report, Tagged, World};
 
-use crate::app::App;
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::places::Places;
 
 /// A journal, for any number of commands.
 pub(crate) type Journal = Arc<dyn Store>;
 
 /// Opens the journal, and creates it where there is none.
-pub(crate) fn open(app: &App) -> Result<Journal, CliError> {
+pub(crate) fn open(places: &Places) -> Result<Journal, CliError> {
     Ok(Arc::new(SqliteJournal::open_with(
-        app.places.journal(),
-        options(app),
+        places.journal(),
+        options(places),
     )?))
 }
 
 /// Opens the journal if there is one; for commands that create nothing.
-pub(crate) fn open_existing(app: &App) -> Result<Option<Journal>, CliError> {
-    Ok(open_file(app)?.map(|journal| Arc::new(journal) as Journal))
+pub(crate) fn open_existing(places: &Places) -> Result<Option<Journal>, CliError> {
+    Ok(open_file(places)?.map(|journal| Arc::new(journal) as Journal))
 }
 
 /// The same, for commands that look after the file itself.
-pub(crate) fn open_file(app: &App) -> Result<Option<SqliteJournal>, CliError> {
+pub(crate) fn open_file(places: &Places) -> Result<Option<SqliteJournal>, CliError> {
     Ok(SqliteJournal::open_existing_with(
-        app.places.journal(),
-        options(app),
+        places.journal(),
+        options(places),
     )?)
 }
 
-const fn options(app: &App) -> Options {
+const fn options(places: &Places) -> Options {
     Options {
-        on_network: app.journal_on_network,
+        on_network: places.is_on_network(),
     }
 }
 
@@ -375,7 +375,7 @@ pub(crate) async fn strangers(
 /// Refuses where the machines say that a driver made them whom neither the history nor `over` has. No node is asked: to be done
 /// before anything is recorded, or touched, of a cluster that may be somebody else's by now.
 pub(crate) async fn refuse_makers(
-    app: &App,
+    places: &Places,
     spec: &ClusterSpec,
     state: &RunState,
     over: &[Driver],
@@ -393,13 +393,13 @@ pub(crate) async fn refuse_makers(
     match makers.find(|maker| !state.drivers.contains(maker) && !over.contains(maker)) {
         None => Ok(()),
         Some(maker) => {
-            Err(refused(app, state, "nothing was done", "resume").because(made_by_stranger(maker)))
+            Err(refused(places, state, "nothing was done", "resume").because(made_by_stranger(maker)))
         }
     }
 }
 
 /// Refuses what is asked of a cluster that is somebody else's; what that came to, and the command that takes it over.
-fn refused(app: &App, state: &RunState, came_to: &str, command: &str) -> CliError {
+fn refused(places: &Places, state: &RunState, came_to: &str, command: &str) -> CliError {
     let run = state.run.to_string();
     CliError::refused(format!(
         "cluster `{}` is driven by somebody whom this journal does not know: {came_to}",
@@ -408,7 +408,7 @@ fn refused(app: &App, state: &RunState, came_to: &str, command: &str) -> CliErro
     .hint("use the journal of that driver")
     .hint(format!(
         "if that is lost: {}",
-        app.places.command(&[command, &run, "--take-over"])
+        places.command(&[command, &run, "--take-over"])
     ))
 }
 
@@ -421,28 +421,28 @@ fn made_by_stranger(maker: Driver) -> String {
 
 /// Before a cluster is destroyed by who comes from elsewhere now: is let in, sees that nobody else has the cluster, and only then
 /// shuts the doors of before. The machines are asked who made them before any door is touched.
-pub(crate) async fn readmitted(app: &App, world: &World, state: &RunState) -> Result<(), CliError> {
-    guard_made(app, world, state).await?;
+pub(crate) async fn readmitted(places: &Places, world: &World, state: &RunState) -> Result<(), CliError> {
+    guard_made(places, world, state).await?;
     let closed = |error: &ProviderError| {
         let message = format!("cannot let you in to cluster `{}`", world.spec().cluster);
         CliError::new(Exit::Failed, message).because_of_report(&ErrorReport::of(error))
     };
     let (provider, owner) = (world.provider(), world.owner());
     provider.let_in(owner).await.map_err(|error| closed(&error))?;
-    guard(app, world, state).await?;
+    guard(places, world, state).await?;
     // Rules are found by their tags, whatever becomes of this process.
     let done = provider.readmit(owner, &mut Vec::new()).await;
     done.map_err(|error| closed(&error))
 }
 
 /// Refuses where another driver has the cluster, as its nodes say.
-pub(crate) async fn guard(app: &App, world: &World, state: &RunState) -> Result<(), CliError> {
+pub(crate) async fn guard(places: &Places, world: &World, state: &RunState) -> Result<(), CliError> {
     // A look only: a node goes over to this driver once the history has it.
     let nodes = mesosflow_steps::reachable(state);
     match world.drivers_of(state.cluster_id, &nodes).await {
         Ok(drivers) => {
             if let Some(driver) = drivers.into_iter().find(|driver| !world.knows(driver)) {
-                return Err(refused_destroy(app, state).because(format!(
+                return Err(refused_destroy(places, state).because(format!(
                     "a node obeys a driver of epoch {}, which is not in this journal",
                     driver.epoch
                 )));
@@ -451,23 +451,23 @@ pub(crate) async fn guard(app: &App, world: &World, state: &RunState) -> Result<
         // It may be what is to be deleted; before each deletion this is asked again, and said.
         Err(error) => tracing::info!(%error, "no node can be asked for its driver"),
     }
-    guard_made(app, world, state).await
+    guard_made(places, world, state).await
 }
 
 /// The same as the machines themselves say, before any node answers.
-async fn guard_made(app: &App, world: &World, state: &RunState) -> Result<(), CliError> {
+async fn guard_made(places: &Places, world: &World, state: &RunState) -> Result<(), CliError> {
     let makers = world.makers().await.map_err(|error| {
         let message = format!("cannot look at the machines of cluster `{}`", state.cluster);
         CliError::new(Exit::Failed, message).because_of_report(&ErrorReport::of(&error))
     })?;
     match makers.into_iter().find(|maker| !world.knows(maker)) {
         None => Ok(()),
-        Some(maker) => Err(refused_destroy(app, state).because(made_by_stranger(maker))),
+        Some(maker) => Err(refused_destroy(places, state).because(made_by_stranger(maker))),
     }
 }
 
-fn refused_destroy(app: &App, state: &RunState) -> CliError {
-    refused(app, state, "nothing was deleted", "destroy")
+fn refused_destroy(places: &Places, state: &RunState) -> CliError {
+    refused(places, state, "nothing was deleted", "destroy")
 }
 
 /// Drives a run to an end.

@@ -25,21 +25,18 @@ pub(crate) enum Write {
     },
     /// A new epoch of a run's cluster.
     Adopt {
-        /// The run.
         run: RunId,
         /// An epoch which the new one has to be above.
         above: Epoch,
     },
     /// The same of a run that is only to be taken down: a damaged row of it or of its cluster is written anew first.
     Mend {
-        /// The run.
         run: RunId,
         /// An epoch which the new one has to be above.
         above: Epoch,
     },
     /// Events of a run.
     Append {
-        /// The run.
         run: RunId,
         /// The epoch of the lease.
         epoch: Epoch,
@@ -50,11 +47,9 @@ pub(crate) enum Write {
     },
     /// A snapshot of a run.
     Keep {
-        /// The run.
         run: RunId,
         /// The epoch of the lease.
         epoch: Epoch,
-        /// The snapshot.
         snapshot: SnapshotRow,
     },
     /// The end of a cluster's right to its name.

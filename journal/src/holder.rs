@@ -3,10 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use crate::inode::FileId;
+use mesosflow_workflow::STOPPED;
 
-/// How the description of a process begins to say that it is stopped, and how to go on.
-pub const STOPPED: &str = "which is stopped:";
+use crate::inode::FileId;
 
 /// What is known of process `pid`, which holds a lock on the journal `file`.
 pub(crate) fn describe(pid: u32, file: FileId) -> String {

@@ -50,6 +50,5 @@ mod writer;
 
 pub use backup::{BACKUP_NAME, Backup, Copied, backup_folder, restore};
 pub use check::{Finding, Report};
-pub use holder::STOPPED;
 pub use identity::Options;
 pub use store::SqliteJournal;

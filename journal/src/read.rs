@@ -18,7 +18,6 @@ use crate::snapshot::SnapshotRow;
 /// Which events of which run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Page {
-    /// The run.
     pub(crate) run: RunId,
     /// Its number in this journal.
     pub(crate) number: i64,

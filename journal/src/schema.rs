@@ -14,10 +14,10 @@ use crate::lock::Locks;
 use migrate::MIGRATIONS;
 
 /// `mflw`: marks the file as a journal, for this program and for `file`.
-pub(crate) const APPLICATION_ID: i64 = 0x6d66_6c77;
+const APPLICATION_ID: i64 = 0x6d66_6c77;
 
 /// How long a write waits for another process's.
-pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The newest schema that this build reads and writes.
 pub(crate) const LATEST: i64 = MIGRATIONS.len() as i64;

@@ -53,5 +53,5 @@ pub use standing::Accepted;
 pub use state::{Effect, Pass, Phase, Replay, ReplayRefused, RunState, StepState, Unanswered};
 pub use step::{Limits, Probe, Step, StepCx};
 pub use stop::Stop;
-pub use store::{Lease, RunRow, Salvaged, Snapshot, Store, StoreError};
+pub use store::{Lease, RunRow, STOPPED, Salvaged, Snapshot, Store, StoreError};
 pub use summary::{PhaseKind, RunSummary};

@@ -103,6 +103,9 @@ pub struct Salvaged {
     pub damage: Option<String>,
 }
 
+/// What is said of a holder that is a stopped process, before how it can go on or be ended.
+pub const STOPPED: &str = "which is stopped:";
+
 /// Why a store refused or failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -117,7 +120,7 @@ pub enum StoreError {
     Held {
         /// The run.
         run: RunId,
-        /// Who holds it, as far as is known (`pid 4242 on host`).
+        /// Who holds it, as far as is known (`pid 4242 on host`; of one that gives nothing up by itself, with [`STOPPED`]).
         holder: Option<String>,
     },
     /// Another run owns the cluster's name.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::word;
+use super::value::{cidr, set, set_option, word};
 use crate::wiring::{Ec2Spec, HostKeySource, IpNet};
 
 /// Where the EC2 API is.
@@ -12,13 +12,13 @@ use crate::wiring::{Ec2Spec, HostKeySource, IpNet};
 pub(crate) struct PlaceArgs {
     /// The AWS region; by default that of the environment or the profile
     #[arg(long, value_name = "NAME")]
-    pub(crate) region: Option<String>,
+    region: Option<String>,
     /// The endpoint of the API, where it is not AWS' own (also AWS_ENDPOINT_URL)
     #[arg(long, value_name = "URL")]
-    pub(crate) endpoint_url: Option<String>,
+    endpoint_url: Option<String>,
     /// The profile of the AWS configuration
     #[arg(long, value_name = "NAME")]
-    pub(crate) profile: Option<String>,
+    profile: Option<String>,
 }
 
 /// What EC2's machines are to be like.
@@ -28,13 +28,13 @@ pub(crate) struct Ec2Args {
     pub(crate) place: PlaceArgs,
     /// The VPC; by default the subnet's, or the default VPC
     #[arg(long, value_name = "ID")]
-    pub(crate) vpc: Option<String>,
+    vpc: Option<String>,
     /// The subnet of all machines
     #[arg(long, value_name = "ID")]
-    pub(crate) subnet: Option<String>,
+    subnet: Option<String>,
     /// The availability zone, where no subnet is named
     #[arg(long, short, value_name = "NAME")]
-    pub(crate) zone: Option<String>,
+    zone: Option<String>,
     /// From where SSH and the web interfaces may be reached; may be given several times. There is no default
     #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = cidr)]
     pub(crate) admin_cidr: Vec<IpNet>,
@@ -43,57 +43,49 @@ pub(crate) struct Ec2Args {
     pub(crate) ami: Option<String>,
     /// Who logs in, where the image does not tell
     #[arg(long, value_name = "NAME")]
-    pub(crate) login_user: Option<String>,
+    login_user: Option<String>,
     /// Instance type of the slaves
     #[arg(long, short = 't', value_name = "TYPE", visible_alias = "slave-instance-type")]
-    pub(crate) instance_type: Option<String>,
+    instance_type: Option<String>,
     /// Instance type of the masters
     #[arg(long, value_name = "TYPE")]
-    pub(crate) master_instance_type: Option<String>,
+    master_instance_type: Option<String>,
     /// Instance type of the ZooKeepers
     #[arg(long, value_name = "TYPE")]
-    pub(crate) zookeeper_instance_type: Option<String>,
+    zookeeper_instance_type: Option<String>,
     /// A key pair of the account whose owner may log in too
     #[arg(long, short, value_name = "NAME")]
-    pub(crate) key_pair: Option<String>,
+    key_pair: Option<String>,
     /// The IAM instance profile of every machine
     #[arg(long, value_name = "NAME")]
-    pub(crate) iam_profile: Option<String>,
+    iam_profile: Option<String>,
     /// A file that cloud-init gets beside mesosflow's own user data
     #[arg(long, value_name = "FILE")]
     pub(crate) user_data: Option<PathBuf>,
     /// Whether machines get a public address; by default as the subnet does it
     #[arg(long, value_name = "BOOL")]
-    pub(crate) public_address: Option<bool>,
+    public_address: Option<bool>,
     /// Size of the root disk in GiB; by default what a machine has to hold: 50 and more without instance stores
     #[arg(long, value_name = "GIB")]
-    pub(crate) root_vol_size: Option<u32>,
+    root_vol_size: Option<u32>,
     /// Size in GiB of the EBS volume for the persistent HDFS, on masters and slaves; 0 for none
     #[arg(long, value_name = "GIB", visible_alias = "ebs-size")]
-    pub(crate) ebs_vol_size: Option<u32>,
+    ebs_vol_size: Option<u32>,
     /// Type of that volume
     #[arg(long, value_name = "TYPE", visible_alias = "ebs-type")]
-    pub(crate) ebs_vol_type: Option<String>,
+    ebs_vol_type: Option<String>,
     /// Whether that volume is encrypted
     #[arg(long, value_name = "BOOL")]
-    pub(crate) ebs_encrypted: Option<bool>,
+    ebs_encrypted: Option<bool>,
     /// Slaves as spot instances that cost at most this much an hour, USD
     #[arg(long, value_name = "USD")]
-    pub(crate) spot_price: Option<String>,
+    spot_price: Option<String>,
     /// How host keys get known: from the console, or handed over in user data
     #[arg(long, value_name = "WAY", value_parser = word::<HostKeySource>(), conflicts_with = "accept_new_host_keys")]
-    pub(crate) host_keys: Option<HostKeySource>,
+    host_keys: Option<HostKeySource>,
     /// Take whatever host key a machine shows first: somebody in between could show another
     #[arg(long)]
-    pub(crate) accept_new_host_keys: bool,
-}
-
-/// A range of addresses; a plain address is a range of one.
-fn cidr(text: &str) -> Result<IpNet, String> {
-    let address = || text.parse::<std::net::IpAddr>().map(IpNet::from);
-    text.parse()
-        .or_else(|_| address())
-        .map_err(|_| "write a range such as 203.0.113.0/24, or an address such as 203.0.113.7".to_owned())
+    accept_new_host_keys: bool,
 }
 
 impl PlaceArgs {
@@ -151,51 +143,5 @@ impl Ec2Args {
         let mut with = Ec2Spec::default();
         self.overlay(&mut with, std::path::Path::new("/"));
         with != Ec2Spec::default()
-    }
-}
-
-/// What may be given anew for a cluster that exists.
-#[derive(Debug, Clone, Default, Args)]
-pub(crate) struct AmendArgs {
-    /// From where the cluster's interfaces (on EC2: SSH too) may be reached from now on, as when your address has changed; may
-    /// be given several times
-    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = cidr)]
-    pub(crate) admin_cidr: Vec<IpNet>,
-}
-
-impl AmendArgs {
-    /// The words that say it again.
-    pub(crate) fn words(&self) -> Vec<String> {
-        let each = self.admin_cidr.iter().map(ToString::to_string);
-        each.flat_map(|cidr| ["--admin-cidr".to_owned(), cidr]).collect()
-    }
-}
-
-/// A flag that was given counts.
-pub(crate) fn set<T: Clone>(to: &mut T, flag: Option<&T>) {
-    if let Some(value) = flag {
-        to.clone_from(value);
-    }
-}
-
-/// The same for what may be absent.
-pub(crate) fn set_option<T: Clone>(to: &mut Option<T>, flag: Option<&T>) {
-    if flag.is_some() {
-        *to = flag.cloned();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_is_a_range_of_one() {
-        assert_eq!(cidr("203.0.113.7").unwrap().to_string(), "203.0.113.7/32");
-        assert_eq!(cidr("2001:db8::1").unwrap().to_string(), "2001:db8::1/128");
-        assert_eq!(cidr("10.0.0.0/8").unwrap().to_string(), "10.0.0.0/8");
-        for text in ["", "everywhere", "10.0.0.0/33", "10.0.0"] {
-            assert!(cidr(text).is_err(), "{text:?}");
-        }
     }
 }

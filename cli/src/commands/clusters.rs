@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use clap::Args;
 use jiff::Timestamp;
 use mesosflow_workflow::{ClusterId, PhaseKind, RunId, RunRow};
 use serde::Serialize;
@@ -10,6 +11,10 @@ use crate::app::App;
 use crate::error::{CliError, Kind};
 use crate::render::table::table;
 use crate::wiring::{self, Journal, Role};
+
+/// Show the clusters: what exists, and what has existed
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ClustersArgs {}
 
 /// A cluster, in the shape that scripts rely on.
 #[derive(Debug, Serialize)]
@@ -30,7 +35,7 @@ struct ClusterView {
 }
 
 /// The newest comes last, where the eye is.
-pub(crate) async fn clusters(app: &App) -> Result<(), CliError> {
+pub(crate) async fn clusters(app: &App, ClustersArgs {}: &ClustersArgs) -> Result<(), CliError> {
     let mut views = Vec::new();
     if let Some(journal) = app.existing_journal()? {
         let rows = journal.runs().await?;

@@ -17,7 +17,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::duration;
 use crate::signals::stop_on_signals;
-use crate::ui::clean;
+use crate::text::clean;
 use crate::wiring::{self, Copy, LocalFile, Node, Outside, ProviderKind};
 
 /// From how many bytes on the way through the first master is worth its two connections more.
@@ -25,29 +25,29 @@ const BULK: u64 = 8 * 1024 * 1024;
 /// How often progress is drawn.
 const TICK: Duration = Duration::from_millis(120);
 
-/// Of `copy-file`.
+/// Copy files of this machine onto nodes of a cluster
 #[derive(Debug, Clone, Args)]
 #[command(after_help = HELP)]
 pub(crate) struct CopyFileArgs {
     #[command(flatten)]
-    pub(crate) of: ClusterArgs,
+    of: ClusterArgs,
     #[command(flatten)]
-    pub(crate) on: NodesArgs,
+    on: NodesArgs,
     /// Even while a run of the cluster is driven
     #[arg(long)]
-    pub(crate) anyway: bool,
+    anyway: bool,
     /// Straight from here to each node; by default so from little files, and to nodes that are on this machine
     #[arg(long, conflicts_with = "through_master")]
-    pub(crate) direct: bool,
+    direct: bool,
     /// Once from here to the first master, and from there to the others; by default so from 8 MiB on
     #[arg(long)]
-    pub(crate) through_master: bool,
+    through_master: bool,
     /// The files of this machine
     #[arg(required = true, value_name = "FILE")]
-    pub(crate) files: Vec<PathBuf>,
+    files: Vec<PathBuf>,
     /// The absolute path on the nodes; a folder where it ends with `/`, is one there already, or several files are named
     #[arg(value_name = "DEST")]
-    pub(crate) dest: String,
+    dest: String,
 }
 
 const HELP: &str = "\

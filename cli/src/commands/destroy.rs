@@ -1,23 +1,48 @@
 //! `destroy`: everything that a run created is deleted.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
+use clap::Args;
 use mesosflow_workflow::{Epoch, Purpose, Resource, Run, RunId, RunRow, Stop, SystemClock, Taken};
 use serde::Serialize;
 
 use super::destroy_damaged::{self, destroy_damaged};
-use super::destroy_orphans;
+use super::destroy_orphans::{self, OrphanArgs};
+use crate::amend::{self, AmendArgs};
 use crate::app::App;
-use crate::args::DestroyArgs;
+use crate::args::PlaceArgs;
 use crate::error::{CliError, Kind};
 use crate::exit::Exit;
 use crate::nearest::nearest;
 use crate::runs::{self, Found};
 use crate::signals::stop_on_signals;
 use crate::wiring::{self, ClusterSpec, Journal, ProviderKind, World};
-use crate::{amend, render::progress::Progress, session};
+use crate::{render::progress::Announcer, session};
+
+/// Delete everything that a run created
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DestroyArgs {
+    /// The run's id, or the beginning of it; by default the only run that has a cluster
+    #[arg(conflicts_with = "cluster")]
+    run: Option<String>,
+    #[command(flatten)]
+    orphans: OrphanArgs,
+    /// The run that owns this cluster
+    #[arg(long, value_name = "NAME")]
+    cluster: Option<String>,
+    /// Even where the nodes obey a driver that this journal does not know
+    #[arg(long)]
+    pub(super) take_over: bool,
+    /// Do not ask; with --owner, only together with --cluster
+    #[arg(long, short)]
+    pub(super) yes: bool,
+    #[command(flatten)]
+    pub(super) amend: AmendArgs,
+    #[command(flatten, next_help_heading = "EC2, with --orphans or --owner")]
+    place: PlaceArgs,
+}
 
 #[derive(Serialize)]
 struct Destroyed<'a> {
@@ -37,8 +62,15 @@ pub(super) struct Done {
 
 /// Can be repeated until nothing is left, and after that.
 pub(crate) async fn destroy(app: &App, args: &DestroyArgs) -> Result<(), CliError> {
-    if let Some(which) = destroy_orphans::which(args)? {
-        return destroy_orphans::destroy_orphans(app, args, which).await;
+    if let Some(which) = destroy_orphans::which(&args.orphans, &args.place)? {
+        let asked = destroy_orphans::Asked {
+            which,
+            provider: args.orphans.provider,
+            place: &args.place,
+            cluster: args.cluster.as_deref(),
+            yes: args.yes,
+        };
+        return destroy_orphans::destroy_orphans(app, asked).await;
     }
     let journal = app.journal_with_runs()?;
     let row = meant(app, &journal, args).await?;
@@ -57,7 +89,7 @@ pub(crate) async fn destroy(app: &App, args: &DestroyArgs) -> Result<(), CliErro
     let mut lost = vec![loss(&losses)];
     lost.extend(lost_data(&found));
     app.ui.confirm(&lost, &command, args.yes)?;
-    let run_dir = run_dir(app, &found)?;
+    let run_dir = app.run_dir_with_log(found.row.run)?;
     let spec = destroy_damaged::spec(app, &found, &run_dir)?;
     let spec = amend::amended(app, spec, &args.amend)?;
     wiring::verify(&spec).await?;
@@ -123,18 +155,6 @@ pub(super) fn command(app: &App, run: RunId, args: &DestroyArgs) -> String {
     app.places.command(&words)
 }
 
-/// The run's folder, with its log begun.
-fn run_dir(app: &App, found: &Found) -> Result<PathBuf, CliError> {
-    let run = found.row.run;
-    let run_dir = app
-        .places
-        .make_run_dir(run)
-        .and_then(|dir| app.log.attach(&dir).map(|()| dir));
-    run_dir.map_err(|error| {
-        CliError::new(Exit::Failed, format!("cannot make the folder of run `{run}`")).because_of(&error)
-    })
-}
-
 /// Takes the run over, and asks the nodes whether this is the one who may: only then its history says that it is destroyed.
 async fn begin(
     journal: Journal,
@@ -142,7 +162,7 @@ async fn begin(
     found: &Found,
     (spec, run_dir): (ClusterSpec, &Path),
     args: &DestroyArgs,
-) -> Result<(Run, World, Progress), CliError> {
+) -> Result<(Run, World, Announcer), CliError> {
     let run = found.row.run;
     let over = match args.take_over {
         true => wiring::strangers(&spec, &found.state, run_dir).await?,
@@ -158,10 +178,10 @@ async fn begin(
     let opened = wiring::open_world(spec, &state, run_dir, taken.token(), &key).await;
     let world = opened.map_err(not_begun)?;
     match args.amend.admin_cidr.is_empty() {
-        true => wiring::guard(app, &world, &found.state).await?,
-        false => wiring::readmitted(app, &world, &found.state).await?,
+        true => wiring::guard(&app.places, &world, &found.state).await?,
+        false => wiring::readmitted(&app.places, &world, &found.state).await?,
     }
-    let progress = Progress::begin(app.ui, Some(found.state.clone()));
+    let progress = Announcer::begin(app.ui, Some(found.state.clone()));
     let adopter = session::adopter(Purpose::Destroy, found, over);
     match taken.begin(adopter, progress.observer()).await {
         Ok(run) => Ok((run, world, progress)),
@@ -183,7 +203,7 @@ pub(super) fn not_begun(error: CliError) -> CliError {
     }
 }
 
-async fn take_down(app: &App, run: &Run, progress: &Progress, world: World) -> Result<Done, CliError> {
+async fn take_down(app: &App, run: &Run, progress: &Announcer, world: World) -> Result<Done, CliError> {
     let stop = Stop::default();
     stop_on_signals(stop.clone(), progress.voice())?;
     app.voice.through(progress.voice());

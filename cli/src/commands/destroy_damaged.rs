@@ -9,10 +9,9 @@ use mesosflow_workflow::{
     RunRow, RunState, Salvaged, Seq, StoreError,
 };
 
-use super::destroy::{Done, Left, command, left, loss, not_begun, tell};
+use super::destroy::{DestroyArgs, Done, Left, command, left, loss, not_begun, tell};
 use crate::amend;
 use crate::app::App;
-use crate::args::DestroyArgs;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::runs::Found;
@@ -105,8 +104,8 @@ async fn take_down(
     let opened = wiring::open_world(spec, &found.state, run_dir, token, &key).await;
     let world = opened.map_err(not_begun)?;
     match args.amend.admin_cidr.is_empty() {
-        true => wiring::guard(app, &world, &found.state).await?,
-        false => wiring::readmitted(app, &world, &found.state).await?,
+        true => wiring::guard(&app.places, &world, &found.state).await?,
+        false => wiring::readmitted(&app.places, &world, &found.state).await?,
     }
     // What the history knows may be gone for long.
     let there = wiring::owned(&world).await?;

@@ -6,18 +6,44 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use clap::Args;
 use jiff::Timestamp;
 use mesosflow_workflow::Resource;
 use serde::Serialize;
 
-use super::orphans::{self, Journal, Orphan, Place, Whose};
+use super::orphans::{self, Answer, Orphan, Ownership, Whose};
 use crate::app::App;
-use crate::args::DestroyArgs;
+use crate::args::{PlaceArgs, word};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::nearest::nearest;
 use crate::render::duration;
-use crate::wiring::{self, Orphans, Tagged};
+use crate::wiring::{self, Orphans, ProviderKind, Tagged};
+
+/// What `destroy` ends that belongs to no run.
+#[derive(Debug, Clone, Args)]
+pub(super) struct OrphanArgs {
+    /// What carries this journal's id, was made from here, and belongs to no run of it
+    #[arg(long, conflicts_with_all = ["run", "take_over"])]
+    orphans: bool,
+    /// What carries the id of a journal that was lost (`list --orphans` shows it); asks for the cluster's name
+    #[arg(long, value_name = "JOURNAL-ID", conflicts_with_all = ["run", "take_over", "orphans"])]
+    owner: Option<String>,
+    /// With --orphans or --owner: the provider that is asked; by default each that can be used from here
+    #[arg(long, value_parser = word::<ProviderKind>())]
+    pub(super) provider: Option<ProviderKind>,
+}
+
+/// What is asked for, by all flags together.
+pub(super) struct Asked<'a> {
+    pub(super) which: Which<'a>,
+    /// Where they are looked for; everywhere, if not said.
+    pub(super) provider: Option<ProviderKind>,
+    pub(super) place: &'a PlaceArgs,
+    /// Only what is of this cluster.
+    pub(super) cluster: Option<&'a str>,
+    pub(super) yes: bool,
+}
 
 /// Which orphans are meant.
 pub(super) enum Which<'a> {
@@ -37,11 +63,11 @@ struct Ended<'a> {
 }
 
 /// What is asked for, if not a run.
-pub(super) fn which(args: &DestroyArgs) -> Result<Option<Which<'_>>, CliError> {
+pub(super) fn which<'a>(args: &'a OrphanArgs, place: &PlaceArgs) -> Result<Option<Which<'a>>, CliError> {
     match (&args.owner, args.orphans) {
         (Some(owner), _) => Ok(Some(Which::Owner(owner))),
         (None, true) => Ok(Some(Which::Ours)),
-        (None, false) if args.provider.is_some() || args.place.is_given() => Err(CliError::usage(
+        (None, false) if args.provider.is_some() || place.is_given() => Err(CliError::usage(
             "a run is destroyed where it was begun: no flag changes that",
         )
         .hint("--provider, --region, --endpoint-url and --profile are for --orphans and --owner")),
@@ -50,8 +76,15 @@ pub(super) fn which(args: &DestroyArgs) -> Result<Option<Which<'_>>, CliError> {
 }
 
 /// Lists, asks, and ends.
-pub(super) async fn destroy_orphans(app: &App, args: &DestroyArgs, which: Which<'_>) -> Result<(), CliError> {
-    if matches!(which, Which::Ours) && Journal::look(app).await?.id.is_none() {
+pub(super) async fn destroy_orphans(app: &App, asked: Asked<'_>) -> Result<(), CliError> {
+    let Asked {
+        which,
+        provider,
+        place,
+        cluster,
+        yes,
+    } = asked;
+    if matches!(which, Which::Ours) && Ownership::look(app).await?.id.is_none() {
         let list = app.places.command(&["list", "--orphans"]);
         return Err(CliError::usage(format!(
             "there is no journal `{}`, and so nothing that is its",
@@ -61,44 +94,44 @@ pub(super) async fn destroy_orphans(app: &App, args: &DestroyArgs, which: Which<
             "{list} shows what there is, and `mesosflow destroy --owner JOURNAL-ID` ends it"
         )));
     }
-    if matches!(which, Which::Owner(_)) && args.yes && args.cluster.is_none() {
+    if matches!(which, Which::Owner(_)) && yes && cluster.is_none() {
         return Err(CliError::usage("--owner with --yes needs --cluster NAME")
             .hint("the cluster's name is what shows that this very one is meant"));
     }
-    let (places, journal) = orphans::look(app, args.provider, &args.place).await?;
-    let asked: Vec<_> = places.iter().map(|place| place.asked.as_str()).collect();
-    let all = places.iter().flat_map(|place| place.tagged.iter().cloned());
-    let (mut meant, left) = pick(&journal, &which, all);
-    if let Some(cluster) = &args.cluster {
+    let (answers, ownership) = orphans::look(app, provider, place).await?;
+    let asked: Vec<_> = answers.iter().map(|answer| answer.asked.as_str()).collect();
+    let all = answers.iter().flat_map(|answer| answer.tagged.iter().cloned());
+    let (mut meant, left) = pick(&ownership, &which, all);
+    if let Some(cluster) = cluster {
         meant = of_cluster(meant, cluster)?;
     }
     if !left.is_empty() {
-        app.ui.warn(&elsewhere(app, &journal, &left));
+        app.ui.warn(&elsewhere(app, &ownership, &left));
     }
     if meant.is_empty() {
         return tell(app, &which, Vec::new(), &left, asked);
     }
-    let losses = losses(&journal, &meant);
+    let losses = losses(&ownership, &meant);
     match which {
         Which::Ours => {
             let command = app.places.command(&["destroy", "--orphans"]);
-            app.ui.confirm(&losses, &command, args.yes)?;
+            app.ui.confirm(&losses, &command, yes)?;
         }
-        Which::Owner(owner) => meant = named(app, args, owner, meant, &losses)?,
+        Which::Owner(owner) => meant = named(app, yes, owner, meant, &losses)?,
     }
     // Somebody may have thought for long; and what has come to be known to the journal is no orphan.
-    let meant = Journal::look(app).await?.still(meant);
-    let deleted = end(app, &places, &meant).await?;
+    let meant = Ownership::look(app).await?.still(meant);
+    let deleted = end(app, &answers, &meant).await?;
     tell(app, &which, deleted, &left, asked)
 }
 
 /// What is meant, and what carries this journal's id and is left alone.
 fn pick(
-    journal: &Journal,
+    ownership: &Ownership,
     which: &Which<'_>,
     all: impl Iterator<Item = Tagged>,
 ) -> (Vec<Orphan>, Vec<Orphan>) {
-    let orphans = all.filter_map(|tagged| journal.orphan(tagged));
+    let orphans = all.filter_map(|tagged| ownership.orphan(tagged));
     match which {
         Which::Ours => orphans
             .filter(|orphan| matches!(orphan.owner, Whose::Ours | Whose::OursElsewhere))
@@ -135,12 +168,12 @@ fn of_cluster(meant: Vec<Orphan>, cluster: &str) -> Result<Vec<Orphan>, CliError
 /// Has the cluster's name typed, or given with `--cluster`; only what is of that cluster is meant.
 fn named(
     app: &App,
-    args: &DestroyArgs,
+    yes: bool,
     owner: &str,
     meant: Vec<Orphan>,
     losses: &[String],
 ) -> Result<Vec<Orphan>, CliError> {
-    if args.yes {
+    if yes {
         return Ok(meant);
     }
     let names: BTreeSet<_> = meant
@@ -172,22 +205,22 @@ fn named(
 }
 
 /// What would be lost, a line for each run: whose it is, how old, which machines.
-fn losses(journal: &Journal, meant: &[Orphan]) -> Vec<String> {
+fn losses(ownership: &Ownership, meant: &[Orphan]) -> Vec<String> {
     let mut runs: BTreeMap<(&str, &str), Vec<&Orphan>> = BTreeMap::new();
     for orphan in meant {
         let key = (orphan.tagged.cluster.as_str(), orphan.tagged.run.as_str());
         runs.entry(key).or_default().push(orphan);
     }
     runs.into_iter()
-        .map(|(key, orphans)| loss(journal, key, &orphans))
+        .map(|(key, orphans)| loss(ownership, key, &orphans))
         .collect()
 }
 
-fn loss(journal: &Journal, (cluster, run): (&str, &str), orphans: &[&Orphan]) -> String {
+fn loss(ownership: &Ownership, (cluster, run): (&str, &str), orphans: &[&Orphan]) -> String {
     let first = &orphans[0].tagged;
     let place = first.place.as_deref().unwrap_or("this machine");
     let host = match &first.made_by {
-        Some(by) if journal.is_here(by) => "made by this user on this host".to_owned(),
+        Some(by) if ownership.is_here(by) => "made by this user on this host".to_owned(),
         Some(by) => format!("made by another user or host ({})", by.user),
         None => "made by nobody knows whom".to_owned(),
     };
@@ -222,8 +255,8 @@ fn loss(journal: &Journal, (cluster, run): (&str, &str), orphans: &[&Orphan]) ->
 }
 
 /// What is left alone, and how to end it all the same.
-fn elsewhere(app: &App, journal: &Journal, left: &[Orphan]) -> String {
-    let id = journal.id.as_deref().unwrap_or_default();
+fn elsewhere(app: &App, ownership: &Ownership, left: &[Orphan]) -> String {
+    let id = ownership.id.as_deref().unwrap_or_default();
     let clusters: BTreeSet<_> = left.iter().map(|orphan| orphan.tagged.cluster.as_str()).collect();
     let clusters: Vec<_> = clusters.into_iter().collect();
     format!(
@@ -236,12 +269,12 @@ fn elsewhere(app: &App, journal: &Journal, left: &[Orphan]) -> String {
 }
 
 /// Ends what is meant, place after place.
-async fn end(app: &App, places: &[Place], meant: &[Orphan]) -> Result<Vec<Resource>, CliError> {
+async fn end(app: &App, answers: &[Answer], meant: &[Orphan]) -> Result<Vec<Resource>, CliError> {
     let mut deleted = Vec::new();
-    for place in places {
+    for answer in answers {
         let here = meant
             .iter()
-            .filter(|orphan| orphan.tagged.provider == place.spec.provider);
+            .filter(|orphan| orphan.tagged.provider == answer.spec.provider);
         let runs: BTreeSet<_> = here.map(|orphan| orphan.tagged.run.clone()).collect();
         if runs.is_empty() {
             continue;
@@ -251,7 +284,7 @@ async fn end(app: &App, places: &[Place], meant: &[Orphan]) -> Result<Vec<Resour
                 .note(&format!("deleted {} {}", resource.kind, resource.name));
             deleted.push(resource.clone());
         };
-        let ended = wiring::end_orphans(&place.spec, &Orphans { runs }, &mut told).await;
+        let ended = wiring::end_orphans(&answer.spec, &Orphans { runs }, &mut told).await;
         ended.map_err(|error| match error.exit {
             Exit::Failed => error.hint("run the same again: it goes on from here"),
             _ => error,

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use clap::Args;
 use mesosflow_workflow::{Recorded, RunId, RunState, Seq, StoreError};
 use serde::Serialize;
 
 use crate::app::App;
-use crate::args::EventsArgs;
 use crate::error::CliError;
 use crate::render::event;
 use crate::runs;
@@ -17,10 +17,20 @@ const LOOK_AGAIN: Duration = Duration::from_millis(300);
 /// How many events are read at a time.
 const PAGE: usize = 1024;
 
+/// Show the history of a run
+#[derive(Debug, Clone, Args)]
+pub(crate) struct EventsArgs {
+    /// The run's id, or the beginning of it; by default the newest run
+    run: Option<String>,
+    /// Go on until the run's process ends
+    #[arg(long, short)]
+    follow: bool,
+}
+
 /// Prints each event on a line, with `--json` as the journal has it.
 pub(crate) async fn events(app: &App, args: &EventsArgs) -> Result<(), CliError> {
     let journal = app.journal_with_runs()?;
-    let run = runs::choose(app, &journal, args.of.run.as_deref()).await?.run;
+    let run = runs::choose(app, &journal, args.run.as_deref()).await?.run;
     let mut printer = Printer { app, state: None };
     let mut last = Seq(0);
     loop {
@@ -50,7 +60,7 @@ pub(crate) async fn events(app: &App, args: &EventsArgs) -> Result<(), CliError>
 
 /// An event behind a damaged one.
 #[derive(Serialize)]
-struct Behind<'a> {
+struct BehindDamage<'a> {
     #[serde(flatten)]
     recorded: &'a Recorded,
     behind_damage: bool,
@@ -88,7 +98,7 @@ impl Printer<'_> {
         }
         for recorded in later {
             match self.app.ui.json {
-                true => self.app.ui.object(&Behind {
+                true => self.app.ui.object(&BehindDamage {
                     recorded,
                     behind_damage: true,
                 })?,

@@ -10,12 +10,12 @@ use crate::exit::Exit;
 use crate::ssh::address;
 use crate::wiring;
 
-/// Of `get-master`.
+/// Print the address of the leading Mesos master
 #[derive(Debug, Clone, Args)]
 #[command(after_help = HELP)]
 pub(crate) struct GetMasterArgs {
     #[command(flatten)]
-    pub(crate) of: ClusterArgs,
+    of: ClusterArgs,
 }
 
 const HELP: &str = "\

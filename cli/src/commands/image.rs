@@ -13,27 +13,26 @@ use crate::runs::{self, Found};
 use crate::session;
 use crate::wiring::{self, Disk, Journal, KEEPS, Node, Outlook, ProviderKind, Role};
 
-/// Of `image`.
+/// Make nodes of a cluster the image of others
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum ImageCommand {
-    /// Take everything of its cluster off a node, so that an image can be made of it; the cluster loses the node
     Prepare(PrepareArgs),
 }
 
-/// Of `image prepare`.
+/// Take everything of its cluster off a node, so that an image can be made of it; the cluster loses the node
 #[derive(Debug, Clone, Args)]
 pub(crate) struct PrepareArgs {
     /// The node's name, as `status` shows it
-    pub(crate) node: String,
+    node: String,
     /// The run's id, or the beginning of it; by default the only run that has a cluster
     #[arg(long, value_name = "RUN", conflicts_with = "cluster")]
-    pub(crate) run: Option<String>,
+    run: Option<String>,
     /// The run that owns this cluster
     #[arg(long, value_name = "NAME")]
-    pub(crate) cluster: Option<String>,
+    cluster: Option<String>,
     /// Do not ask
     #[arg(long, short)]
-    pub(crate) yes: bool,
+    yes: bool,
 }
 
 /// What goes of a path.

@@ -12,26 +12,26 @@ use crate::error::CliError;
 use crate::ssh::{SshFiles, address};
 use crate::wiring::{Node, Role, join_words};
 
-/// Of `inventory`.
+/// Show the nodes of a cluster to other programs, such as Ansible
 #[derive(Debug, Clone, Args)]
 #[command(after_help = HELP)]
 pub(crate) struct InventoryArgs {
     #[command(flatten)]
-    pub(crate) of: ClusterArgs,
+    of: ClusterArgs,
     /// For whom
     #[arg(long, value_enum, default_value_t = Format::Json)]
-    pub(crate) format: Format,
+    format: Format,
     /// All of it for Ansible, which asks its inventory scripts so
     #[arg(long, conflicts_with_all = ["host", "format"])]
-    pub(crate) list: bool,
+    list: bool,
     /// What Ansible has to know of one node
     #[arg(long, value_name = "NODE", conflicts_with = "format")]
-    pub(crate) host: Option<String>,
+    host: Option<String>,
 }
 
 /// How the nodes are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
+enum Format {
     /// The JSON of a dynamic inventory: groups `master`, `slave`, `zookeeper`
     Ansible,
     /// `{nodes: [{name, role, private_ip, public_ip?, user, port, via?}]}`

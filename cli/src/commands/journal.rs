@@ -17,38 +17,35 @@ const PAGE: usize = 1024;
 /// The folder of the clusters' keys and pinned host keys, beside a journal and in a backup.
 const FOLDERS: &str = "runs";
 
-/// Of `journal`.
+/// Look after the journal: check, backup, restore, export
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum JournalCommand {
     /// Read all of it, and say what is damaged
     Check,
-    /// Copy it, with the clusters' keys, into a new folder; runs may go on meanwhile
     Backup(BackupArgs),
-    /// Put a backup where there is no journal
     Restore(RestoreArgs),
-    /// Print its events as JSON, one a line
     Export(ExportArgs),
 }
 
-/// Of `journal backup`.
+/// Copy it, with the clusters' keys, into a new folder; runs may go on meanwhile
 #[derive(Debug, Clone, Args)]
 pub(crate) struct BackupArgs {
     /// A folder that does not exist yet, or is empty; it will hold keys
-    pub(crate) dir: PathBuf,
+    dir: PathBuf,
 }
 
-/// Of `journal restore`.
+/// Put a backup where there is no journal
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RestoreArgs {
     /// What `journal backup` made
-    pub(crate) dir: PathBuf,
+    dir: PathBuf,
 }
 
-/// Of `journal export`.
+/// Print its events as JSON, one a line
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ExportArgs {
     /// The run's id, or the beginning of it; by default every run
-    pub(crate) run: Option<String>,
+    run: Option<String>,
 }
 
 /// Does what was asked for.
@@ -135,7 +132,7 @@ impl<'a> ReportView<'a> {
 
 async fn check(app: &App) -> Result<(), CliError> {
     let path = app.places.journal();
-    let Some(journal) = wiring::open_file(app)? else {
+    let Some(journal) = wiring::open_file(&app.places)? else {
         return Err(no_journal(path));
     };
     let report = journal.verify().await?;
@@ -144,7 +141,7 @@ async fn check(app: &App) -> Result<(), CliError> {
 
 /// All of it is written under another name first: a backup that was broken off is none.
 async fn backup(app: &App, dir: &Path) -> Result<(), CliError> {
-    let Some(journal) = wiring::open_file(app)? else {
+    let Some(journal) = wiring::open_file(&app.places)? else {
         return Err(no_journal(app.places.journal()));
     };
     if std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {

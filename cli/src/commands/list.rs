@@ -1,14 +1,34 @@
 //! `list`: all runs.
 
+use clap::Args;
 use mesosflow_workflow::PhaseKind;
 
+use super::orphans;
 use crate::app::App;
+use crate::args::{PlaceArgs, word};
 use crate::error::CliError;
 use crate::render::status;
 use crate::render::view::RunView;
+use crate::wiring::ProviderKind;
+
+/// Show all runs, or what exists and belongs to none
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ListArgs {
+    /// Show what carries mesosflow's tags and belongs to no run of this journal, or to one that is over
+    #[arg(long)]
+    orphans: bool,
+    /// The provider that is asked; by default each that can be used from here
+    #[arg(long, requires = "orphans", value_parser = word::<ProviderKind>())]
+    provider: Option<ProviderKind>,
+    #[command(flatten, next_help_heading = "EC2")]
+    place: PlaceArgs,
+}
 
 /// The newest run comes last, where the eye is.
-pub(crate) async fn list(app: &App) -> Result<(), CliError> {
+pub(crate) async fn list(app: &App, args: &ListArgs) -> Result<(), CliError> {
+    if args.orphans {
+        return orphans::list(app, args.provider, &args.place).await;
+    }
     let mut runs = Vec::new();
     if let Some(journal) = app.existing_journal()? {
         for row in journal.runs().await? {

@@ -13,23 +13,23 @@ use crate::exit::Exit;
 use crate::ssh::SshFiles;
 use crate::wiring::join_words;
 
-/// Of `login`.
+/// Log in to a node
 #[derive(Debug, Clone, Args)]
 #[command(after_help = HELP)]
 pub(crate) struct LoginArgs {
     /// The node, with or without the cluster's name in front; by default the first master
-    pub(crate) node: Option<String>,
+    node: Option<String>,
     #[command(flatten)]
-    pub(crate) of: ClusterArgs,
+    of: ClusterArgs,
     /// A SOCKS proxy on this port of this machine, through the node
     #[arg(short = 'D', value_name = "[ADDRESS:]PORT")]
-    pub(crate) socks: Option<String>,
+    socks: Option<String>,
     /// A port of this machine that leads to one of the node's side, as ssh has it (may be repeated)
     #[arg(short = 'L', value_name = "[ADDRESS:]PORT:HOST:PORT")]
-    pub(crate) forward: Vec<String>,
+    forward: Vec<String>,
     /// Instead of a shell; one word is a line for the shell, several are one command with its arguments
     #[arg(last = true, value_name = "COMMAND")]
-    pub(crate) command: Vec<String>,
+    command: Vec<String>,
 }
 
 const HELP: &str = "\

@@ -3,18 +3,30 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind};
 
+use clap::Args;
 use mesosflow_workflow::StepId;
 use serde_json::{Map, Value};
 
 use crate::app::App;
-use crate::args::LogsArgs;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::logging::RunLog;
 use crate::render::event::clock;
 use crate::runs::{self, Found};
-use crate::ui::clean;
+use crate::text::clean;
 use crate::wiring::Journal;
+
+/// Show what was done on which node
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LogsArgs {
+    /// The run's id, or the beginning of it; by default the newest run
+    run: Option<String>,
+    /// Only what was done for this step (may stand alone)
+    step: Option<String>,
+    /// Only what was done on this node
+    #[arg(long, value_name = "NAME")]
+    node: Option<String>,
+}
 
 /// What is printed before the message, so not again after it.
 const SHOWN: [&str; 8] = [

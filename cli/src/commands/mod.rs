@@ -1,39 +1,68 @@
-//! One file per command.
+//! One file per command: its arguments, with the help that they have, and what it does.
 
 mod clusters;
 mod completions;
-pub(crate) mod copy_file;
+mod copy_file;
 mod destroy;
 mod destroy_damaged;
 mod destroy_orphans;
 mod events;
-pub(crate) mod get_master;
-pub(crate) mod image;
-pub(crate) mod inventory;
-pub(crate) mod journal;
+mod get_master;
+mod image;
+mod inventory;
+mod journal;
 mod list;
-pub(crate) mod login;
+mod login;
 mod logs;
 mod orphans;
 mod plan;
 mod replay;
 mod resume;
 mod run;
-pub(crate) mod run_command;
-pub(crate) mod ssh_config;
+mod run_command;
+mod ssh_config;
 mod status;
 mod steps;
-pub(crate) mod tunnel;
+mod tunnel;
+
+use clap::Subcommand;
 
 use crate::app::App;
-use crate::args::Command;
 use crate::error::CliError;
+
+/// What can be asked for, in the order of the help.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Run(run::RunArgs),
+    Resume(resume::ResumeArgs),
+    Replay(replay::ReplayArgs),
+    Plan(plan::PlanArgs),
+    Steps(steps::StepsArgs),
+    List(list::ListArgs),
+    Status(status::StatusArgs),
+    Events(events::EventsArgs),
+    Logs(logs::LogsArgs),
+    Destroy(destroy::DestroyArgs),
+    Clusters(clusters::ClustersArgs),
+    Login(login::LoginArgs),
+    GetMaster(get_master::GetMasterArgs),
+    Tunnel(tunnel::TunnelArgs),
+    RunCommand(run_command::RunCommandArgs),
+    CopyFile(copy_file::CopyFileArgs),
+    Inventory(inventory::InventoryArgs),
+    SshConfig(ssh_config::SshConfigArgs),
+    #[command(subcommand)]
+    Image(image::ImageCommand),
+    #[command(subcommand)]
+    Journal(journal::JournalCommand),
+    Completions(completions::CompletionsArgs),
+}
 
 /// Does what was asked for.
 pub(crate) async fn dispatch(app: &App, command: Command) -> Result<(), CliError> {
     let destroys = matches!(command, Command::Destroy(_));
     let done = carry_out(app, command).await;
-    done.map_err(|error| error.on_journal(&app.places, destroys))
+    done.map_err(|error| error.on_journal(|hint| app.places.named_in(hint), destroys))
 }
 
 async fn carry_out(app: &App, command: Command) -> Result<(), CliError> {
@@ -42,23 +71,22 @@ async fn carry_out(app: &App, command: Command) -> Result<(), CliError> {
         Command::Resume(args) => resume::resume(app, &args).await,
         Command::Replay(args) => replay::replay(app, &args).await,
         Command::Plan(args) => plan::plan(app, &args),
-        Command::Steps => steps::steps(app),
-        Command::List(args) if args.orphans => orphans::orphans(app, &args).await,
-        Command::List(_) => list::list(app).await,
+        Command::Steps(args) => steps::steps(app, &args),
+        Command::List(args) => list::list(app, &args).await,
         Command::Status(args) => status::status(app, &args).await,
         Command::Events(args) => events::events(app, &args).await,
         Command::Logs(args) => logs::logs(app, &args).await,
         Command::Destroy(args) => destroy::destroy(app, &args).await,
-        Command::Clusters => clusters::clusters(app).await,
+        Command::Clusters(args) => clusters::clusters(app, &args).await,
         Command::Login(args) => login::login(app, &args).await,
         Command::GetMaster(args) => get_master::get_master(app, &args).await,
         Command::Tunnel(args) => tunnel::tunnel(app, &args).await,
+        Command::RunCommand(args) => run_command::run_command(app, &args).await,
         Command::CopyFile(args) => copy_file::copy_file(app, &args).await,
         Command::Inventory(args) => inventory::inventory(app, &args).await,
         Command::SshConfig(args) => ssh_config::ssh_config(app, &args).await,
-        Command::RunCommand(args) => run_command::run_command(app, &args).await,
-        Command::Image { command } => image::image(app, &command).await,
-        Command::Journal { command } => journal::journal(app, &command).await,
-        Command::Completions { shell } => completions::completions(app, shell),
+        Command::Image(command) => image::image(app, &command).await,
+        Command::Journal(command) => journal::journal(app, &command).await,
+        Command::Completions(args) => completions::completions(app, &args),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::app::App;
-use crate::args::{ListArgs, PlaceArgs};
+use crate::args::PlaceArgs;
 use crate::error::CliError;
 use crate::render::table::table;
 use crate::wiring::{self, ClusterSpec, MadeBy, ProviderKind, Tagged};
@@ -39,7 +39,7 @@ const UNKNOWN: &str = "its run is not in this journal";
 const DESTROYED: &str = "its run was destroyed";
 
 /// This journal, as far as it tells whose something is.
-pub(super) struct Journal {
+pub(super) struct Ownership {
     /// Its id; none where there is no journal.
     pub(super) id: Option<String>,
     /// Its runs, and whether each is over for good: as they are listed, so that a damaged one is known too.
@@ -48,7 +48,7 @@ pub(super) struct Journal {
     here: String,
 }
 
-impl Journal {
+impl Ownership {
     /// The journal of this process, if there is one.
     pub(super) async fn look(app: &App) -> Result<Self, CliError> {
         let (mut id, mut runs) = (None, BTreeMap::new());
@@ -108,18 +108,18 @@ impl Orphan {
     }
 }
 
-/// Where things are looked for: one place, and what was asked there.
-pub(super) struct Place {
+/// What one provider has that carries mesosflow's tags, and what it was asked for.
+pub(super) struct Answer {
     pub(super) spec: ClusterSpec,
     pub(super) tagged: Vec<Tagged>,
     pub(super) asked: String,
 }
 
 /// Looks at each provider that can be used from here, or at the one that was named.
-pub(crate) async fn orphans(app: &App, args: &ListArgs) -> Result<(), CliError> {
-    let (places, journal) = look(app, args.provider, &args.place).await?;
-    let all = places.into_iter().flat_map(|place| place.tagged);
-    let orphans: Vec<_> = all.filter_map(|tagged| journal.orphan(tagged)).collect();
+pub(super) async fn list(app: &App, named: Option<ProviderKind>, place: &PlaceArgs) -> Result<(), CliError> {
+    let (answers, ownership) = look(app, named, place).await?;
+    let all = answers.into_iter().flat_map(|answer| answer.tagged);
+    let orphans: Vec<_> = all.filter_map(|tagged| ownership.orphan(tagged)).collect();
     if app.ui.json {
         return app.ui.document(&orphans);
     }
@@ -168,14 +168,14 @@ pub(super) async fn look(
     app: &App,
     named: Option<ProviderKind>,
     place: &PlaceArgs,
-) -> Result<(Vec<Place>, Journal), CliError> {
-    let places = ask(app, named, place).await?;
-    let journal = Journal::look(app).await?;
-    Ok((places, journal))
+) -> Result<(Vec<Answer>, Ownership), CliError> {
+    let answers = ask(app, named, place).await?;
+    let ownership = Ownership::look(app).await?;
+    Ok((answers, ownership))
 }
 
 /// What the providers have. One that was not named and cannot be used is passed over, and said to be.
-async fn ask(app: &App, named: Option<ProviderKind>, place: &PlaceArgs) -> Result<Vec<Place>, CliError> {
+async fn ask(app: &App, named: Option<ProviderKind>, place: &PlaceArgs) -> Result<Vec<Answer>, CliError> {
     let of = |provider| {
         let mut spec = ClusterSpec {
             provider,
@@ -184,7 +184,7 @@ async fn ask(app: &App, named: Option<ProviderKind>, place: &PlaceArgs) -> Resul
         place.overlay(&mut spec.ec2);
         async move {
             let (tagged, asked) = wiring::tagged(&spec).await?;
-            Ok::<_, CliError>(Place { spec, tagged, asked })
+            Ok::<_, CliError>(Answer { spec, tagged, asked })
         }
     };
     if let Some(provider) = named {
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn whose_a_thing_is_follows_from_its_run_its_journal_and_who_made_it() {
-        let journal = Journal {
+        let journal = Ownership {
             id: Some("j1".into()),
             runs: [("alive".to_owned(), false), ("over".to_owned(), true)].into(),
             here: "me".into(),
@@ -257,7 +257,7 @@ mod tests {
         let lost = |run| journal.orphan(tagged(run, Some(("j1", "me")))).unwrap();
         let known: BTreeMap<_, _> = [("lost".to_owned(), false)].into();
         let meant = vec![lost("lost"), lost("lost for good")];
-        let later = Journal {
+        let later = Ownership {
             id: journal.id.clone(),
             runs: known,
             here: journal.here.clone(),
@@ -266,7 +266,7 @@ mod tests {
         assert_eq!(still.len(), 1);
         assert_eq!(still[0].tagged.run, "lost for good");
         // Without a journal, nothing is its own.
-        let none = Journal { id: None, ..journal };
+        let none = Ownership { id: None, ..journal };
         assert_eq!(
             none.orphan(tagged("lost", Some(("j1", "me")))).unwrap().owner,
             Whose::Others

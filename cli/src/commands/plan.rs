@@ -1,5 +1,6 @@
 //! `plan`: what `run` would do.
 
+use clap::Args;
 use serde::Serialize;
 
 use crate::app::App;
@@ -8,6 +9,13 @@ use crate::config::{Configured, Surroundings, configure};
 use crate::error::CliError;
 use crate::render::table::table;
 use crate::wiring::{self, Plan};
+
+/// Show what `run` would do, and do nothing
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    spec: SpecArgs,
+}
 
 #[derive(Serialize)]
 struct PlanView<'a> {
@@ -19,13 +27,13 @@ struct PlanView<'a> {
 }
 
 /// Needs neither journal nor provider.
-pub(crate) fn plan(app: &App, args: &SpecArgs) -> Result<(), CliError> {
+pub(crate) fn plan(app: &App, args: &PlanArgs) -> Result<(), CliError> {
     let around = Surroundings::of_process()?;
     let Configured {
         spec,
         mut warnings,
         without_mesos,
-    } = configure(app.config.as_deref(), args, &around)?;
+    } = configure(app.config.as_deref(), &args.spec, &around)?;
     if let Some(refused) = without_mesos {
         warnings.push(format!(
             "`run` would be refused: {}; {}",

@@ -1,12 +1,34 @@
 //! `replay`: steps of a run again.
 
+use clap::Args;
 use mesosflow_workflow::{Purpose, Replay, ReplayRefused, RunState, Settings, StepState};
 
+use crate::amend::{self, AmendArgs};
 use crate::app::App;
-use crate::args::ReplayArgs;
 use crate::error::CliError;
 use crate::runs::{self, Found};
-use crate::{amend, session, wiring};
+use crate::{session, wiring};
+
+/// Run steps of a run again, from one on
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ReplayArgs {
+    /// The run's id, or the beginning of it; by default the newest run
+    run: Option<String>,
+    /// The first step to run again
+    #[arg(long, value_name = "STEP")]
+    from: String,
+    /// The last step to run again; by default the last of all
+    #[arg(long, value_name = "STEP", conflicts_with = "only")]
+    to: Option<String>,
+    /// Run only that one step again
+    #[arg(long)]
+    only: bool,
+    /// Do not ask before a destructive step
+    #[arg(long, short)]
+    yes: bool,
+    #[command(flatten)]
+    amend: AmendArgs,
+}
 
 /// Everything that can be refused is refused on the history as it stands, before the run is taken over.
 pub(crate) async fn replay(app: &App, args: &ReplayArgs) -> Result<(), CliError> {
@@ -24,7 +46,7 @@ pub(crate) async fn replay(app: &App, args: &ReplayArgs) -> Result<(), CliError>
     wiring::verify(&spec).await?;
     wiring::precheck(&spec).await?;
     if !args.amend.admin_cidr.is_empty() {
-        wiring::refuse_makers(app, &spec, &found.state, &[]).await?;
+        wiring::refuse_makers(&app.places, &spec, &found.state, &[]).await?;
     }
     let (run, progress) = session::adopt(app, journal, &found, Purpose::Deploy, Vec::new()).await?;
     let replay = session::reconcile(&run).await?.renamed(replay);

@@ -1,14 +1,36 @@
 //! `resume`: on with a run that stopped.
 
+use clap::Args;
 use mesosflow_workflow::{Driver, Phase, Purpose, Settings};
 
+use crate::amend::{self, AmendArgs};
 use crate::app::App;
-use crate::args::ResumeArgs;
 use crate::error::CliError;
-use crate::exit::Exit;
 use crate::runs::{self, Found};
 use crate::wiring::ClusterSpec;
-use crate::{amend, session, wiring};
+use crate::{session, wiring};
+
+/// Go on with a run that stopped, exactly where it stopped
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ResumeArgs {
+    /// The run's id, or the beginning of it
+    #[arg(required_unless_present = "last", conflicts_with = "last")]
+    run: Option<String>,
+    /// The newest run
+    #[arg(long)]
+    last: bool,
+    /// Use recorded outcomes although this program computes other inputs for their steps
+    #[arg(long)]
+    accept_drift: bool,
+    /// Take the cluster over although its nodes know a newer driver, whose journal this one is an older copy of
+    #[arg(long)]
+    take_over: bool,
+    /// Do not ask before taking over
+    #[arg(long, short, requires = "take_over")]
+    yes: bool,
+    #[command(flatten)]
+    amend: AmendArgs,
+}
 
 /// The drivers that the cluster's nodes obey, or that made its machines, and this journal does not have; asks before they are passed over.
 async fn strangers(
@@ -18,9 +40,7 @@ async fn strangers(
     args: &ResumeArgs,
 ) -> Result<Vec<Driver>, CliError> {
     let id = found.row.run.to_string();
-    let run_dir = app.places.make_run_dir(found.row.run).map_err(|error| {
-        CliError::new(Exit::Failed, format!("cannot make the folder of run `{id}`")).because_of(&error)
-    })?;
+    let run_dir = app.run_dir(found.row.run)?;
     let strangers = wiring::strangers(spec, &found.state, &run_dir).await?;
     let Some(newest) = strangers.iter().map(|driver| driver.epoch).max() else {
         app.ui
@@ -72,7 +92,7 @@ pub(crate) async fn resume(app: &App, args: &ResumeArgs) -> Result<(), CliError>
         false => Vec::new(),
     };
     if !args.amend.admin_cidr.is_empty() {
-        wiring::refuse_makers(app, &spec, &found.state, &over).await?;
+        wiring::refuse_makers(&app.places, &spec, &found.state, &over).await?;
     }
     let (run, progress) = session::adopt(app, journal, &found, Purpose::Deploy, over).await?;
     session::reconcile(&run).await?;

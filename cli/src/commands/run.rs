@@ -2,15 +2,27 @@
 
 use std::sync::Arc;
 
+use clap::Args;
 use mesosflow_workflow::{ClusterId, NewRun, Run, RunError, RunId, Settings, StoreError, SystemClock};
 
 use crate::app::App;
-use crate::args::RunArgs;
+use crate::args::SpecArgs;
 use crate::config::{Configured, Surroundings, configure};
 use crate::error::CliError;
-use crate::render::progress::Progress;
+use crate::render::progress::Announcer;
 use crate::session;
 use crate::wiring::{self, ClusterSpec, Journal, ProviderKind};
+
+/// Bring up a cluster
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    spec: SpecArgs,
+    /// Do not ask
+    // The heading of the flags above ends here.
+    #[arg(long, short, help_heading = None::<&str>)]
+    yes: bool,
+}
 
 /// Everything that can be refused is refused before anything is created, the journal included.
 pub(crate) async fn run(app: &App, args: &RunArgs) -> Result<(), CliError> {
@@ -32,7 +44,7 @@ pub(crate) async fn run(app: &App, args: &RunArgs) -> Result<(), CliError> {
     let spec = wiring::settle(spec).await?;
     wiring::precheck(&spec).await?;
     wiring::survey(&spec).await?;
-    agree(app, &spec, args.spec.yes)?;
+    agree(app, &spec, args.yes)?;
     let journal = app.journal()?;
     let spec = ClusterSpec {
         made_by: Some(wiring::made_by(&journal)),
@@ -59,7 +71,7 @@ fn agree(app: &App, spec: &ClusterSpec, yes: bool) -> Result<(), CliError> {
     app.ui.ask(yes)
 }
 
-async fn create(app: &App, journal: Journal, spec: &ClusterSpec) -> Result<(Run, Progress), CliError> {
+async fn create(app: &App, journal: Journal, spec: &ClusterSpec) -> Result<(Run, Announcer), CliError> {
     let new = NewRun {
         workflow: "deploy".to_owned(),
         cluster_id: ClusterId::generate(),
@@ -70,7 +82,7 @@ async fn create(app: &App, journal: Journal, spec: &ClusterSpec) -> Result<(Run,
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         catalogue: wiring::catalogue(),
     };
-    let progress = Progress::begin(app.ui, None);
+    let progress = Announcer::begin(app.ui, None);
     let created = Run::create(
         journal,
         Arc::new(SystemClock),

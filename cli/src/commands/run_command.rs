@@ -24,26 +24,26 @@ const KEPT: usize = 64 * 1024 * 1024;
 /// How many pieces of a node's output may wait.
 const QUEUE: usize = 4;
 
-/// Of `run-command`.
+/// Run a command on nodes of a cluster, on all at once
 #[derive(Debug, Clone, Args)]
 #[command(after_help = HELP)]
 pub(crate) struct RunCommandArgs {
     #[command(flatten)]
-    pub(crate) of: ClusterArgs,
+    of: ClusterArgs,
     #[command(flatten)]
-    pub(crate) on: NodesArgs,
+    on: NodesArgs,
     /// On so many nodes at a time; by default on all at once
     #[arg(long, value_name = "N")]
-    pub(crate) serial: Option<NonZeroU32>,
+    serial: Option<NonZeroU32>,
     /// End the command on a node after so many seconds; by default it may take as long as it likes
     #[arg(long, value_name = "SECONDS")]
-    pub(crate) timeout: Option<NonZeroU32>,
+    timeout: Option<NonZeroU32>,
     /// Even while a run of the cluster is driven
     #[arg(long)]
-    pub(crate) anyway: bool,
+    anyway: bool,
     /// One word is a line for the nodes' shell, several are one command with its arguments, each as it stands
     #[arg(last = true, required = true, value_name = "COMMAND")]
-    pub(crate) command: Vec<String>,
+    command: Vec<String>,
 }
 
 const HELP: &str = "\
@@ -275,7 +275,7 @@ fn summary(all: &[Done]) -> Vec<String> {
         let took = duration::text(Duration::from_millis(done.duration_ms));
         let ended = match (done.exit, &done.error) {
             (Some(status), _) => format!("exit {status:<3}  {took}"),
-            (None, Some(error)) => crate::ui::clean(error).into_owned(),
+            (None, Some(error)) => crate::text::clean(error).into_owned(),
             (None, None) => String::new(),
         };
         format!("{:<wide$}  {ended}", done.node).trim_end().to_owned()

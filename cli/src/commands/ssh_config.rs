@@ -8,12 +8,12 @@ use crate::clusters::{ClusterArgs, Living};
 use crate::error::CliError;
 use crate::ssh::SshFiles;
 
-/// Of `ssh-config`.
+/// Print the nodes of a cluster for one's own SSH configuration
 #[derive(Debug, Clone, Args)]
 #[command(after_help = HELP)]
 pub(crate) struct SshConfigArgs {
     #[command(flatten)]
-    pub(crate) of: ClusterArgs,
+    of: ClusterArgs,
 }
 
 const HELP: &str = "\

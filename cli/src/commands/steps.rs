@@ -1,5 +1,6 @@
 //! `steps`: the catalogue.
 
+use clap::Args;
 use mesosflow_workflow::{CatalogueEntry, StepId};
 use serde::Serialize;
 
@@ -8,9 +9,13 @@ use crate::error::CliError;
 use crate::render::table::table;
 use crate::wiring;
 
+/// Show the catalogue: every step, in order
+#[derive(Debug, Clone, Args)]
+pub(crate) struct StepsArgs {}
+
 /// A step, as scripts see it.
 #[derive(Serialize)]
-struct StepView<'a> {
+struct EntryView<'a> {
     id: &'a StepId,
     notes: &'a str,
     title: &'a str,
@@ -19,7 +24,7 @@ struct StepView<'a> {
     destructive: bool,
 }
 
-impl<'a> StepView<'a> {
+impl<'a> EntryView<'a> {
     fn of(entry: &'a CatalogueEntry) -> Self {
         Self {
             id: &entry.id,
@@ -31,12 +36,12 @@ impl<'a> StepView<'a> {
     }
 }
 
-fn views(catalogue: &[CatalogueEntry]) -> Vec<StepView<'_>> {
-    catalogue.iter().map(StepView::of).collect()
+fn views(catalogue: &[CatalogueEntry]) -> Vec<EntryView<'_>> {
+    catalogue.iter().map(EntryView::of).collect()
 }
 
 /// Every step, in the order that replay follows.
-pub(crate) fn steps(app: &App) -> Result<(), CliError> {
+pub(crate) fn steps(app: &App, _: &StepsArgs) -> Result<(), CliError> {
     let catalogue = wiring::catalogue();
     if app.ui.json {
         app.ui.document(&views(&catalogue))

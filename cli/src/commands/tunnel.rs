@@ -23,18 +23,18 @@ const SOCKS_PORT: u16 = 1080;
 /// Says that the tunnel is dug, and ends it with this program's end of the pipe, however that comes about.
 const HOLD: &str = "echo up; exec cat >/dev/null";
 
-/// Of `tunnel`.
+/// Open a way to the web interfaces of a cluster
 #[derive(Debug, Clone, Args)]
 #[command(after_help = HELP)]
 pub(crate) struct TunnelArgs {
     #[command(flatten)]
-    pub(crate) of: ClusterArgs,
+    of: ClusterArgs,
     /// A port of this machine for each web interface, instead of a SOCKS proxy
     #[arg(long)]
-    pub(crate) forward: bool,
+    forward: bool,
     /// The port of the SOCKS proxy; by default 1080, or a free one
     #[arg(short = 'D', long = "port", value_name = "PORT", conflicts_with = "forward")]
-    pub(crate) port: Option<u16>,
+    port: Option<u16>,
 }
 
 const HELP: &str = "\

@@ -8,14 +8,11 @@ use mesosflow_workflow::{
 use serde_json::Value;
 
 use super::duration;
+use crate::text::one_line;
 
 /// A line for `recorded`. `state` is the run's state after it, as far as it is known.
 pub(crate) fn line(recorded: &Recorded, state: Option<&RunState>) -> String {
-    format!(
-        "{} {}",
-        clock(recorded.at),
-        crate::ui::clean(&words(recorded, state)).replace('\n', " | ")
-    )
+    format!("{} {}", clock(recorded.at), one_line(&words(recorded, state)))
 }
 
 /// The time of day where the user is.

@@ -7,8 +7,9 @@ use console::style;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use mesosflow_workflow::{Event, Recorded, RunState, Status, StepId, StepState};
 
+use super::show::Show;
 use super::{duration, event};
-use crate::ui::clean;
+use crate::text::one_line;
 
 /// How often the running lines move.
 const TICK: Duration = Duration::from_millis(120);
@@ -76,7 +77,7 @@ impl Live {
     }
 }
 
-impl super::progress::Show for Live {
+impl Show for Live {
     fn event(&mut self, recorded: &Recorded, state: Option<&RunState>) {
         let known = recorded.event.step().and_then(|step| state?.step(step));
         match &recorded.event {
@@ -201,13 +202,8 @@ fn items(state: &StepState) -> (u64, String) {
     (done as u64, names)
 }
 
-fn one_line(text: &str) -> String {
-    clean(text).replace('\n', " | ")
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::progress::Show;
     use super::*;
     use crate::render::history::history;
 

@@ -8,6 +8,7 @@ pub(crate) mod live;
 pub(crate) mod plain;
 pub(crate) mod progress;
 pub(crate) mod report;
+pub(crate) mod show;
 pub(crate) mod status;
 pub(crate) mod streams;
 pub(crate) mod table;

@@ -3,8 +3,9 @@
 use mesosflow_workflow::{Recorded, RunState};
 
 use super::event;
-use super::progress::Show;
-use crate::ui::{Ui, clean};
+use super::show::Show;
+use crate::text::clean;
+use crate::ui::Ui;
 
 /// Writes lines to standard error.
 pub(crate) struct Plain {

@@ -6,20 +6,8 @@ use mesosflow_workflow::{Observer, Recorded, RunState};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 
-use super::{live::Live, plain::Plain};
+use super::{live::Live, plain::Plain, show::Show};
 use crate::ui::Ui;
-
-/// A way to show progress.
-pub(crate) trait Show: Send {
-    /// Shows an event; `state` is the run's state after it.
-    fn event(&mut self, recorded: &Recorded, state: Option<&RunState>);
-
-    /// Says something else.
-    fn say(&mut self, text: &str);
-
-    /// Leaves the terminal as plain text.
-    fn end(&mut self);
-}
 
 enum Message {
     Event(Box<Recorded>),
@@ -28,12 +16,12 @@ enum Message {
 }
 
 /// The task that shows progress, and the way to it.
-pub(crate) struct Progress {
+pub(crate) struct Announcer {
     messages: UnboundedSender<Message>,
     task: JoinHandle<()>,
 }
 
-impl Progress {
+impl Announcer {
     /// Begins to show the progress of a run that stands as `state`, or does not exist yet.
     pub(crate) fn begin(ui: Ui, mut state: Option<RunState>) -> Self {
         let (messages, mut received) = unbounded_channel();

@@ -1,6 +1,6 @@
 //! What a run reports at its end, for people.
 
-use crate::ui::clean;
+use crate::text::clean;
 use crate::wiring::Report;
 
 /// The report, a line for each thing to know.

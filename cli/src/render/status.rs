@@ -6,8 +6,8 @@ use super::duration;
 use super::report;
 use super::table::table;
 use super::view::{PhaseView, RunView, StatusView, StepView};
-use crate::places::naming;
-use crate::ui::clean;
+use crate::hints::naming;
+use crate::text::clean;
 
 /// Everything about a run. `now` is what a running step has taken so far measured by.
 pub(crate) fn text(view: &StatusView, now: Timestamp) -> String {

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::ui::clean;
+use crate::text::clean;
 use crate::wiring::Piece;
 
 /// A line that is longer is broken here, so that no node can fill the memory.

@@ -9,6 +9,7 @@ mod damaged;
 mod endpoints;
 mod everyday;
 mod hosts;
+mod house;
 mod journals;
 mod logs;
 mod plan;

@@ -1,0 +1,163 @@
+//! How the program's files stand to one another: what a file takes from another, it takes from below.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// Two files that need one another all the same, until a run of any workflow can be destroyed by the workflow of that name.
+const OPEN: [(&str, &str); 1] = [("commands::destroy_damaged", "commands::destroy")];
+
+/// Which module takes something from which others.
+type Needs = BTreeMap<String, BTreeSet<String>>;
+
+#[test]
+fn no_two_files_need_one_another() {
+    let needs = house(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    assert!(needs["error"].contains("exit"), "{needs:?}");
+    assert!(needs["commands"].contains("commands::run"), "{needs:?}");
+    let circle = circle(&needs);
+    assert_eq!(circle, None, "these files need one another in a circle");
+}
+
+#[test]
+fn a_circle_is_found_however_it_is_written() {
+    let code = |name: &str, code: &str| (name.to_owned(), code.to_owned());
+    let found = |sources: &[(String, String)]| {
+        let all: BTreeMap<_, _> = sources.iter().cloned().collect();
+        circle(&needs_of(&all))
+    };
+    let (ui, main) = (
+        code("ui", "use crate::error::CliError;"),
+        code("", "use crate::ui::Ui;"),
+    );
+    let straight = code("error", "use crate::exit::Exit;\nfn f() { exit() }");
+    assert_eq!(found(&[ui.clone(), straight, main.clone()]), None);
+    for back in [
+        "use crate::ui::clean;",
+        "use crate::{exit, ui};",
+        "use crate::{exit::{self, Exit}, ui::{clean, width}};",
+        "fn f() { crate::ui::clean() }",
+    ] {
+        let circle = found(&[ui.clone(), code("error", back), main.clone()]).unwrap();
+        assert_eq!(circle, ["error", "ui"], "{back}");
+    }
+    let below = code("render::plain", "use super::{event, progress::Show};");
+    let above = code("render::progress", "use super::plain::Plain;");
+    assert!(found(&[below, above]).is_some());
+}
+
+/// What each file under `src` needs.
+fn house(src: &Path) -> Needs {
+    let mut sources = BTreeMap::new();
+    let mut folders = vec![(src.to_owned(), Vec::new())];
+    while let Some((folder, path)) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let entry = entry.unwrap().path();
+            let name = entry.file_stem().unwrap().to_string_lossy().into_owned();
+            let within: Vec<String> = path.iter().cloned().chain([name.clone()]).collect();
+            if entry.is_dir() {
+                folders.push((entry, within));
+            } else if entry.extension().is_some_and(|extension| extension == "rs") {
+                let module = match name.as_str() {
+                    "mod" | "main" => path.join("::"),
+                    _ => within.join("::"),
+                };
+                sources.insert(module, code(&std::fs::read_to_string(&entry).unwrap()));
+            }
+        }
+    }
+    needs_of(&sources)
+}
+
+/// A source without its tests and comments.
+fn code(source: &str) -> String {
+    let (code, _) = source
+        .split_once("#[cfg(test)]\nmod tests")
+        .unwrap_or((source, ""));
+    let lines = code.lines().map(|line| line.split("//").next().unwrap_or(line));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn needs_of(sources: &BTreeMap<String, String>) -> Needs {
+    let needs = sources.iter().map(|(module, code)| {
+        let above = module.rsplit_once("::").map_or("", |(above, _)| above);
+        let mut named = Vec::new();
+        for (word, base) in [("crate", ""), ("super", above), ("self", module)] {
+            for rest in behind(code, word) {
+                paths(rest, base, &mut named);
+            }
+        }
+        // What it declares it may name without any more words.
+        for child in sources.keys() {
+            let parted = child.rsplit_once("::").unwrap_or(("", child));
+            if parted.0 == module && !child.is_empty() && !behind(code, parted.1).is_empty() {
+                named.push(child.clone());
+            }
+        }
+        let found = named.iter().filter_map(|path| owner(path, sources));
+        let others = found.filter(|other| other != module && !OPEN.contains(&(module, other)));
+        (module.clone(), others.collect())
+    });
+    needs.collect()
+}
+
+/// What follows each `word::` that is not a part of a longer path.
+fn behind<'c>(code: &'c str, word: &str) -> Vec<&'c str> {
+    let places = code.match_indices(word).filter_map(|(at, _)| {
+        let begins = !code[..at].ends_with(|c: char| c == ':' || c == '_' || c.is_alphanumeric());
+        let rest = code[at + word.len()..].strip_prefix("::")?;
+        begins.then_some(rest)
+    });
+    places.collect()
+}
+
+/// The paths that a use tree names, from `base` on. Returns what comes behind it.
+fn paths<'c>(tree: &'c str, base: &str, named: &mut Vec<String>) -> &'c str {
+    let tree = tree.trim_start();
+    if let Some(mut rest) = tree.strip_prefix('{') {
+        loop {
+            rest = paths(rest, base, named).trim_start();
+            rest = rest.strip_prefix(',').unwrap_or(rest).trim_start();
+            if rest.is_empty() || rest.starts_with('}') {
+                return rest.strip_prefix('}').unwrap_or(rest);
+            }
+        }
+    }
+    let end = tree.find(|c: char| c != '_' && !c.is_alphanumeric());
+    let (word, rest) = tree.split_at(end.unwrap_or(tree.len()));
+    let path = match base {
+        "" => word.to_owned(),
+        _ => format!("{base}::{word}"),
+    };
+    named.push(path.clone());
+    match rest.strip_prefix("::") {
+        Some(below) => paths(below, &path, named),
+        // What is neither a word nor a sign of a tree ends it.
+        None if word.is_empty() => rest.get(1..).unwrap_or_default(),
+        None => rest,
+    }
+}
+
+/// The module that has what `path` names, if `path` goes into one and no further.
+fn owner(path: &str, sources: &BTreeMap<String, String>) -> Option<String> {
+    let mut path = path;
+    while !sources.contains_key(path) {
+        (path, _) = path.rsplit_once("::")?;
+    }
+    Some(path.to_owned())
+}
+
+/// The modules of a circle, if there is one: what is left when whoever needs nobody that is left has gone.
+fn circle(needs: &Needs) -> Option<Vec<String>> {
+    let mut left: BTreeSet<&String> = needs.keys().collect();
+    loop {
+        let before = left.len();
+        let stay = |module: &&String| needs[*module].iter().any(|other| left.contains(other));
+        let after: BTreeSet<_> = left.iter().copied().filter(stay).collect();
+        let needed = |module: &&String| after.iter().any(|other| needs[*other].contains(*module));
+        left = after.iter().copied().filter(needed).collect();
+        if left.len() == before {
+            break;
+        }
+    }
+    (!left.is_empty()).then(|| left.into_iter().cloned().collect())
+}

@@ -193,13 +193,29 @@ fn several(rows: &[RunRow]) -> CliError {
 
 #[cfg(test)]
 mod tests {
+    use mesosflow_workflow::{ClusterId, Generation, PhaseKind, RunSummary, Seq};
+
     use super::*;
-    use crate::runs::tests::row;
 
     fn of(cluster: &str) -> RunRow {
-        let mut row = row("01jd3k00000000000000000000");
-        row.cluster = cluster.into();
-        row
+        let run = "01jd3k00000000000000000000".parse().unwrap();
+        RunRow {
+            run,
+            workflow: "deploy".into(),
+            cluster: cluster.into(),
+            cluster_id: ClusterId::of_run(run),
+            provider: "local".into(),
+            format: 2,
+            created_at: "2026-03-01T09:30:00Z".parse().unwrap(),
+            owns_cluster: true,
+            summary: RunSummary {
+                phase: PhaseKind::Succeeded,
+                generation: Generation::FIRST,
+                seq: Seq::FIRST,
+                finished_at: None,
+                destroyed: false,
+            },
+        }
     }
 
     #[test]

@@ -102,12 +102,12 @@ pub(crate) async fn refuse_held(journal: &Journal, found: &Found) -> Result<(), 
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use mesosflow_workflow::{ClusterId, Generation, RunSummary, Seq};
 
     use super::*;
 
-    pub(crate) fn row(id: &str) -> RunRow {
+    fn row(id: &str) -> RunRow {
         let run = id.parse().unwrap();
         RunRow {
             run,

@@ -45,19 +45,38 @@ impl SshFiles {
             .map(|node| format!("{}\n", node.host_key.known_hosts_line(&address(node), node.port)))
             .collect();
         put(&folder, &files.known_hosts, &lines)?;
-        put(&folder, &files.config, &files.hosts(&living.nodes, true))?;
+        put(&folder, &files.config, &files.own_hosts(&living.nodes))?;
         Ok(files)
     }
 
-    /// A `Host` entry for each node; by its address, too, where that `includes_addresses`.
-    pub(crate) fn hosts(&self, nodes: &[Node], includes_addresses: bool) -> String {
+    /// A `Host` entry for each node, for the user's own configuration.
+    pub(crate) fn hosts(&self, nodes: &[Node]) -> String {
+        let jump = |via: &Node| format!("ProxyJump {}", via.name);
+        self.entries(nodes, |node| node.name.clone(), jump)
+    }
+
+    /// The same for `-F`, which goes by addresses, too. `ProxyJump` would hand that file's path on to a shell as it is.
+    fn own_hosts(&self, nodes: &[Node]) -> String {
+        let config = self.config.to_string_lossy();
+        let words = ["ssh", "-F", &config, "-W", "[%h]:%p"];
+        let command = wiring::join_words(words).unwrap_or_default();
+        let command = command
+            .replace('%', "%%")
+            .replace("%%h", "%h")
+            .replace("%%p", "%p");
+        let jump = |via: &Node| format!("ProxyCommand exec {command} {}", via.name);
+        self.entries(nodes, |node| format!("{} {}", node.name, address(node)), jump)
+    }
+
+    fn entries(
+        &self,
+        nodes: &[Node],
+        names: impl Fn(&Node) -> String,
+        jump: impl Fn(&Node) -> String,
+    ) -> String {
         let mut text = String::new();
         for node in nodes {
             let address = address(node);
-            let names = match includes_addresses {
-                true => format!("{} {address}", node.name),
-                false => node.name.clone(),
-            };
             let mut entry = vec![
                 format!("HostName {address}"),
                 format!("User {}", node.user),
@@ -73,8 +92,8 @@ impl SshFiles {
                 "ConnectTimeout 10".to_owned(),
                 "ServerAliveInterval 30".to_owned(),
             ];
-            entry.extend(node.via.iter().map(|via| format!("ProxyJump {}", via.name)));
-            let _infallible = writeln!(text, "Host {names}\n  {}", entry.join("\n  "));
+            entry.extend(node.via.iter().map(|via| jump(via)));
+            let _infallible = writeln!(text, "Host {}\n  {}", names(node), entry.join("\n  "));
         }
         text
     }
@@ -122,15 +141,14 @@ mod tests {
         let files = SshFiles {
             key: "/runs/50% of/key".into(),
             known_hosts: "/runs/known_hosts".into(),
-            config: "/runs/config".into(),
+            config: "/runs/50% of/config".into(),
         };
         let first = node("demo-master-1", "198.51.100.7", None);
         let second = node("demo-slave-1", "10.0.0.8", Some(first.clone()));
-        insta::assert_snapshot!(files.hosts(&[first.clone(), second.clone()], false));
-        let by_address = files.hosts(&[second], true);
-        assert!(
-            by_address.starts_with("Host demo-slave-1 10.0.0.8\n"),
-            "{by_address}"
-        );
+        insta::assert_snapshot!(files.hosts(&[first.clone(), second.clone()]));
+        let own = files.own_hosts(&[second]);
+        assert!(own.starts_with("Host demo-slave-1 10.0.0.8\n"), "{own}");
+        let jump = "  ProxyCommand exec ssh -F '/runs/50%% of/config' -W '[%h]:%p' demo-master-1\n";
+        assert!(own.ends_with(jump), "{own}");
     }
 }

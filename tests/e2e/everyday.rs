@@ -37,6 +37,10 @@ impl Stage {
 #[test]
 fn a_cluster_is_used_every_day() {
     let mut bench = Bench::new();
+    // A path as few programs are tried with.
+    let folder = bench.path("my runs (50%)");
+    fs::create_dir(&folder).unwrap();
+    bench.set_journal(folder.join("journal.sqlite"));
     let cluster = bench.cluster();
     let run = bench
         .say(&["run", "--cluster", &cluster, "--masters", "1", "--slaves", "2"])
@@ -244,7 +248,7 @@ fn commands_end(stage: &mut Stage) {
             "{done}"
         );
     }
-    is_gone("[s]leep.10001");
+    is_gone("-f '[s]leep.10001'");
 
     let live = stage
         .bench
@@ -255,7 +259,7 @@ fn commands_end(stage: &mut Stage) {
     live.interrupt();
     let said = live.finish(LIMIT).ended(130).complains(&["interrupted"]);
     assert!(!said.out.contains("never"), "{}", said.out);
-    is_gone("[s]leep.10002");
+    is_gone("-f '[s]leep.10002'");
 
     let mut reader = stage
         .bench
@@ -269,7 +273,7 @@ fn commands_end(stage: &mut Stage) {
         Some(0),
         "nobody is there to be told"
     );
-    is_gone("[y]es");
+    is_gone("-x yes");
 }
 
 /// One node cannot be reached: it is named, the others go on.
@@ -464,7 +468,7 @@ fn of_ssh(stage: &mut Stage) {
     let config = stage.say(&["ssh-config"]).ended(0).out;
     let (hub, slave) = (stage.node("master-1"), stage.node("slave-1"));
     let ssh = |stage: &Stage, config: &str, host: &str| {
-        let config = stage.bench.write("ssh config", config);
+        let config = stage.bench.write("ssh.config", config);
         let mut ssh = Command::new("ssh");
         ssh.arg("-F")
             .arg(config)

@@ -118,8 +118,8 @@ fn ansible(living: &Living, files: &SshFiles) -> Value {
 fn variables(files: &SshFiles, node: &Node) -> Value {
     let text = |path: &std::path::Path| path.to_string_lossy().into_owned();
     let (config, known_hosts) = (text(&files.config), text(&files.known_hosts));
-    // The configuration says all of it; said again for who reads the inventory without the file at hand.
-    let mut words = vec![
+    // The configuration says all of it, the way through the first master included; what counts for trust is said again.
+    let words = [
         "-F".to_owned(),
         config,
         "-o".to_owned(),
@@ -129,18 +129,19 @@ fn variables(files: &SshFiles, node: &Node) -> Value {
         "-o".to_owned(),
         "IdentitiesOnly=yes".to_owned(),
     ];
-    if let Some(via) = &node.via {
-        words.extend(["-o".to_owned(), format!("ProxyJump={}", via.name)]);
-    }
     let mut variables = json!({
         "ansible_host": address(node),
         "ansible_port": node.port,
         "ansible_user": node.user,
-        "ansible_ssh_private_key_file": text(&files.key),
         "ansible_ssh_common_args": join_words(words.iter().map(String::as_str)),
         "mesosflow_role": node.role,
         "mesosflow_private_ip": node.private_ip,
     });
+    // Ansible hands it to ssh as it is, where `%` begins what is replaced; the configuration names it anyway.
+    let key = text(&files.key);
+    if !key.contains('%') {
+        variables["ansible_ssh_private_key_file"] = Value::String(key);
+    }
     if node.user != "root" {
         variables["ansible_become"] = Value::Bool(true);
     }

@@ -47,6 +47,7 @@ pub(crate) enum Command {
     Login(login::LoginArgs),
     GetMaster(get_master::GetMasterArgs),
     Tunnel(tunnel::TunnelArgs),
+    #[expect(clippy::enum_variant_names, reason = "`run-command` is what it is called")]
     RunCommand(run_command::RunCommandArgs),
     CopyFile(copy_file::CopyFileArgs),
     Inventory(inventory::InventoryArgs),

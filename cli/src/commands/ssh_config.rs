@@ -31,7 +31,7 @@ struct Config<'a> {
 pub(crate) async fn ssh_config(app: &App, args: &SshConfigArgs) -> Result<(), CliError> {
     let journal = app.journal_with_runs()?;
     let living = Living::meant(app, &journal, &args.of).await?;
-    let config = SshFiles::write(&living)?.hosts(&living.nodes, false);
+    let config = SshFiles::write(&living)?.hosts(&living.nodes);
     match app.ui.json {
         true => app.ui.object(&Config {
             cluster: &living.row.cluster,

@@ -39,7 +39,7 @@ pub(super) fn sinks<'a>(
         let (taker, out, err) = piped?;
         let mut tail = Tail::new(kept.1);
         tokio::join!(
-            hand_on(out, taker, |bytes| Piece::Out(bytes)),
+            hand_on(out, taker, Piece::Out),
             hand_on(err, taker, |bytes| {
                 tail.push(&bytes);
                 Piece::Err(bytes)

@@ -526,7 +526,7 @@ fn logins(stage: &mut Stage) {
     let live = stage.bench.start(&[
         "login",
         "-L",
-        &format!("127.0.0.1:{port}:127.0.0.1:5050"),
+        &format!("127.0.0.1:{port}:{}:5050", hub.ip),
         "--",
         "sleep 10005",
     ]);

@@ -37,7 +37,7 @@ Logs in as the user that the image or the host has (root, admin, ubuntu, …). T
 
   mesosflow login
   mesosflow login slave-2 -- df -h
-  mesosflow login -L 8080:localhost:5050";
+  mesosflow login -L 8787:localhost:8787";
 
 /// Becomes ssh.
 pub(crate) async fn login(app: &App, args: &LoginArgs) -> Result<(), CliError> {

@@ -49,7 +49,7 @@ pub use key::{KeyError, KeyExpected};
 pub use orphans::{Orphans, end_orphans};
 pub use outside::Outside;
 pub use plan::{Plan, PlannedResource, PlannedStep, plan};
-pub use provider::{ProviderError, Tagged, open_provider, precheck, settle, survey, verify};
+pub use provider::{ProviderError, Tagged, Verified, open_provider, precheck, settle, survey, verify};
 pub use reach::{LockedOut, address_of};
 pub use setup::{Report, Ui};
 pub use view::{awaited, formatted_volumes, hub, key_of, nodes, reachable, report};

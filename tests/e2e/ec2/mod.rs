@@ -7,6 +7,7 @@ mod crashes;
 mod doors;
 mod errors;
 mod kept;
+mod late;
 mod money;
 mod places;
 mod stage;

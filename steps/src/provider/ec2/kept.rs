@@ -92,7 +92,13 @@ impl Shelf {
     }
 }
 
-/// The first volume that was made for a place's persistent HDFS. Root disks are made from a snapshot, that of the image.
+/// Whether a volume was made for a persistent HDFS. Root disks are made from a snapshot, that of the image.
+pub(super) fn is_of_hdfs(volume: &Volume) -> bool {
+    let mut held = volume.attachments().iter();
+    volume.snapshot_id().is_none_or(str::is_empty) && held.all(|held| held.device() == Some(VOLUME_DEVICE))
+}
+
+/// The first volume that was made for a place's persistent HDFS.
 fn of_place<'v>(all: &'v [Volume], slot: &Slot) -> Option<&'v Volume> {
     let is_tagged = |volume: &Volume, key: &str, value: &str| tags::value(volume.tags(), key) == Some(value);
     let mut found: Vec<_> = all
@@ -100,11 +106,7 @@ fn of_place<'v>(all: &'v [Volume], slot: &Slot) -> Option<&'v Volume> {
         .filter(|volume| {
             is_tagged(volume, tags::ROLE, slot.role.as_str())
                 && is_tagged(volume, tags::INDEX, &slot.index.to_string())
-                && volume.snapshot_id().is_none_or(str::is_empty)
-                && volume
-                    .attachments()
-                    .iter()
-                    .all(|held| held.device() == Some(VOLUME_DEVICE))
+                && is_of_hdfs(volume)
         })
         .collect();
     found.sort_by_key(|volume| (volume.create_time().map(DateTime::as_nanos), volume.volume_id()));

@@ -32,7 +32,9 @@ impl Found {
             match mesosflow_workflow::run::load(&**journal, other.run).await {
                 Ok(state) => others.push(state),
                 // A damaged run stops itself alone: what it has made is found by its tags.
-                Err(error) => tracing::warn!(run = %other.run, %error, "cannot be read: its cluster is known without it"),
+                Err(error) => {
+                    tracing::warn!(run = %other.run, %error, "cannot be read: its cluster is known without it")
+                }
             }
         }
         let record = Record::of(state.clone(), others);

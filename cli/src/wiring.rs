@@ -19,12 +19,12 @@ pub(crate) use mesosflow_steps::cluster::{
 pub(crate) use mesosflow_steps::copy::Copy;
 pub(crate) use mesosflow_steps::image::{Disk, KEEPS, Outlook};
 pub(crate) use mesosflow_steps::outside::Outside;
+pub(crate) use mesosflow_steps::record::{FOUNDS, Record, asked, deleted};
 pub(crate) use mesosflow_steps::remote::{Command as RemoteCommand, LocalFile, Piece};
 pub(crate) use mesosflow_steps::uis::web_interfaces;
+pub(crate) use mesosflow_steps::workflows::{Destroy as DestroyWorkflow, DestroySpec, Workflow};
 use mesosflow_steps::{DestroyError, ProviderError, WorldError};
 pub(crate) use mesosflow_steps::{KeyExpected, Ledger, remote::Lineage};
-pub(crate) use mesosflow_steps::record::{FOUNDS, Record, asked, deleted};
-pub(crate) use mesosflow_steps::workflows::{Destroy as DestroyWorkflow, DestroySpec, Workflow};
 pub(crate) use mesosflow_steps::{LockedOut, Orphans, Plan, Report, Tagged, Verified, World};
 
 use crate::error::CliError;
@@ -493,7 +493,10 @@ pub(crate) fn workflow_of(state: &RunState) -> Result<&'static dyn Workflow, Cli
             "this mesosflow knows no workflow `{}`, which run `{}` is of",
             state.workflow, state.run
         ))
-        .hint(format!("use mesosflow {}, which drove it last", state.tool_version))
+        .hint(format!(
+            "use mesosflow {}, which drove it last",
+            state.tool_version
+        ))
     })
 }
 

@@ -83,7 +83,11 @@ impl Record {
 
     /// Everybody who has driven the cluster.
     pub fn drivers(&self) -> BTreeSet<Driver> {
-        self.runs.iter().flat_map(|state| &state.drivers).copied().collect()
+        self.runs
+            .iter()
+            .flat_map(|state| &state.drivers)
+            .copied()
+            .collect()
     }
 
     /// Effects in doubt, less those of which a destroy has seen the end.
@@ -95,7 +99,9 @@ impl Record {
             .flat_map(|gone| gone.settled)
             .collect();
         let all = self.runs.iter().flat_map(|state| state.effects.values());
-        all.filter(|effect| !settled.contains(&effect.key)).cloned().collect()
+        all.filter(|effect| !settled.contains(&effect.key))
+            .cloned()
+            .collect()
     }
 
     /// Whether a destroy of it has begun.
@@ -107,7 +113,6 @@ impl Record {
     pub fn runs(&self) -> &[RunState] {
         &self.runs
     }
-
 }
 
 /// What a destroy has deleted, and seen gone, in the order of its steps.
@@ -130,7 +135,9 @@ pub fn asked(state: &RunState) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
-    use mesosflow_workflow::{ClusterId, EVENT_FORMAT, Epoch, Event, Generation, Nonce, Recorded, RunId, Seq};
+    use mesosflow_workflow::{
+        ClusterId, EVENT_FORMAT, Epoch, Event, Generation, Nonce, Recorded, RunId, Seq,
+    };
 
     use super::*;
 
@@ -190,8 +197,18 @@ mod tests {
     #[test]
     fn of_what_several_runs_say_the_newest_take_over_counts() {
         let cluster = ClusterId::generate();
-        let deploy = run(cluster, "deploy", 1, &[("i-1", true, 1), ("i-2", true, 1), ("i-1", true, 7)]);
-        let destroy = run(cluster, "destroy", 4, &[("i-1", false, 4), ("i-2", false, 4), ("i-9", false, 5)]);
+        let deploy = run(
+            cluster,
+            "deploy",
+            1,
+            &[("i-1", true, 1), ("i-2", true, 1), ("i-1", true, 7)],
+        );
+        let destroy = run(
+            cluster,
+            "destroy",
+            4,
+            &[("i-1", false, 4), ("i-2", false, 4), ("i-9", false, 5)],
+        );
         let record = Record::of(destroy.clone(), [deploy.clone()]);
         assert_eq!(record.resources(), [thing("i-1")]);
         assert_eq!(record.founder().run, deploy.run);
@@ -208,6 +225,8 @@ mod tests {
         let (deploy, destroy) = (run(cluster, "deploy", 1, &[]), run(cluster, "destroy", 2, &[]));
         let record = Record::of(deploy.clone(), [destroy.clone()]);
         assert_eq!(record.drivers().len(), 2);
-        assert!(record.drivers().is_superset(&deploy.drivers) && record.drivers().is_superset(&destroy.drivers));
+        assert!(
+            record.drivers().is_superset(&deploy.drivers) && record.drivers().is_superset(&destroy.drivers)
+        );
     }
 }

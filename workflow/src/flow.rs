@@ -295,7 +295,10 @@ impl<W: Send + Sync + 'static> Flow<W> {
         };
         match &self.hand {
             Hand::Looks(sight) => sight.see_all(whole, &all).await,
-            Hand::Acts(recorder) => self.come_to_all(recorder, (&items, others), list, whole, all).await,
+            Hand::Acts(recorder) => {
+                self.come_to_all(recorder, (&items, others), list, whole, all)
+                    .await
+            }
         }
     }
 

@@ -83,7 +83,10 @@ impl RunState {
             dropped: Vec::new(),
             resources: Vec::new(),
             traces: Vec::new(),
-            drivers: driver(first, *nonce).into_iter().chain(over.iter().copied()).collect(),
+            drivers: driver(first, *nonce)
+                .into_iter()
+                .chain(over.iter().copied())
+                .collect(),
             effects: BTreeMap::new(),
             destroyed: false,
             was_up: false,
@@ -311,9 +314,8 @@ impl RunState {
     }
 
     fn trace(&mut self, resource: &Resource, exists: bool, epoch: Epoch) {
-        let is_it = |trace: &&mut Trace| {
-            (&trace.resource.kind, &trace.resource.id) == (&resource.kind, &resource.id)
-        };
+        let is_it =
+            |trace: &&mut Trace| (&trace.resource.kind, &trace.resource.id) == (&resource.kind, &resource.id);
         match self.traces.iter_mut().find(is_it) {
             Some(trace) => (trace.exists, trace.epoch) = (exists, epoch),
             None => self.traces.push(Trace {

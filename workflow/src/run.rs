@@ -422,7 +422,9 @@ impl Run {
     pub async fn close(&self) -> Result<Vec<StepId>, RecordError> {
         let open = |state: &RunState| state.open().map(|step| step.entry.id.clone()).collect();
         let open: Vec<_> = self.recorder.inspect(open);
-        self.recorder.record(Event::RunClosed { open: open.clone() }).await?;
+        self.recorder
+            .record(Event::RunClosed { open: open.clone() })
+            .await?;
         Ok(open)
     }
 
@@ -446,7 +448,10 @@ impl Run {
     pub async fn unreadable(&self, error: &dyn std::error::Error) -> Outcome {
         let reason = ErrorReport {
             causes: vec![error.to_string()],
-            ..ErrorReport::new(ErrorClass::Operator, "this version of the program cannot read the run's spec")
+            ..ErrorReport::new(
+                ErrorClass::Operator,
+                "this version of the program cannot read the run's spec",
+            )
         };
         match self.interrupt(reason.clone()).await {
             Ok(()) => Outcome::Interrupted { reason },

@@ -400,9 +400,8 @@ impl RunState {
 
     /// Whether the last that this history says of a thing is that it is gone.
     pub fn has_deleted(&self, resource: &Resource) -> bool {
-        let is_it = |trace: &&Trace| {
-            (&trace.resource.kind, &trace.resource.id) == (&resource.kind, &resource.id)
-        };
+        let is_it =
+            |trace: &&Trace| (&trace.resource.kind, &trace.resource.id) == (&resource.kind, &resource.id);
         self.traces.iter().find(is_it).is_some_and(|trace| !trace.exists)
     }
 

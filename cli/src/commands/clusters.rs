@@ -43,7 +43,10 @@ pub(crate) async fn clusters(app: &App, ClustersArgs {}: &ClustersArgs) -> Resul
         let mut seen = BTreeSet::new();
         for row in &rows {
             if seen.insert(row.cluster_id.to_string()) {
-                let of_it: Vec<_> = rows.iter().filter(|other| other.cluster_id == row.cluster_id).collect();
+                let of_it: Vec<_> = rows
+                    .iter()
+                    .filter(|other| other.cluster_id == row.cluster_id)
+                    .collect();
                 views.push(view(app, &journal, row, &of_it).await?);
             }
         }
@@ -72,12 +75,7 @@ pub(crate) async fn clusters(app: &App, ClustersArgs {}: &ClustersArgs) -> Resul
 }
 
 /// The cluster that the first run, `row`, of these has made.
-async fn view(
-    app: &App,
-    journal: &Journal,
-    row: &RunRow,
-    runs: &[&RunRow],
-) -> Result<ClusterView, CliError> {
+async fn view(app: &App, journal: &Journal, row: &RunRow, runs: &[&RunRow]) -> Result<ClusterView, CliError> {
     let mut view = ClusterView {
         cluster: row.cluster.clone(),
         cluster_id: row.cluster_id,

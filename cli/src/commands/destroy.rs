@@ -18,8 +18,8 @@ use crate::args::PlaceArgs;
 use crate::error::{CliError, Kind};
 use crate::exit::Exit;
 use crate::nearest::nearest;
-use crate::runs::{self, Found};
 use crate::render::progress::Announcer;
+use crate::runs::{self, Found};
 use crate::session::{self, Driving};
 use crate::wiring::{self, DestroySpec, Journal, ProviderKind, Verified, Workflow};
 
@@ -215,7 +215,8 @@ async fn begin(
         let adopter = session::adopter(Purpose::Close, &last, over.clone());
         let run = taken.begin(adopter, Arc::new(|_| {})).await?;
         run.close().await.map_err(|error| CliError::from(&error))?;
-        app.ui.note(&format!("run {} is closed: its cluster is destroyed", last.run));
+        app.ui
+            .note(&format!("run {} is closed: its cluster is destroyed", last.run));
     } else {
         drop(taken);
     }
@@ -284,18 +285,27 @@ async fn meant(app: &App, journal: &Journal, args: &DestroyArgs) -> Result<RunRo
             "run `{}` is a {} of cluster `{}`: it has made nothing that could be destroyed by itself",
             row.run, row.workflow, row.cluster
         ))
-        .hint(format!("to destroy the cluster: {}", app.places.command(&destroy))));
+        .hint(format!(
+            "to destroy the cluster: {}",
+            app.places.command(&destroy)
+        )));
     }
     if let Some(cluster) = &args.cluster
         && !rows.iter().any(|row| row.cluster == *cluster)
     {
         let error = CliError::usage(format!("no run is about a cluster `{cluster}`"));
-        return Err(match nearest(cluster, rows.iter().map(|row| row.cluster.as_str())) {
-            Some(near) => error.hint(format!("did you mean `{near}`?")),
-            None => error.hint("`mesosflow list` shows the runs"),
-        });
+        return Err(
+            match nearest(cluster, rows.iter().map(|row| row.cluster.as_str())) {
+                Some(near) => error.hint(format!("did you mean `{near}`?")),
+                None => error.hint("`mesosflow list` shows the runs"),
+            },
+        );
     }
-    runs::founder(app, rows, |row| args.cluster.as_ref().is_none_or(|cluster| row.cluster == *cluster))
+    runs::founder(app, rows, |row| {
+        args.cluster
+            .as_ref()
+            .is_none_or(|cluster| row.cluster == *cluster)
+    })
 }
 
 /// Machines of the user's own are given back, not deleted.

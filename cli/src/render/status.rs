@@ -201,7 +201,13 @@ mod tests {
     #[test]
     fn a_failed_run_shows_where_it_stands_and_what_to_do() {
         let failed = RunState::fold(&history()[..16]).unwrap();
-        let view = StatusView::of(&failed, &failed, false, Fate::Stays, Some("mesosflow resume 01jd3k".into()));
+        let view = StatusView::of(
+            &failed,
+            &failed,
+            false,
+            Fate::Stays,
+            Some("mesosflow resume 01jd3k".into()),
+        );
         insta::assert_snapshot!(text(&view, "2026-03-01T10:00:00Z".parse().unwrap()));
     }
 

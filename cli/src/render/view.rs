@@ -284,7 +284,13 @@ mod tests {
     #[test]
     fn status_as_json_has_the_promised_shape() {
         let failed = RunState::fold(&history()[..16]).unwrap();
-        let view = StatusView::of(&failed, &failed, false, Fate::Stays, Some("mesosflow resume 01jd3k".into()));
+        let view = StatusView::of(
+            &failed,
+            &failed,
+            false,
+            Fate::Stays,
+            Some("mesosflow resume 01jd3k".into()),
+        );
         insta::assert_snapshot!(serde_json::to_string_pretty(&view).unwrap());
     }
 

@@ -170,22 +170,37 @@ fn an_unfinished_run_is_closed_and_an_ended_one_is_not() {
     let before = bench.events(FIRST);
     bench.run(&["close", FIRST]).refused(
         3,
-        &["needs a confirmation", "ended where it stands", "left undone", "--yes"],
+        &[
+            "needs a confirmation",
+            "ended where it stands",
+            "left undone",
+            "--yes",
+        ],
     );
     assert_eq!(bench.events(FIRST), before);
     let closed = bench.run(&["close", FIRST, "--yes", "--json"]);
     assert_eq!(closed.code, 0, "{closed:?}");
     let closed = closed.json();
-    assert_eq!((&closed["workflow"], &closed["cluster"]), (&"deploy".into(), &"demo".into()));
+    assert_eq!(
+        (&closed["workflow"], &closed["cluster"]),
+        (&"deploy".into(), &"demo".into())
+    );
     let open = closed["open"].as_array().unwrap();
     assert!(!open.is_empty() && open[0].is_string(), "{closed}");
     let status = bench.run(&["status", FIRST, "--json"]).json();
     assert_eq!(status["state"], "closed");
     let replay = format!("mesosflow replay {FIRST} --from ");
+    bench.run(&["resume", FIRST]).refused(
+        3,
+        &[
+            "was closed: nobody goes on with it",
+            &replay,
+            "mesosflow destroy --cluster demo",
+        ],
+    );
     bench
-        .run(&["resume", FIRST])
-        .refused(3, &["was closed: nobody goes on with it", &replay, "mesosflow destroy --cluster demo"]);
-    bench.run(&["close", FIRST, "--yes"]).refused(3, &["is closed: there is nothing to close"]);
+        .run(&["close", FIRST, "--yes"])
+        .refused(3, &["is closed: there is nothing to close"]);
 
     bench.finished(crate::support::SECOND, "other");
     bench

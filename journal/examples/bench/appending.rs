@@ -135,7 +135,7 @@ async fn new_run(store: &Arc<dyn Store>) -> Result<Run, Failure> {
         catalogue: IDS
             .map(|id| CatalogueEntry::new(StepId::from_static(id), "-", "does nothing"))
             .into(),
-            over: Vec::new(),
+        over: Vec::new(),
     };
     Ok(Run::create(store.clone(), Arc::new(SystemClock), id, new, Arc::new(|_| {})).await?)
 }

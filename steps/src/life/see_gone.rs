@@ -6,7 +6,9 @@
 
 use std::time::Duration;
 
-use mesosflow_workflow::{Effect, EffectKey, ErrorClass, Limits, Probe, Resource, Retry, Step, StepCx, StepId};
+use mesosflow_workflow::{
+    Effect, EffectKey, ErrorClass, Limits, Probe, Resource, Retry, Step, StepCx, StepId,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::act::ActError;

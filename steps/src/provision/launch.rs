@@ -125,7 +125,9 @@ pub(super) async fn settle(cx: &StepCx<World>, effect: &Effect) -> Result<Settle
     loop {
         let found = doubts.look(world.provider(), &[]).await?;
         for old in &found {
-            refuse_stranger(&machine(&old.resource.id), old.driver, |driver| world.knows(driver))?;
+            refuse_stranger(&machine(&old.resource.id), old.driver, |driver| {
+                world.knows(driver)
+            })?;
         }
         let found = found.into_iter().map(|old| old.resource).collect();
         for old in kinds(found).into_iter().flatten() {
@@ -207,7 +209,9 @@ async fn gone_with_it(place: &Place, cx: &StepCx<World>) -> Result<Vec<Resource>
 async fn outdated(cx: &StepCx<World>, slot: &Slot) -> Result<Vec<Resource>, ActError> {
     let outdated = cx.world().provider().outdated(slot).await?.into_iter();
     let ours = outdated.map(|old| {
-        refuse_stranger(&machine(&old.resource.id), old.driver, |driver| cx.world().knows(driver))?;
+        refuse_stranger(&machine(&old.resource.id), old.driver, |driver| {
+            cx.world().knows(driver)
+        })?;
         Ok(old.resource)
     });
     ours.collect()

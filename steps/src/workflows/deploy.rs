@@ -9,8 +9,8 @@ use mesosflow_workflow::{
 };
 use serde_json::Value;
 
-use crate::authorized::{Authorized, NodeKey};
 use super::{Workflow, read};
+use crate::authorized::{Authorized, NodeKey};
 use crate::catalogue::{catalogue, skip_reason};
 use crate::cluster::{ClusterSpec, DisksSpec, Instance, Inventory, Node, ProviderKind, Role};
 use crate::disks::{DiskPlan, DisksToFind, EbsVolume};

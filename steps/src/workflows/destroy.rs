@@ -70,7 +70,9 @@ fn entry<S: Step>(title: &str) -> CatalogueEntry {
 
 /// The steps at a provider, which has some kinds of things and not others.
 fn catalogue(provider: ProviderKind) -> Vec<CatalogueEntry> {
-    let mut all = vec![entry::<FindResources>("what there is, by the journal and by its tags")];
+    let mut all = vec![entry::<FindResources>(
+        "what there is, by the journal and by its tags",
+    )];
     all.extend(match provider {
         ProviderKind::Local => vec![
             entry::<DeleteMachines>("nodes").over("machines").destructive(),
@@ -78,8 +80,12 @@ fn catalogue(provider: ProviderKind) -> Vec<CatalogueEntry> {
         ],
         ProviderKind::Ec2 => vec![
             entry::<CancelSpotRequests>("requests that would bring machines").over("requests"),
-            entry::<DeleteMachines>("instances").over("machines").destructive(),
-            entry::<DeleteVolumes>("volumes that outlive their machines").over("volumes").destructive(),
+            entry::<DeleteMachines>("instances")
+                .over("machines")
+                .destructive(),
+            entry::<DeleteVolumes>("volumes that outlive their machines")
+                .over("volumes")
+                .destructive(),
             entry::<DeleteRules>("rules in groups of somebody else's").over("rules"),
             entry::<DeleteGroups>("groups that they were in").over("groups"),
         ],
@@ -132,7 +138,9 @@ async fn destroy(flow: Flow<World>, spec: Arc<DestroySpec>) -> Result<Gone, Halt
 
 /// What was found of one kind.
 fn of_kind<const KIND: usize>(found: &[Resource]) -> Vec<Resource> {
-    let alike = found.iter().filter(|resource| resource.kind == Delete::<KIND>::KIND);
+    let alike = found
+        .iter()
+        .filter(|resource| resource.kind == Delete::<KIND>::KIND);
     alike.cloned().collect()
 }
 

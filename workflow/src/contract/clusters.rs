@@ -83,7 +83,11 @@ pub async fn the_runs_of_a_cluster_share_its_epochs_and_its_lease<S: Store>(open
     );
     drop(lease);
     match other.create(second.clone()).await {
-        Err(StoreError::Unfinished { cluster, run, workflow }) => {
+        Err(StoreError::Unfinished {
+            cluster,
+            run,
+            workflow,
+        }) => {
             assert_eq!((&*cluster, run, &*workflow), ("demo", begin.run, "deploy"));
         }
         refused => panic!("{refused:?}"),
@@ -91,7 +95,10 @@ pub async fn the_runs_of_a_cluster_share_its_epochs_and_its_lease<S: Store>(open
     assert_eq!(other.runs().await.unwrap().len(), 1);
     let lease = store.adopt(begin.run, Epoch(0)).await.unwrap();
     let end = |begun: &Arc<Recorded>, seq, epoch| in_epoch(&event(begun, seq, Event::RunSucceeded), epoch);
-    store.append(&lease, vec![end(&begin, 2, lease.epoch())]).await.unwrap();
+    store
+        .append(&lease, vec![end(&begin, 2, lease.epoch())])
+        .await
+        .unwrap();
     drop(lease);
     let lease = other.create(second.clone()).await.unwrap();
     assert_eq!(lease.epoch(), Epoch(3));
@@ -107,7 +114,10 @@ pub async fn the_runs_of_a_cluster_share_its_epochs_and_its_lease<S: Store>(open
         Err(StoreError::Unfinished { run, .. }) if run == second.run
     ));
     let lease = store.adopt(second.run, Epoch(0)).await.unwrap();
-    store.append(&lease, vec![end(&second, 2, lease.epoch())]).await.unwrap();
+    store
+        .append(&lease, vec![end(&second, 2, lease.epoch())])
+        .await
+        .unwrap();
     drop(lease);
     let first_again = store.adopt(begin.run, Epoch(0)).await.unwrap();
     assert_eq!(first_again.epoch(), Epoch(5));

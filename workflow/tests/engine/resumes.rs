@@ -458,7 +458,9 @@ async fn a_run_that_was_closed_stands_in_nobodys_way() {
         seen: Some(rig.state().seq),
         over: Vec::new(),
     };
-    let run = Run::adopt(store, clock, rig.id, adopter, Arc::new(|_: &_| {})).await.unwrap();
+    let run = Run::adopt(store, clock, rig.id, adopter, Arc::new(|_: &_| {}))
+        .await
+        .unwrap();
     // Until it is closed, it stands as it stood.
     assert!(matches!(run.state().phase, Phase::Failed(_)));
     let open = run.close().await.unwrap();
@@ -466,6 +468,9 @@ async fn a_run_that_was_closed_stands_in_nobodys_way() {
     assert_eq!(run.state().phase, Phase::Closed);
     assert!(!run.state().phase.kind().is_unfinished());
     let before = rig.history();
-    assert!(matches!(run.close().await, Err(RecordError::Illegal(_))), "closed twice");
+    assert!(
+        matches!(run.close().await, Err(RecordError::Illegal(_))),
+        "closed twice"
+    );
     assert_eq!(rig.history(), before);
 }

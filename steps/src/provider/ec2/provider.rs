@@ -460,7 +460,9 @@ impl Provider for Ec2Provider {
             Some(seen) => Some(seen.clone()),
             None => by_id(&self.api, &resource.id).await?,
         };
-        Ok(shown.map(|seen| seen.holds()).unwrap_or_default())
+        // What has ended holds nothing any more.
+        let alive = shown.filter(Seen::is_alive);
+        Ok(alive.map(|seen| seen.holds()).unwrap_or_default())
     }
 
     async fn delete(&self, resource: &Resource) -> Result<Deletion, ProviderError> {

@@ -145,6 +145,11 @@ impl Seen {
         Some(mapping.ebs()?.volume_id()?.to_owned())
     }
 
+    /// The device of its root disk, as its image calls it.
+    pub(super) fn root_device(&self) -> Option<&str> {
+        self.found.root_device_name()
+    }
+
     pub(super) fn launch_time(&self) -> Option<&DateTime> {
         self.found.launch_time()
     }

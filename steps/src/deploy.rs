@@ -19,7 +19,7 @@ use crate::setup::{
     ClusterHealth, ClusterInputs, DistributeHdfsConfig, DistributeScripts, FrameworkConfig, HdfsFormat,
     HdfsStart, Hostname, MesosStart, MesosStop, Mounted, NfsExport, NfsMount, NfsServer,
     PersistentHdfsFormat, PersistentHdfsStart, RedeployMesos, Report, ReportStep, ScriptPermissions,
-    SetupMaster, SetupNode, ZookeeperStart,
+    SetupMaster, SetupNode, ZookeeperStart, down,
 };
 use crate::templates::DeployVars;
 use crate::world::World;
@@ -27,14 +27,14 @@ use crate::world::World;
 /// How long a listed host may take to answer and to install what it lacks, seconds.
 const HOST_LIMIT_S: u32 = 600;
 
-/// Brings the cluster up. A machine that is lost on the way is named, and launched anew by the next driver. In a replay
-/// that was just asked for, of steps that somebody has named, machines are asked about only once one of them has failed.
+/// Brings the cluster up. A machine that is lost on the way is named, and launched anew by the next driver; nothing begins while one
+/// is stopped. In a replay that was just asked for, of steps that somebody has named, machines are asked about only once one of them has failed.
 ///
 /// # Errors
 /// Why the flow has to end; see [`Halt`].
 pub async fn deploy(flow: Flow<World>) -> Result<Report, Halt> {
     if !flow.is_new_replay() {
-        loss::look_after(&flow).await?;
+        loss::look_after(&flow).await?.none_stopped()?;
     }
     let ended = bring_up(flow.clone()).await;
     loss::explained(&flow, ended).await
@@ -106,7 +106,8 @@ async fn bring_up(flow: Flow<World>) -> Result<Report, Halt> {
             inventory: inventory.clone(),
             shared: shared.clone(),
         })
-        .await?;
+        .await;
+    let health = down::explained(&flow, &inventory, health).await?;
     flow.step(ReportStep {
         inventory,
         health,

@@ -142,7 +142,7 @@ fn blocks_that_are_lost_are_counted_and_accepted_by_nobody_else(bench: &mut Benc
     bench.status(run).all_done();
 }
 
-/// The only copies are gone, and the namenode has heard of it.
+/// The only copies are gone, as with a machine that is another one by now, and the namenode has heard of it.
 fn lose_all(nodes: &Nodes, hdfs: Hdfs) {
     let word = hdfs.word();
     let home = match hdfs {
@@ -152,7 +152,7 @@ fn lose_all(nodes: &Nodes, hdfs: Hdfs) {
     for slave in nodes.of("slave") {
         slave.ask(&format!(
             "systemctl stop {word}-hdfs-datanode.service
-             find {home}/data -name 'blk_*' -delete
+             find {home}/data -mindepth 1 -delete
              systemctl start {word}-hdfs-datanode.service"
         ));
     }

@@ -11,11 +11,11 @@ use crate::app::App;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::progress::Announcer;
-use crate::render::view::{self, StatusView};
-use crate::render::{duration, report, status};
+use crate::render::view::StatusView;
+use crate::render::{duration, phases, report, status};
 use crate::runs::Found;
 use crate::signals::stop_on_signals;
-use crate::wiring::{self, ClusterSpec, Journal, LockedOut};
+use crate::wiring::{self, Journal, LockedOut, Verified};
 
 /// This process, as one that takes over what was found.
 pub(crate) fn adopter(purpose: Purpose, found: &Found, over: Vec<Driver>) -> Adopter {
@@ -71,7 +71,7 @@ pub(crate) async fn drive(
     app: &App,
     run: Run,
     progress: Announcer,
-    spec: ClusterSpec,
+    spec: Verified,
     settings: Settings,
 ) -> Result<(), CliError> {
     let stop = Stop::default();
@@ -114,7 +114,7 @@ fn let_in(app: &App, state: &RunState, locked_out: &LockedOut) -> String {
 }
 
 /// Makes the run's folder, begins its log and opens its world.
-async fn begin(app: &App, run: &Run, spec: ClusterSpec) -> Result<wiring::World, CliError> {
+async fn begin(app: &App, run: &Run, spec: Verified) -> Result<wiring::World, CliError> {
     let run_dir = app.run_dir_with_log(run.id()).map_err(|error| CliError {
         exit: Exit::Interrupted,
         ..error
@@ -151,7 +151,7 @@ fn tell(app: &App, state: &RunState, succeeded: bool) -> Result<(), CliError> {
     if let Some(report) = wiring::report(state) {
         app.ui.line(&report::text(&report))?;
     }
-    let phases = view::phases(state);
+    let phases = phases::phases(state);
     if phases.is_empty() {
         return Ok(());
     }

@@ -19,7 +19,7 @@ pub(crate) use mesosflow_steps::cluster::{
 pub(crate) use mesosflow_steps::image::{Disk, KEEPS, Outlook};
 use mesosflow_steps::{DestroyError, ProviderError, WorldError};
 pub(crate) use mesosflow_steps::{KeyExpected, Ledger, remote::Lineage};
-pub(crate) use mesosflow_steps::{LockedOut, Orphans, Plan, Report, Tagged, World};
+pub(crate) use mesosflow_steps::{LockedOut, Orphans, Plan, Report, Tagged, Verified, World};
 
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -66,7 +66,7 @@ pub(crate) fn plan(spec: &ClusterSpec) -> Plan {
 }
 
 /// Writes into the spec what it leaves to the environment of this moment, so that the run stays where it began.
-pub(crate) async fn settle(spec: ClusterSpec) -> Result<ClusterSpec, CliError> {
+pub(crate) async fn settle(spec: ClusterSpec) -> Result<Verified, CliError> {
     let provider = spec.provider;
     mesosflow_steps::settle(spec)
         .await
@@ -140,7 +140,7 @@ pub(crate) fn made_here() -> String {
 }
 
 /// Makes sure that what the run made can be seen with today's credentials.
-pub(crate) async fn verify(spec: &ClusterSpec) -> Result<(), CliError> {
+pub(crate) async fn verify(spec: ClusterSpec) -> Result<Verified, CliError> {
     mesosflow_steps::verify(spec)
         .await
         .map_err(|error| elsewhere(&error))
@@ -158,10 +158,13 @@ pub(crate) struct Look {
     pub(crate) asked: String,
     /// Whether a launch that was never answered may still bring a machine.
     pub(crate) may_come: bool,
+    /// Of what is owned: volumes that outlive their machines.
+    pub(crate) data_volumes: Vec<Resource>,
 }
 
 /// Looks what is there of a run, outside the fence.
 pub(crate) async fn look(spec: ClusterSpec, state: &RunState, run_dir: &Path) -> Result<Look, CliError> {
+    let spec = verify(spec).await?;
     let opened = World::open(spec, state.run, run_dir, None, &key_if_kept(state)).await;
     let world = opened.map_err(|error| {
         closed(
@@ -170,18 +173,21 @@ pub(crate) async fn look(spec: ClusterSpec, state: &RunState, run_dir: &Path) ->
             Exit::Failed,
         )
     })?;
+    let data_volumes = world.provider().data_volumes(world.owner()).await;
+    let data_volumes = data_volumes.map_err(|error| {
+        let message = format!("cannot look which volumes of run `{}` there are", state.run);
+        CliError::new(Exit::Failed, message).because_of_report(&ErrorReport::of(&error))
+    })?;
     Ok(Look {
+        data_volumes,
         owned: owned(&world).await?,
         asked: world.provider().asked(),
         may_come: mesosflow_steps::may_come(state, world.provider()),
     })
 }
 
-/// A world that cannot be opened: refused where what the run made might not be seen from here.
+/// A world that cannot be opened.
 fn closed(error: &WorldError, message: String, exit: Exit) -> CliError {
-    if let WorldError::Elsewhere(error) = error {
-        return elsewhere(error);
-    }
     let mut cli = CliError::new(exit, message).because_of(error);
     cli.hints.extend(error.hint());
     cli
@@ -233,7 +239,7 @@ pub(crate) fn frozen_spec(state: &RunState) -> Result<ClusterSpec, CliError> {
 
 /// Everything that the steps of a run may touch.
 pub(crate) async fn open_world(
-    spec: ClusterSpec,
+    spec: Verified,
     state: &RunState,
     run_dir: &Path,
     token: FencingToken,
@@ -268,7 +274,7 @@ pub(crate) fn key_if_kept(state: &RunState) -> KeyExpected {
 
 /// What the steps of a run may touch, outside the fence: for what is done to one node that leaves the cluster.
 pub(crate) async fn open_outside(
-    spec: ClusterSpec,
+    spec: Verified,
     state: &RunState,
     run_dir: &Path,
 ) -> Result<World, CliError> {
@@ -307,7 +313,7 @@ fn unprepared(node: &Node, error: &ActError) -> CliError {
 
 /// The drivers of a run's cluster that its nodes obey, or that made its machines, and that its history does not have.
 pub(crate) async fn strangers(
-    spec: &ClusterSpec,
+    spec: &Verified,
     state: &RunState,
     run_dir: &Path,
 ) -> Result<Vec<Driver>, CliError> {

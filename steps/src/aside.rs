@@ -1,43 +1,76 @@
-//! Folders of root's that mesosflow lays down on a node, and what was there before: somebody's, which is moved aside under a
-//! dated name, told, and never removed.
+//! Folders and files that mesosflow lays down on a node under names that somebody else may use, and what was there before:
+//! somebody's, which is moved aside under a dated name (a line of a file: made a comment), told, and never removed.
 
 use crate::cluster::Node;
 use crate::remote::RemoteError;
 use crate::world::{Script, World};
 
-/// For scripts that put a folder in its place. A folder is ours if it says where it came from, or if it is the very one that was
-/// laid claim to, by its number in the file system, when it was made (numbers are used again) and what it is. Not by its device's
-/// number, which another boot may change. What is moved is written down until it has been told.
-pub const FUNCTIONS: &str = r#"laid=/var/lib/mesosflow/laid
-claim_of() { echo "$laid/$(basename "$1")"; }
+/// For scripts that put something in its place.
+///
+/// A folder is ours if it says where it came from, or if it is the very one that was laid claim to, by its number in the file system,
+/// when it was made (numbers are used again) and what it is. Not by its device's number, which another boot may change. A file is
+/// ours if it has a content that was written here. An empty folder is nobody's. What is moved is written down until it has been
+/// told.
+pub const FUNCTIONS: &str = r##"laid=/var/lib/mesosflow/laid
+claim_of() { echo "$laid/$(printf '%s' "${1#/root/}" | tr / .)"; }
 nature() { LC_ALL=C TZ=UTC stat -c '%i %w %F' "$1"; }
+sum() { sha256sum < "$1" | cut -d ' ' -f 1; }
 is_ours() {
   [ -e "$1/.mesosflow-source" ] && return 0
-  claim=$(cat "$(claim_of "$1")" 2>/dev/null) || return 1
-  [ "$claim" = "$(nature "$1")" ]
+  grep --quiet --line-regexp --fixed-strings -e "$(nature "$1")" "$(claim_of "$1")" 2>/dev/null
 }
+is_written() {
+  [ ! -h "$1" ] && [ -f "$1" ] &&
+    grep --quiet --line-regexp --fixed-strings -e "$(sum "$1")" "$(claim_of "$1").written" 2>/dev/null
+}
+told() { mkdir -p "$laid"; echo "$1" >> "$laid/aside"; }
 make_way() {
   [ -e "$1" ] || [ -h "$1" ] || return 0
-  if is_ours "$1"; then return 0; fi
+  if is_ours "$1" || rmdir -- "$1" 2>/dev/null; then return 0; fi
   to=$1.$(date -u +%Y%m%d-%H%M%S)
   while [ -e "$to" ] || [ -h "$to" ]; do to=$to.1; done
-  mkdir -p "$laid"
   mv -T "$1" "$to"
-  echo "$1 is now $to" >> "$laid/aside"
+  told "$1 is now $to"
 }
-"#;
+# Lays claim to what is at the first path, for the time when it will be at the second one.
+lay_claim() {
+  mkdir -p "$laid"
+  nature "$1" >> "$(claim_of "$2")"
+}
+# Puts the first file in the second one's place.
+lay_file() {
+  if [ -h "$2" ] || [ -e "$2" ] && ! is_written "$2" && ! cmp --silent "$1" "$2"; then make_way "$2"; fi
+  mkdir -p "$laid"
+  sum "$1" >> "$(claim_of "$2").written"
+  install -D -m 644 "$1" "$2.mesosflow"
+  mv -T "$2.mesosflow" "$2"
+}
+# Prints the table of mounts without the lines for a mount point: those of ours, which match the pattern, go, others stay as
+# comments.
+mounts_without() {
+  awk -v mount="$1" -v ours="$2" '$1 !~ /^#/ && $2 == mount && $0 !~ ours { print "/etc/fstab: `" $0 "` is a comment now" }' \
+    /etc/fstab | while IFS= read -r line; do told "$line"; done
+  awk -v mount="$1" -v ours="$2" '$1 ~ /^#/ || $2 != mount { print; next } $0 !~ ours { print "# before mesosflow: " $0 }' /etc/fstab
+}
+"##;
 
 /// Makes way, and lays claim to the folder before anything is put there: what is broken off in the middle is ours.
 const CLAIM: &str = r#"make_way "$folder"
-mkdir -p "$folder" "$laid"
-nature "$folder" > "$(claim_of "$folder").new"
-mv "$(claim_of "$folder").new" "$(claim_of "$folder")""#;
+mkdir -p "$folder"
+is_ours "$folder" || lay_claim "$folder" "$folder""#;
 
 /// What was moved since it was last told.
 const TELL: &str = r#"[ -s "$laid/aside" ] || exit 0
 cat "$laid/aside"
 cat "$laid/aside" >> "$laid/aside.told"
 rm "$laid/aside""#;
+
+/// Whether mesosflow wrote a unit of systemd, as a function of a script that has [`FUNCTIONS`]: by what was written down, or, of one
+/// that an older version put there, by the deployed tree.
+pub(crate) const IS_OUR_UNIT: &str = r#"is_our_unit() {
+  is_written "/etc/systemd/system/$1" || cmp --silent "/root/mesos-ec2/units/$1" "/etc/systemd/system/$1"
+}
+"#;
 
 /// Sees that a folder on a node is mesosflow's, to be filled or replaced; moves aside what is not.
 ///
@@ -114,11 +147,67 @@ mod tests {
         run(place.path(), CLAIM, &folder);
         assert_eq!(names().len(), 2);
 
-        // Somebody puts another one there, or a link.
+        // An empty one is nobody's, somebody's is not, and neither is a link.
+        std::fs::remove_dir_all(&folder).unwrap();
+        std::fs::create_dir(&folder).unwrap();
+        run(place.path(), CLAIM, &folder);
+        assert_eq!(names().len(), 2);
         std::fs::remove_dir_all(&folder).unwrap();
         std::os::unix::fs::symlink(place.path().join(aside), &folder).unwrap();
         run(place.path(), CLAIM, &folder);
         assert_eq!(names().len(), 3);
         assert!(place.path().join(aside).join("theirs").exists());
+    }
+
+    #[test]
+    fn a_file_is_replaced_where_it_was_written_here_and_moved_aside_otherwise() {
+        let place = tempfile::tempdir().unwrap();
+        let unit = place.path().join("mesos-slave.service");
+        let source = place.path().join("source");
+        let lay = |content: &str| {
+            std::fs::write(&source, content).unwrap();
+            let script = format!("lay_file '{}' \"$folder\"", source.display());
+            run(place.path(), &script, &unit);
+            assert_eq!(std::fs::read_to_string(&unit).unwrap(), content);
+            run(place.path(), TELL, &unit)
+        };
+        assert_eq!(lay("ours"), "");
+        assert_eq!(lay("ours, changed"), "");
+        assert_eq!(lay("ours"), "");
+        std::fs::write(&unit, "theirs").unwrap();
+        let told = lay("ours");
+        let aside = told.trim_end().rsplit(' ').next().unwrap().to_owned();
+        assert_eq!(std::fs::read_to_string(aside).unwrap(), "theirs");
+        // What masks a unit is a link.
+        std::fs::remove_file(&unit).unwrap();
+        std::os::unix::fs::symlink("/dev/null", &unit).unwrap();
+        let told = lay("ours");
+        let aside = told.trim_end().rsplit(' ').next().unwrap().to_owned();
+        assert_eq!(std::fs::read_link(aside).unwrap(), Path::new("/dev/null"));
+    }
+
+    #[test]
+    fn a_line_of_somebodys_in_the_table_of_mounts_becomes_a_comment() {
+        let place = tempfile::tempdir().unwrap();
+        let table = place.path().join("fstab");
+        let others = "UUID=1 / ext4 defaults 0 1\n# x /mnt y\n";
+        let text = format!("{others}/dev/xvdb\t/mnt\tauto\tnofail 0 2\nUUID=2 /mnt ext4 noatime 0 0\n");
+        std::fs::write(&table, text).unwrap();
+        let script = "mounts_without /mnt ' /mnt ext4 noatime 0 0$'";
+        let functions = FUNCTIONS
+            .replace("/var/lib/mesosflow", &place.path().display().to_string())
+            .replace("    /etc/fstab", "    \"$table\"")
+            .replace("}' /etc/fstab", "}' \"$table\"");
+        let output = Command::new("sh")
+            .args(["-euc", &format!("table=$1\n{functions}{script}\n{TELL}"), "sh"])
+            .arg(&table)
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        let line = "/dev/xvdb\t/mnt\tauto\tnofail 0 2";
+        assert_eq!(
+            said,
+            format!("{others}# before mesosflow: {line}\n/etc/fstab: `{line}` is a comment now\n")
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! Taking a cluster down: what the journal says was created, and what carries the run's tags without having reached it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
@@ -7,7 +8,7 @@ use mesosflow_workflow::{Effect, Epoch, RecordError, Resource, Run, Settled};
 use tokio::time::Instant;
 
 use crate::in_doubt::{InDoubt, Pauses};
-use crate::provider::{Deletion, ProviderError, kinds};
+use crate::provider::{Deletion, Provider, ProviderError, kinds};
 use crate::remote::RemoteError;
 use crate::world::World;
 
@@ -39,7 +40,15 @@ pub enum DestroyError {
     /// Something is held by what nobody has seen yet.
     #[error("{0}")]
     Held(String),
-    /// Several things stay that trying again does not help.
+    /// Something stays because another thing does.
+    #[error("{} {} ({}) stays: {by} holds it", .what.kind, .what.name, .what.id)]
+    Stays {
+        /// What it is.
+        what: Resource,
+        /// Name and id of what holds it.
+        by: String,
+    },
+    /// Several things stay.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Several(Vec<Self>),
     /// The provider says that all was deleted, and still has it.
@@ -53,7 +62,22 @@ impl DestroyError {
         match self {
             Self::Provider(error) => error.class.is_retryable(),
             Self::Held(_) | Self::Left(_) => true,
-            Self::Record(_) | Self::Stranger { .. } | Self::Fenced(_) | Self::Several(_) => false,
+            Self::Several(all) => all.iter().any(Self::may_pass),
+            Self::Record(_) | Self::Stranger { .. } | Self::Fenced(_) | Self::Stays { .. } => false,
+        }
+    }
+
+    /// Whether nothing else may be deleted either.
+    const fn ends_all(&self) -> bool {
+        matches!(self, Self::Record(_) | Self::Stranger { .. } | Self::Fenced(_))
+    }
+
+    /// Whether it is over when what a machine used was let go of.
+    fn is_held(&self) -> bool {
+        match self {
+            Self::Held(_) => true,
+            Self::Several(all) => all.iter().any(Self::is_held),
+            _ => false,
         }
     }
 
@@ -64,22 +88,67 @@ impl DestroyError {
             one => std::slice::from_ref(one),
         }
     }
+}
 
-    /// What counts of failures that came at once: that the cluster is somebody else's, before what only a person can help (each
-    /// of these), before what may pass.
-    pub(crate) fn of(failed: Vec<Self>) -> Result<(), Self> {
-        let (mut lasting, mut passing) = (Vec::new(), None);
-        for error in failed {
-            match error {
-                Self::Provider(_) if !error.may_pass() => lasting.push(error),
-                _ if error.may_pass() => passing = Some(error),
-                _ => return Err(error),
-            }
+/// What has failed while everything was gone through once, and what stays because of that.
+#[derive(Debug, Default)]
+pub(crate) struct Failures {
+    all: Vec<DestroyError>,
+    /// By the id of what is held, who holds it.
+    held: BTreeMap<String, String>,
+}
+
+impl Failures {
+    /// Those that nothing is known to hold.
+    pub(crate) fn free(&mut self, alike: Vec<Resource>) -> Vec<Resource> {
+        let (held, free): (Vec<_>, Vec<_>) = alike
+            .into_iter()
+            .partition(|resource| self.held.contains_key(&resource.id));
+        for what in held {
+            let by = self.held[&what.id].clone();
+            self.all.push(DestroyError::Stays { what, by });
         }
-        match lasting.len() {
-            0 => passing.map_or(Ok(()), Err),
-            1 => lasting.pop().map_or(Ok(()), Err),
-            _ => Err(Self::Several(lasting)),
+        free
+    }
+
+    /// Takes in what has failed of one kind. What is not held by what only a person can help goes on to be deleted.
+    ///
+    /// # Errors
+    /// The cluster is somebody else's; or trying again may help, and the next kind holds this one.
+    pub(crate) async fn take(
+        &mut self,
+        provider: &dyn Provider,
+        failed: Vec<(Resource, DestroyError)>,
+    ) -> Result<(), DestroyError> {
+        for (resource, error) in failed {
+            if error.ends_all() {
+                return Err(error);
+            }
+            if !error.may_pass() {
+                let by = format!("{} ({})", resource.name, resource.id);
+                let held = provider.holds(&resource).await?;
+                self.held.extend(held.into_iter().map(|id| (id, by.clone())));
+            }
+            self.all.push(error);
+        }
+        match self.all.iter().any(DestroyError::may_pass) {
+            true => self.end(),
+            false => Ok(()),
+        }
+    }
+
+    /// All that has failed.
+    ///
+    /// # Errors
+    /// Something has.
+    pub(crate) fn end(&mut self) -> Result<(), DestroyError> {
+        let mut all = std::mem::take(&mut self.all);
+        // What only a person can help is told before what may pass, and before what follows from it.
+        all.sort_by_key(|error| (error.may_pass(), matches!(error, DestroyError::Stays { .. })));
+        match all.len() {
+            0 => Ok(()),
+            1 => all.pop().map_or(Ok(()), Err),
+            _ => Err(DestroyError::Several(all)),
         }
     }
 }
@@ -201,9 +270,9 @@ impl Patience {
         }
         self.rounds += 1;
         let since = *self.since.get_or_insert_with(Instant::now);
-        let is_over = match &error {
-            DestroyError::Held(_) => since.elapsed() >= RELEASE_LIMIT,
-            _ => self.rounds >= ROUNDS,
+        let is_over = match error.is_held() {
+            true => since.elapsed() >= RELEASE_LIMIT,
+            false => self.rounds >= ROUNDS,
         };
         match is_over {
             true => Err(error),
@@ -253,8 +322,10 @@ async fn delete_all(
         }
     }
     provider.release(&todo).await?;
+    let mut failures = Failures::default();
     for alike in kinds(todo) {
-        let mut ending: FuturesUnordered<_> = alike
+        let mut ending: FuturesUnordered<_> = failures
+            .free(alike)
             .into_iter()
             .map(|resource| async move { (delete(world, &resource).await, resource) })
             .collect();
@@ -266,13 +337,12 @@ async fn delete_all(
                     observe(&resource);
                     deleted.extend(is_gone.then_some(resource));
                 }
-                Err(error) => failed.push(error),
+                Err(error) => failed.push((resource, error)),
             }
         }
-        // The next kind holds this one.
-        DestroyError::of(failed)?;
+        failures.take(provider, failed).await?;
     }
-    Ok(())
+    failures.end()
 }
 
 #[cfg(test)]
@@ -291,23 +361,54 @@ mod tests {
         })
     }
 
+    fn resource(id: &str) -> Resource {
+        Resource {
+            kind: "instance".into(),
+            id: id.into(),
+            name: format!("name-{id}"),
+        }
+    }
+
+    /// What is told in the end, where nothing is held by another thing.
+    fn told(failed: Vec<DestroyError>) -> Vec<String> {
+        let mut failures = Failures {
+            all: failed,
+            ..Failures::default()
+        };
+        let error = failures.end().err();
+        let each = error.iter().flat_map(DestroyError::each);
+        each.map(ToString::to_string).collect()
+    }
+
     #[test]
     fn everything_that_only_a_person_can_help_is_said() {
-        let of = |failed| DestroyError::of(failed).map_err(|error| error.to_string());
         let protected = |name: &str| provider(name, ErrorClass::Operator);
         let held = || DestroyError::Held("held".into());
-        let stranger = || DestroyError::Stranger { epoch: Epoch(7) };
-        assert_eq!(of(Vec::new()), Ok(()));
-        assert_eq!(of(vec![held()]), Err("held".into()));
-        assert_eq!(of(vec![protected("i-1"), held()]), Err("i-1".into()));
-        let both = vec![protected("i-1"), held(), protected("i-2")];
-        let both = DestroyError::of(both).unwrap_err();
+        assert!(told(Vec::new()).is_empty());
+        assert_eq!(told(vec![held()]), ["held"]);
+        assert_eq!(told(vec![held(), protected("i-1")]), ["i-1", "held"]);
+        let both = DestroyError::Several(vec![protected("i-1"), protected("i-2")]);
         assert!(!both.may_pass());
-        let each: Vec<_> = both.each().iter().map(ToString::to_string).collect();
-        assert_eq!(each, ["i-1", "i-2"]);
-        let fenced = of(vec![protected("i-1"), stranger(), protected("i-2")]);
-        assert_eq!(fenced, Err(stranger().to_string()));
-        let may_pass = DestroyError::of(vec![provider("busy", ErrorClass::Transient)]);
-        assert!(may_pass.unwrap_err().may_pass());
+        // What else may still be let go of is waited for.
+        let waits = DestroyError::Several(vec![protected("i-1"), held()]);
+        assert!(waits.may_pass() && waits.is_held());
+        assert!(provider("busy", ErrorClass::Transient).may_pass());
+        assert!(DestroyError::Stranger { epoch: Epoch(7) }.ends_all());
+    }
+
+    #[test]
+    fn what_is_held_by_what_stays_is_not_tried_and_told_last() {
+        let mut failures = Failures::default();
+        failures.held.insert("sg-1".into(), "name-i-1 (i-1)".into());
+        let free = failures.free(vec![resource("sg-1"), resource("sg-2")]);
+        assert_eq!(free, [resource("sg-2")]);
+        failures.all.push(provider("i-1", ErrorClass::Operator));
+        let error = failures.end().unwrap_err();
+        assert!(!error.may_pass());
+        let each: Vec<_> = error.each().iter().map(ToString::to_string).collect();
+        assert_eq!(
+            each,
+            ["i-1", "instance name-sg-1 (sg-1) stays: name-i-1 (i-1) holds it"]
+        );
     }
 }

@@ -61,8 +61,10 @@ pub async fn digest(world: &World, node: &Node, folder: &str) -> Result<Option<S
     Ok(if digest.is_empty() { None } else { Some(digest) })
 }
 
+/// The configuration of both HDFS.
+pub const HDFS_CONF: [&str; 2] = ["/root/ephemeral-hdfs/conf", "/root/persistent-hdfs/conf"];
 /// The folders that are mesosflow's alone: another one under that name is moved aside before a copy takes its place.
-const OURS: [&str; 2] = [mesos::FOLDER, SCRIPTS_FOLDER];
+const OURS: [&str; 4] = [mesos::FOLDER, SCRIPTS_FOLDER, HDFS_CONF[0], HDFS_CONF[1]];
 
 /// Makes `folder` on `node` what it is on the hub, by rsync over the private network.
 ///

@@ -3,10 +3,11 @@
 //! A provider may take its time to show what it has launched, and knows what it launched by the launch's name before it knows
 //! the machine's tags. One look that finds nothing proves nothing; a look that begins after the settle time does.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use mesosflow_workflow::{Effect, EffectKey, Resource, RunState, Settled};
+use mesosflow_workflow::{Effect, EffectKey, Resource, RunState, Settled, Unanswered};
 use tokio::time::Instant;
 
 use crate::provider::{Outdated, Provider, ProviderError};
@@ -39,7 +40,18 @@ struct Launch {
     effect: Effect,
     /// From when on a look that does not show its machine proves that there is none.
     shows_by: Instant,
-    is_found: bool,
+    /// How many tries of it nobody saw answered, each of which may have brought a machine.
+    tries: usize,
+    /// Ids of the machines that it has brought, each seen alive or ended here.
+    found: BTreeSet<String>,
+}
+
+impl Launch {
+    /// Whether every try has its machine. One that was found says nothing of another: a launch under a name that is spent goes on
+    /// under the next one, and what stands in for a provider may launch twice under one name.
+    fn is_found(&self) -> bool {
+        self.found.len() >= self.tries
+    }
 }
 
 /// The launches in doubt, and the last look for them.
@@ -55,12 +67,14 @@ impl InDoubt {
     pub(crate) fn of(effects: impl IntoIterator<Item = Effect>, settle: Duration) -> Self {
         let (now, clock) = (Instant::now(), Timestamp::now());
         let launches = effects.into_iter().filter_map(|effect| {
-            let by = shows_by(&effect, settle)?;
+            let unanswered = effect.unanswered.filter(|_| is_launch(&effect))?;
+            let by = shows_by(unanswered, settle);
             let left = Duration::try_from(by.duration_since(clock)).unwrap_or_default();
             Some(Launch {
                 effect,
                 shows_by: now + left,
-                is_found: false,
+                tries: usize::try_from(unanswered.tries).unwrap_or(usize::MAX),
+                found: BTreeSet::new(),
             })
         });
         Self {
@@ -69,8 +83,8 @@ impl InDoubt {
         }
     }
 
-    /// Looks for them; what is there now. A machine that is gone is no end of its launch, since another one may be launched in
-    /// its place; but for those that were `ended` after every launch.
+    /// Looks for them; what is there now. A machine that is gone, or on its way, is no end of its launch, since another one may
+    /// be launched in its place; but for those that were seen alive before, or were `ended` after every launch.
     pub(crate) async fn look(
         &mut self,
         provider: &dyn Provider,
@@ -88,28 +102,31 @@ impl InDoubt {
         let launched = provider.launched(&names).await?;
         let is_ended = |id: &String| ended.iter().any(|resource| resource.id == *id);
         for launch in &mut self.launches {
-            let mut of = launched
+            let of = launched
                 .iter()
                 .filter(|launched| launched.effect_key == launch.effect.key);
-            launch.is_found |= of.any(|of| !of.found.is_empty() || of.gone.iter().any(is_ended));
+            for of in of {
+                let ended = of.gone.iter().filter(|id| is_ended(id));
+                launch.found.extend(of.alive.iter().chain(ended).cloned());
+            }
         }
         self.looked = Some(begun);
         Ok(launched.into_iter().flat_map(|launched| launched.found).collect())
     }
 
-    /// Those that are in doubt no more, where what was found of them is gone: their machines were found, or the last look proves
-    /// that there is none.
+    /// Those that are in doubt no more, where what was found of them is gone: all their machines were found, or the last look
+    /// proves that there is no further one.
     pub(crate) fn settled(&mut self) -> Vec<(Effect, Settled)> {
         let looked = self.looked;
         let is_over = |launch: &Launch| looked.is_some_and(|looked| looked >= launch.shows_by);
         let (over, left) = std::mem::take(&mut self.launches)
             .into_iter()
-            .partition(|launch| launch.is_found || is_over(launch));
+            .partition(|launch| launch.is_found() || is_over(launch));
         self.launches = left;
         let over: Vec<Launch> = over;
-        let settled = |launch: Launch| match launch.is_found {
-            true => (launch.effect, Settled::Ended),
-            false => (launch.effect, Settled::Gone),
+        let settled = |launch: Launch| match launch.found.is_empty() {
+            false => (launch.effect, Settled::Ended),
+            true => (launch.effect, Settled::Gone),
         };
         over.into_iter().map(settled).collect()
     }
@@ -148,15 +165,15 @@ fn name(effect: &Effect) -> &str {
         .map_or(effect.step.as_str(), |item| item.as_str())
 }
 
-/// When everything that the launch can have made is shown; none where it has made nothing.
-fn shows_by(effect: &Effect, settle: Duration) -> Option<Timestamp> {
-    if !LAUNCHES.contains(&effect.step.as_str()) {
-        return None;
-    }
-    let unanswered = effect.unanswered?;
+fn is_launch(effect: &Effect) -> bool {
+    LAUNCHES.contains(&effect.step.as_str())
+}
+
+/// When everything that a launch can have made which nobody saw answered is shown.
+pub(crate) fn shows_by(unanswered: Unanswered, settle: Duration) -> Timestamp {
     let given_up = after(unanswered.from, LAUNCH_LIMIT);
     let last_call = unanswered.until.map_or(given_up, |until| until.min(given_up));
-    Some(after(last_call, settle))
+    after(last_call, settle)
 }
 
 fn after(at: Timestamp, duration: Duration) -> Timestamp {
@@ -186,6 +203,7 @@ mod tests {
             unanswered: unanswered.map(|(from, until)| Unanswered {
                 from: at(from),
                 until: until.map(at),
+                tries: 1,
             }),
             before: None,
         }
@@ -193,21 +211,35 @@ mod tests {
 
     #[test]
     fn a_launch_shows_within_the_settle_time_of_its_last_possible_call() {
-        let by = |effect: &Effect| shows_by(effect, Duration::from_secs(300)).map(Timestamp::as_second);
+        let by = |from, until: Option<i64>| {
+            let effect = effect("launch-slaves", Some((from, until)));
+            shows_by(effect.unanswered.unwrap(), Duration::from_secs(300)).as_second()
+        };
         let limit = i64::try_from(LAUNCH_LIMIT.as_secs()).unwrap();
         // Its driver was gone before it had to give up, and much later.
-        assert_eq!(by(&effect("launch-slaves", Some((1000, Some(1010))))), Some(1310));
-        assert_eq!(
-            by(&effect("launch-slaves", Some((1000, Some(90_000))))),
-            Some(1300 + limit)
-        );
-        assert_eq!(
-            by(&effect("launch-masters", Some((1000, None)))),
-            Some(1300 + limit)
-        );
+        assert_eq!(by(1000, Some(1010)), 1310);
+        assert_eq!(by(1000, Some(90_000)), 1300 + limit);
+        assert_eq!(by(1000, None), 1300 + limit);
         // Answered with no; and no launch at all.
-        assert_eq!(by(&effect("launch-masters", None)), None);
-        assert_eq!(by(&effect("hdfs-format", Some((1000, None)))), None);
+        let doubts = |effect| InDoubt::of([effect], Duration::ZERO).launches.len();
+        assert_eq!(doubts(effect("launch-masters", Some((1000, None)))), 1);
+        assert_eq!(doubts(effect("launch-masters", None)), 0);
+        assert_eq!(doubts(effect("hdfs-format", Some((1000, None)))), 0);
+    }
+
+    #[test]
+    fn a_launch_is_found_when_each_of_its_tries_has_a_machine() {
+        let now = Timestamp::now().as_second();
+        let mut twice = effect("launch-slaves", Some((now, Some(now))));
+        twice.unanswered.as_mut().unwrap().tries = 2;
+        let mut doubts = InDoubt::of([twice], Duration::from_secs(3600));
+        doubts.looked = Some(Instant::now());
+        doubts.launches[0].found.insert("i-2".into());
+        assert!(doubts.settled().is_empty());
+        assert!(doubts.waits_for().unwrap().contains("launch-slaves"));
+        doubts.launches[0].found.insert("i-1".into());
+        let settled: Vec<_> = doubts.settled().into_iter().map(|(_, settled)| settled).collect();
+        assert_eq!(settled, [Settled::Ended]);
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub use in_doubt::may_come;
 pub use key::{KeyError, KeyExpected};
 pub use orphans::{Orphans, end_orphans};
 pub use plan::{Plan, PlannedResource, PlannedStep, plan};
-pub use provider::{ProviderError, Tagged, open_provider, precheck, settle, survey, verify};
+pub use provider::{ProviderError, Tagged, Verified, open_provider, precheck, settle, survey, verify};
 pub use reach::LockedOut;
 pub use setup::{Report, Ui};
 pub use view::{awaited, formatted_volumes, hub, key_of, nodes, reachable, report};

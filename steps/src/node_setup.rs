@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::act::ActError;
+use crate::aside;
 use crate::cluster::{DisksSpec, Node};
 use crate::disks::{DiskError, DiskPlan, LOOK, VOLUME_MOUNT};
 use crate::firewall::{self, Firewall};
@@ -54,7 +55,7 @@ fi
 uuid=$(blkid --probe --match-tag UUID --output value -- "$device")
 mkdir -p -- "$mount"
 [ -e /etc/fstab ] || : > /etc/fstab
-{ awk -v mount="$mount" '$1 ~ /^#/ || $2 != mount' /etc/fstab; echo "UUID=$uuid $mount $type $options 0 0"; } > /etc/fstab.mesosflow
+{ mounts_without "$mount" " $mount $type $options 0 0\$"; echo "UUID=$uuid $mount $type $options 0 0"; } > /etc/fstab.mesosflow
 mv /etc/fstab.mesosflow /etc/fstab
 # systemd unmounts at once what its units still tie to a disk that is gone.
 [ ! -d /run/systemd/system ] || systemctl daemon-reload
@@ -68,15 +69,18 @@ const FOLDERS_MAKE: &str = r#"[ -z "$device" ] || is_mounted || { echo "$device 
 on_disk $folders
 mkdir -p -- $folders
 [ ! -e /nfs ] || [ -L /nfs ] || { echo "/nfs is there, and is no link" >&2; exit 4; }
+[ "$(readlink /nfs)" = /mnt/nfs ] || make_way /nfs
 ln -sfn /mnt/nfs /nfs"#;
 
 const SWAP_READY: &str = r#"[ "$(swapon --show=NAME,SIZE --bytes --noheadings | awk '$1 == "/mnt/swap" { print int(($2 + 4096) / 1048576) }')" = "$megabytes" ] || exit 1
 grep --quiet '^/mnt/swap ' /etc/fstab || exit 1"#;
 const SWAP_MAKE: &str = r#"on_disk /mnt/swap
 if swapon --show=NAME --noheadings | grep --quiet --line-regexp /mnt/swap; then swapoff /mnt/swap; fi
+make_way /mnt/swap
 rm -f /mnt/swap
 (umask 077; dd if=/dev/zero of=/mnt/swap.new bs=1M count="$megabytes" status=none)
 mkswap /mnt/swap.new >/dev/null
+lay_claim /mnt/swap.new /mnt/swap
 mv /mnt/swap.new /mnt/swap
 swapon /mnt/swap
 grep --quiet '^/mnt/swap ' /etc/fstab || echo '/mnt/swap none swap sw,nofail 0 0' >> /etc/fstab"#;
@@ -109,6 +113,7 @@ impl Part<'_> {
             .before(IS_MOUNTED)
             .before(IS_LOADED)
             .before(ON_DISK)
+            .before(aside::FUNCTIONS)
             .within(SETUP_LIMIT);
         self.variables
             .iter()
@@ -230,7 +235,7 @@ impl NodeSetup {
                 world.run(&self.node, part.script(&title, part.make)).await?;
             }
         }
-        Ok(())
+        Ok(aside::tell(world, &self.node).await?)
     }
 
     /// Refuses unless the node has everything.

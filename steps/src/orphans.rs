@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use mesosflow_workflow::Resource;
 
-use crate::destroy::{DestroyError, Patience};
+use crate::destroy::{DestroyError, Failures, Patience};
 use crate::provider::{Deletion, Provider, Tagged, kinds};
 
 /// Which of all that carries mesosflow's tags is meant.
@@ -60,8 +60,10 @@ async fn end_all(
     has_progressed: &mut bool,
 ) -> Result<(), DestroyError> {
     provider.release(&todo).await?;
+    let mut failures = Failures::default();
     for alike in kinds(todo) {
-        let mut ending: FuturesUnordered<_> = alike
+        let mut ending: FuturesUnordered<_> = failures
+            .free(alike)
             .into_iter()
             .map(|resource| async move { (provider.delete(&resource).await, resource) })
             .collect();
@@ -73,11 +75,11 @@ async fn end_all(
                     observe(&resource);
                 }
                 Ok(Deletion::Left) => {}
-                Ok(Deletion::Held(what)) => failed.push(DestroyError::Held(what)),
-                Err(error) => failed.push(error.into()),
+                Ok(Deletion::Held(what)) => failed.push((resource, DestroyError::Held(what))),
+                Err(error) => failed.push((resource, error.into())),
             }
         }
-        DestroyError::of(failed)?;
+        failures.take(provider, failed).await?;
     }
-    Ok(())
+    failures.end()
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::act::ActError;
+use crate::aside;
 use crate::cluster::Node;
 use crate::mounts::ON_DISK;
 use crate::remote::RemoteError;
@@ -41,7 +42,7 @@ systemctl is-enabled --quiet "$unit" || exit 1
 is_loaded "$unit" || exit 1
 cmp --silent "/root/mesos-ec2/units/$unit" "/etc/systemd/system/$unit" || exit 1
 [ "$(cat "$file" 2>/dev/null)" = "$(stamp)" ] || exit 1"#;
-const START: &str = r#"install -m 644 "/root/mesos-ec2/units/$unit" "/etc/systemd/system/$unit"
+const START: &str = r#"lay_file "/root/mesos-ec2/units/$unit" "/etc/systemd/system/$unit"
 systemctl daemon-reload
 systemctl enable --quiet "$unit"
 # systemd would wait a minute and a half for a disk that is not there, and not say which.
@@ -97,10 +98,9 @@ impl Service {
     pub async fn restart(&self, world: &World, node: &Node) -> Result<(), RemoteError> {
         let title = format!("start {}", self.unit);
         let body = format!("{STAMP}{START}");
-        world
-            .run(node, self.script(&title, &body).within(STOP_LIMIT))
-            .await?;
-        Ok(())
+        let script = self.script(&title, &body).before(aside::FUNCTIONS);
+        world.run(node, script.within(STOP_LIMIT)).await?;
+        aside::tell(world, node).await
     }
 
     /// Starts the daemon unless it runs as it should.

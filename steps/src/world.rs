@@ -13,7 +13,7 @@ use crate::act::ActError;
 use crate::cluster::{ClusterSpec, Instance, Node, ProviderKind};
 use crate::guard::Guard;
 use crate::key::{ClusterKey, KeyError, KeyExpected};
-use crate::provider::{Owner, Provider, ProviderError, open_provider, verify};
+use crate::provider::{Owner, Provider, ProviderError, Verified, open_provider};
 use crate::reach::{LockedOut, address, target};
 use crate::remote::fence::Lineage;
 use crate::remote::job::JobIdError;
@@ -46,9 +46,6 @@ pub enum WorldError {
     /// The provider does not answer.
     #[error(transparent)]
     Provider(#[from] ProviderError),
-    /// From here, what the run made cannot be seen, or it cannot be found out whether it can.
-    #[error(transparent)]
-    Elsewhere(ProviderError),
     /// The cluster's key cannot be made or read, or is lost.
     #[error("cluster `{cluster}` cannot be logged in to")]
     Key {
@@ -73,7 +70,7 @@ impl WorldError {
     /// What can be done about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Provider(error) | Self::Elsewhere(error) => error.hint(),
+            Self::Provider(error) => error.hint(),
             Self::Key { source, .. } => source.hint(),
             Self::Folder { .. } => None,
         }
@@ -87,13 +84,14 @@ impl World {
     /// # Errors
     /// The provider does not answer, the folder cannot be used, or the key that the nodes have is lost.
     pub async fn open(
-        spec: ClusterSpec,
+        spec: Verified,
         run: RunId,
         folder: &Path,
         driver: Option<(FencingToken, Lineage)>,
         expected: &KeyExpected,
     ) -> Result<Self, WorldError> {
         use std::os::unix::fs::DirBuilderExt as _;
+        let spec = spec.into_spec();
         let failed = |source| WorldError::Folder {
             path: folder.to_owned(),
             source,
@@ -108,7 +106,6 @@ impl World {
             cluster: spec.cluster.clone(),
             source,
         })?;
-        verify(&spec).await.map_err(WorldError::Elsewhere)?;
         let provider = open_provider(&spec, Some((folder, &key))).await?;
         let owner = Owner {
             cluster: spec.cluster.clone(),

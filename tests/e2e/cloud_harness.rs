@@ -19,7 +19,7 @@ use mesosflow_tests::{AMI_FULL, AMI_STOCK, Bench, Cloud, Instance, Node, RUN_LIM
 use crate::victim::Victim;
 
 const NAME: &str = "cloud_harness::a_test_that_is_killed_leaves_no_cloud_behind";
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(180);
 
 /// A client that comes in by the front, and tries once.
 pub(crate) fn client(cloud: &Cloud) -> Client {

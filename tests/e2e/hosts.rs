@@ -23,6 +23,7 @@ fn hosts_of_ones_own_are_entered_built_on_and_given_back() {
     refused_before_anything_is_touched(&mut bench, &cluster, &machines);
     for host in &machines.hosts {
         host.ask("mkdir -p /root/mesos /root/mesos.old /root/mesos-build /root/mesos-ec2 && touch /root/mesos/theirs /root/mesos.old/theirs /root/mesos-build/theirs /root/mesos-ec2/theirs");
+        host.ask(OTHERS);
     }
     let run = killed_while_the_key_is_let_in(&mut bench, &cluster, &machines);
     let said = bench.start(&["resume", &run]).finish(RUN_LIMIT).ended(0);
@@ -102,6 +103,16 @@ fn killed_while_the_key_is_let_in(bench: &mut Bench, cluster: &str, machines: &M
     run
 }
 
+/// More of somebody's under names that the cluster uses: configuration in homes of HDFS and Spark, units (one of
+/// them masked), a link, a line of the host's own name.
+const OTHERS: &str = "mkdir -p /root/ephemeral-hdfs/conf /root/spark/conf /srv/shared
+echo theirs > /root/ephemeral-hdfs/conf/theirs
+echo theirs > /root/spark/conf/theirs
+printf '[Unit]\nDescription=theirs\n[Service]\nExecStart=/bin/true\n' > /etc/systemd/system/mesos-slave.service
+ln -s /dev/null /etc/systemd/system/mesos-master.service
+ln -sfn /srv/shared /nfs
+sed '/^127\\.0\\.1\\.1/d' /etc/hosts > /tmp/hosts; echo '127.0.1.1 theirs' >> /tmp/hosts; cat /tmp/hosts > /etc/hosts";
+
 /// What was there under the name of Mesos' folder is there under another one, and the user has been told.
 fn moved_aside(said: &Said, machines: &Machines) {
     for host in &machines.hosts {
@@ -121,6 +132,45 @@ fn moved_aside(said: &Said, machines: &Machines) {
         ));
         assert!(
             said.err.contains(&format!("/root/mesos-ec2 is now {aside}")),
+            "{}",
+            said.err
+        );
+        // Spark is configured on the first master alone.
+        let of_hub = host.ip == machines.hosts[0].ip;
+        let kept = ["/root/ephemeral-hdfs/conf", "/root/spark/conf"];
+        for folder in &kept[..if of_hub { 2 } else { 1 }] {
+            let aside = host.ask(&format!("ls -d {folder}.2*"));
+            assert_eq!(host.ask(&format!("cat {aside}/theirs")), "theirs");
+            assert!(
+                said.err.contains(&format!("{folder} is now {aside}")),
+                "{}",
+                said.err
+            );
+        }
+        assert_eq!(
+            host.ask("readlink /nfs.2*; readlink /nfs"),
+            "/srv/shared\n/mnt/nfs"
+        );
+        host.ask("grep --quiet '^# before mesosflow: 127.0.1.1 theirs$' /etc/hosts");
+    }
+    let [master, slave] = &machines.hosts[..] else {
+        panic!("{machines:?}")
+    };
+    // Each host's own daemon took the unit's name; the other one stays where it is.
+    slave.ask("grep --quiet =theirs /etc/systemd/system/mesos-slave.service.2*");
+    master.ask("grep --quiet =theirs /etc/systemd/system/mesos-slave.service");
+    assert_eq!(
+        master.ask("readlink /etc/systemd/system/mesos-master.service.2*"),
+        "/dev/null"
+    );
+    assert_eq!(
+        slave.ask("readlink /etc/systemd/system/mesos-master.service"),
+        "/dev/null"
+    );
+    for file in ["master", "slave"] {
+        assert!(
+            said.err
+                .contains(&format!("/etc/systemd/system/mesos-{file}.service is now ")),
             "{}",
             said.err
         );

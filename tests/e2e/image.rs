@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mesosflow_steps::image::{TRACES, traces};
 use mesosflow_steps::service::UNITS;
-use mesosflow_tests::{Bench, Engine, Node, Nodes, RUN_LIMIT, assert_healthy, until};
+use mesosflow_tests::{Bench, Engine, Node, Nodes, RUN_LIMIT, assert_healthy, log_in, until};
 
 const LIMIT: Duration = Duration::from_secs(180);
 /// Stops the clean-up where it asks for this program, until it is let go.
@@ -33,7 +33,7 @@ fn a_node_becomes_the_image_of_another_cluster() {
     it_asks_first(&mut bench, &slave.name);
     cut_off_in_the_middle(&mut bench, slave);
     assert!(
-        ssh(&key, &slave.ip).contains("uid=0"),
+        log_in(&key, &slave.ip).contains("uid=0"),
         "the door closed too early"
     );
 
@@ -70,7 +70,7 @@ fn a_node_becomes_the_image_of_another_cluster() {
     nothing_is_left_in(&engine, &copy, &traces);
     let ip = address(&engine, &copy);
     until("the copy's own SSH server", LIMIT, || {
-        let answer = ssh(&key, &ip);
+        let answer = log_in(&key, &ip);
         assert!(
             !answer.contains("uid="),
             "the old cluster's key opens it: {answer}"
@@ -282,36 +282,6 @@ fn address(engine: &Engine, container: &str) -> String {
     engine
         .run(&["container", "inspect", "--format", template, container])
         .ok()
-}
-
-fn ssh(key: &Path, ip: &str) -> String {
-    let output = Command::new("ssh")
-        .args([
-            "-F",
-            "none",
-            "-o",
-            "BatchMode=yes",
-            "-o",
-            "IdentitiesOnly=yes",
-            "-o",
-            "ConnectTimeout=10",
-        ])
-        .args([
-            "-o",
-            "StrictHostKeyChecking=no",
-            "-o",
-            "UserKnownHostsFile=/dev/null",
-            "-i",
-        ])
-        .arg(key)
-        .args([&format!("root@{ip}"), "id"])
-        .output()
-        .unwrap();
-    format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
 }
 
 /// Runs what the scripts share, with files of a folder in place of the machine's own.

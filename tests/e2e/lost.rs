@@ -1,7 +1,7 @@
 //! A node that is lost before the run's end, its container removed by hand: the failed step names it, and a resume makes that
 //! one anew and everything on it, whichever role it had; no other node is made again, and no complete format is done twice.
 
-use mesosflow_tests::{Bench, Hdfs, Nodes, Point, RUN_LIMIT, Watch, assert_healthy};
+use mesosflow_tests::{Bench, Hdfs, History, Nodes, Point, RUN_LIMIT, Watch, assert_healthy};
 
 #[test]
 fn a_lost_slave_a_lost_zookeeper_and_a_lost_master_are_each_made_anew_alone() {
@@ -44,6 +44,20 @@ fn a_lost_slave_a_lost_zookeeper_and_a_lost_master_are_each_made_anew_alone() {
     bench.say(&["resume", &run]).ended(0);
     made_anew_alone(&bench, &run, &before, &name);
     bench.status(&run).all_done();
+
+    // So does who resumes a replay that was killed: it builds on machines that may be gone.
+    let before = bench.nodes(&run);
+    let name = format!("{cluster}-slave-2");
+    let redeployed = Point::item_succeeded("redeploy-mesos");
+    let killed = killed_in_a_replay(&mut bench, &run, "distribute-scripts", redeployed, &name);
+    bench.say(&["resume", &run]).ended(0);
+    let history = bench.history(&run);
+    let generation = found_first(&history, killed, "launch-slaves", &name);
+    history
+        .of_other_items(generation, &name)
+        .assert_nothing_done_twice();
+    made_anew_alone(&bench, &run, &before, &name);
+    bench.status(&run).all_done();
     let nodes = bench.nodes(&run);
     assert_healthy(&nodes);
     assert_eq!(
@@ -75,14 +89,58 @@ fn a_lost_first_master_is_made_anew_and_what_a_cluster_held_is_given_up_only_whe
     let before = bench.nodes(&run);
     assert_healthy(&before);
 
-    remove(&bench, &before, &name);
-    bench
-        .say(&["replay", &run, "--from", "cluster-health", "--yes"])
-        .ended(1);
+    let redeployed = Point::item_succeeded("redeploy-mesos");
+    let killed = killed_in_a_replay(&mut bench, &run, "setup-nodes", redeployed, &name);
     let said = bench.say(&["resume", &run]).ended(130);
     let replay = format!("mesosflow replay {run} --from persistent-hdfs-format");
     said.complains(&["holds blocks of the persistent file system", &replay]);
+    found_first(&bench.history(&run), killed, "launch-masters", &name);
     made_anew_alone(&bench, &run, &before, &name);
+
+    // Asked for once, it is done by whoever comes to it, be the first master another one by then.
+    let before = bench.nodes(&run);
+    let begun = Point::started("persistent-hdfs-format");
+    let killed = killed_in_a_replay(&mut bench, &run, "persistent-hdfs-format", begun, &name);
+    bench.say(&["resume", &run]).ended(0);
+    found_first(&bench.history(&run), killed, "launch-masters", &name);
+    made_anew_alone(&bench, &run, &before, &name);
+    bench.status(&run).all_done();
+    assert_healthy(&bench.nodes(&run));
+}
+
+/// A replay is killed at a point, and a node is gone before anybody resumes it. Returns how many events there are.
+fn killed_in_a_replay(bench: &mut Bench, run: &str, from: &str, point: Point, node: &str) -> usize {
+    let nodes = bench.nodes(run);
+    let before = bench.history(run).events().len() as u64;
+    let mut live = bench.start(&["replay", run, "--from", from, "--yes"]);
+    Watch::new(bench.journal(), run, before).point(&mut live, RUN_LIMIT, point);
+    live.kill();
+    remove(bench, &nodes, node);
+    bench.history(run).events().len()
+}
+
+/// Who came after `killed` events found the lost node before it did anything, and launched that one alone. Returns the
+/// generation in which it did.
+#[track_caller]
+fn found_first(history: &History, killed: usize, launch: &str, node: &str) -> u64 {
+    let news = &history.events()[killed..];
+    let stale = news
+        .iter()
+        .find(|event| ["step_stale", "step_started"].contains(&event["kind"].as_str().unwrap_or_default()));
+    let stale = stale.expect("an event of a step");
+    assert_eq!(
+        (&stale["kind"], &stale["step"], &stale["item"]),
+        (&"step_stale".into(), &launch.into(), &node.into()),
+        "{stale}"
+    );
+    let launched: Vec<_> = news
+        .iter()
+        .filter(|event| event["kind"] == "step_started" && !event["item"].is_null())
+        .filter(|event| event["step"].as_str().unwrap_or_default().starts_with("launch-"))
+        .map(|event| &event["item"])
+        .collect();
+    assert_eq!(launched, [node]);
+    stale["generation"].as_u64().unwrap_or_default()
 }
 
 /// A machine that is only stopped is named before anything acts, with the command that starts it; one that is gone together with the

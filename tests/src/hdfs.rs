@@ -1,6 +1,11 @@
 //! The two file systems, looked at from the outside.
 
+use std::time::Duration;
+
+use serde_json::Value;
+
 use crate::nodes::{Node, Nodes};
+use crate::wait::until;
 
 /// One of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +42,33 @@ impl Hdfs {
             Self::Ephemeral => "/mnt/ephemeral-hdfs",
             Self::Persistent => "/vol/persistent-hdfs",
         }
+    }
+
+    const fn ui_port(self) -> u16 {
+        match self {
+            Self::Ephemeral => 50070,
+            Self::Persistent => 60070,
+        }
+    }
+
+    /// Waits until the namenode has left its safe mode and every slave's datanode has registered: before, a write may be refused.
+    ///
+    /// # Panics
+    /// It is not so at the end of `limit`.
+    #[track_caller]
+    pub fn until_it_serves(self, nodes: &Nodes, limit: Duration) {
+        let (hub, slaves) = (nodes.hub(), nodes.of("slave").len());
+        let url = format!(
+            "http://{}:{}/jmx?qry=Hadoop:service=NameNode,name=FSNamesystemState",
+            hub.ip,
+            self.ui_port()
+        );
+        until(&format!("the {} HDFS serves", self.word()), limit, || {
+            let answer = hub.run(&format!("curl -fsS --max-time 10 '{url}'"));
+            let told: Value = serde_json::from_str(&answer.out).ok()?;
+            let state = &told["beans"][0];
+            (state["FSState"] == "Operational" && state["NumLiveDataNodes"] == slaves).then_some(())
+        });
     }
 
     /// The file system of the namenode, once its format is complete; `None` before.

@@ -48,6 +48,15 @@ impl History {
             .filter(move |event| event["kind"] == kind && event["generation"] == generation)
     }
 
+    /// Those about other items than `item`, in one generation.
+    #[must_use]
+    pub fn of_other_items(&self, generation: u64, item: &str) -> Self {
+        let is_other = |event: &&Value| {
+            event["generation"] == generation && event["item"].as_str().is_some_and(|other| other != item)
+        };
+        Self::new(self.events.iter().filter(is_other).cloned().collect())
+    }
+
     /// Steps that were started in a generation.
     pub fn started_steps(&self, generation: u64) -> BTreeSet<String> {
         self.of("step_started", generation)

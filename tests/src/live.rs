@@ -9,7 +9,7 @@ use crate::said::{Said, is_run_id};
 use crate::wait::until;
 
 /// How long the first line of output may take.
-const ID_LIMIT: Duration = Duration::from_secs(60);
+const ID_LIMIT: Duration = Duration::from_secs(180);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// The program, started and not waited for yet. Dropped, it is killed.

@@ -10,7 +10,7 @@ use crate::wait::until;
 
 /// The name that its certificate is for.
 const NAME: &str = "mesos.test";
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_secs(180);
 
 const SERVER: &str = r#"import base64, http.server, os, ssl, sys, time
 folder, served, login = sys.argv[1:4]

@@ -12,7 +12,7 @@ use crate::nodes::Nodes;
 use crate::wait::until;
 
 /// A container boots in a second or two; the machine may be busy.
-const BOOT_LIMIT: Duration = Duration::from_secs(90);
+const BOOT_LIMIT: Duration = Duration::from_secs(180);
 
 /// One machine.
 #[derive(Debug, Clone)]

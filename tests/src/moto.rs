@@ -11,7 +11,7 @@ use crate::bench::Bench;
 use crate::wait::until;
 
 /// How long it may take to answer for the first time.
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_secs(180);
 const REQUIREMENTS: &str = include_str!("../../fixtures/moto/requirements.txt");
 /// The images that exist: moto's own list is old, and knows no architecture of what is registered later.
 const IMAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/moto/images.json");

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::event::{EVENT_FORMAT, Event, OLDEST_DRIVEN, Purpose, Recorded};
 use crate::ids::{ClusterId, Driver, Generation, ItemKey, Nonce, Seq, StepId};
+use crate::pauses::Pauses;
 use crate::progress::{Progress, Start, Status};
 use crate::state::{Effect, IllegalTransition, Phase, Replay, RunState, StepState, Unanswered};
 
@@ -73,6 +74,8 @@ impl RunState {
             seq: first.seq,
             started_at: first.at,
             finished_at: None,
+            moved_at: first.at,
+            pauses: Pauses::default(),
             replay: None,
             lifted: false,
             steps: steps.collect(),
@@ -98,6 +101,7 @@ impl RunState {
                 why,
             })?;
         self.seq = recorded.seq;
+        self.moved_at = recorded.at;
         self.epoch = recorded.epoch;
         self.generation = recorded.generation;
         Ok(())
@@ -150,6 +154,7 @@ impl RunState {
                 purpose, nonce, over, ..
             } => {
                 self.adopted(recorded, *purpose)?;
+                self.pauses.push(self.moved_at, at);
                 self.effects.values_mut().for_each(|effect| effect.abandoned(at));
                 self.drivers.extend(driver(recorded, *nonce));
                 self.drivers.extend(over);
@@ -357,6 +362,7 @@ impl RunState {
                 unanswered: Some(Unanswered {
                     from: recorded.at,
                     until: None,
+                    tries: before.map_or(0, |before: Unanswered| before.tries) + 1,
                 }),
                 before,
             };

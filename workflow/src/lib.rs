@@ -19,6 +19,7 @@ pub mod halt;
 pub mod ids;
 mod lost;
 pub mod memory;
+pub mod pauses;
 mod payload;
 pub mod preflight;
 pub mod progress;
@@ -44,6 +45,7 @@ pub use ids::{
 };
 pub use lost::{Lost, Made};
 pub use memory::MemoryStore;
+pub use pauses::Pauses;
 pub use preflight::{Preflight, preflight};
 pub use progress::{Progress, Status};
 pub use record::{Observer, RecordError, Recorder};

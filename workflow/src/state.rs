@@ -10,12 +10,13 @@ use crate::catalogue::CatalogueEntry;
 use crate::error::{ErrorClass, ErrorReport};
 use crate::event::Resource;
 use crate::ids::{Attempt, ClusterId, Driver, EffectKey, Epoch, Generation, ItemKey, RunId, Seq, StepId};
+use crate::pauses::Pauses;
 use crate::progress::{Progress, Status};
 use crate::store::Snapshot;
 use crate::summary::PhaseKind;
 
 /// The form of the snapshots that this build writes and reads; raised whenever [`RunState`] changes its shape.
-pub const SNAPSHOT_FORMAT: u32 = 7;
+pub const SNAPSHOT_FORMAT: u32 = 8;
 
 /// Where a run stands, as far as its history tells. Whether a `Running` one is alive is for the store's lock to say.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -77,12 +78,15 @@ impl StepState {
         }
     }
 
-    /// Whether it has an outcome that later steps can build on, be it out of date.
+    /// Whether it has an outcome that later steps can build on, be it out of date: what ran again and got nowhere has that of the
+    /// time before.
     pub const fn has_outcome(&self) -> bool {
         match self.progress.status {
             Status::Succeeded | Status::Skipped => true,
-            Status::Stale => self.progress.output.is_some() || self.skipped.is_some(),
-            Status::Pending | Status::Running | Status::Failed => false,
+            Status::Stale | Status::Running | Status::Failed => {
+                self.progress.output.is_some() || self.skipped.is_some()
+            }
+            Status::Pending => false,
         }
     }
 
@@ -145,6 +149,13 @@ pub struct Unanswered {
     pub from: Timestamp,
     /// When it had ended at the latest: it was given up, or its driver was seen to be gone. None while it may go on.
     pub until: Option<Timestamp>,
+    /// How many tries nobody has seen answered, it and those before it: each may have done something.
+    #[serde(default = "one")]
+    pub tries: u32,
+}
+
+const fn one() -> u32 {
+    1
 }
 
 impl Effect {
@@ -198,6 +209,10 @@ pub struct RunState {
     pub started_at: Timestamp,
     /// When it last ended; none while it runs.
     pub finished_at: Option<Timestamp>,
+    /// The last event's time.
+    pub moved_at: Timestamp,
+    /// When nobody drove it.
+    pub pauses: Pauses,
     /// The replay of the current generation; none in the first.
     pub replay: Option<Replay>,
     /// Whether that replay's bounds hold no more: it came to its end, and the run was taken over to do what is left.

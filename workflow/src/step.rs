@@ -13,7 +13,7 @@ use crate::event::{Event, Resource, Settled};
 use crate::ids::{Attempt, EffectKey, Generation, ItemKey, RunId, StepId};
 use crate::record::{RecordError, Recorder};
 use crate::retry::Retry;
-use crate::state::Effect;
+use crate::state::{Effect, Unanswered};
 
 /// One typed, idempotent step. The struct itself is the input: what is serialised into the journal before anything is
 /// touched, and what drift is measured by.
@@ -171,6 +171,13 @@ impl<W> StepCx<W> {
     /// outcome was stale.
     pub const fn effect_key(&self) -> &EffectKey {
         &self.effect_key
+    }
+
+    /// The newest earlier try of this step's (or item's) effect that nobody has seen answered; none where each one that failed
+    /// said that nothing was done.
+    pub fn unanswered_before(&self) -> Option<Unanswered> {
+        self.recorder
+            .inspect(|state| state.effects.get(&self.effect_key)?.before)
     }
 
     /// Whether an older effect acted on the very input that this attempt has.

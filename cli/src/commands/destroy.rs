@@ -18,7 +18,7 @@ use crate::exit::Exit;
 use crate::nearest::nearest;
 use crate::runs::{self, Found};
 use crate::signals::stop_on_signals;
-use crate::wiring::{self, ClusterSpec, Journal, ProviderKind, World};
+use crate::wiring::{self, Journal, ProviderKind, Verified, World};
 use crate::{render::progress::Announcer, session};
 
 /// Delete everything that a run created
@@ -92,7 +92,7 @@ pub(crate) async fn destroy(app: &App, args: &DestroyArgs) -> Result<(), CliErro
     let run_dir = app.run_dir_with_log(found.row.run)?;
     let spec = destroy_damaged::spec(app, &found, &run_dir)?;
     let spec = amend::amended(app, spec, &args.amend)?;
-    wiring::verify(&spec).await?;
+    let spec = wiring::verify(spec).await?;
     let (admission, _) = spec.admission();
     let (run, world, progress) = match begin(journal.clone(), app, &found, (spec, &run_dir), args).await {
         // It has been confirmed already.
@@ -160,7 +160,7 @@ async fn begin(
     journal: Journal,
     app: &App,
     found: &Found,
-    (spec, run_dir): (ClusterSpec, &Path),
+    (spec, run_dir): (Verified, &Path),
     args: &DestroyArgs,
 ) -> Result<(Run, World, Announcer), CliError> {
     let run = found.row.run;

@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::runs::Found;
-use crate::wiring::{self, ClusterSpec, Journal, Ledger, ProviderKind};
+use crate::wiring::{self, ClusterSpec, Journal, Ledger, ProviderKind, Verified};
 
 /// Takes a damaged run down. What becomes of it is written behind its history, which is read on by nobody but this.
 pub(super) async fn destroy_damaged(
@@ -39,15 +39,16 @@ pub(super) async fn destroy_damaged(
         Left::Nothing(asked) => return tell(app, &found, &asked),
         Left::Something(losses) => losses,
     };
-    app.ui.confirm(
-        &[damage(&found, &salvaged), loss(&losses)],
-        &command,
-        args.yes || has_agreed,
-    )?;
+    let mut lost = vec![damage(&found, &salvaged), loss(&losses)];
+    let is_agreed = args.yes || has_agreed;
+    if !is_agreed {
+        lost.extend(lost_data(app, &found).await?);
+    }
+    app.ui.confirm(&lost, &command, is_agreed)?;
     // What cannot be deleted is not recorded as destroyed.
     let run_dir = app.run_dir(run)?;
     let spec = amend::amended(app, spec(app, &found, &run_dir)?, &args.amend)?;
-    wiring::verify(&spec).await?;
+    let spec = wiring::verify(spec).await?;
     if args.take_over {
         let strangers = wiring::strangers(&spec, &found.state, &run_dir).await?;
         found.state.drivers.extend(strangers);
@@ -84,12 +85,26 @@ fn damage(found: &Found, salvaged: &Salvaged) -> String {
     }
 }
 
+/// The volumes that outlive every machine, and not this. What was formatted may stand in the part that is damaged: the provider says
+/// what there is.
+async fn lost_data(app: &App, found: &Found) -> Result<Option<String>, CliError> {
+    let run_dir = app.run_dir(found.row.run)?;
+    let look = wiring::look(spec(app, found, &run_dir)?, &found.state, &run_dir).await?;
+    let listed: Vec<_> = look
+        .data_volumes
+        .iter()
+        .map(|volume| format!("{} ({})", volume.id, volume.name))
+        .collect();
+    let what = "volumes that outlive their machines, and may hold a persistent HDFS, are deleted";
+    Ok((!listed.is_empty()).then(|| format!("{what}: {}", listed.join(", "))))
+}
+
 /// Deletes what is known of and what carries the run's tags. `gone` gets everything that is certain not to be there any more;
 /// what was there before is returned.
 async fn take_down(
     app: &App,
     found: &Found,
-    (spec, run_dir, args): (ClusterSpec, &Path, &DestroyArgs),
+    (spec, run_dir, args): (Verified, &Path, &DestroyArgs),
     lease: &Lease,
     nonce: Nonce,
     gone: &mut Vec<Resource>,

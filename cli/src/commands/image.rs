@@ -87,7 +87,7 @@ async fn prepare(app: &App, args: &PrepareArgs) -> Result<(), CliError> {
     )
     .await?;
     let run_dir = app.run_dir(run)?;
-    let spec = wiring::frozen_spec(&found.state)?;
+    let spec = wiring::verify(wiring::frozen_spec(&found.state)?).await?;
     let strangers = wiring::strangers(&spec, &found.state, &run_dir).await?;
     if let Some(stranger) = strangers.first() {
         return Err(CliError::refused(format!(

@@ -43,7 +43,7 @@ pub(crate) async fn replay(app: &App, args: &ReplayArgs) -> Result<(), CliError>
         app.ui.confirm(&losses, &command(app, args), args.yes)?;
     }
     let spec = amend::amended(app, wiring::frozen_spec(&found.state)?, &args.amend)?;
-    wiring::verify(&spec).await?;
+    let spec = wiring::verify(spec).await?;
     wiring::precheck(&spec).await?;
     if !args.amend.admin_cidr.is_empty() {
         wiring::refuse_makers(&app.places, &spec, &found.state, &[]).await?;

@@ -7,7 +7,7 @@ use crate::amend::{self, AmendArgs};
 use crate::app::App;
 use crate::error::CliError;
 use crate::runs::{self, Found};
-use crate::wiring::ClusterSpec;
+use crate::wiring::Verified;
 use crate::{session, wiring};
 
 /// Go on with a run that stopped, exactly where it stopped
@@ -36,7 +36,7 @@ pub(crate) struct ResumeArgs {
 async fn strangers(
     app: &App,
     found: &Found,
-    spec: &ClusterSpec,
+    spec: &Verified,
     args: &ResumeArgs,
 ) -> Result<Vec<Driver>, CliError> {
     let id = found.row.run.to_string();
@@ -85,7 +85,7 @@ pub(crate) async fn resume(app: &App, args: &ResumeArgs) -> Result<(), CliError>
         );
     }
     let spec = amend::amended(app, wiring::frozen_spec(&found.state)?, &args.amend)?;
-    wiring::verify(&spec).await?;
+    let spec = wiring::verify(spec).await?;
     wiring::precheck(&spec).await?;
     let over = match args.take_over {
         true => strangers(app, &found, &spec, args).await?,

@@ -46,10 +46,7 @@ pub(crate) async fn run(app: &App, args: &RunArgs) -> Result<(), CliError> {
     wiring::survey(&spec).await?;
     agree(app, &spec, args.yes)?;
     let journal = app.journal()?;
-    let spec = ClusterSpec {
-        made_by: Some(wiring::made_by(&journal)),
-        ..spec
-    };
+    let spec = spec.made_by(wiring::made_by(&journal));
     let (run, progress) = create(app, journal, &spec).await?;
     session::drive(app, run, progress, spec, Settings::default()).await
 }

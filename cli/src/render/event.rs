@@ -185,6 +185,6 @@ pub(crate) fn progress<'a>(
 }
 
 fn took(state: Option<&RunState>, step: &StepId, item: Option<&ItemKey>) -> Option<String> {
-    let progress = progress(state?, step, item)?;
-    duration::between(progress.started_at, progress.finished_at).map(duration::text)
+    let state = state?;
+    state.took(progress(state, step, item)?).map(duration::text)
 }

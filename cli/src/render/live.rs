@@ -103,11 +103,8 @@ impl Show for Live {
             }
             Event::StepSucceeded { step, item: None, .. } => {
                 self.end_step(step);
-                let took = known
-                    .and_then(|known| {
-                        duration::between(known.progress.started_at, known.progress.finished_at)
-                    })
-                    .map(duration::short);
+                let took = known.and_then(|known| state?.took(&known.progress));
+                let took = took.map(duration::short);
                 self.scroll(&format!(
                     "{} {step:<24}  {}",
                     style("✓").green(),

@@ -5,6 +5,7 @@ pub(crate) mod event;
 #[cfg(test)]
 pub(crate) mod history;
 pub(crate) mod live;
+pub(crate) mod phases;
 pub(crate) mod plain;
 pub(crate) mod progress;
 pub(crate) mod report;

@@ -1,11 +1,14 @@
 //! `status` for people.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::duration;
+use super::phases::PhaseView;
 use super::report;
 use super::table::table;
-use super::view::{PhaseView, RunView, StatusView, StepView};
+use super::view::{RunView, StatusView, StepView};
 use crate::hints::naming;
 use crate::text::clean;
 
@@ -14,7 +17,7 @@ pub(crate) fn text(view: &StatusView, now: Timestamp) -> String {
     let mut parts = vec![head(view, now)];
     parts.push(table(
         &["step", "notes", "state", "took", ""],
-        view.steps.iter().map(|step| row(step, now)),
+        view.steps.iter().map(|step| row(step, view.driven_at, now)),
     ));
     if !view.nodes.is_empty() {
         let nodes = view.nodes.iter().map(|node| {
@@ -125,17 +128,17 @@ fn head(view: &StatusView, now: Timestamp) -> String {
 /// `provision 12.0 s, set-up 41.2 s`.
 pub(crate) fn phases(phases: &[PhaseView]) -> String {
     let each = phases.iter().map(|phase| {
-        let took = std::time::Duration::from_millis(phase.duration_ms.max(0).unsigned_abs());
+        let took = Duration::from_millis(phase.duration_ms);
         format!("{} {}", phase.name, duration::text(took))
     });
     each.collect::<Vec<_>>().join(", ")
 }
 
-fn row(step: &StepView, now: Timestamp) -> Vec<String> {
-    let took = match step.state {
-        "running" => duration::between(step.started_at, Some(now)),
-        _ => duration::between(step.started_at, step.finished_at),
-    };
+/// `driven_at`: until when a step that is under way has been measured, if it still goes on.
+fn row(step: &StepView, driven_at: Option<Timestamp>, now: Timestamp) -> Vec<String> {
+    let since = duration::between(driven_at, Some(now)).unwrap_or_default();
+    let so_far = step.so_far.map(|so_far| so_far + since);
+    let took = so_far.or(step.duration_ms.map(Duration::from_millis));
     vec![
         step.id.to_string(),
         step.notes.clone(),

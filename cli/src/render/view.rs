@@ -1,5 +1,7 @@
 //! What `status` and `list` tell, in the shape that scripts rely on.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use mesosflow_workflow::{
     ClusterId, ErrorReport, Generation, ItemKey, Phase, Progress, Resource, RunId, RunRow, RunState, Status,
@@ -7,6 +9,7 @@ use mesosflow_workflow::{
 };
 use serde::Serialize;
 
+use super::phases::{PhaseView, milliseconds, phases};
 use crate::runs::word;
 use crate::wiring::{self, Instance, Report};
 
@@ -44,6 +47,9 @@ pub(crate) struct StatusView {
     pub(crate) substitutions: Vec<String>,
     /// What the parts of the deploy took.
     pub(crate) phases: Vec<PhaseView>,
+    /// When the run's driver was last heard of, if one is at it now.
+    #[serde(skip)]
+    pub(crate) driven_at: Option<Timestamp>,
     pub(crate) steps: Vec<StepView>,
     pub(crate) nodes: Vec<NodeView>,
     /// Everything that exists by the journal.
@@ -51,13 +57,6 @@ pub(crate) struct StatusView {
     /// What the run reported at its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) report: Option<Report>,
-}
-
-/// A section of the deploy notes, and what it took.
-#[derive(Debug, Serialize)]
-pub(crate) struct PhaseView {
-    pub(crate) name: &'static str,
-    pub(crate) duration_ms: i64,
 }
 
 /// A step, as `status` tells.
@@ -71,7 +70,11 @@ pub(crate) struct StepView {
     pub(crate) attempts: u32,
     pub(crate) started_at: Option<Timestamp>,
     pub(crate) finished_at: Option<Timestamp>,
-    pub(crate) duration_ms: Option<i64>,
+    /// What it took, without the time in which nobody drove the run.
+    pub(crate) duration_ms: Option<u64>,
+    /// The same of one that has not ended, until its driver was last heard of.
+    #[serde(skip)]
+    pub(crate) so_far: Option<Duration>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,7 +90,8 @@ pub(crate) struct ItemView {
     pub(crate) attempts: u32,
     pub(crate) started_at: Option<Timestamp>,
     pub(crate) finished_at: Option<Timestamp>,
-    pub(crate) duration_ms: Option<i64>,
+    /// What it took, without the time in which nobody drove the run.
+    pub(crate) duration_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<ErrorReport>,
 }
@@ -156,7 +160,8 @@ impl StatusView {
                 .map(|report| report.substitutions.clone())
                 .unwrap_or_default(),
             phases: phases(state),
-            steps: state.steps.iter().map(StepView::of).collect(),
+            driven_at: (held && state.phase == Phase::Running).then_some(state.moved_at),
+            steps: state.steps.iter().map(|step| StepView::of(state, step)).collect(),
             nodes: wiring::nodes(state).iter().map(NodeView::of).collect(),
             resources: state.resources.clone(),
             report,
@@ -165,7 +170,7 @@ impl StatusView {
 }
 
 impl StepView {
-    fn of(state: &StepState) -> Self {
+    fn of(run: &RunState, step: &StepState) -> Self {
         let Progress {
             status,
             attempts,
@@ -173,36 +178,38 @@ impl StepView {
             finished_at,
             error,
             ..
-        } = &state.progress;
+        } = &step.progress;
+        let since = started_at.filter(|_| *status == Status::Running);
         Self {
-            id: state.entry.id.clone(),
-            notes: state.entry.notes.clone(),
+            id: step.entry.id.clone(),
+            notes: step.entry.notes.clone(),
             state: status.as_str(),
-            generation: state.progress.generation,
+            generation: step.progress.generation,
             attempts: *attempts,
             started_at: *started_at,
             finished_at: *finished_at,
-            duration_ms: duration_ms(&state.progress),
-            reason: state.reason().map(str::to_owned),
+            duration_ms: duration_ms(run, &step.progress),
+            so_far: since.map(|since| run.driven(since, run.moved_at)),
+            reason: step.reason().map(str::to_owned),
             error: error.clone(),
-            items: state
+            items: step
                 .items
                 .iter()
-                .map(|(key, item)| ItemView::of(key, item))
+                .map(|(key, item)| ItemView::of(run, key, item))
                 .collect(),
         }
     }
 }
 
 impl ItemView {
-    fn of(key: &ItemKey, item: &Progress) -> Self {
+    fn of(run: &RunState, key: &ItemKey, item: &Progress) -> Self {
         Self {
             key: key.clone(),
             state: item.status.as_str(),
             attempts: item.attempts,
             started_at: item.started_at,
             finished_at: item.finished_at,
-            duration_ms: duration_ms(item),
+            duration_ms: duration_ms(run, item),
             error: item.error.clone(),
         }
     }
@@ -220,36 +227,12 @@ impl NodeView {
     }
 }
 
-/// What each section of the deploy notes took in the current generation: from the start of its first step to the end of
-/// its last.
-pub(crate) fn phases(state: &RunState) -> Vec<PhaseView> {
-    let sections = [("provision", "1."), ("set-up", "2."), ("checks", "-")];
-    let timed = sections.map(|(name, notes)| {
-        let steps = state.steps.iter().filter(|step| {
-            // The report stands in section 1 of the notes and is made at the end of all.
-            let is_meant = step.entry.notes.starts_with(notes) && step.entry.notes != "1.7";
-            is_meant && step.progress.generation == state.generation && step.progress.status != Status::Stale
-        });
-        let from = steps.clone().filter_map(|step| step.progress.started_at).min()?;
-        let to = steps.filter_map(|step| step.progress.finished_at).max()?;
-        Some(PhaseView {
-            name,
-            duration_ms: milliseconds(from, to),
-        })
-    });
-    timed.into_iter().flatten().collect()
-}
-
-fn milliseconds(from: Timestamp, to: Timestamp) -> i64 {
-    to.duration_since(from).as_millis().try_into().unwrap_or(i64::MAX)
-}
-
-/// From the first attempt's start to the last one's end; none while that is not known.
-fn duration_ms(progress: &Progress) -> Option<i64> {
+/// None while it is under way.
+fn duration_ms(run: &RunState, progress: &Progress) -> Option<u64> {
     if progress.status == Status::Running {
         return None;
     }
-    Some(milliseconds(progress.started_at?, progress.finished_at?))
+    run.took(progress).map(milliseconds)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod hosts;
 mod identity;
 mod nodes;
 mod root_disk;
+mod secrets;
 mod spec;
 pub(crate) mod urls;
 mod validate;

@@ -26,7 +26,9 @@ const SECRET_ENDS: [&str; 8] = [
 
 /// What in a URL is a secret, in words that do not hold it; none where nothing is seen to be one.
 pub(crate) fn secret_in(url: &str) -> Option<String> {
-    let (scheme, rest) = url.split_once("://")?;
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return has_password(url).then(|| "a password before `@`".to_owned());
+    };
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, tail) = rest.split_at(end);
     if let Some((user, _)) = authority.rsplit_once('@') {
@@ -46,7 +48,18 @@ pub(crate) fn secret_in(url: &str) -> Option<String> {
         .map(|key| format!("`{key}` in its query"))
 }
 
-fn is_secret(key: &str) -> bool {
+/// Whether what was to be a URL has a name and a password in it: `https:me:pw@host`, `https:/me:pw@host`, `me:pw@host`. A path has
+/// neither, and `git@host:path` no password.
+fn has_password(text: &str) -> bool {
+    if text.starts_with(['/', '.']) {
+        return false;
+    }
+    let parts = text.split('/').filter_map(|part| part.rsplit_once('@'));
+    parts.into_iter().any(|(before, _)| before.contains(':'))
+}
+
+/// Whether a key names a secret.
+pub(super) fn is_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     SECRET_KEYS.contains(&key.as_str()) || SECRET_ENDS.iter().any(|end| key.ends_with(end))
 }
@@ -101,6 +114,10 @@ mod tests {
             "https://x.blob.core.windows.net/m.tgz?sv=1&sig=abc",
             "https://example.org/m.tgz?api_key=abc",
             "https://example.org/m.tgz#token=abc",
+            "https:user:pass@example.org/m.tgz",
+            "https:/user:pass@example.org/m.tgz",
+            "https//user:pass@example.org/m.tgz",
+            "user:pass@example.org/m.tgz",
         ] {
             let seen = secret_in(url).unwrap_or_else(|| panic!("{url}"));
             for secret in ["pass", "ghp_", "abc", "pw"] {
@@ -114,6 +131,9 @@ mod tests {
             "ssh://git@example.org/mesos.git",
             "git@github.com:apache/mesos.git",
             "/data/mesos.tar.gz",
+            "/data/a:b@c/mesos.tar.gz",
+            "./a:b@c.tar.gz",
+            "host:path/a@b",
         ] {
             assert_eq!(secret_in(url), None, "{url}");
         }

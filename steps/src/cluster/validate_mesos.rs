@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use super::secrets::secret_in_flag;
 use super::urls::{is_plain, secret_in};
 use super::{ClusterSpec, MesosSource, MesosSpec, SpecError};
 
@@ -45,6 +46,11 @@ impl ClusterSpec {
                 &self.ec2.endpoint_url,
                 "credentials are given as for every AWS program, never in the endpoint",
             ),
+            (
+                "ec2.sts_endpoint_url",
+                &self.ec2.sts_endpoint_url,
+                "credentials are given as for every AWS program, never in the endpoint",
+            ),
         ];
         for (field, url, hint) in others {
             if let Some(what) = url.as_deref().and_then(secret_in) {
@@ -67,6 +73,7 @@ impl MesosSpec {
             MesosSource::Git => self.validate_repository()?,
         }
         self.validate_netrc()?;
+        self.validate_flags()?;
         if let Some(sha256) = &self.sha256
             && (sha256.len() != 64 || !sha256.bytes().all(|b| b.is_ascii_hexdigit()))
         {
@@ -100,6 +107,25 @@ impl MesosSpec {
                     "mesos.packages",
                     &format!("holds `{package}`, which is no package name"),
                     "use names of the nodes' packages",
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses credentials in flags before anything else tells a flag back.
+    fn validate_flags(&self) -> Result<(), SpecError> {
+        for (field, flags) in [
+            ("mesos.configure_flags", &self.configure_flags),
+            ("mesos.master_flags", &self.master_flags),
+            ("mesos.agent_flags", &self.agent_flags),
+        ] {
+            if let Some(what) = flags.iter().find_map(|flag| secret_in_flag(flag)) {
+                return wrong(
+                    field,
+                    &format!("holds {what}, which the journal and the nodes' units would keep"),
+                    "put it into a file on the nodes (on the image, by `user_data`, by hand) that root alone may read, and name \
+                     that by its path: `--credential=/etc/mesos/credential`",
                 );
             }
         }
@@ -277,6 +303,32 @@ mod tests {
                 .hint
                 .contains("mesos.netrc")
         );
+    }
+
+    #[test]
+    fn credentials_in_flags_are_refused_without_being_told() {
+        type Flags = fn(&mut MesosSpec) -> &mut Vec<String>;
+        let fields: [(&str, Flags); 3] = [
+            ("mesos.configure_flags", |mesos| &mut mesos.configure_flags),
+            ("mesos.master_flags", |mesos| &mut mesos.master_flags),
+            ("mesos.agent_flags", |mesos| &mut mesos.agent_flags),
+        ];
+        for (field, flags) in fields {
+            // The second is no plain flag either, and not told for that.
+            for secret in ["--credential=me:s3cret", "credential='s3cret'"] {
+                let mut spec = ClusterSpec::default();
+                flags(&mut spec.mesos).push(secret.to_owned());
+                let error = spec.validate().unwrap_err();
+                assert_eq!(error.field, field);
+                let told = format!("{error} {}", error.hint);
+                assert!(!told.contains("s3cret") && told.contains("by its path"), "{told}");
+            }
+            let mut spec = ClusterSpec::default();
+            flags(&mut spec.mesos).push("--credential=/etc/mesos/credential".to_owned());
+            assert!(spec.validate().is_ok());
+        }
+        let error = tarball("https:me:s3cret@example.org/x").validate().unwrap_err();
+        assert!(!format!("{error} {}", error.hint).contains("s3cret"), "{error}");
     }
 
     #[test]

@@ -198,7 +198,7 @@ async fn blank_disks_are_formatted_once_and_nothing_else_ever() {
     );
     assert!(fstab.contains(" /vol xfs allocsize=8m,nofail 0 0"), "{fstab}");
     assert!(
-        !fstab.contains("xvdb") && fstab.contains("# /mnt is a comment"),
+        fstab.contains("# before mesosflow: /dev/xvdb\t/mnt\tauto") && fstab.contains("# /mnt is a comment"),
         "{fstab}"
     );
 

@@ -8,7 +8,7 @@ mod open;
 mod order;
 
 pub use maker::{driver_in, driver_tag};
-pub use open::{open_provider, precheck, settle, survey, verify};
+pub use open::{Verified, open_provider, precheck, settle, survey, verify};
 pub(crate) use order::kinds;
 
 use std::collections::BTreeMap;
@@ -74,6 +74,8 @@ pub struct Launch {
     pub authorized_key: String,
     /// The name of the launch as an effect: what makes a provider refuse to do it twice.
     pub effect_key: EffectKey,
+    /// By when a machine is shown that an earlier try brought which nobody saw answered; none where there was no such try.
+    pub shows_by: Option<Timestamp>,
 }
 
 /// What a machine is to be like, where the provider has several kinds and each costs something.
@@ -235,6 +237,8 @@ pub struct Launched {
     pub effect_key: EffectKey,
     /// It and what came with it; empty where it is gone.
     pub found: Vec<Outdated>,
+    /// Ids of machines of that name which are alive.
+    pub alive: Vec<String>,
     /// Ids of machines of that name which are gone.
     pub gone: Vec<String>,
 }
@@ -354,12 +358,22 @@ pub trait Provider: Send + Sync + 'static {
     /// Everything that carries this run's tags.
     async fn owned(&self, owner: &Owner) -> Result<Vec<Resource>, ProviderError>;
 
+    /// Volumes of this run that outlive their machines, by their tags: what may hold somebody's data.
+    async fn data_volumes(&self, _owner: &Owner) -> Result<Vec<Resource>, ProviderError> {
+        Ok(Vec::new())
+    }
+
     /// Everything that carries mesosflow's tags, whichever run's.
     async fn tagged(&self) -> Result<Vec<Tagged>, ProviderError>;
 
     /// Asks for the deletion of all of these at once, where the provider can; [`Provider::delete`] sees them gone.
     async fn release(&self, _resources: &[Resource]) -> Result<(), ProviderError> {
         Ok(())
+    }
+
+    /// Ids of what cannot go while this stays: what a machine has attached, and what it is in.
+    async fn holds(&self, _resource: &Resource) -> Result<Vec<String>, ProviderError> {
+        Ok(Vec::new())
     }
 
     /// Deletes a resource and sees it gone, or finds out that something holds it; deleting what is gone succeeds.

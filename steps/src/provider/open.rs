@@ -1,5 +1,6 @@
 //! Which provider a spec names, and what is asked of it before there is a run.
 
+use std::ops::Deref;
 use std::path::Path;
 
 use mesosflow_workflow::ErrorClass;
@@ -9,7 +10,7 @@ use super::hosts::HostsProvider;
 use super::local::LocalProvider;
 use super::{Answer, Provider, ProviderError};
 use crate::cluster::urls::secret_in;
-use crate::cluster::{ClusterSpec, ProviderKind};
+use crate::cluster::{ClusterSpec, MadeBy, ProviderKind};
 use crate::key::ClusterKey;
 
 /// Opens the provider that a spec names; `run` is the run's folder, for providers that keep something of their own, and its
@@ -33,22 +34,52 @@ pub async fn open_provider(
 ///
 /// # Errors
 /// The environment does not tell, or the account cannot be used.
-pub async fn settle(spec: ClusterSpec) -> Result<ClusterSpec, ProviderError> {
+pub async fn settle(spec: ClusterSpec) -> Result<Verified, ProviderError> {
     match spec.provider {
         ProviderKind::Ec2 => {
             let settled = ec2::settle(ec2::settle_user_data(spec)?).await?;
             // The environment may name an endpoint of its own, which the journal would keep.
-            match settled.ec2.endpoint_url.as_deref().and_then(secret_in) {
-                None => Ok(settled),
+            let endpoints = [&settled.ec2.endpoint_url, &settled.ec2.sts_endpoint_url];
+            let told = endpoints.into_iter().flatten().find_map(|url| secret_in(url));
+            match told {
+                // Whose account it is has just been asked.
+                None => Ok(Verified(settled)),
                 Some(what) => Err(ProviderError {
-                    doing: "the endpoint of EC2 cannot be used".to_owned(),
+                    doing: "the endpoint of EC2 or STS cannot be used".to_owned(),
                     class: ErrorClass::Operator,
                     hint: Some("give credentials as for every AWS program, never in the endpoint".to_owned()),
                     source: Answer(format!("its URL holds {what}, which the journal would keep")),
                 }),
             }
         }
-        ProviderKind::Local | ProviderKind::Hosts => Ok(spec),
+        ProviderKind::Local | ProviderKind::Hosts => Ok(Verified(spec)),
+    }
+}
+
+/// A spec of whose provider it is known that what a run of it made can be seen from here: asked once, and needed for every look at the
+/// run's world.
+#[derive(Debug, Clone)]
+pub struct Verified(ClusterSpec);
+
+impl Verified {
+    /// The spec itself.
+    pub fn into_spec(self) -> ClusterSpec {
+        self.0
+    }
+
+    /// The same with what says whose everything is.
+    #[must_use]
+    pub fn made_by(mut self, made_by: MadeBy) -> Self {
+        self.0.made_by = Some(made_by);
+        self
+    }
+}
+
+impl Deref for Verified {
+    type Target = ClusterSpec;
+
+    fn deref(&self) -> &ClusterSpec {
+        &self.0
     }
 }
 
@@ -57,11 +88,12 @@ pub async fn settle(spec: ClusterSpec) -> Result<ClusterSpec, ProviderError> {
 ///
 /// # Errors
 /// The credentials are of another account than the run's, or it cannot be found out whose they are.
-pub async fn verify(spec: &ClusterSpec) -> Result<(), ProviderError> {
+pub async fn verify(spec: ClusterSpec) -> Result<Verified, ProviderError> {
     match spec.provider {
-        ProviderKind::Ec2 => ec2::verify(&spec.ec2).await,
-        ProviderKind::Local | ProviderKind::Hosts => Ok(()),
+        ProviderKind::Ec2 => ec2::verify(&spec.ec2).await?,
+        ProviderKind::Local | ProviderKind::Hosts => {}
     }
+    Ok(Verified(spec))
 }
 
 /// Looks at the machines that are there before a run is created: a new cluster needs every one of them.

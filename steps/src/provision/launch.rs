@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::act::ActError;
 use crate::cluster::{Instance, Role};
-use crate::in_doubt::{InDoubt, LAUNCH_LIMIT, Pauses};
+use crate::in_doubt::{InDoubt, LAUNCH_LIMIT, Pauses, shows_by};
 use crate::provider::{Deletion, Launch, Machine, Order, ProviderError, Slot, kinds};
 use crate::remote::error::TAKE_OVER;
 use crate::world::World;
@@ -78,6 +78,9 @@ pub(super) async fn apply(place: &Place, cx: &StepCx<World>) -> Result<Instance,
         order: place.order.clone(),
         authorized_key: cx.world().key().public().to_owned(),
         effect_key: cx.effect_key().clone(),
+        shows_by: cx
+            .unanswered_before()
+            .map(|unanswered| shows_by(unanswered, provider.settle_time())),
     };
     let machine = provider.launch(&launch).await?;
     refuse_strangers(cx, &machine)?;

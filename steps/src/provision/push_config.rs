@@ -1,7 +1,7 @@
 //! `push-config` (notes 1.6.a v): the rendered tree goes to the first master; the local copy goes away.
 //!
 //! - Changes: the files of the tree under `/root` of the first master. Files that are not in the tree stay. A `/root/mesos-ec2` that
-//!   mesosflow did not put there is moved aside.
+//!   mesosflow did not put there is moved aside, and so are homes of HDFS and Spark, and the configuration in them.
 //! - Twice is safe: the copy goes to a staging folder, and rsync moves over what differs.
 //! - Not undone; a later push replaces it.
 
@@ -15,10 +15,14 @@ use super::render_config::folder;
 use crate::act::ActError;
 use crate::aside;
 use crate::cluster::Node;
-use crate::hub::SCRIPTS_FOLDER;
+use crate::hub::{HDFS_CONF, SCRIPTS_FOLDER};
 use crate::remote::transfer::TreeOptions;
+use crate::software;
 use crate::templates::{DeployVars, RenderedTree, render};
 use crate::world::{Script, World};
+
+/// The configuration of Spark.
+const SPARK_CONF: &str = "/root/spark/conf";
 
 /// What is pushed, and where to.
 #[derive(Debug, Serialize)]
@@ -71,7 +75,10 @@ impl Step for PushConfig {
         // A crash after an earlier push may have removed the local copy.
         self.tree()?.write_to(&folder(cx))?;
         let local = folder(cx).join("root");
-        aside::claim(cx.world(), &self.hub, SCRIPTS_FOLDER).await?;
+        software::claim_homes(cx.world(), &self.hub).await?;
+        for folder in [SCRIPTS_FOLDER, HDFS_CONF[0], HDFS_CONF[1], SPARK_CONF] {
+            aside::claim(cx.world(), &self.hub, folder).await?;
+        }
         cx.world()
             .session(&self.hub)
             .upload_tree(&local, "/root", TreeOptions::default())

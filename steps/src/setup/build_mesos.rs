@@ -354,42 +354,4 @@ impl Step for BuildMesos {
 }
 
 #[cfg(test)]
-mod tests {
-    use mesosflow_workflow::ErrorClass;
-
-    use super::*;
-
-    fn said(tools: &str, disk_gb: u32, memory_mb: u32) -> String {
-        let folder = tempfile::tempdir().unwrap();
-        let text = build_needs(tools, folder.path().to_str().unwrap(), disk_gb, memory_mb)
-            .text()
-            .unwrap();
-        let output = std::process::Command::new("bash")
-            .args(["-euo", "pipefail", "-c", &text])
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    }
-
-    #[test]
-    fn what_a_build_lacks_is_named_before_it_begins_with_what_to_do() {
-        lacking("m1", &said("sh awk", 0, 1)).unwrap();
-        for (said, parts) in [
-            (
-                said("sh no-such-tool nor-this", 0, 1),
-                ["no-such-tool, nor-this is missing", "mesos.packages"],
-            ),
-            (said("sh", 4_000_000, 1), ["GiB are free", "--root-vol-size"]),
-            (
-                said("sh", 0, 2_000_000_000),
-                ["MiB of memory", "--master-instance-type"],
-            ),
-        ] {
-            let error = lacking("m1", &said).unwrap_err();
-            assert_eq!(error.class(), ErrorClass::Permanent);
-            assert!(error.to_string().contains(parts[0]), "{error}");
-            assert!(error.hint().unwrap().contains(parts[1]));
-        }
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 //! `distribute-hdfs-config` (notes 2.11): the configuration of both HDFS on every other node.
 //!
-//! - Changes: the folders on the node become what they are on the first master.
+//! - Changes: the folders on the node become what they are on the first master; those that mesosflow did not put there are moved aside.
 //! - Twice is safe: rsync moves what differs.
 //! - Not undone.
 
@@ -13,9 +13,6 @@ use crate::act::ActError;
 use crate::cluster::Node;
 use crate::hub;
 use crate::world::World;
-
-/// What is copied.
-const FOLDERS: [&str; 2] = ["/root/ephemeral-hdfs/conf", "/root/persistent-hdfs/conf"];
 
 /// One copy of both configurations.
 #[derive(Debug, Serialize)]
@@ -36,19 +33,19 @@ impl Step for DistributeHdfsConfig {
     const ID: StepId = StepId::from_static("distribute-hdfs-config");
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
-        let equal = hub::are_equal(cx.world(), &self.hub, &self.node, &FOLDERS).await?;
+        let equal = hub::are_equal(cx.world(), &self.hub, &self.node, &hub::HDFS_CONF).await?;
         Ok(if equal { Probe::Done(()) } else { Probe::NotDone })
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {
-        for folder in FOLDERS {
+        for folder in hub::HDFS_CONF {
             hub::copy(cx.world(), &self.hub, &self.node, folder).await?;
         }
         Ok(())
     }
 
     async fn verify(&self, cx: &StepCx<World>, (): &()) -> Result<(), ActError> {
-        if hub::are_equal(cx.world(), &self.hub, &self.node, &FOLDERS).await? {
+        if hub::are_equal(cx.world(), &self.hub, &self.node, &hub::HDFS_CONF).await? {
             return Ok(());
         }
         Err(ActError::not_yet(format!(

@@ -8,7 +8,8 @@ use mesosflow_workflow::{Probe, Step, StepCx, StepId};
 use serde::Serialize;
 
 use crate::act::ActError;
-use crate::cluster::{Inventory, Node};
+use crate::aside;
+use crate::cluster::{Inventory, Node, ProviderKind};
 use crate::world::{Script, World};
 
 /// Lines that every script below begins with. Slaves offer all processors, and all memory but 1 GiB (the predecessor's
@@ -24,9 +25,13 @@ env=$(printf 'NODE_NAME=%s\nNODE_IP=%s\nNODE_PUBLIC=%s\nNODE_CPUS=%s\nNODE_MEM_M
 const READY: &str = r#"[ "$(uname -n)" = "$name" ] && [ "$(cat /etc/hostname)" = "$name" ] || exit 1
 [ "$(sed -n "/^$begin/,/^$end/p" /etc/hosts)" = "$(printf '%s\n%s\n%s' "$begin" "$block" "$end")" ] || exit 1
 [ "$(cat /etc/mesosflow/node.env 2>/dev/null)" = "$env" ] || exit 1"#;
-const MAKE: &str = r#"printf '%s\n' "$name" > /etc/hostname
+const MAKE: &str = r#"before=$(cat /etc/hostname 2>/dev/null) || before=
+if [ "$is_listed" = yes ] && [ -n "$before" ] && [ "$before" != "$name" ]; then
+  told "the host name was $before"
+fi
+printf '%s\n' "$name" > /etc/hostname
 hostname -- "$name"
-rest=$(sed "/^$begin/,/^$end/d; /^127\.0\.1\.1[[:space:]]/d" /etc/hosts)
+rest=$(sed "/^$begin/,/^$end/d; s/^127\.0\.1\.1[[:space:]]/# before mesosflow: &/" /etc/hosts)
 printf '%s\n%s\n%s\n%s\n' "$rest" "$begin" "$block" "$end" > /etc/hosts.mesosflow
 cat /etc/hosts.mesosflow > /etc/hosts
 rm /etc/hosts.mesosflow
@@ -89,11 +94,13 @@ impl Step for Hostname {
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {
+        let world = cx.world();
+        let is_listed = world.spec().provider == ProviderKind::Hosts;
         let body = format!("{COMMON}{MAKE}");
-        cx.world()
-            .run(&self.node, self.script("set the host name", &body))
-            .await?;
-        Ok(())
+        let script = self.script("set the host name", &body).before(aside::FUNCTIONS);
+        let script = script.var("is_listed", if is_listed { "yes" } else { "no" });
+        world.run(&self.node, script).await?;
+        Ok(aside::tell(world, &self.node).await?)
     }
 
     async fn verify(&self, cx: &StepCx<World>, (): &()) -> Result<(), ActError> {

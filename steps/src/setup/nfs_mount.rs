@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::NfsServer;
 use super::nfs_export::{READ_OVER_NFS, TOKEN};
 use crate::act::ActError;
+use crate::aside;
 use crate::cluster::{MountFallback, Node};
 use crate::hub::{KEY_PATH, KNOWN_HOSTS_PATH};
 use crate::mounts::ON_DISK;
@@ -50,9 +51,10 @@ on_disk /mnt
 systemctl stop "$unit" mnt-nfs.automount 2>/dev/null || true
 while findmnt --noheadings --mountpoint /mnt/nfs >/dev/null; do umount --lazy /mnt/nfs; done
 mkdir -p /mnt/nfs
-install -m 644 "/root/mesos-ec2/units/$unit" "/etc/systemd/system/$unit"
+lay_file "/root/mesos-ec2/units/$unit" "/etc/systemd/system/$unit"
 install -D -m 644 /root/mesos-ec2/nfs/mnt-nfs.mount.conf "$drop_in"
-{ grep --invert-match ' /mnt/nfs ' /etc/fstab || true; echo "$source /mnt/nfs $type $options 0 0"; } > /etc/fstab.mesosflow
+[ -e /etc/fstab ] || : > /etc/fstab
+{ mounts_without /mnt/nfs ':/mnt/nfs /mnt/nfs (nfs4|fuse[.]sshfs) '; echo "$source /mnt/nfs $type $options 0 0"; } > /etc/fstab.mesosflow
 mv /etc/fstab.mesosflow /etc/fstab
 systemctl daemon-reload
 systemctl reset-failed mnt-nfs.mount mnt-nfs.automount 2>/dev/null || true
@@ -196,18 +198,21 @@ impl Step for NfsMount {
         let way = self.way(cx).await?;
         let mount = Script::new("mount /mnt/nfs", MOUNT)
             .before(ON_DISK)
+            .before(aside::FUNCTIONS)
             .before(COMMON)
             .var("source", &way.source)
             .var("type", way.kind.as_str())
             .var("options", &way.options)
             .var("not_mounted", NOT_MOUNTED);
         match cx.world().run(&self.node, mount.within(MOUNT_LIMIT)).await {
-            Ok(_) => Ok(Mounted { kind: way.kind }),
+            Ok(_) => {}
             Err(error) if error.exit_status() == Some(NOT_MOUNTED) => {
-                Err(ActError::not_yet(error.to_string()))
+                return Err(ActError::not_yet(error.to_string()));
             }
-            Err(error) => Err(error.into()),
+            Err(error) => return Err(error.into()),
         }
+        aside::tell(cx.world(), &self.node).await?;
+        Ok(Mounted { kind: way.kind })
     }
 
     async fn verify(&self, cx: &StepCx<World>, _mounted: &Mounted) -> Result<(), ActError> {

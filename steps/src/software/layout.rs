@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use super::{packages, recipe};
 use crate::act::ActError;
+use crate::aside;
 use crate::cluster::Node;
 use crate::hub;
-use crate::remote::{JobLimits, TreeOptions};
+use crate::remote::{JobLimits, RemoteError, TreeOptions};
 use crate::world::{Script, World};
 
 /// How long the first master may take: 220 MB, at a tenth of a megabyte a second at worst, which the download itself
@@ -45,6 +46,25 @@ bash "$folder/layout/layout.sh" link /
 rm -f "$archive""#;
 const FORGET_MARK: &str = "rm -f /opt/mesosflow/software";
 const LINK: &str = "bash /opt/mesosflow/layout/layout.sh link /";
+
+/// A home that was linked to the layout is ours; so is one that was laid claim to.
+const CLAIM_HOMES: &str = r#"for home in ephemeral-hdfs:bin/hdfs persistent-hdfs:bin/hdfs spark:bin; do
+  folder=/root/${home%%:*}
+  case $(readlink "$folder/${home#*:}") in /opt/mesosflow/*) continue ;; esac
+  make_way "$folder"
+  mkdir -p "$folder"
+  is_ours "$folder" || lay_claim "$folder" "$folder"
+done"#;
+
+/// Sees that the homes of both HDFS and of Spark on a node are mesosflow's; moves aside what is not.
+///
+/// # Errors
+/// The node cannot be reached, or a folder cannot be moved (it is a mount point, say).
+pub(crate) async fn claim_homes(world: &World, node: &Node) -> Result<(), RemoteError> {
+    let script = Script::new("make way for HDFS and Spark", CLAIM_HOMES).before(aside::FUNCTIONS);
+    world.run(node, script).await?;
+    aside::tell(world, node).await
+}
 
 /// Hadoop, Spark and ZooKeeper on one node.
 ///
@@ -110,6 +130,7 @@ impl Software {
             return Ok(());
         }
         packages::require(world, &self.node, packages::NEEDED).await?;
+        claim_homes(world, &self.node).await?;
         match &self.hub {
             None => self.lay_out(world, key).await,
             Some(hub) => self.copy(world, hub).await,
@@ -169,5 +190,58 @@ impl Software {
         let link = Script::new("link Hadoop, Spark and ZooKeeper", LINK);
         world.run(&self.node, link.within(LINK_LIMIT)).await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_home_of_somebodys_is_moved_aside_and_ours_stays() {
+        let place = tempfile::tempdir().unwrap();
+        let homes = place.path().join("root");
+        for (home, file) in [
+            ("ephemeral-hdfs", "bin/hdfs"),
+            ("persistent-hdfs", "conf/theirs"),
+            ("spark", "README"),
+        ] {
+            let file = homes.join(home).join(file);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, "theirs").unwrap();
+        }
+        let script = format!("{}{CLAIM_HOMES}", aside::FUNCTIONS)
+            .replace("/root/", &format!("{}/", homes.display()))
+            .replace("/var/lib/mesosflow", &format!("{}/lib", place.path().display()));
+        let run = || {
+            let ran = Command::new("sh").args(["-euc", &script]).output().unwrap();
+            assert!(ran.status.success(), "{ran:?}");
+            let mut names: Vec<_> = fs::read_dir(&homes)
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect();
+            names.sort();
+            names
+        };
+        let names = run();
+        assert_eq!(names.len(), 6, "{names:?}");
+        for (name, file) in
+            names
+                .iter()
+                .filter(|name| name.contains('.'))
+                .zip(["bin/hdfs", "conf/theirs", "README"])
+        {
+            assert_eq!(fs::read_to_string(homes.join(name).join(file)).unwrap(), "theirs");
+        }
+        // What is put into them from now on is ours, and so are those that are linked already.
+        fs::create_dir(homes.join("persistent-hdfs/conf")).unwrap();
+        fs::remove_dir(homes.join("spark")).unwrap();
+        fs::create_dir(homes.join("spark")).unwrap();
+        symlink("/opt/mesosflow/spark-2.4.8/bin", homes.join("spark/bin")).unwrap();
+        assert_eq!(run(), names);
     }
 }

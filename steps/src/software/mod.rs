@@ -14,6 +14,7 @@ mod tests;
 
 pub(crate) use layout::LAY_OUT_LIMIT;
 pub use layout::Software;
+pub(crate) use layout::claim_homes;
 pub(crate) use packages::INSTALLED;
 pub use packages::complete;
 pub use recipe::digest;

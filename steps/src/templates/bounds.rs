@@ -108,13 +108,13 @@ fn what_tasks_print_is_bounded_where_mesos_has_the_module() {
 #[test]
 fn a_datanode_leaves_a_part_of_each_disk_alone_and_no_other_program_asks() {
     for which in ["ephemeral", "persistent"] {
-        let conf = format!("{}/deploy/root/{which}-hdfs/conf", env!("CARGO_MANIFEST_DIR"));
+        let deploy = format!("{}/deploy", env!("CARGO_MANIFEST_DIR"));
+        let conf = format!("{deploy}/root/{which}-hdfs/conf");
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("not/there/yet");
-        let text = fs::read_to_string(format!("{conf}/hadoop-env.sh")).unwrap();
+        let text = fs::read_to_string(format!("{deploy}/parts/hadoop-env.sh")).unwrap();
         let text = text
-            .replace("{{ hdfs_data_dirs }}", &format!("{},/", data.display()))
-            .replace("/vol/persistent-hdfs/data", data.to_str().unwrap())
+            .replace("{{ data_folders }}", &format!("{},/", data.display()))
             .replace(
                 "/var/lib/mesosflow-java",
                 folder.path().join("java").to_str().unwrap(),

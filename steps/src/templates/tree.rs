@@ -11,7 +11,7 @@ use tera::{Context, Tera};
 
 use super::DeployVars;
 
-/// Templates by the path that they have on the node, without the leading slash.
+/// Templates by the path that they have on the node, without the leading slash; below `parts/` what several of them include.
 #[derive(RustEmbed)]
 #[folder = "deploy"]
 struct Embedded;
@@ -95,7 +95,7 @@ pub fn render(vars: &DeployVars, overlay: Option<&Path>) -> Result<RenderedTree,
         .map_err(failed)?;
     let context = Context::from_serialize(vars).map_err(failed)?;
     let mut files = BTreeMap::new();
-    for path in sources.keys() {
+    for path in sources.keys().filter(|path| path.starts_with("root/")) {
         let text = tera.render(path, &context).map_err(failed)?;
         let executable = text.starts_with("#!");
         files.insert(path.clone(), RenderedFile { text, executable });

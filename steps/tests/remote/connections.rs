@@ -288,7 +288,7 @@ async fn a_deadline_is_kept_by_the_node_when_nobody_else_is_there() {
     let inner = format!("set -m\nsh -c 'echo $$ >{child}.part; mv {child}.part {child}; sleep 1000' &\nwait");
     std::fs::write(&grouped, inner).unwrap();
     let script = format!("trap '' TERM HUP; echo $$ >{pid}; bash {grouped}");
-    let command = Command::new("endless", script).deadline(std::time::Duration::from_secs(4));
+    let command = Command::new("endless", script).deadline(std::time::Duration::from_secs(10));
     let running = tokio::spawn(async move { session.run(command).await });
     let inner = eventually("the start", || std::fs::read_to_string(&child).ok()).await;
     relay.frozen.store(true, std::sync::atomic::Ordering::SeqCst);

@@ -288,8 +288,8 @@ async fn jobs_are_adopted() {
     assert_fenced(old.job_status(&job.id).await, 2, 1);
     fs::write(server.path("go"), "").unwrap();
     let limits = mesosflow_steps::remote::JobLimits {
-        deadline: Duration::from_secs(20),
-        silence: Duration::from_secs(20),
+        deadline: Duration::from_secs(60),
+        silence: Duration::from_secs(60),
     };
     assert_eq!(new.job_wait(&job, limits).await.unwrap().stdout_str(), "built");
 }

@@ -263,6 +263,8 @@ fn another_account_cannot_destroy_what_it_cannot_see() {
     assert_eq!(stage.machines(&run).len(), 2);
     stage.cloud.heal();
     stage.destroy(&run);
+    // Each command has asked once: the run, the destroy that was refused, and the one that was not.
+    assert_eq!(stage.cloud.calls("GetCallerIdentity").len(), 3);
 }
 
 /// The bench of a scenario has no account, and no `ec2` of its own.

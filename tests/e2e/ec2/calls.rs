@@ -101,6 +101,47 @@ fn protected_machines_are_named_and_the_rest_ends() {
     stage.destroy(&run);
 }
 
+/// What does not hang on it ends, volumes and groups too; what it holds is named, and goes with it by a later destroy.
+#[test]
+fn a_protected_machine_keeps_what_it_holds_and_nothing_else() {
+    let mut stage = Stage::new();
+    let live = stage.start(&["--ebs-vol-size", "8"]);
+    let run = stage.until_machines(live, 0);
+    let mut machines = stage.machines(&run);
+    machines.retain(|machine| machine.tag("mesosflow:role") == "master");
+    let [master] = &machines[..] else {
+        panic!("not one master: {machines:?}")
+    };
+    protect(&stage.cloud, &master.id, true);
+    let said = stage.bench.say(&["destroy", &run, "--yes"]).ended(1);
+    let (name, id) = (master.tag("Name"), &master.id);
+    let held: BTreeSet<String> = master
+        .volumes
+        .iter()
+        .map(|(_, volume)| volume.clone())
+        .chain(master.groups.clone())
+        .collect();
+    assert_eq!(held.len(), 3, "{master:?}");
+    for what in &held {
+        let part = format!("({what}) stays: {name} ({id}) holds it");
+        assert!(said.err.contains(&part), "{part} is missing in {}", said.err);
+    }
+    let ids = |left: &[String]| -> BTreeSet<String> {
+        let ids = left
+            .iter()
+            .map(|what| what.rsplit(' ').next().unwrap().to_owned());
+        ids.collect()
+    };
+    let mut left = stage.cloud.world().left(&run);
+    left.retain(|what| !what.starts_with("rule "));
+    let mut expected = held;
+    expected.insert(id.clone());
+    assert_eq!(ids(&left), expected);
+
+    protect(&stage.cloud, id, false);
+    stage.destroy(&run);
+}
+
 fn protect(cloud: &Cloud, id: &str, on: bool) {
     let value = AttributeBooleanValue::builder().value(on).build();
     let call = cloud.world().client().modify_instance_attribute();

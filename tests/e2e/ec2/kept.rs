@@ -152,6 +152,94 @@ fn a_volume_that_somebody_else_has_attached_is_not_replaced_by_an_empty_one() {
     stage.destroy(&run);
 }
 
+/// Somebody makes a volume and attaches it where a machine's own belongs, detaching that first where there is one.
+fn attach_anothers(stage: &Stage, machine: &mesosflow_tests::Instance) -> String {
+    let (world, client) = (stage.cloud.world(), stage.cloud.world().client());
+    let own = machine.volumes.iter().filter(|(device, _)| device == "/dev/sdv");
+    for (_, volume) in own {
+        let call = client.detach_volume().volume_id(volume);
+        world.wait(call.instance_id(&machine.id).send());
+    }
+    let found = world.wait(client.describe_instances().instance_ids(&machine.id).send());
+    let instance = &found.reservations()[0].instances()[0];
+    let zone = instance.placement().unwrap().availability_zone().unwrap();
+    let made = world.wait(client.create_volume().availability_zone(zone).size(8).send());
+    let volume = made.volume_id().unwrap().to_owned();
+    let call = client.attach_volume().volume_id(&volume).device("/dev/sdv");
+    world.wait(call.instance_id(&machine.id).send());
+    volume
+}
+
+/// A history of which nothing can be read but its first events.
+fn damage(stage: &Stage, run: &str) {
+    let journal = rusqlite::Connection::open(stage.bench.journal()).unwrap();
+    let look = "SELECT sql FROM sqlite_schema WHERE name = 'events_are_never_changed'";
+    let trigger: String = journal.query_row(look, [], |row| row.get(0)).unwrap();
+    let drop = "PRAGMA ignore_check_constraints = on; DROP TRIGGER events_are_never_changed";
+    journal.execute_batch(drop).unwrap();
+    let change = "UPDATE events SET body = body || ' ' WHERE run = ?1 AND seq > 3";
+    assert!(journal.execute(change, [run]).unwrap() > 0);
+    journal.execute_batch(&trigger).unwrap();
+}
+
+/// What was formatted may stand in the part of a history that is damaged: the account says what there is, before anybody is asked.
+#[test]
+fn a_damaged_runs_volumes_are_named_before_they_are_deleted() {
+    let mut stage = Stage::new();
+    let live = stage.start(&VOLUME);
+    let run = stage.until_machines(live, 0);
+    let held: Vec<_> = volumes(&stage, &run).into_values().flatten().collect();
+    assert_eq!(held.len(), 2, "{held:?}");
+    damage(&stage, &run);
+    let mut words = vec!["damaged", "may hold a persistent HDFS"];
+    words.extend(held.iter().map(String::as_str));
+    stage.bench.say(&["destroy", &run]).ended(3).complains(&words);
+    stage.bench.say(&["destroy", &run, "--yes"]).ended(0);
+    assert_eq!(stage.cloud.world().left(&run), Vec::<String>::new());
+}
+
+fn master(stage: &Stage, run: &str) -> mesosflow_tests::Instance {
+    let machines = stage.machines(run).into_iter();
+    let mut masters = machines.filter(|machine| machine.tag("mesosflow:role") == "master");
+    masters.next().unwrap()
+}
+
+/// A volume of somebody's in the place of a machine's own is refused before anything is done with it, and outlives the cluster;
+/// where none is wanted, it is nobody's business.
+#[test]
+fn a_volume_of_somebodys_in_the_place_of_a_machines_own_is_refused() {
+    let mut stage = Stage::new();
+    let live = stage.start(&VOLUME);
+    let run = stage.until_machines(live, 0);
+    let machines = stage.machines(&run);
+    let mut theirs: Vec<_> = machines
+        .iter()
+        .map(|machine| attach_anothers(&stage, machine))
+        .collect();
+    let mut words = vec!["is not its own", "/dev/sdv", "detach it"];
+    words.extend(theirs.iter().map(String::as_str));
+    stage.bench.say(&["resume", &run]).ended(130).complains(&words);
+    assert!(theirs.iter().all(|volume| !stage.recorded(&run).contains(volume)));
+    stage.destroy(&run);
+
+    stage.next();
+    let live = stage.start(&[]);
+    let run = stage.until_machines(live, 0);
+    let also_theirs = attach_anothers(&stage, &master(&stage, &run));
+    stage.resume_until_machines(&run);
+    assert!(!stage.recorded(&run).contains(&also_theirs));
+    stage.destroy(&run);
+    let left: Vec<_> = stage
+        .cloud
+        .world()
+        .volumes()
+        .into_iter()
+        .map(|volume| volume.id)
+        .collect();
+    theirs.push(also_theirs);
+    assert!(theirs.iter().all(|volume| left.contains(volume)), "{left:?}");
+}
+
 /// A volume cannot be attached in another zone: that is said, and nothing is launched instead.
 #[test]
 fn a_volume_in_another_zone_than_the_subnet_is_named_and_stays() {

@@ -8,6 +8,7 @@ mod doors;
 mod errors;
 mod gone;
 mod kept;
+mod late;
 mod money;
 mod places;
 mod stage;

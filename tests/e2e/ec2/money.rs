@@ -26,7 +26,7 @@ fn until_said(live: &mut Live, part: &str) {
 
 /// Starts a run, and kills it when the slave was launched and nobody has been told; from now on EC2 shows neither this machine
 /// nor what is launched later.
-fn killed_during_a_launch(stage: &mut Stage, further: &[&str]) -> String {
+pub(super) fn killed_during_a_launch(stage: &mut Stage, further: &[&str]) -> String {
     let held = stage
         .cloud
         .hold_if("RunInstances", |fault| fault.only_if("mesosflow:role", "slave"));
@@ -49,7 +49,7 @@ fn killed_during_a_launch(stage: &mut Stage, further: &[&str]) -> String {
 }
 
 /// A settle time that no test waits for.
-fn patient(stage: &Stage) -> String {
+pub(super) fn patient(stage: &Stage) -> String {
     let config = stage
         .bench
         .write("patient.toml", "[ec2]\nsettle_limit_s = 3600\n");

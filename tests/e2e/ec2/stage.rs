@@ -173,7 +173,7 @@ impl Stage {
     }
 
     /// Ids of what exists by the journal.
-    fn recorded(&self, run: &str) -> BTreeSet<String> {
+    pub(super) fn recorded(&self, run: &str) -> BTreeSet<String> {
         let status = self.bench.status(run);
         let resources = status.value()["resources"].as_array().unwrap().clone();
         let ids = resources

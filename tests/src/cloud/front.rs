@@ -122,6 +122,13 @@ impl Front {
         *locked(&self.hidden) = Some(Vec::new());
     }
 
+    /// From now on, this instance is shown.
+    pub(super) fn reveal(&self, id: &str) {
+        if let Some(hidden) = locked(&self.hidden).as_mut() {
+            hidden.retain(|hidden| hidden != id);
+        }
+    }
+
     /// From now on, everything is shown.
     pub(super) fn catch_up(&self) {
         *locked(&self.hidden) = None;

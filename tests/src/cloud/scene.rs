@@ -22,7 +22,7 @@ use crate::wait::until;
 /// How many calls are shown of a test that has failed.
 const CALLS_SHOWN: usize = 20;
 /// How long a machine may take to come to exist, or to go.
-const MACHINE_LIMIT: Duration = Duration::from_secs(60);
+const MACHINE_LIMIT: Duration = Duration::from_secs(180);
 
 /// EC2, for one scenario. It has to be dropped before the bench: declare it after.
 #[derive(Debug)]
@@ -158,6 +158,11 @@ impl Cloud {
     /// still on its way through AWS.
     pub fn lag(&self) {
         self.front.lag();
+    }
+
+    /// From now on, this instance is shown, whatever else is not.
+    pub fn reveal(&self, id: &str) {
+        self.front.reveal(id);
     }
 
     /// From now on, everything is shown.

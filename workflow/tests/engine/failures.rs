@@ -205,6 +205,39 @@ async fn other_items_that_run_finish_and_no_other_starts() {
     assert_lawful(&rig);
 }
 
+/// Another item's failure cuts off the next try of one that waits for it, or that fails in between: it has failed as well, and the
+/// step's error says so. What never began has not.
+#[tokio::test(start_paused = true)]
+async fn items_whose_tries_were_cut_short_are_told_among_those_that_failed() {
+    // When `n1` fails for the first time and `n2` for good, in milliseconds: during `n1`'s wait, and before it.
+    for (n1, n2) in [(1_000, 1_001), (4_000, 1_000)] {
+        let mut rig = Rig::new();
+        rig.settings.fan_out = 3;
+        rig.world
+            .twist("launch/n1", [Twist::Fails(ErrorClass::Transient); 3]);
+        rig.world.takes("launch/n1", Duration::from_millis(2 * n1));
+        rig.world
+            .twist("launch/n2", [Twist::Fails(ErrorClass::Permanent)]);
+        rig.world.takes("launch/n2", Duration::from_millis(2 * n2));
+        let outcome = rig.run().await;
+        let Outcome::Failed { error, .. } = outcome else {
+            panic!("{outcome:?}")
+        };
+        assert_eq!(error.class, ErrorClass::Permanent);
+        assert_eq!(error.message, "failed on 2 of 5: n1, n2");
+        assert_eq!(error.causes, ["n1: launch/n1 broke", "n2: launch/n2 broke"]);
+        let items = ["launch/n1", "launch/n2", "launch/n3"].map(|item| status(&rig, item));
+        assert_eq!(items, [Status::Failed, Status::Failed, Status::Succeeded]);
+        let tries = attempts(&rig, "launch/n1").len() / 2;
+        assert!(tries < 3, "{tries} tries of n1: none was cut off");
+        assert_lawful(&rig);
+
+        rig.world.mend();
+        assert_succeeded(&rig.resume().await);
+        assert_complete(&rig);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn another_branch_that_runs_finishes_and_starts_nothing_new() {
     let rig = Rig::new();

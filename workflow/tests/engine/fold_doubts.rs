@@ -14,7 +14,7 @@ fn unanswered(story: &Story) -> Option<(i64, Option<i64>)> {
     let second = |at: jiff::Timestamp| at.as_second();
     effect
         .unanswered
-        .map(|Unanswered { from, until }| (second(from), until.map(second)))
+        .map(|Unanswered { from, until, .. }| (second(from), until.map(second)))
 }
 
 #[test]
@@ -66,4 +66,17 @@ fn who_destroys_a_run_settles_its_effects_however_it_ended() {
     let destroyed = story.adopted_to_be_destroyed().settles("a", key.clone());
     assert!(fold(&destroyed).effects.is_empty());
     assert!(destroyed.settles("a", key).fold().is_err(), "settled twice");
+}
+
+#[test]
+fn each_try_that_nobody_saw_answered_counts() {
+    let tries = |story: &Story| {
+        let effect = fold(story).effects.into_values().next().unwrap();
+        effect.unanswered.map(|unanswered| unanswered.tries)
+    };
+    let lost = abc().starts("a").fails_as("a", ErrorClass::Ambiguous, Some(100));
+    assert_eq!(tries(&lost), Some(1));
+    let refused = lost.starts("a").fails_as("a", ErrorClass::Transient, Some(100));
+    assert_eq!(tries(&refused), Some(1));
+    assert_eq!(tries(&refused.starts("a")), Some(2));
 }

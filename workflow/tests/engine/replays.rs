@@ -414,3 +414,21 @@ async fn a_replay_that_fails_can_be_resumed_and_replayed() {
     );
     assert_lawful(&rig);
 }
+
+/// A step that ran again and failed keeps nobody from a replay of a later one, which may be the way out: it is done first.
+#[tokio::test(start_paused = true)]
+async fn what_failed_when_it_ran_again_is_done_before_a_later_replay() {
+    let rig = Rig::that_succeeded().await;
+    let run = rig.adopt().await.unwrap();
+    run.replay(from("format")).await.unwrap();
+    rig.world.twist("format", [Twist::Fails(ErrorClass::Permanent)]);
+    assert!(matches!(rig.drive(&run).await, Outcome::Failed { .. }));
+    drop(run);
+
+    let before = rig.history().len();
+    let run = rig.adopt().await.unwrap();
+    run.replay(from("share")).await.unwrap();
+    assert_succeeded(&rig.drive(&run).await);
+    assert_eq!(rig.started_after(before), ["format", "health", "share", "start"]);
+    assert_lawful(&rig);
+}

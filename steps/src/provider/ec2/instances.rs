@@ -1,17 +1,13 @@
-//! Instances as the API shows them: one look serves everybody who asks at the same time.
+//! Instances as the API shows them.
 
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_ec2::primitives::DateTime;
 use aws_sdk_ec2::types::{Instance as Ec2Instance, InstanceStateName, Reservation, Tag};
 use mesosflow_workflow::{Driver, Resource};
-use tokio::sync::Mutex;
-use tokio::time::Instant;
 
 use super::api::Api;
 use super::failure::{Failure, Stage};
-use super::pace::Bucket;
 use super::tags;
 use crate::cluster::Instance;
 use crate::provider::{Machine, Outdated, Slot};
@@ -24,15 +20,28 @@ pub(super) const SPOT_REQUEST: &str = "spot-request";
 /// The device that the volume of the persistent HDFS is attached as.
 pub const VOLUME_DEVICE: &str = "/dev/sdv";
 
+/// Whose the disk at [`VOLUME_DEVICE`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// The launch's, as far as anybody has looked.
+    Own,
+    /// Nobody can tell yet.
+    Unknown,
+    /// Somebody has attached it.
+    Foreign,
+}
+
 /// An instance, as far as a deploy cares.
 #[derive(Debug, Clone)]
 pub(super) struct Seen {
     found: Ec2Instance,
+    whose: Whose,
 }
 
 impl Seen {
     pub(super) const fn new(found: Ec2Instance) -> Self {
-        Self { found }
+        let whose = Whose::Own;
+        Self { found, whose }
     }
 
     pub(super) fn id(&self) -> &str {
@@ -136,13 +145,41 @@ impl Seen {
         self.is_in_place(slot) && self.tag(tags::GENERATION) == slot.generation.to_string()
     }
 
-    /// The volume that was attached for the persistent HDFS.
+    /// The volume for the persistent HDFS: its launch's own, or the one that waited for it.
     pub(super) fn volume(&self) -> Option<String> {
+        self.attached()
+            .filter(|_| self.whose == Whose::Own)
+            .map(str::to_owned)
+    }
+
+    /// A volume of somebody's in the place of that one.
+    pub(super) fn foreign_volume(&self) -> Option<&str> {
+        self.attached().filter(|_| self.whose == Whose::Foreign)
+    }
+
+    /// Whatever is attached where that one belongs.
+    fn attached(&self) -> Option<&str> {
         let mappings = self.found.block_device_mappings();
         let mapping = mappings
             .iter()
             .find(|mapping| mapping.device_name() == Some(VOLUME_DEVICE))?;
-        Some(mapping.ebs()?.volume_id()?.to_owned())
+        mapping.ebs()?.volume_id()
+    }
+
+    /// What is attached there, if its tags have to say whose it is.
+    pub(super) fn to_be_judged(&self) -> Option<&str> {
+        let attached = self.attached().filter(|_| self.is_alive())?;
+        (self.tag(tags::KEPT) != attached).then_some(attached)
+    }
+
+    /// Judges what is attached there by the run that it carries the tag of (none where it is not shown); whether it is its own.
+    pub(super) fn judge(&mut self, run: Option<&str>) -> bool {
+        self.whose = match run {
+            Some(run) if run == self.tag(tags::RUN) => Whose::Own,
+            Some(_) => Whose::Foreign,
+            None => Whose::Unknown,
+        };
+        self.whose == Whose::Own
     }
 
     /// The device of its root disk, as its image calls it.
@@ -191,7 +228,10 @@ impl Seen {
     /// Whether the launch mapped a disk at this device: the root disk, or the volume of the persistent HDFS. What an image has
     /// beside them is found by its tag, and what somebody has attached since is theirs.
     fn came_at(&self, device: Option<&str>) -> bool {
-        device.is_some_and(|device| device == VOLUME_DEVICE || self.found.root_device_name() == Some(device))
+        let is_own = self.whose != Whose::Foreign;
+        device.is_some_and(|device| {
+            device == VOLUME_DEVICE && is_own || self.found.root_device_name() == Some(device)
+        })
     }
 
     /// It and what came with it, each to be deleted one day.
@@ -211,6 +251,17 @@ impl Seen {
         let request = self.found.spot_instance_request_id().filter(|id| !id.is_empty());
         all.extend(request.map(|request| resource(SPOT_REQUEST, request)));
         all
+    }
+
+    /// Ids of what cannot be deleted while it is there: its volumes, and the groups that it is in.
+    pub(super) fn holds(&self) -> Vec<String> {
+        let mappings = self.found.block_device_mappings().iter();
+        let volumes = mappings.filter_map(|mapping| mapping.ebs()?.volume_id());
+        let interfaces = self.found.network_interfaces().iter();
+        let of_interfaces = interfaces.flat_map(|interface| interface.groups());
+        let groups = self.found.security_groups().iter().chain(of_interfaces);
+        let groups = groups.filter_map(|group| group.group_id());
+        volumes.chain(groups).map(str::to_owned).collect()
     }
 
     /// The machine that it is for a slot; none while it has no address.
@@ -287,69 +338,6 @@ pub(super) fn held<'s>(all: &'s [Seen], slot: &Slot) -> Held<'s> {
     }
 }
 
-/// Looks at all instances that may follow one another at once, and how many there may be a second in the long run: enough for
-/// a small cluster never to wait, and so few that a large one asks less than once for each machine that it launches.
-const LOOKS: (f64, f64) = (15.0, 1.0);
-
-/// The last look at all instances that carry mesosflow's tags.
-#[derive(Debug)]
-pub(super) struct Sight {
-    last: Mutex<Last>,
-}
-
-#[derive(Debug)]
-struct Last {
-    rhythm: Bucket,
-    seen: Option<(Instant, Arc<Vec<Seen>>)>,
-}
-
-impl Default for Sight {
-    fn default() -> Self {
-        let (at_once, each_second) = LOOKS;
-        let rhythm = Bucket::new(at_once, each_second, Instant::now());
-        Self {
-            last: Mutex::new(Last { rhythm, seen: None }),
-        }
-    }
-}
-
-impl Sight {
-    /// All instances that carry mesosflow's tags, as a look shows them that began after this was called. Whoever waits for
-    /// the look before shares the next one, so that a thousand nodes cost no more calls than one.
-    pub(super) async fn look(&self, api: &Api) -> Result<Arc<Vec<Seen>>, Failure> {
-        let asked = Instant::now();
-        let mut last = self.last.lock().await;
-        if let Some((begun, all)) = &last.seen
-            && *begun > asked
-        {
-            return Ok(all.clone());
-        }
-        while let Err(wait) = last.rhythm.take(Instant::now()) {
-            tokio::time::sleep(wait).await;
-        }
-        let begun = Instant::now();
-        let call = api.reads().describe_instances().filters(tags::of_any_run());
-        let pages = || call.clone().into_paginator().items().send().try_collect();
-        let reservations: Vec<Reservation> = api.read("DescribeInstances", pages).await?;
-        let all: Arc<Vec<Seen>> = Arc::new(
-            reservations
-                .into_iter()
-                .flat_map(|reservation| reservation.instances.unwrap_or_default())
-                .map(Seen::new)
-                .collect(),
-        );
-        last.seen = Some((begun, all.clone()));
-        Ok(all)
-    }
-
-    /// An instance as the last look has shown it.
-    pub(super) async fn last(&self, id: &str) -> Option<Seen> {
-        let last = self.last.lock().await;
-        let (_, all) = last.seen.as_ref()?;
-        all.iter().find(|seen| seen.id() == id).cloned()
-    }
-}
-
 /// One instance by its id, where a look by tags does not show it: they may not be known everywhere yet, or gone with it.
 pub(super) async fn by_id(api: &Api, id: &str) -> Result<Option<Seen>, Failure> {
     let call = api.reads().describe_instances().instance_ids(id);
@@ -367,7 +355,7 @@ pub(super) async fn by_id(api: &Api, id: &str) -> Result<Option<Seen>, Failure> 
 }
 
 /// The most values of one filter ("Filtering" in the EC2 API reference).
-const FILTER_VALUES: usize = 200;
+pub(super) const FILTER_VALUES: usize = 200;
 
 /// Instances that were launched under these tokens, whether or not they have their tags yet. What stands in for EC2 need not be
 /// able to tell: there, tags have to do.
@@ -380,8 +368,7 @@ pub(super) async fn by_tokens(api: &Api, tokens: &[String]) -> Result<Vec<Seen>,
             .describe_instances()
             .filters(tags::filter("client-token", &some));
         let pages = || call.clone().into_paginator().items().send().try_collect();
-        let found: Result<Vec<aws_sdk_ec2::types::Reservation>, Failure> =
-            api.read_once("DescribeInstances", pages).await;
+        let found: Result<Vec<Reservation>, Failure> = api.read_once("DescribeInstances", pages).await;
         let found = match found {
             Ok(found) => found,
             Err(failure) if !api.is_own() && matches!(failure.stage, Stage::Refused(_)) => {
@@ -428,5 +415,37 @@ mod tests {
         let own = ["i-1", "vol-root", "vol-hdfs"];
         assert_eq!(ids(seen.resources()), own);
         assert_eq!(ids(seen.goes_with_it().map(|with| with.resource).collect()), own);
+    }
+
+    #[test]
+    fn a_volume_in_the_place_of_its_own_is_the_machines_only_where_it_is_of_its_run() {
+        let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
+        let machine = Ec2Instance::builder()
+            .instance_id("i-1")
+            .tags(tag(tags::RUN, "01jd3k00000000000000000abc"))
+            .block_device_mappings(at(VOLUME_DEVICE, "vol-1"));
+        let judged = |run| {
+            let mut seen = Seen::new(machine.clone().build());
+            assert_eq!(seen.to_be_judged(), Some("vol-1"));
+            seen.judge(run);
+            let own = seen.volume();
+            (
+                own,
+                seen.foreign_volume().map(str::to_owned),
+                seen.resources().len(),
+            )
+        };
+        let volume = Some("vol-1".to_owned());
+        assert_eq!(
+            judged(Some("01jd3k00000000000000000abc")),
+            (volume.clone(), None, 2)
+        );
+        // Somebody else's, and another run's.
+        assert_eq!(judged(Some("")), (None, volume.clone(), 1));
+        assert_eq!(judged(Some("01jd3k00000000000000000xyz")), (None, volume, 1));
+        // Attached, and its tags are not shown yet.
+        assert_eq!(judged(None), (None, None, 2));
+        let given = machine.tags(tag(tags::KEPT, "vol-1")).build();
+        assert_eq!(Seen::new(given).to_be_judged(), None);
     }
 }

@@ -86,6 +86,11 @@ impl Shelf {
     }
 }
 
+/// Whether a volume was made for a persistent HDFS, as far as it tells itself.
+pub(super) fn is_of_hdfs(volume: &Volume) -> bool {
+    !is_root(volume, &[])
+}
+
 /// The volumes that were made for a place's persistent HDFS, wherever they are attached by now, the oldest first.
 fn of_place<'v>(all: &'v [Volume], machines: &[Seen], slot: &Slot) -> Vec<&'v Volume> {
     let is_tagged = |volume: &Volume, key: &str, value: &str| tags::value(volume.tags(), key) == Some(value);

@@ -11,14 +11,16 @@ use aws_sdk_ec2::types::{
     InstanceMetadataOptionsRequest, InstanceNetworkInterfaceSpecification, InstanceType, MarketType,
     ResourceType, SpotInstanceType, SpotMarketOptions, VolumeType,
 };
+use jiff::Timestamp;
 use mesosflow_workflow::{EffectKey, ErrorClass};
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
 use super::api::Api;
 use super::groups;
-use super::instances::{Seen, Sight, VOLUME_DEVICE, by_tokens};
+use super::instances::{Seen, VOLUME_DEVICE, by_tokens};
 use super::network::refused;
+use super::sight::Sight;
 use super::tags::{self, Tags};
 use crate::cluster::Ec2Spec;
 use crate::disks::ephemeral_names;
@@ -34,7 +36,8 @@ const NO_GROUP: &[&str] = &[
     "InvalidGroupId.NotFound",
     "InvalidSecurityGroupID.NotFound",
 ];
-/// How long a machine is looked for that may have been launched by that call; EC2 shows what it has launched within seconds.
+/// How long a machine is looked for that may have been launched by that call, where every earlier try was answered, and so brought
+/// none: EC2 shows what it has launched within seconds. One that nobody saw answered is looked for by [`Launch::shows_by`].
 const SHOWS_WITHIN: Duration = Duration::from_secs(20);
 /// The pause between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -102,7 +105,8 @@ pub(super) async fn launch(
         let launched = match api.write("RunInstances", call).await {
             Ok(launched) => launched,
             Err(failure) if failure.is(&[TOKEN_SPENT]) => continue,
-            Err(failure) if failure.is(&[TOKEN_OF_ANOTHER]) => match under(api, sight, &token).await? {
+            Err(failure) if failure.is(&[TOKEN_OF_ANOTHER]) => match under(api, sight, &token, launch).await?
+            {
                 Some(seen) => return Ok(seen),
                 // That call came to nothing, for want of capacity say.
                 None => continue,
@@ -151,16 +155,33 @@ pub(super) async fn launch(
 }
 
 /// The machine that was launched under a token, if it lives.
-async fn under(api: &Api, sight: &Sight, token: &str) -> Result<Option<Seen>, ProviderError> {
-    let give_up = Instant::now() + SHOWS_WITHIN;
+async fn under(
+    api: &Api,
+    sight: &Sight,
+    token: &str,
+    launch: &Launch,
+) -> Result<Option<Seen>, ProviderError> {
+    let left = launch.shows_by.map(|by| by.duration_since(Timestamp::now()));
+    let left = left
+        .and_then(|left| Duration::try_from(left).ok())
+        .unwrap_or_default();
+    let limit = left.max(SHOWS_WITHIN);
+    tracing::info!(
+        target: "mesosflow::progress",
+        "{}: EC2 knows its launch in other words: the machine of that one is looked for, for {} s at most",
+        launch.slot.node_name(), limit.as_secs()
+    );
+    let give_up = Instant::now() + limit;
     loop {
+        // A look that begins later than that, and shows none, proves that there is none.
+        let is_last = Instant::now() >= give_up;
         let all = sight.look(api).await?;
         let shown = match all.iter().find(|seen| seen.token() == token) {
             Some(seen) => Some(seen.clone()),
             // Its tags may come later than it does.
             None => by_tokens(api, &[token.to_owned()]).await?.pop(),
         };
-        if shown.is_some() || Instant::now() >= give_up {
+        if shown.is_some() || is_last {
             return Ok(shown.filter(Seen::is_alive));
         }
         tokio::time::sleep(LOOK_EVERY).await;

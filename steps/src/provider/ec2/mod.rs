@@ -7,6 +7,7 @@ mod api;
 mod failure;
 mod image;
 pub mod rules;
+mod sight;
 mod user_data;
 
 mod console;

@@ -17,9 +17,10 @@ use super::crowd::Crowd;
 use super::delete::Ends;
 use super::failure::Failure;
 use super::groups::{self, GROUP, RULE};
-use super::instances::{self, Seen, Sight, VOLUME, VOLUME_DEVICE, by_id, held};
+use super::instances::{self, INSTANCE, Seen, VOLUME, VOLUME_DEVICE, by_id, held};
 use super::kept::Shelf;
 use super::network::refused;
+use super::sight::Sight;
 use super::user_data::UserData;
 use super::{consoles, delete, frozen, host_keys, image, kept, launch, tags, volumes};
 use crate::cluster::{ClusterSpec, HostKeySource, Instance, MadeBy, ProviderKind, Role};
@@ -246,8 +247,11 @@ impl Provider for Ec2Provider {
         let all = self.sight.look(&self.api).await?;
         let current = held(&all, slot)
             .current
-            .filter(|seen| seen.is_pending() || seen.is_running())
-            .filter(|seen| seen.has_its_volume());
+            .filter(|seen| seen.is_pending() || seen.is_running());
+        if let Some(seen) = current {
+            self.refuse_foreign(seen, slot.role)?;
+        }
+        let current = current.filter(|seen| seen.has_its_volume());
         Ok(current.and_then(|seen| seen.machine(slot)))
     }
 
@@ -270,7 +274,10 @@ impl Provider for Ec2Provider {
             });
         }
         let launched = match held.current {
-            Some(current) => current.clone(),
+            Some(current) => {
+                self.refuse_foreign(current, slot.role)?;
+                current.clone()
+            }
             None => {
                 let kept = self.kept_for(launch, &all).await?;
                 let ordered = launch::Ordered {
@@ -325,6 +332,9 @@ impl Provider for Ec2Provider {
         let Some(seen) = shown else {
             return Ok(Condition::Unknown("EC2 does not show it".into()));
         };
+        if seen.is_alive() {
+            self.refuse_foreign(&seen, instance.role)?;
+        }
         let lacks_volume = self.spec.ec2.volume_gb(instance.role) > 0 && seen.volume().is_none();
         Ok(match (seen.is_running(), seen.is_pending(), seen.is_alive()) {
             (true, ..) if lacks_volume => {
@@ -391,11 +401,14 @@ impl Provider for Ec2Provider {
             let is_of = |seen: &&Seen| tokens.iter().any(|token| token == seen.token());
             let (gone, there): (Vec<&Seen>, Vec<&Seen>) =
                 all.iter().filter(is_of).partition(|seen| seen.is_gone());
+            let alive = there.iter().filter(|seen| seen.is_alive());
+            let alive = alive.map(|seen| seen.id().to_owned()).collect();
             let mut found: Vec<_> = there.into_iter().flat_map(Seen::goes_with_it).collect();
             found.dedup();
             Launched {
                 effect_key: effect.clone(),
                 found,
+                alive,
                 gone: gone.into_iter().map(|seen| seen.id().to_owned()).collect(),
             }
         };
@@ -413,6 +426,20 @@ impl Provider for Ec2Provider {
     async fn owned(&self, owner: &Owner) -> Result<Vec<Resource>, ProviderError> {
         let all = self.everything(Some(owner.run)).await?;
         Ok(all.into_iter().map(|with| with.resource).collect())
+    }
+
+    async fn data_volumes(&self, owner: &Owner) -> Result<Vec<Resource>, ProviderError> {
+        let all = volumes::existing(&self.api, tags::of_run(owner.run)).await?;
+        let ours = all.iter().filter(|volume| kept::is_of_hdfs(volume));
+        let resource = |volume: &aws_sdk_ec2::types::Volume| {
+            let id = volume.volume_id().unwrap_or_default();
+            Resource {
+                kind: VOLUME.to_owned(),
+                id: id.to_owned(),
+                name: tags::value(volume.tags(), tags::NAME).unwrap_or(id).to_owned(),
+            }
+        };
+        Ok(ours.map(resource).collect())
     }
 
     async fn tagged(&self) -> Result<Vec<Tagged>, ProviderError> {
@@ -436,6 +463,18 @@ impl Provider for Ec2Provider {
         self.ends.release(&self.api, resources).await
     }
 
+    async fn holds(&self, resource: &Resource) -> Result<Vec<String>, ProviderError> {
+        if resource.kind != INSTANCE {
+            return Ok(Vec::new());
+        }
+        let all = self.sight.look(&self.api).await?;
+        let shown = match all.iter().find(|seen| seen.id() == resource.id) {
+            Some(seen) => Some(seen.clone()),
+            None => by_id(&self.api, &resource.id).await?,
+        };
+        Ok(shown.map(|seen| seen.holds()).unwrap_or_default())
+    }
+
     async fn delete(&self, resource: &Resource) -> Result<Deletion, ProviderError> {
         self.ends.delete(&self.api, &self.sight, resource).await
     }
@@ -452,6 +491,27 @@ struct WithTags {
 }
 
 impl Ec2Provider {
+    /// Refuses a machine that has somebody's volume in the place of its own: nothing of it may be used or formatted.
+    fn refuse_foreign(&self, seen: &Seen, role: Role) -> Result<(), ProviderError> {
+        let wants_one = self.spec.ec2.volume_gb(role) > 0;
+        let Some(volume) = seen.foreign_volume().filter(|_| wants_one) else {
+            return Ok(());
+        };
+        let (name, id) = (seen.name(), seen.id());
+        Err(ProviderError {
+            class: ErrorClass::Operator,
+            ..refused(
+                format!("{name} ({id}) has a volume at {VOLUME_DEVICE} that is not its own"),
+                format!(
+                    "{volume} does not carry the tag {} of its run: it is somebody's, and neither used nor deleted",
+                    tags::RUN
+                ),
+                "detach it or attach it as another device, and attach the machine's own volume there; or terminate the \
+                 machine to have it replaced; then resume",
+            )
+        })
+    }
+
     /// The volume that waits for this machine.
     async fn kept_for(&self, launch: &Launch, all: &[Seen]) -> Result<Option<String>, ProviderError> {
         match launch.order.as_ref().filter(|order| order.volume_gb > 0) {
@@ -525,13 +585,7 @@ impl Ec2Provider {
         for seen in self.sight.look(&self.api).await?.iter() {
             let is_meant = run.as_deref().is_none_or(|run| seen.tag(tags::RUN) == run);
             if is_meant && !seen.is_gone() {
-                add(
-                    super::instances::INSTANCE,
-                    Some(seen.id()),
-                    seen.tags(),
-                    None,
-                    seen.launch_time(),
-                );
+                add(INSTANCE, Some(seen.id()), seen.tags(), None, seen.launch_time());
             }
         }
         for volume in volumes::existing(&self.api, tag()).await? {

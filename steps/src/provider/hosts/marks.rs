@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::aside;
 use crate::firewall;
 use crate::hub::{ROLES_FOLDER, SSH_FOLDER};
 use crate::provider::{Owner, driver_tag};
@@ -67,9 +68,9 @@ if command -v restorecon >/dev/null; then restorecon -R "$folder" || true; fi"#;
 const LEAVE: &str = r#"rm -rf -- /run/mesosflow-netrc
 if [ -e "$mark" ] && [ "$(sed '/^#/d' "$mark")" = "$owner" ]; then
   for unit in $units; do
-    if [ -e "/etc/systemd/system/$unit" ]; then systemctl disable --quiet --now "$unit"; fi
+    if [ -e "/etc/systemd/system/$unit" ] && is_our_unit "$unit"; then systemctl disable --quiet --now "$unit"; fi
   done
-  if findmnt --noheadings --types nfs4,fuse.sshfs,autofs --mountpoint /mnt/nfs >/dev/null; then
+  if grep --quiet --extended-regexp '^[^#[:space:]]+:/mnt/nfs /mnt/nfs (nfs4|fuse\.sshfs) ' /etc/fstab 2>/dev/null && findmnt --noheadings --types nfs4,fuse.sshfs,autofs --mountpoint /mnt/nfs >/dev/null; then
     systemctl stop mnt-nfs.automount 2>/dev/null || true
     while findmnt --noheadings --mountpoint /mnt/nfs >/dev/null; do umount --lazy /mnt/nfs; done
   fi
@@ -79,9 +80,9 @@ if [ -e "$mark" ] && [ "$(sed '/^#/d' "$mark")" = "$owner" ]; then
     if command -v exportfs >/dev/null; then exportfs -ra || true; fi
   fi
   # What is mounted there would come back with the next boot, and its server is gone.
-  if grep --quiet --extended-regexp '^[^#[:space:]]+ /mnt/nfs (nfs4|fuse\.sshfs) ' /etc/fstab 2>/dev/null; then
+  if grep --quiet --extended-regexp '^[^#[:space:]]+:/mnt/nfs /mnt/nfs (nfs4|fuse\.sshfs) ' /etc/fstab 2>/dev/null; then
     cp --archive /etc/fstab /etc/fstab.mesosflow
-    awk '!($1 !~ /^#/ && $2 == "/mnt/nfs" && ($3 == "nfs4" || $3 == "fuse.sshfs"))' /etc/fstab > /etc/fstab.mesosflow
+    awk '!($1 ~ /^[^#].*:\/mnt\/nfs$/ && $2 == "/mnt/nfs" && ($3 == "nfs4" || $3 == "fuse.sshfs"))' /etc/fstab > /etc/fstab.mesosflow
     mv /etc/fstab.mesosflow /etc/fstab
     systemctl daemon-reload
   fi
@@ -260,8 +261,19 @@ pub(super) async fn leave(session: &Session, owner: &Owner, line: &str) -> Resul
         ("rules", firewall::FILE),
         ("line", line),
     ];
-    run(session, "take the cluster's key away", LEAVE, &variables).await?;
+    run(
+        session,
+        "take the cluster's key away",
+        &leave_script(),
+        &variables,
+    )
+    .await?;
     Ok(())
+}
+
+/// Only units of ours are stopped: a user's own of that name was moved aside, or is there still.
+fn leave_script() -> String {
+    format!("{}{}{LEAVE}", aside::FUNCTIONS, aside::IS_OUR_UNIT)
 }
 
 async fn run(
@@ -320,7 +332,7 @@ mod tests {
             ("add", add),
             ("units", "mesosflow-no-such.service"),
             ("keys", ""),
-            ("firewall", "mesosflow-no-such.service"),
+            ("firewall", "mesosflow-no-firewall.service"),
             ("addition", "/nonexistent/mesosflow.conf"),
             ("rules", "/nonexistent/firewall.nft"),
         ];
@@ -369,7 +381,7 @@ mod tests {
         assert!(found.has_key);
         assert_eq!(found.owner.unwrap().to_string(), "cluster `demo` (run 1)");
         for _ in 0..2 {
-            on(home.path(), LEAVE, "demo 1", "");
+            on(home.path(), &leave_script(), "demo 1", "");
             assert_eq!(std::fs::read_to_string(&file).unwrap(), format!("{theirs}\n"));
             assert_eq!(mode(&file), 0o640);
         }
@@ -386,7 +398,7 @@ mod tests {
         std::fs::write(&file, theirs).unwrap();
         on_with(line, home.path(), ADMIT, "demo 1", "yes");
         for _ in 0..2 {
-            on_with("", home.path(), LEAVE, "demo 1", "");
+            on_with("", home.path(), &leave_script(), "demo 1", "");
             assert_eq!(std::fs::read_to_string(&file).unwrap(), theirs);
         }
     }
@@ -398,7 +410,7 @@ mod tests {
         assert_eq!(mode(&home.path().join(".ssh")), 0o700);
         assert_eq!(mode(&home.path().join(".ssh/authorized_keys")), 0o600);
         assert_eq!(mode(&home.path().join("owner")), 0o644);
-        on(home.path(), LEAVE, "demo 1", "");
+        on(home.path(), &leave_script(), "demo 1", "");
         let left = std::fs::read_to_string(home.path().join(".ssh/authorized_keys")).unwrap();
         assert_eq!(left, "");
     }
@@ -418,24 +430,48 @@ mod tests {
         let said = on(home.path(), ADMIT, "second 2", "yes");
         assert_eq!(Marks::parse(&said).owner.unwrap().cluster, "first");
         assert!(!home.path().join(".ssh").exists());
-        on(home.path(), LEAVE, "second 2", "");
+        on(home.path(), &leave_script(), "second 2", "");
         assert!(home.path().join("owner").exists());
     }
 
     #[test]
     fn the_mount_of_the_shared_volume_leaves_the_table_of_mounts_and_nothing_else_does() {
         let home = tempfile::tempdir().unwrap();
-        let others = "UUID=1 / ext4 defaults 0 1\n# 10.0.0.1:/ /mnt/nfs nfs4 old 0 0\n";
+        let others = "UUID=1 / ext4 defaults 0 1\n# 10.0.0.1:/ /mnt/nfs nfs4 old 0 0\nnas:/export /mnt/nfs nfs4 rw 0 0\n";
         let table = format!("{others}10.0.0.1:/mnt/nfs /mnt/nfs nfs4 nofail 0 0\n");
         std::fs::write(home.path().join("fstab"), table).unwrap();
         on(home.path(), ADMIT, "demo 1", "no");
         // Without systemd the reload fails, and says so by stopping there: then the mark stays, and a second try ends it.
-        let body = LEAVE.replace("systemctl daemon-reload", ":");
+        let body = leave_script().replace("systemctl daemon-reload", ":");
         on(home.path(), &body, "demo 1", "");
         assert_eq!(
             std::fs::read_to_string(home.path().join("fstab")).unwrap(),
             others
         );
+    }
+
+    #[test]
+    fn a_users_own_unit_of_that_name_is_not_stopped() {
+        let home = tempfile::tempdir().unwrap();
+        let place = home.path().display();
+        let (system, tree) = (home.path().join("system"), home.path().join("tree/units"));
+        for folder in [&system, &tree] {
+            std::fs::create_dir_all(folder).unwrap();
+        }
+        let unit = "mesosflow-no-such.service";
+        std::fs::write(tree.join(unit), "ours").unwrap();
+        let script = leave_script()
+            .replace("/etc/systemd/system", &system.display().to_string())
+            .replace("/root/mesos-ec2", &format!("{place}/tree"))
+            .replace("/var/lib/mesosflow", &format!("{place}/lib"));
+        let body = format!("systemctl() {{ echo \"$*\" >> '{place}/calls'; }}\n{script}");
+        for (content, is_stopped) in [("theirs", false), ("ours", true)] {
+            std::fs::write(system.join(unit), content).unwrap();
+            on(home.path(), ADMIT, "demo 1", "no");
+            on(home.path(), &body, "demo 1", "");
+            let calls = std::fs::read_to_string(home.path().join("calls")).unwrap_or_default();
+            assert_eq!(calls.contains(unit), is_stopped, "{content}: {calls}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench fixtures lint fmt clean setup setup-pip setup-test setup-moto setup-lint build image ami standin tests-build
+.PHONY: help demo test bench fixtures lint fmt clean setup setup-pip setup-test setup-moto setup-ansible setup-lint build image ami standin tests-build
 
 ENGINE ?= $(shell command -v podman || command -v docker || echo podman)
 TARGET := $(shell cargo metadata --no-deps --format-version 1 2>/dev/null | python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
@@ -111,25 +111,35 @@ setup-pip:
 
 setup-test:
 	$(call install_packages,$(TEST_PACKAGES))
-	@$(MAKE) --no-print-directory setup-moto
+	@$(MAKE) --no-print-directory setup-moto setup-ansible
 	@command -v cargo-nextest >/dev/null || { echo "setup: installing cargo-nextest"; cargo install --quiet --locked cargo-nextest; }
 
-# The stand-in for AWS, in a folder of its own. It gets its name when it is whole: two at once, or a kill, leave no half one.
-# Asked whether it works, and not whether it is there: its compiled parts are for the Python that installed them.
-MOTO := $(CACHE)/moto-$(shell sed -n 's/^moto==//p' fixtures/moto/requirements.txt)
-setup-moto:
-	@works() { [ -d "$(MOTO)" ] && PYTHONPATH="$(MOTO)" python3 -c 'import sys, boto3, cryptography.x509, moto.ec2.models, moto.moto_server.werkzeug_app; sys.exit(not moto.__file__.startswith(sys.argv[1]))' "$(MOTO)" 2>/dev/null; }; \
+# What the tests have of PyPI, each in a folder of its own. It gets its name when it is whole: two at once, or a kill, leave no half
+# one. Asked whether it works, and not whether it is there: its compiled parts are for the Python that installed them.
+# $(1): folder; $(2): requirements; $(3): what it is; $(4): the modules that have to be importable, the first from that folder
+define install_python
+	@works() { [ -d "$(1)" ] && PYTHONPATH="$(1)" python3 -c 'import sys, $(4); sys.exit(not $(firstword $(subst $(comma), ,$(4))).__file__.startswith(sys.argv[1]))' "$(1)" 2>/dev/null; }; \
 	if ! works; then \
 	  python3 -m pip --version >/dev/null 2>&1 || $(MAKE) --no-print-directory setup-pip; \
-	  echo "setup: installing moto, the tests' stand-in for AWS, in $(MOTO) (about a minute)"; \
-	  mkdir -p "$(CACHE)"; work=$$(mktemp -d "$(CACHE)/moto.XXXXXX"); trap 'rm -rf "$$work"' EXIT; \
+	  echo "setup: installing $(3), in $(1) (about a minute)"; \
+	  mkdir -p "$(CACHE)"; work=$$(mktemp -d "$(1).XXXXXX"); trap 'rm -rf "$$work"' EXIT; \
 	  python3 -m pip install --quiet --disable-pip-version-check --no-warn-script-location --root-user-action=ignore \
-	    --target "$$work/new" --requirement fixtures/moto/requirements.txt 2>"$$work/log" || { cat "$$work/log" >&2; exit 1; }; \
+	    --target "$$work/new" --requirement $(2) 2>"$$work/log" || { cat "$$work/log" >&2; exit 1; }; \
 	  if ! works; then \
-	    if [ -e "$(MOTO)" ]; then mv -T "$(MOTO)" "$$work/old"; fi; \
-	    mv -T "$$work/new" "$(MOTO)" || works; \
+	    if [ -e "$(1)" ]; then mv -T "$(1)" "$$work/old"; fi; \
+	    mv -T "$$work/new" "$(1)" || works; \
 	  fi; \
 	fi
+endef
+comma := ,
+
+MOTO := $(CACHE)/moto-$(shell sed -n 's/^moto==//p' fixtures/moto/requirements.txt)
+setup-moto:
+	$(call install_python,$(MOTO),fixtures/moto/requirements.txt,moto$(comma) the tests' stand-in for AWS,moto$(comma) boto3$(comma) cryptography.x509$(comma) moto.ec2.models$(comma) moto.moto_server.werkzeug_app)
+
+ANSIBLE := $(CACHE)/ansible-$(shell sed -n 's/^ansible-core==//p' fixtures/ansible/requirements.txt)
+setup-ansible:
+	$(call install_python,$(ANSIBLE),fixtures/ansible/requirements.txt,Ansible$(comma) which reads our inventory in the tests,ansible$(comma) ansible.cli.adhoc$(comma) yaml._yaml)
 
 setup-lint:
 	@command -v cargo-deny >/dev/null || { echo "setup: installing cargo-deny (some minutes)"; cargo install --quiet --locked cargo-deny; }

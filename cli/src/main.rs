@@ -3,6 +3,7 @@
 mod amend;
 mod app;
 mod args;
+mod clusters;
 mod command_line;
 mod commands;
 mod config;
@@ -18,6 +19,7 @@ mod runs;
 mod session;
 mod shape;
 mod signals;
+mod ssh;
 mod text;
 mod ui;
 mod wiring;

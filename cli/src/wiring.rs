@@ -13,10 +13,14 @@ use mesosflow_workflow::{
 pub(crate) use ipnet::IpNet;
 use mesosflow_steps::act::ActError;
 pub(crate) use mesosflow_steps::cluster::{
-    ClusterSpec, Ec2Spec, HostKeySource, HostSpec, HostsSpec, Instance, MadeBy, MesosSource, Node,
-    ProviderKind, Role,
+    ClusterSpec, Ec2Spec, HostKeySource, HostSpec, HostsSpec, Instance, MESOS_MASTER_PORT, MadeBy,
+    MesosSource, Node, ProviderKind, Role,
 };
+pub(crate) use mesosflow_steps::copy::Copy;
 pub(crate) use mesosflow_steps::image::{Disk, KEEPS, Outlook};
+pub(crate) use mesosflow_steps::outside::Outside;
+pub(crate) use mesosflow_steps::remote::{Command as RemoteCommand, LocalFile, Piece};
+pub(crate) use mesosflow_steps::uis::web_interfaces;
 use mesosflow_steps::{DestroyError, ProviderError, WorldError};
 pub(crate) use mesosflow_steps::{KeyExpected, Ledger, remote::Lineage};
 pub(crate) use mesosflow_steps::{LockedOut, Orphans, Plan, Report, Tagged, Verified, World};
@@ -283,6 +287,38 @@ pub(crate) async fn open_outside(
         let message = format!("cannot log in to the nodes of run `{}`", state.run);
         closed(&error, message, Exit::Failed)
     })
+}
+
+/// The way to a cluster's nodes for everyday commands: outside the fence, and without asking the provider.
+pub(crate) fn outside(spec: &ClusterSpec, state: &RunState, folder: &Path) -> Result<Outside, CliError> {
+    let opened = Outside::open(&spec.cluster, folder, &key_of(state));
+    opened.map_err(|error| {
+        let message = format!("cannot log in to the nodes of cluster `{}`", spec.cluster);
+        closed(&error, message, Exit::Failed)
+    })
+}
+
+/// Where a node is reached: from outside, or by the node through which the way leads.
+pub(crate) fn address(node: &Node) -> std::net::IpAddr {
+    mesosflow_steps::address_of(node)
+}
+
+/// The leading master as `node` sees it; none where none leads. An error is told as one line.
+pub(crate) async fn leading_master(
+    outside: &Outside,
+    node: &Node,
+    masters: &[Node],
+) -> Result<Option<Node>, String> {
+    let script = mesosflow_steps::mesos::leader_script(masters);
+    let answer = outside.answer(node, script).await;
+    let address = answer.map_err(|error| error.to_string())?;
+    let leads = |master: &&Node| Some(master.private_ip.to_string()) == address;
+    Ok(masters.iter().find(leads).cloned())
+}
+
+/// A command line of which each word means itself; none where a word holds what no command line can carry.
+pub(crate) fn join_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    mesosflow_steps::remote::quote::join(words).ok()
 }
 
 /// The nodes of a run that exist and have answered once.

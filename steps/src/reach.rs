@@ -9,7 +9,7 @@ use crate::cluster::{ClusterSpec, Instance, Node, ProviderKind};
 use crate::remote::Target;
 
 pub(crate) fn target(node: &Node) -> Target {
-    let host = address(node, node.via.as_deref()).to_string();
+    let host = address_of(node).to_string();
     let target = Target::new(&node.name, host, &node.user)
         .port(node.port)
         .host_key(node.host_key.clone());
@@ -17,6 +17,11 @@ pub(crate) fn target(node: &Node) -> Target {
         Some(jump) => target.via(self::target(jump)),
         None => target,
     }
+}
+
+/// Where a node is reached: from here, or from the node that the way leads through.
+pub fn address_of(node: &Node) -> IpAddr {
+    address(node, node.via.as_deref())
 }
 
 /// Where a machine is reached: from outside if it can be, from its neighbour otherwise.

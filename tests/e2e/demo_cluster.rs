@@ -35,7 +35,7 @@ fn the_demo_cluster_works_and_is_replayed_and_destroyed() {
     logged_in_once(&nodes);
     holds_no_key_of_the_user(&bench, &nodes, &run, &user_key);
     assert_healthy(&nodes);
-    survives_its_leader(&nodes);
+    survives_its_leader(&mut bench, &nodes);
 
     replay::on(&mut bench, &run, &cluster);
 
@@ -200,11 +200,13 @@ fn holds_no_key_of_the_user(bench: &Bench, nodes: &Nodes, run: &str, user_key: &
 }
 
 /// systemd starts the killed master again at once, but its session is lost: another one leads.
-fn survives_its_leader(nodes: &Nodes) {
+fn survives_its_leader(bench: &mut Bench, nodes: &Nodes) {
     let first: Node = leader(nodes, |_| true).clone();
+    assert_eq!(bench.say(&["get-master"]).ended(0).out.trim_end(), first.ip);
     first.ask("pkill -KILL -x mesos-master");
     let second = leader(nodes, |node| node.ip != first.ip);
     assert_ne!(second.ip, first.ip);
+    assert_eq!(bench.say(&["get-master"]).ended(0).out.trim_end(), second.ip);
 }
 
 fn destroyed(bench: &mut Bench, run: &str, cluster: &str) {

@@ -16,6 +16,7 @@ mod cut_off;
 mod demo_cluster;
 mod ec2;
 mod engine_failures;
+mod everyday;
 mod harness;
 mod hosts;
 mod hosts_firewall;

@@ -212,9 +212,9 @@ impl Bench {
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.mesosflow);
         command
-            .args(args)
             .arg("--journal")
             .arg(&self.journal)
+            .args(args)
             .current_dir(&self.folder)
             .stdin(Stdio::null())
             .env("HOME", &self.folder)

@@ -37,6 +37,11 @@ impl Ran {
         );
         self.out.trim().to_owned()
     }
+
+    /// Something if it ended well, for who waits for that.
+    pub fn ok_if(self) -> Option<()> {
+        (self.code == 0).then_some(())
+    }
 }
 
 impl Engine {

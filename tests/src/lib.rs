@@ -19,6 +19,7 @@
 //!
 //! [`Cloud::world`] tells what there is in the cloud, whatever the program was told.
 
+mod ansible;
 mod bench;
 mod cloud;
 mod engine;
@@ -39,6 +40,7 @@ mod status;
 mod wait;
 mod watch;
 
+pub use ansible::ansible;
 pub use bench::{Bench, RUN_LIMIT};
 pub use cloud::{
     AMI_FULL, AMI_STOCK, Archive, Call, Cloud, Fault, Group, Held, Instance, Rule, Subnet, Tags, Volume,

@@ -57,6 +57,11 @@ impl Live {
         })
     }
 
+    /// What it has written to standard output so far.
+    pub fn out(&self) -> String {
+        read(&self.out)
+    }
+
     /// What it has written to standard error so far.
     pub fn err(&self) -> String {
         read(&self.err)

@@ -1,21 +1,29 @@
 //! One file per command: its arguments, with the help that they have, and what it does.
 
+mod clusters;
 mod completions;
+mod copy_file;
 mod destroy;
 mod destroy_damaged;
 mod destroy_orphans;
 mod events;
+mod get_master;
 mod image;
+mod inventory;
 mod journal;
 mod list;
+mod login;
 mod logs;
 mod orphans;
 mod plan;
 mod replay;
 mod resume;
 mod run;
+mod run_command;
+mod ssh_config;
 mod status;
 mod steps;
+mod tunnel;
 
 use clap::Subcommand;
 
@@ -35,6 +43,15 @@ pub(crate) enum Command {
     Events(events::EventsArgs),
     Logs(logs::LogsArgs),
     Destroy(destroy::DestroyArgs),
+    Clusters(clusters::ClustersArgs),
+    Login(login::LoginArgs),
+    GetMaster(get_master::GetMasterArgs),
+    Tunnel(tunnel::TunnelArgs),
+    #[expect(clippy::enum_variant_names, reason = "`run-command` is what it is called")]
+    RunCommand(run_command::RunCommandArgs),
+    CopyFile(copy_file::CopyFileArgs),
+    Inventory(inventory::InventoryArgs),
+    SshConfig(ssh_config::SshConfigArgs),
     #[command(subcommand)]
     Image(image::ImageCommand),
     #[command(subcommand)]
@@ -61,6 +78,14 @@ async fn carry_out(app: &App, command: Command) -> Result<(), CliError> {
         Command::Events(args) => events::events(app, &args).await,
         Command::Logs(args) => logs::logs(app, &args).await,
         Command::Destroy(args) => destroy::destroy(app, &args).await,
+        Command::Clusters(args) => clusters::clusters(app, &args).await,
+        Command::Login(args) => login::login(app, &args).await,
+        Command::GetMaster(args) => get_master::get_master(app, &args).await,
+        Command::Tunnel(args) => tunnel::tunnel(app, &args).await,
+        Command::RunCommand(args) => run_command::run_command(app, &args).await,
+        Command::CopyFile(args) => copy_file::copy_file(app, &args).await,
+        Command::Inventory(args) => inventory::inventory(app, &args).await,
+        Command::SshConfig(args) => ssh_config::ssh_config(app, &args).await,
         Command::Image(command) => image::image(app, &command).await,
         Command::Journal(command) => journal::journal(app, &command).await,
         Command::Completions(args) => completions::completions(app, &args),

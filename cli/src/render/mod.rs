@@ -11,5 +11,6 @@ pub(crate) mod progress;
 pub(crate) mod report;
 pub(crate) mod show;
 pub(crate) mod status;
+pub(crate) mod streams;
 pub(crate) mod table;
 pub(crate) mod view;

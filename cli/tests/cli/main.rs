@@ -7,6 +7,7 @@ mod care;
 mod chosen_run;
 mod damaged;
 mod endpoints;
+mod everyday;
 mod hosts;
 mod house;
 mod journals;

@@ -287,7 +287,7 @@ impl RemoteError {
         }
     }
 
-    pub(super) fn unquotable(node: &str, title: &str, error: QuoteError) -> Self {
+    pub(crate) fn unquotable(node: &str, title: &str, error: QuoteError) -> Self {
         Self::Unsendable {
             node: node.to_owned(),
             title: title.to_owned(),

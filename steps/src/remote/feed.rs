@@ -126,11 +126,14 @@ impl Sink {
         }
     }
 
-    /// What a tail kept, and whether it dropped anything.
+    /// What a tail kept, and whether it dropped anything. A pipe ends with that.
     pub(super) fn take(&mut self) -> (Vec<u8>, bool) {
         match self {
             Self::Tail(tail) => tail.take(),
-            Self::Pipe(_) => (Vec::new(), false),
+            Self::Pipe(_) => {
+                *self = Self::Tail(Tail::new(0));
+                (Vec::new(), false)
+            }
         }
     }
 }

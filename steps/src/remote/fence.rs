@@ -339,6 +339,7 @@ impl Session {
             deadline: RAISE_LIMIT,
             silence: RAISE_LIMIT,
             max_output: (DEFAULT_MAX_OUTPUT, DEFAULT_MAX_OUTPUT),
+            taker: None,
         };
         let output = self.exec_outside(&exec).await?;
         let said = self.successful(title, output)?.stdout_str();

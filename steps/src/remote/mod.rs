@@ -61,6 +61,7 @@ mod feed;
 mod fence_scripts;
 mod job_scripts;
 mod socket;
+mod stream;
 mod tail;
 mod tunnel;
 
@@ -72,5 +73,6 @@ pub use job::{Job, JobId, JobLimits, JobOutput, JobSettled, JobStatus};
 pub use pool::Pool;
 pub use quote::quote;
 pub use session::Session;
+pub use stream::Piece;
 pub use target::Target;
-pub use transfer::{ModePolicy, TreeOptions};
+pub use transfer::{LocalFile, ModePolicy, TreeOptions};

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use mesosflow_workflow::FencingToken;
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::channel::{Failure, Finished, Kind};
@@ -15,9 +15,10 @@ use super::command::{Command, LineError, Output, command_line};
 use super::connect::{connect, elapsed_ms, presented};
 use super::contact::Contact;
 use super::driver::Link;
-use super::feed::{Activity, Sink};
+use super::feed::Activity;
 use super::fence::{Fence, Lineage};
-use super::tail::{Tail, last_lines};
+use super::stream::{self, Piece};
+use super::tail::last_lines;
 use super::transfer::Input;
 use super::{HostKey, RemoteError, Target};
 
@@ -69,6 +70,8 @@ pub(super) struct Exec<'a> {
     pub(super) silence: Duration,
     /// How much of standard output and of standard error is kept.
     pub(super) max_output: (usize, usize),
+    /// Who takes the output as it comes, instead of its being kept.
+    pub(super) taker: Option<&'a mpsc::Sender<Piece>>,
 }
 
 impl std::fmt::Debug for Session {
@@ -150,8 +153,26 @@ impl Session {
             deadline: command.deadline,
             silence: command.silence,
             max_output: (command.max_output, command.max_output),
+            taker: None,
         })
         .await
+    }
+
+    /// Runs a command as root and hands its output on as it comes: however much that is, little of it is held, and a slow
+    /// taker holds the command up. Returns its exit status, once everything is handed on.
+    ///
+    /// What had come before an error has been handed on, too. Dropping the future ends the command on the node.
+    pub async fn stream(&self, command: Command, taker: &mpsc::Sender<Piece>) -> Result<i32, RemoteError> {
+        let exec = Exec {
+            title: &command.title,
+            script: &command.script,
+            input: Input::Bytes(command.stdin),
+            deadline: command.deadline,
+            silence: command.silence,
+            max_output: (0, command.max_output),
+            taker: Some(taker),
+        };
+        Ok(self.exec(exec).await?.status)
     }
 
     pub(super) fn successful(&self, title: &str, output: Output) -> Result<Output, RemoteError> {
@@ -259,10 +280,7 @@ impl Session {
         };
         let (feed, sending) = exec.input.open(link.wake());
         let activity = Arc::new(Activity::new());
-        let sinks = (
-            Sink::Tail(Tail::new(exec.max_output.0)),
-            Sink::Tail(Tail::new(exec.max_output.1)),
-        );
+        let (sinks, handing_on) = stream::sinks(exec, link.wake());
         let kind = Kind::Exec {
             line: line.to_owned(),
         };
@@ -270,17 +288,24 @@ impl Session {
 
         let deadline = Instant::now() + exec.deadline.min(FOREVER);
         let silence = exec.silence.min(FOREVER);
-        let mut sending = pin!(sending);
-        let mut sent = false;
+        let (mut sending, mut handing_on) = (pin!(sending), pin!(handing_on));
+        let (mut sent, mut handed_on) = (false, None);
         let late = loop {
             let silent_at = activity.last() + silence;
             tokio::select! {
                 biased;
-                answer = &mut running.reply => return self.outcome(exec, answer),
+                answer = &mut running.reply => {
+                    let handed_on = match handed_on {
+                        Some(handed_on) => handed_on,
+                        None => handing_on.await,
+                    };
+                    return self.outcome(exec, answer, handed_on);
+                }
                 result = &mut sending, if !sent => {
                     result?;
                     sent = true;
                 }
+                stderr = &mut handing_on, if handed_on.is_none() => handed_on = Some(stderr),
                 () = sleep_until(deadline.min(silent_at)) => {
                     let now = Instant::now();
                     if now >= deadline {
@@ -293,10 +318,18 @@ impl Session {
             }
         };
         running.stop();
-        let stderr_tail = match timeout(LAST_WORDS, &mut running.reply).await {
-            Ok(Ok(Ok(finished))) => last_lines(&finished.stderr),
-            _ => String::new(),
+        let last_words = async {
+            let finished = (&mut running.reply).await;
+            let handed_on = match handed_on {
+                Some(handed_on) => handed_on,
+                None => handing_on.await,
+            };
+            match finished {
+                Ok(Ok(finished)) => last_lines(&handed_on.unwrap_or(finished.stderr)),
+                _ => String::new(),
+            }
         };
+        let stderr_tail = timeout(LAST_WORDS, last_words).await.unwrap_or_default();
         let (node, title) = (self.target.node.clone(), exec.title.to_owned());
         Err(match late {
             Late::Deadline => RemoteError::Deadline {
@@ -318,6 +351,7 @@ impl Session {
         &self,
         exec: &Exec<'_>,
         answer: Result<Result<Finished, Failure>, oneshot::error::RecvError>,
+        handed_on: Option<Vec<u8>>,
     ) -> Result<Output, RemoteError> {
         let (node, title) = (self.target.node.clone(), exec.title.to_owned());
         match answer {
@@ -327,6 +361,7 @@ impl Session {
                 stderr,
                 truncated,
             })) => {
+                let stderr = handed_on.unwrap_or(stderr);
                 self.refused_by_sudo(exec, status, &stderr)?;
                 Ok(Output {
                     status,

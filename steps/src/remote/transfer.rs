@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -12,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio::sync::Notify;
 
 use super::RemoteError;
-use super::command::{Command, DEFAULT_DEADLINE, DEFAULT_MAX_OUTPUT, DEFAULT_SILENCE};
+use super::command::{Command, DEFAULT_DEADLINE, DEFAULT_MAX_OUTPUT, DEFAULT_SILENCE, Output};
 use super::feed::{self, Feed, FeedSender};
 use super::quote::with_variables;
 use super::session::{Exec, Session};
@@ -121,7 +122,12 @@ pub(super) enum Input {
     /// All of it.
     Bytes(Arc<Vec<u8>>),
     /// The first bytes of a local file.
-    File { path: PathBuf, len: u64 },
+    File {
+        path: PathBuf,
+        len: u64,
+        /// Counts what is sent.
+        sent: Arc<AtomicU64>,
+    },
 }
 
 impl Input {
@@ -146,15 +152,15 @@ impl Input {
                 },
                 None,
             ),
-            Self::File { path, len } => {
+            Self::File { path, len, sent } => {
                 let (sender, feed) = feed::stream(wake);
-                (feed, Some((sender, path.clone(), *len)))
+                (feed, Some((sender, path.clone(), *len, Arc::clone(sent))))
             }
         };
         (feed, async move {
             match file {
                 None => Ok(()),
-                Some((sender, path, len)) => send_file(sender, &path, len)
+                Some((sender, path, len, sent)) => send_file(sender, &path, len, &sent)
                     .await
                     .map_err(|error| RemoteError::local("reading", path, error)),
             }
@@ -162,7 +168,7 @@ impl Input {
     }
 }
 
-async fn send_file(sender: FeedSender, path: &Path, len: u64) -> io::Result<()> {
+async fn send_file(sender: FeedSender, path: &Path, len: u64, sent: &AtomicU64) -> io::Result<()> {
     let mut file = tokio::fs::File::open(path).await?;
     file.rewind().await?;
     let mut left = len;
@@ -181,8 +187,46 @@ async fn send_file(sender: FeedSender, path: &Path, len: u64) -> io::Result<()> 
         if !sender.send(chunk).await {
             return Ok(());
         }
+        sent.fetch_add(count as u64, Ordering::Relaxed);
     }
     Ok(())
+}
+
+/// A local file as it is now, for any number of nodes.
+#[derive(Debug, Clone)]
+pub struct LocalFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// How many bytes it has.
+    pub len: u64,
+    /// Its SHA-256, in hexadecimal.
+    pub digest: String,
+    /// Its permissions.
+    pub mode: u32,
+}
+
+impl LocalFile {
+    /// Reads the file through.
+    ///
+    /// # Errors
+    /// It cannot be read, or is something else than a file.
+    pub async fn open(path: &Path) -> Result<Self, RemoteError> {
+        let source = path.to_owned();
+        blocking("reading", path, move || {
+            let metadata = source.metadata()?;
+            if !metadata.is_file() {
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
+            }
+            let (len, digest) = digest_of(&source)?;
+            Ok(Self {
+                mode: metadata.permissions().mode() & 0o7777,
+                path: source,
+                len,
+                digest,
+            })
+        })
+        .await
+    }
 }
 
 impl Session {
@@ -207,6 +251,7 @@ impl Session {
             Input::File {
                 path: local.to_owned(),
                 len,
+                sent: Arc::default(),
             },
             &digest,
             mode,
@@ -238,6 +283,7 @@ impl Session {
         let input = Input::File {
             path: packed.path().to_owned(),
             len,
+            sent: Arc::default(),
         };
         let mode = if options.modes == ModePolicy::Private {
             "700"
@@ -251,6 +297,31 @@ impl Session {
         ];
         self.transfer(&format!("write the tree {remote}"), &variables, PUT_TREE, input)
             .await
+    }
+
+    /// Runs a script on the node whose input is a local file, and counts in `sent` how much of it is on its way.
+    pub(crate) async fn feed_file(
+        &self,
+        title: &str,
+        script: &str,
+        local: &LocalFile,
+        sent: Arc<AtomicU64>,
+    ) -> Result<Output, RemoteError> {
+        let exec = Exec {
+            title,
+            script,
+            input: Input::File {
+                path: local.path.clone(),
+                len: local.len,
+                sent,
+            },
+            deadline: TRANSFER_DEADLINE,
+            silence: TRANSFER_SILENCE,
+            max_output: (DEFAULT_MAX_OUTPUT, DEFAULT_MAX_OUTPUT),
+            taker: None,
+        };
+        let output = self.exec(exec).await?;
+        self.successful(title, output)
     }
 
     async fn transfer(
@@ -269,6 +340,7 @@ impl Session {
             deadline: TRANSFER_DEADLINE,
             silence: TRANSFER_SILENCE,
             max_output: (DEFAULT_MAX_OUTPUT, DEFAULT_MAX_OUTPUT),
+            taker: None,
         };
         let output = self.exec(exec).await?;
         self.successful(title, output).map(drop)
@@ -286,6 +358,7 @@ impl Session {
             deadline: TRANSFER_DEADLINE,
             silence: DEFAULT_SILENCE,
             max_output: (limit, DEFAULT_MAX_OUTPUT),
+            taker: None,
         };
         let output = self.exec(exec).await?;
         let output = self.successful(&title, output)?;

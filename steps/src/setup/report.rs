@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Health, LostBlocks, MountKind, Mounted, NfsServer, NfsServerKind};
 use crate::act::ActError;
-use crate::cluster::{HostKeySource, Inventory, MESOS_MASTER_PORT, Node};
+use crate::cluster::{HostKeySource, Inventory};
 use crate::hdfs::Hdfs;
+use crate::uis::web_interfaces;
 use crate::world::World;
 
 /// What the report is made of.
@@ -63,17 +64,12 @@ pub struct Ui {
 
 impl ReportStep {
     fn uis(&self) -> Vec<Ui> {
-        let at =
-            |node: &Node, port: u16| format!("http://{}:{port}", node.public_ip.unwrap_or(node.private_ip));
-        let masters = self.inventory.masters.iter().map(|node| Ui {
-            name: format!("Mesos ({})", node.name),
-            url: at(node, MESOS_MASTER_PORT),
+        let all = web_interfaces(self.inventory.all()).into_iter();
+        let shown = all.map(|ui| Ui {
+            url: ui.url(ui.node.public_ip.unwrap_or(ui.node.private_ip), ui.port),
+            name: ui.name,
         });
-        let namenodes = [Hdfs::Ephemeral, Hdfs::Persistent].map(|hdfs| Ui {
-            name: format!("{} HDFS", hdfs.as_str()),
-            url: format!("{}/jmx", at(self.inventory.first_master(), hdfs.ui_port())),
-        });
-        masters.chain(namenodes).collect()
+        shown.collect()
     }
 
     fn substitutions(&self) -> Vec<String> {

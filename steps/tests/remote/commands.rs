@@ -3,8 +3,9 @@
 use std::fs;
 use std::time::Duration;
 
-use mesosflow_steps::remote::{Command, RemoteError};
+use mesosflow_steps::remote::{Command, Piece, RemoteError};
 use mesosflow_workflow::{ErrorClass, StepError};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::sshd::{Sshd, eventually, heavy, is_alive};
@@ -307,4 +308,68 @@ async fn commands_dropped_at_any_moment_leave_a_usable_session() {
 async fn gone(pid_file: &str) {
     let pid: u32 = fs::read_to_string(pid_file).unwrap().trim().parse().unwrap();
     eventually("the end of the process", || (!is_alive(pid)).then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_stream_is_handed_on_as_it_comes_and_held_up_by_its_taker() {
+    let server = Sshd::start();
+    let session = server.session().await;
+    let (taker, mut pieces) = mpsc::channel(1);
+    let script = "echo begun; echo err >&2; read -r line; echo over";
+    let running = tokio::spawn(async move {
+        let command = Command::new("both", script).stdin("go on\n");
+        session.stream(command, &taker).await
+    });
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    while let Some(piece) = pieces.recv().await {
+        match piece {
+            Piece::Out(bytes) => out.extend(bytes),
+            Piece::Err(bytes) => err.extend(bytes),
+        }
+    }
+    assert_eq!((out, err), (b"begun\nover\n".to_vec(), b"err\n".to_vec()));
+    assert_eq!(running.await.unwrap().unwrap(), 0);
+
+    // Ten megabytes for one who takes nothing before he is asked: they stay on the node.
+    let session = server.session().await;
+    let (taker, mut pieces) = mpsc::channel(1);
+    let done = server.path("done");
+    let script = format!("head -c 10000000 /dev/zero; echo x >{}", done.display());
+    let running = tokio::spawn(async move {
+        let command = Command::new("much", script);
+        session.stream(command, &taker).await
+    });
+    let mut length = 0;
+    while let Some(piece) = pieces.recv().await {
+        let Piece::Out(bytes) = piece else {
+            panic!("{piece:?}")
+        };
+        if length == 0 {
+            assert!(!done.exists(), "nobody had taken it yet");
+        }
+        length += bytes.len();
+    }
+    assert_eq!((length, running.await.unwrap().unwrap()), (10_000_000, 0));
+}
+
+#[tokio::test]
+async fn a_stream_that_is_given_up_ends_its_command_with_what_was_said() {
+    let server = Sshd::start();
+    let session = server.session().await;
+    let (taker, mut pieces) = mpsc::channel(8);
+    let command = Command::new("late", "echo $$; echo why >&2; sleep 1000").deadline(Duration::from_secs(2));
+    let error = session.stream(command, &taker).await.unwrap_err();
+    assert!(
+        matches!(&error, RemoteError::Deadline { stderr_tail, .. } if stderr_tail == "why"),
+        "{error:?}"
+    );
+    drop(taker);
+    let mut out = Vec::new();
+    while let Some(piece) = pieces.recv().await {
+        if let Piece::Out(bytes) = piece {
+            out.extend(bytes);
+        }
+    }
+    let pid: u32 = String::from_utf8(out).unwrap().trim().parse().unwrap();
+    eventually("the command is gone", || (!is_alive(pid)).then_some(())).await;
 }

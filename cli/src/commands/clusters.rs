@@ -1,0 +1,132 @@
+//! `clusters`: what exists, and what has existed.
+
+use std::collections::BTreeSet;
+
+use clap::Args;
+use jiff::Timestamp;
+use mesosflow_workflow::{ClusterId, PhaseKind, RunId, RunRow};
+use serde::Serialize;
+
+use crate::app::App;
+use crate::error::{CliError, Kind};
+use crate::render::table::table;
+use crate::wiring::{self, Journal, Role};
+
+/// Show the clusters: what exists, and what has existed
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ClustersArgs {}
+
+/// A cluster, in the shape that scripts rely on.
+#[derive(Debug, Serialize)]
+struct ClusterView {
+    cluster: String,
+    cluster_id: ClusterId,
+    provider: String,
+    /// `up`, `stopped`, `unfinished` or `gone`.
+    state: &'static str,
+    /// Machines that exist; none where the history cannot be read.
+    masters: Option<usize>,
+    slaves: Option<usize>,
+    zookeepers: Option<usize>,
+    /// What `mesos-master --version` prints.
+    mesos_version: Option<String>,
+    created_at: Timestamp,
+    run: RunId,
+}
+
+/// The newest comes last, where the eye is.
+pub(crate) async fn clusters(app: &App, ClustersArgs {}: &ClustersArgs) -> Result<(), CliError> {
+    let mut views = Vec::new();
+    if let Some(journal) = app.existing_journal()? {
+        let rows = journal.runs().await?;
+        let mut seen = BTreeSet::new();
+        for row in &rows {
+            if seen.insert(row.cluster_id.to_string()) {
+                views.push(view(app, &journal, row).await?);
+            }
+        }
+    }
+    if app.ui.json {
+        return app.ui.document(&views);
+    }
+    if views.is_empty() {
+        app.ui.note(&format!(
+            "no clusters yet in the journal `{}`",
+            app.places.journal().display()
+        ));
+        return Ok(());
+    }
+    let header = [
+        "cluster",
+        "provider",
+        "state",
+        "masters",
+        "slaves",
+        "zookeepers",
+        "mesos",
+        "since",
+    ];
+    app.ui.line(&table(&header, views.iter().map(line)))
+}
+
+async fn view(app: &App, journal: &Journal, row: &RunRow) -> Result<ClusterView, CliError> {
+    let mut view = ClusterView {
+        cluster: row.cluster.clone(),
+        cluster_id: row.cluster_id,
+        provider: row.provider.clone(),
+        state: state(row),
+        masters: Some(0),
+        slaves: Some(0),
+        zookeepers: Some(0),
+        mesos_version: None,
+        created_at: row.created_at,
+        run: row.run,
+    };
+    if !row.owns_cluster {
+        return Ok(view);
+    }
+    let state = match mesosflow_workflow::run::load(&**journal, row.run)
+        .await
+        .map_err(CliError::from)
+    {
+        Ok(state) => state,
+        // The others are as they were.
+        Err(error) if error.kind == Kind::DamagedRun => {
+            app.ui.warn(&error.message);
+            (view.masters, view.slaves, view.zookeepers) = (None, None, None);
+            return Ok(view);
+        }
+        Err(error) => return Err(error),
+    };
+    let nodes = wiring::nodes(&state);
+    let of = |role| Some(nodes.iter().filter(|node| node.role == role).count());
+    view.masters = of(Role::Master);
+    view.slaves = of(Role::Slave);
+    view.zookeepers = of(Role::Zookeeper);
+    view.mesos_version = wiring::report(&state).map(|report| report.mesos_version);
+    Ok(view)
+}
+
+fn state(row: &RunRow) -> &'static str {
+    match row.summary.phase {
+        _ if !row.owns_cluster => "gone",
+        _ if row.summary.destroyed => "unfinished",
+        // A replay that ended leaves the cluster as it is; `status` says what is stale.
+        PhaseKind::Succeeded | PhaseKind::Partial => "up",
+        _ => "unfinished",
+    }
+}
+
+fn line(view: &ClusterView) -> Vec<String> {
+    let count = |count: Option<usize>| count.map_or_else(|| "?".to_owned(), |count| count.to_string());
+    vec![
+        view.cluster.clone(),
+        view.provider.clone(),
+        view.state.to_owned(),
+        count(view.masters),
+        count(view.slaves),
+        count(view.zookeepers),
+        view.mesos_version.clone().unwrap_or_default(),
+        view.created_at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+    ]
+}

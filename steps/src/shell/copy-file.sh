@@ -1,0 +1,23 @@
+# Puts standard input at $target, whole or not at all: received beside it, compared with the digest, written to the disk,
+# then moved. Variables: target (absolute), into (yes: it is a folder), name, digest (SHA-256), mode, nonce.
+set -eu
+if [ "$into" = yes ] || [ -d "$target" ]; then target=${target%/}/$name; fi
+[ ! -d "$target" ] || { echo "$target is a folder" >&2; exit 73; }
+folder=$(dirname -- "$target")
+[ -d "$folder" ] || mkdir -p -- "$folder"
+base=.$(basename -- "$target").mesosflow
+# What a copy that was killed had left.
+find "$folder" -maxdepth 1 -type f -name "$base.*" -mmin +1440 -exec rm -f -- {} + 2>/dev/null || :
+umask 077
+part=$folder/$base.$nonce
+set -C
+: >"$part"
+set +C
+trap 'rm -f -- "$part"' EXIT
+cat >"$part"
+[ "$(sha256sum <"$part" | cut -c1-64)" = "$digest" ] || { echo "what arrived is not what was sent" >&2; exit 74; }
+chmod -- "$mode" "$part"
+sync -- "$part"
+mv -fT -- "$part" "$target"
+trap - EXIT
+sync -- "$folder"

@@ -107,7 +107,8 @@ pub(crate) async fn look_after(flow: &Flow<World>) -> Result<Seen, Halt> {
         }
     };
     let mut lost = flow.outdate_lost(&LAUNCHES, look).await?;
-    lost.extend(lost_groups(flow, &held(&occupied)).await?);
+    let occupied = occupied.into_inner().unwrap_or_else(PoisonError::into_inner);
+    lost.extend(lost_groups(flow, &occupied).await?);
     let mut stopped = stopped.into_inner().unwrap_or_else(PoisonError::into_inner);
     stopped.sort_by(|a, b| a.reason.cmp(&b.reason));
     Ok(Seen { lost, stopped })

@@ -62,6 +62,7 @@ pub(crate) const READY: &str = r#"[ "$(cat "$file" 2>/dev/null)" = "$rules" ] ||
 [ "$(cat "/etc/systemd/system/$unit" 2>/dev/null)" = "$text" ] || exit 1
 [ "$(cat "$addition" 2>/dev/null)" = "$added" ] || exit 1
 systemctl is-enabled --quiet "$unit" && systemctl is-active --quiet "$unit" || exit 1
+is_loaded "$unit" && is_loaded nftables.service || exit 1
 nft list table inet mesosflow 2>/dev/null | grep --quiet --fixed-strings "$digest" || exit 1"#;
 
 /// The rules are tried before anything is put in place: a kernel without nf_tables says so here.

@@ -100,6 +100,20 @@ safe=$(printf %s "$beans" | sed -n 's/.*"Safemode" : "\(.*\)".*/\1/p' | head -n 
 id=$(printf %s "$beans" | sed -n 's/.*"ClusterId" : "\(.*\)".*/\1/p' | head -n 1)
 [ "$live" = "$wanted" ] && [ -z "$safe" ] && [ "$id" = "$cluster_id" ] || exit 1"#;
 
+/// Blocks of which no good copy is left, and those with a damaged one, from the namenode's own bean.
+const BLOCKS: &str = r#"bean=$(curl -fsS --max-time 5 "http://$address:$ui/jmx?qry=Hadoop:service=NameNode,name=FSNamesystem")
+number() { printf %s "$bean" | sed -n "s/.*\"$1\" : \([0-9]*\).*/\1/p" | head -n 1; }
+echo "$(number MissingBlocks) $(number CorruptBlocks)""#;
+
+/// What a file system knows of and cannot give, or not from each of its copies.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Blocks {
+    /// Blocks of which no good copy is left.
+    pub missing: u64,
+    /// Blocks with a damaged copy.
+    pub corrupt: u64,
+}
+
 impl Hdfs {
     /// The word for it.
     pub const fn as_str(self) -> &'static str {
@@ -301,6 +315,27 @@ impl Hdfs {
                 self.liveness("ask the namenode for its datanodes", namenode, slaves, formatted),
             )
             .await
+    }
+
+    /// The blocks that the namenode has not, or not whole.
+    ///
+    /// # Errors
+    /// The node cannot be reached, or its namenode does not answer.
+    pub async fn blocks(self, world: &World, namenode: &Node) -> Result<Blocks, ActError> {
+        let title = format!("ask the {} namenode for its blocks", self.as_str());
+        let script = self
+            .script(&title, BLOCKS)
+            .var("address", namenode.private_ip)
+            .var("ui", self.ui_port());
+        let answer = world.run(namenode, script).await?.stdout_str();
+        let mut numbers = answer.split_whitespace().map(str::parse);
+        match (numbers.next(), numbers.next()) {
+            (Some(Ok(missing)), Some(Ok(corrupt))) => Ok(Blocks { missing, corrupt }),
+            _ => Err(ActError::not_yet(format!(
+                "{title} on {}: cannot understand {answer:?}",
+                namenode.name
+            ))),
+        }
     }
 
     fn liveness<'a>(

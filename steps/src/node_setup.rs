@@ -10,6 +10,7 @@ use crate::cluster::{DisksSpec, Node};
 use crate::disks::{DiskError, DiskPlan, LOOK, VOLUME_MOUNT};
 use crate::firewall::{self, Firewall};
 use crate::mounts::ON_DISK;
+use crate::service::IS_LOADED;
 use crate::templates::mount_points;
 use crate::world::{Script, World};
 
@@ -35,8 +36,10 @@ is_mounted() {
   [ -n "$top" ] && [ -b "$top" ] && [ "$(number "$device")" = "$(number "$top")" ]
 }
 "#;
+/// The next boot mounts this very disk, too: an image's `/etc/fstab` may name another there.
 const DISK_READY: &str = r#"is_mounted || exit 1
-grep --quiet -- " $mount $type $options" /etc/fstab || exit 1"#;
+uuid=$(blkid --probe --match-tag UUID --output value -- "$device") || exit 1
+grep --quiet --fixed-strings --line-regexp -- "UUID=$uuid $mount $type $options 0 0" /etc/fstab || exit 1"#;
 
 /// Formats only what is blank: no file system, no partition table, no other signature, as far as libblkid knows any.
 const DISK_MAKE: &str = r#"[ -b "$device" ] || { echo "there is no block device $device" >&2; exit 3; }
@@ -108,6 +111,7 @@ impl Part<'_> {
     fn script<'s>(&'s self, title: &'s str, body: &'s str) -> Script<'s> {
         let script = Script::new(title, body)
             .before(IS_MOUNTED)
+            .before(IS_LOADED)
             .before(ON_DISK)
             .before(aside::FUNCTIONS)
             .within(SETUP_LIMIT);

@@ -34,7 +34,12 @@ const STAMP: &str = r#"stamp() {
 }
 file="/run/mesosflow/$unit.started"
 "#;
+/// `is_loaded UNIT`: systemd goes by the unit's files as they are now.
+pub const IS_LOADED: &str = r#"is_loaded() { [ "$(systemctl show --property NeedDaemonReload --value -- "$1")" != yes ]; }
+"#;
 const IS_CURRENT: &str = r#"systemctl is-active --quiet "$unit" || exit 1
+systemctl is-enabled --quiet "$unit" || exit 1
+is_loaded "$unit" || exit 1
 cmp --silent "/root/mesos-ec2/units/$unit" "/etc/systemd/system/$unit" || exit 1
 [ "$(cat "$file" 2>/dev/null)" = "$(stamp)" ] || exit 1"#;
 const START: &str = r#"lay_file "/root/mesos-ec2/units/$unit" "/etc/systemd/system/$unit"
@@ -76,13 +81,13 @@ impl Service {
             .var("config", self.config)
     }
 
-    /// Whether the daemon runs, under the deployed unit and configuration.
+    /// Whether the daemon runs, under the deployed unit and configuration, and will after a reboot.
     ///
     /// # Errors
     /// The node cannot be reached.
     pub async fn is_current(&self, world: &World, node: &Node) -> Result<bool, RemoteError> {
         let title = format!("look at {}", self.unit);
-        let body = format!("{STAMP}{IS_CURRENT}");
+        let body = format!("{IS_LOADED}{STAMP}{IS_CURRENT}");
         world.ask(node, self.script(&title, &body)).await
     }
 

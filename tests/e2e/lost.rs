@@ -143,6 +143,49 @@ fn found_first(history: &History, killed: usize, launch: &str, node: &str) -> u6
     stale["generation"].as_u64().unwrap_or_default()
 }
 
+/// A machine that is only stopped is named before anything acts, with the command that starts it; one that is gone together with the
+/// network is made anew in another.
+#[test]
+fn a_stopped_node_is_named_and_a_lost_network_is_made_anew() {
+    let mut bench = Bench::new();
+    let cluster = bench.cluster();
+    let mut live = bench.start(&["run", "--cluster", &cluster, "--masters", "1", "--slaves", "1"]);
+    let run = live.run();
+    let mut watch = Watch::new(bench.journal(), &run, 0);
+    watch.point(&mut live, RUN_LIMIT, Point::started("hostnames"));
+    live.kill();
+    let nodes = bench.nodes(&run);
+    let slave = nodes.of("slave")[0];
+    bench
+        .engine()
+        .run(&["stop", "--time", "0", &slave.container])
+        .ok();
+    let begun = |bench: &Bench| bench.history(&run).of("step_started", 1).count();
+    let before = begun(&bench);
+    let said = bench.say(&["resume", &run]).ended(130);
+    let start = format!("start {}`", slave.container);
+    said.complains(&[&slave.name, &slave.container, "does not run", &start, "resume"]);
+    assert_eq!(begun(&bench), before, "something began");
+
+    let network = bench.engine().networks(&cluster);
+    assert_eq!(network.len(), 1, "{network:?}");
+    for node in nodes.all() {
+        remove(&bench, &nodes, &node.name);
+    }
+    bench.engine().run(&["network", "rm", &network[0]]).ok();
+    bench.say(&["resume", &run]).ended(0);
+    bench.status(&run).all_done();
+    let history = bench.history(&run);
+    let stale = history
+        .of("step_stale", 1)
+        .find(|event| event["step"] == "security-groups");
+    assert!(
+        stale.unwrap()["reason"].as_str().unwrap().contains(&network[0]),
+        "{stale:?}"
+    );
+    assert_healthy(&bench.nodes(&run));
+}
+
 fn remove(bench: &Bench, nodes: &Nodes, name: &str) {
     let node = nodes.all().iter().find(|node| node.name == name).unwrap();
     bench

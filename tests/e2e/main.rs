@@ -25,6 +25,7 @@ mod journal_failures;
 mod launch_crash;
 mod long_build;
 mod lost;
+mod mended;
 mod node_keys;
 mod overlay;
 mod random;

@@ -11,6 +11,7 @@ use crate::halt::Halt;
 use crate::ids::{ItemKey, StepId};
 use crate::payload::decode;
 use crate::progress::{Progress, Status};
+use crate::state::RunState;
 
 /// What an item has made, by the history.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,6 +90,43 @@ impl<W: Send + Sync + 'static> Flow<W> {
             all.push(Lost { item, reason });
         }
         Ok(all)
+    }
+
+    /// Has an outcome count no more: a step's, or an item's of it. It runs again when a flow next comes to it. Whether there was one
+    /// that counted; where the flow only looks at its history, nothing is written.
+    ///
+    /// # Errors
+    /// The journal failed.
+    pub async fn outdate(&self, step: &StepId, item: Option<&ItemKey>, reason: &str) -> Result<bool, Halt> {
+        let Hand::Acts(recorder) = &self.hand else {
+            return Ok(false);
+        };
+        let counts = |state: &RunState| {
+            let progress = state.step(step)?.of(item)?;
+            Some(progress.status == Status::Succeeded)
+        };
+        if recorder.inspect(counts) != Some(true) {
+            return Ok(false);
+        }
+        let stale = Event::StepStale {
+            step: step.clone(),
+            item: item.cloned(),
+            reason: reason.to_owned(),
+        };
+        recorder.record(stale).await?;
+        Ok(true)
+    }
+
+    /// What a step gave, if that counts; nothing where the flow only looks at its history.
+    pub fn outcome<T: DeserializeOwned>(&self, step: &StepId) -> Option<T> {
+        let Hand::Acts(recorder) = &self.hand else {
+            return None;
+        };
+        recorder.inspect(|state| {
+            let progress = &state.step(step)?.progress;
+            let output = progress.output.as_ref()?;
+            (progress.status == Status::Succeeded).then(|| decode(step, output))?
+        })
     }
 
     /// Whether a replay is under way whose bounds hold, asked for by this very driver: who resumes one goes on with the run.

@@ -37,7 +37,7 @@ pub(crate) struct DestroyArgs {
     /// Even where the nodes obey a driver that this journal does not know
     #[arg(long)]
     pub(super) take_over: bool,
-    /// Do not ask; with --owner, only together with --cluster
+    /// Do not ask; with --orphans or --owner, only together with --cluster
     #[arg(long, short)]
     pub(super) yes: bool,
     #[command(flatten)]

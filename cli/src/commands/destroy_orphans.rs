@@ -1,14 +1,15 @@
 //! `destroy --orphans` and `destroy --owner`: what belongs to no run of this journal is ended by its tags.
 //!
 //! A journal that was restored from an older copy has lost its newest runs, and theirs are orphans of its own; so are, to a copy
-//! of a journal, the runs of the other copy, which may be alive. What tells them apart is who made them: `--orphans` ends what
-//! this user made on this host, and names the rest. Beyond that only a person can tell, who is asked.
+//! of a journal, the runs of the other copy, which may be alive. `--orphans` ends what this user made on this host as far as this
+//! journal knows its driver, names the rest, and refuses what a newer copy may have made. Beyond that only a person can tell, who
+//! is asked for the cluster's name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 use jiff::Timestamp;
-use mesosflow_workflow::Resource;
+use mesosflow_workflow::{Driver, Resource, Seq};
 use serde::Serialize;
 
 use super::orphans::{self, Answer, Orphan, Ownership, Whose};
@@ -18,6 +19,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::nearest::nearest;
 use crate::render::duration;
+use crate::runs::Found;
 use crate::wiring::{self, Orphans, ProviderKind, Tagged};
 
 /// What `destroy` ends that belongs to no run.
@@ -94,8 +96,12 @@ pub(super) async fn destroy_orphans(app: &App, asked: Asked<'_>) -> Result<(), C
             "{list} shows what there is, and `mesosflow destroy --owner JOURNAL-ID` ends it"
         )));
     }
-    if matches!(which, Which::Owner(_)) && yes && cluster.is_none() {
-        return Err(CliError::usage("--owner with --yes needs --cluster NAME")
+    if yes && cluster.is_none() {
+        let flag = match which {
+            Which::Ours => "--orphans",
+            Which::Owner(_) => "--owner",
+        };
+        return Err(CliError::usage(format!("{flag} with --yes needs --cluster NAME"))
             .hint("the cluster's name is what shows that this very one is meant"));
     }
     let (answers, ownership) = orphans::look(app, provider, place).await?;
@@ -114,8 +120,9 @@ pub(super) async fn destroy_orphans(app: &App, asked: Asked<'_>) -> Result<(), C
     let losses = losses(&ownership, &meant);
     match which {
         Which::Ours => {
-            let command = app.places.command(&["destroy", "--orphans"]);
-            app.ui.confirm(&losses, &command, yes)?;
+            refuse_another_copys(app, &ownership, &meant).await?;
+            let command = ["destroy", "--orphans", "--cluster", only_name(&meant)];
+            app.ui.confirm(&losses, &app.places.command(&command), yes)?;
         }
         Which::Owner(owner) => meant = named(app, yes, owner, meant, &losses)?,
     }
@@ -165,6 +172,69 @@ fn of_cluster(meant: Vec<Orphan>, cluster: &str) -> Result<Vec<Orphan>, CliError
     Ok(meant.into_iter().filter(is_of).collect())
 }
 
+/// Refuses what another copy of this journal may have made, and may be driving: this one, restored from a backup or copied, knows
+/// nothing of it.
+async fn refuse_another_copys(app: &App, ownership: &Ownership, meant: &[Orphan]) -> Result<(), CliError> {
+    let Some(journal) = app.existing_journal()? else {
+        return Ok(());
+    };
+    let mut last = None;
+    let mut drivers: BTreeMap<String, BTreeSet<Driver>> = BTreeMap::new();
+    for row in journal.runs().await? {
+        let before = Seq(row.summary.seq.0.saturating_sub(1));
+        // The end of a damaged history is not known: it says nothing of when this journal was last used.
+        let end = journal.read(row.run, before, 1).await.unwrap_or_default();
+        last = last.max(end.last().map(|event| event.at));
+        let run = row.run.to_string();
+        if meant.iter().any(|orphan| orphan.tagged.run == run)
+            && let Ok(found) = Found::look(&journal, row).await
+        {
+            drivers.insert(run, found.state.drivers);
+        }
+    }
+    let is_stranger = |orphan: &&Orphan| {
+        let known = drivers.get(&orphan.tagged.run);
+        match orphan.tagged.driver {
+            Some(driver) => known.is_none_or(|known| !known.contains(&driver)),
+            None => orphan.tagged.made_at > last,
+        }
+    };
+    let Some(Orphan { tagged, .. }) = meant.iter().find(is_stranger) else {
+        return Ok(());
+    };
+    let how = match tagged.driver {
+        Some(driver) => format!(
+            "by a driver (epoch {}) that this journal does not know",
+            driver.epoch
+        ),
+        None => "after this journal's last event".to_owned(),
+    };
+    let (cluster, run) = (&tagged.cluster, &tagged.run);
+    let id = ownership.id.as_deref().unwrap_or_default();
+    let command = app
+        .places
+        .command(&["destroy", "--owner", id, "--cluster", cluster]);
+    Err(CliError::refused(format!(
+        "{} {} of run `{run}` was made {how}: another copy of this journal may be in use, and drive cluster `{cluster}`",
+        tagged.kind, tagged.name
+    ))
+    .hint(format!(
+        "use that copy (`mesosflow destroy {run}` there); if there is none any more: `{command}`"
+    )))
+}
+
+/// The name of the cluster that is meant; a word for it where there are several.
+fn only_name(meant: &[Orphan]) -> &str {
+    let names: BTreeSet<_> = meant
+        .iter()
+        .map(|orphan| orphan.tagged.cluster.as_str())
+        .collect();
+    match names.len() {
+        1 => names.first().copied().unwrap_or_default(),
+        _ => "NAME",
+    }
+}
+
 /// Has the cluster's name typed, or given with `--cluster`; only what is of that cluster is meant.
 fn named(
     app: &App,
@@ -184,13 +254,8 @@ fn named(
         app.ui.warn(loss);
     }
     let Some(typed) = app.ui.ask_name("The name of the cluster that is to end") else {
-        let name = match names.len() {
-            1 => names.first().copied().unwrap_or_default(),
-            _ => "NAME",
-        };
-        let command = app
-            .places
-            .command(&["destroy", "--owner", owner, "--cluster", name]);
+        let command = ["destroy", "--owner", owner, "--cluster", only_name(&meant)];
+        let command = app.places.command(&command);
         let mut refused =
             CliError::refused("this needs the cluster's name, and there is no terminal to ask on");
         refused.causes.extend(losses.iter().cloned());

@@ -25,6 +25,7 @@ pub(crate) fn text(report: &Report) -> String {
             .map(|ui| line("UI", &format!("{}  {}", ui.url, ui.name))),
     );
     lines.extend(substitutions(&report.substitutions));
+    lines.extend(report.warnings.iter().map(|warning| line("warning", warning)));
     lines.join("\n")
 }
 
@@ -55,6 +56,7 @@ mod tests {
             "hdfs": ["hdfs://10.0.0.1:9000", "hdfs://10.0.0.1:9010"],
             "login": "ssh -i key root@10.0.0.1",
             "substitutions": ["/mnt/nfs is mounted by sshfs: the kernel has no NFS client"],
+            "warnings": ["the ephemeral HDFS has 2 blocks of which no copy is left"],
         }));
         insta::assert_snapshot!(text(&report.unwrap()));
     }

@@ -292,6 +292,11 @@ pub trait Provider: Send + Sync + 'static {
     /// Makes what is missing of the groups and their rules. What it made is in `made`, also when it fails.
     async fn ensure_groups(&self, owner: &Owner, made: &mut Vec<Resource>) -> Result<Groups, ProviderError>;
 
+    /// The roles whose recorded group (or network) is not there any more.
+    async fn lost_groups(&self, _groups: &Groups) -> Result<Vec<Role>, ProviderError> {
+        Ok(Vec::new())
+    }
+
     /// Lets administrators into the cluster's groups from where the spec says now, too: takes nothing away, and makes no group.
     /// For who does not know yet whether the cluster is theirs.
     async fn let_in(&self, _owner: &Owner) -> Result<(), ProviderError> {
@@ -324,6 +329,9 @@ pub trait Provider: Send + Sync + 'static {
 
     /// How a machine is.
     async fn condition(&self, instance: &Instance) -> Result<Condition, ProviderError>;
+
+    /// The command by which its owner starts a machine that is stopped.
+    fn starting(&self, instance: &Instance) -> String;
 
     /// The host keys of a machine, by a way that does not go through the network to it.
     async fn host_keys(&self, instance: &Instance) -> Result<HostKeys, ProviderError>;

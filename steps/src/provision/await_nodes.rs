@@ -177,7 +177,10 @@ async fn running(cx: &StepCx<World>, instance: &Instance) -> Result<Instance, Lo
         Condition::Stopped(why) => Err(Look::Never(ActError::Unmet {
             what: format!("{} ({}) does not run: {why}", instance.name, instance.id),
             class: ErrorClass::Operator,
-            hint: Some("start it, or terminate it to have it replaced; then resume".to_owned()),
+            hint: Some(format!(
+                "start it: `{}`, or terminate it to have it replaced; then `mesosflow resume`",
+                cx.world().provider().starting(instance)
+            )),
         })),
         Condition::Dead(why) => Err(Look::Never(
             ActError::wrong(dead(instance, &why)).hinted(replaced(instance)),

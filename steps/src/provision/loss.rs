@@ -1,12 +1,15 @@
-//! Machines that are lost before the run's end: each is launched anew, under another effect key, and no other is.
+//! What is lost before the run's end: each machine is launched anew, under another effect key, and no other is; groups that went
+//! with their machines are made anew. A machine that is only stopped is its owner's to start.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mesosflow_workflow::{ErrorClass, ErrorReport, Flow, Halt, Lost, Made, Step as _, StepId};
 
-use super::{LaunchMaster, LaunchSlave, LaunchZookeeper};
+use super::{AwaitNode, LaunchMaster, LaunchSlave, LaunchZookeeper, SecurityGroups};
 use crate::cluster::{Instance, Role};
-use crate::provider::Condition;
+use crate::provider::{Condition, Groups};
 use crate::world::World;
 
 /// The steps whose items are machines.
@@ -33,63 +36,160 @@ pub(crate) fn replaced(instance: &Instance) -> String {
     )
 }
 
-/// Asks the provider about every machine that the run has: the launch of each dead one is stale. A provider that does not
-/// answer keeps nobody from going on: whoever needs the machine will see.
+/// What a look after all that the run has came to.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// Whose outcome does not count any more.
+    lost: Vec<Lost>,
+    stopped: Vec<Stopped>,
+}
+
+/// A machine that does not run, and has all that is on its disks.
+#[derive(Debug)]
+struct Stopped {
+    reason: String,
+    /// The command that starts it.
+    starting: String,
+}
+
+impl Seen {
+    /// Lets nothing begin while a machine is stopped: whatever needs it would wait for it in vain, and nobody but its owner knows
+    /// why it was stopped.
+    ///
+    /// # Errors
+    /// Each machine that is, and how it is started.
+    pub(crate) fn none_stopped(self) -> Result<(), Halt> {
+        if self.stopped.is_empty() {
+            return Ok(());
+        }
+        let reasons: Vec<_> = self.stopped.iter().map(|one| one.reason.as_str()).collect();
+        let error = ErrorReport::new(ErrorClass::Operator, reasons.join("; "));
+        let hint = format!("{}; then `mesosflow resume`", starting(&self.stopped));
+        Err(Halt::Failed {
+            step: AwaitNode::ID,
+            error: error.with_hint(hint),
+        })
+    }
+}
+
+/// Asks the provider about every machine that the run has, and about the groups that they live in: what made a dead or lost one
+/// is stale. A provider that does not answer keeps nobody from going on: whoever needs the machine will see.
 ///
 /// # Errors
 /// The journal failed.
-pub(crate) async fn look_after(flow: &Flow<World>) -> Result<Vec<Lost>, Halt> {
-    flow.outdate_lost(&LAUNCHES, |made: Made<Instance>| async move {
-        let instance = made.output;
-        let why = match flow.world().provider().condition(&instance).await {
-            Ok(Condition::Dead(why)) => why,
-            Ok(Condition::Unknown(why)) if made.age > FORGOTTEN_AFTER => {
-                format!("{why} any more")
+pub(crate) async fn look_after(flow: &Flow<World>) -> Result<Seen, Halt> {
+    let (stopped, occupied) = (Mutex::new(Vec::new()), Mutex::new(BTreeSet::new()));
+    let look = |made: Made<Instance>| {
+        let (stopped, occupied) = (&stopped, &occupied);
+        async move {
+            let (instance, provider) = (made.output, flow.world().provider());
+            let condition = provider.condition(&instance).await;
+            let why = match condition {
+                Ok(Condition::Dead(why)) => Some(why),
+                Ok(Condition::Unknown(why)) if made.age > FORGOTTEN_AFTER => Some(format!("{why} any more")),
+                Ok(Condition::Stopped(why)) => {
+                    held(stopped).push(Stopped {
+                        reason: format!("{} ({}) does not run: {why}", instance.name, instance.id),
+                        starting: provider.starting(&instance),
+                    });
+                    None
+                }
+                Ok(_) => None,
+                Err(error) => {
+                    tracing::info!(node = %instance.name, %error, "cannot be asked about");
+                    None
+                }
+            };
+            if why.is_none() {
+                held(occupied).insert(instance.role);
             }
-            Ok(_) => return None,
-            Err(error) => {
-                tracing::info!(node = %instance.name, %error, "cannot be asked about");
-                return None;
-            }
-        };
-        Some(dead(&instance, &why))
-    })
-    .await
+            Some(dead(&instance, &why?))
+        }
+    };
+    let mut lost = flow.outdate_lost(&LAUNCHES, look).await?;
+    let occupied = occupied.into_inner().unwrap_or_else(PoisonError::into_inner);
+    lost.extend(lost_groups(flow, &occupied).await?);
+    let mut stopped = stopped.into_inner().unwrap_or_else(PoisonError::into_inner);
+    stopped.sort_by(|a, b| a.reason.cmp(&b.reason));
+    Ok(Seen { lost, stopped })
 }
 
-/// Looks after the machines once a step has failed, and has its error name those that are dead: what failed on one of them
-/// failed for that.
+/// Groups (or the network) that went with the machines in them: they are made anew before anything is launched into them. One whose
+/// machines are there is not asked for by anybody, and another in its place would have them replaced.
+async fn lost_groups(flow: &Flow<World>, occupied: &BTreeSet<Role>) -> Result<Option<Lost>, Halt> {
+    let Some(groups) = flow.outcome::<Groups>(&SecurityGroups::ID) else {
+        return Ok(None);
+    };
+    let lost = match flow.world().provider().lost_groups(&groups).await {
+        Ok(lost) => lost,
+        Err(error) => {
+            tracing::info!(%error, "the groups cannot be asked about");
+            return Ok(None);
+        }
+    };
+    if lost.iter().any(|role| occupied.contains(role)) {
+        tracing::warn!("groups are gone that machines of theirs have left: they stay as they are");
+        return Ok(None);
+    }
+    let ids: BTreeSet<_> = lost.iter().filter_map(|role| groups.by_role.get(role)).collect();
+    let ids: Vec<_> = ids.into_iter().map(String::as_str).collect();
+    if ids.is_empty() {
+        return Ok(None);
+    }
+    let reason = format!("{} is gone", ids.join(", "));
+    let is_news = flow.outdate(&SecurityGroups::ID, None, &reason).await?;
+    let item = SecurityGroups::ID.as_str().into();
+    Ok(is_news.then_some(Lost { item, reason }))
+}
+
+/// What one task holds for a moment, never over an await.
+fn held<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Looks after the machines once a step has failed, and has its error name those that are dead or stopped: what failed on one of
+/// them failed for that.
 ///
 /// # Errors
 /// The error, or that the journal failed.
 pub(crate) async fn explained<T>(flow: &Flow<World>, ended: Result<T, Halt>) -> Result<T, Halt> {
     let (step, error) = match ended {
+        // Whoever looked before anything began has said it.
         Err(Halt::Failed { step, error }) if error.class != ErrorClass::Fenced => (step, error),
         other => return other,
     };
-    let lost = look_after(flow).await?;
-    let error = naming(error, &lost);
+    let seen = look_after(flow).await?;
+    let error = naming(error, &seen);
     Err(Halt::Failed { step, error })
 }
 
-fn naming(mut error: ErrorReport, lost: &[Lost]) -> ErrorReport {
-    let is_named = |lost: &&Lost| {
+fn naming(mut error: ErrorReport, seen: &Seen) -> ErrorReport {
+    let is_named = |reason: &str| {
         let said = error.causes.iter().chain([&error.message]);
-        said.into_iter().any(|said| said.contains(&lost.reason))
+        said.into_iter().any(|said| said.contains(reason))
     };
-    let news: Vec<_> = lost.iter().filter(|lost| !is_named(lost)).collect();
-    let Some(names) = names(&news) else {
-        return error;
-    };
-    error.causes.extend(news.iter().map(|lost| lost.reason.clone()));
-    let hint = format!(
-        "`mesosflow resume` makes {names} anew and goes on, and leaves the other machines as they are"
-    );
-    error.hint = Some(match error.hint.take() {
-        Some(before) => format!("{before}\n{hint}"),
-        None => hint,
+    let lost: Vec<_> = seen.lost.iter().filter(|lost| !is_named(&lost.reason)).collect();
+    let stopped: Vec<_> = seen.stopped.iter().filter(|one| !is_named(&one.reason)).collect();
+    let reasons = lost.iter().map(|lost| lost.reason.clone());
+    let reasons: Vec<_> = reasons
+        .chain(stopped.iter().map(|one| one.reason.clone()))
+        .collect();
+    let anew = names(&lost).map(|names| {
+        format!(
+            "`mesosflow resume` makes {names} anew and goes on, and leaves the other machines as they are"
+        )
     });
+    let start = (!stopped.is_empty()).then(|| format!("{}; then `mesosflow resume`", starting(stopped)));
+    error.causes.extend(reasons);
+    let hints: Vec<_> = error.hint.take().into_iter().chain(start).chain(anew).collect();
+    error.hint = (!hints.is_empty()).then(|| hints.join("\n"));
     error
+}
+
+/// How these machines are started, all of them.
+fn starting<'s>(stopped: impl IntoIterator<Item = &'s Stopped>) -> String {
+    let commands = stopped.into_iter().map(|one| format!("`{}`", one.starting));
+    format!("start it: {}", commands.collect::<Vec<_>>().join(", "))
 }
 
 fn names(lost: &[&Lost]) -> Option<String> {
@@ -101,24 +201,58 @@ fn names(lost: &[&Lost]) -> Option<String> {
 mod tests {
     use super::*;
 
+    fn lost(names: &[&str]) -> Seen {
+        let lost = names.iter().map(|name| Lost {
+            item: (*name).into(),
+            reason: format!("{name} (i-1) is dead: so it is"),
+        });
+        Seen {
+            lost: lost.collect(),
+            stopped: Vec::new(),
+        }
+    }
+
+    fn stopped() -> Seen {
+        Seen {
+            stopped: vec![Stopped {
+                reason: "demo-slave-3 (i-3) does not run: stopped".into(),
+                starting: "podman start i-3".into(),
+            }],
+            ..Seen::default()
+        }
+    }
+
     #[test]
     fn an_error_names_each_dead_machine_once() {
-        let lost = |name: &str| Lost {
-            item: name.into(),
-            reason: format!("{name} (i-1) is dead: so it is"),
-        };
         let failed = ErrorReport {
             causes: vec!["demo-slave-1: demo-slave-1 (i-1) is dead: so it is".into()],
             hint: Some("look".into()),
             ..ErrorReport::new(ErrorClass::Permanent, "failed on 1 of 2: demo-slave-1")
         };
-        assert_eq!(naming(failed.clone(), &[lost("demo-slave-1")]), failed);
-        let named = naming(failed, &[lost("demo-slave-1"), lost("demo-slave-2")]);
+        assert_eq!(naming(failed.clone(), &lost(&["demo-slave-1"])), failed);
+        let named = naming(failed.clone(), &lost(&["demo-slave-1", "demo-slave-2"]));
         assert_eq!(named.causes[1..], ["demo-slave-2 (i-1) is dead: so it is"]);
         let hint = named.hint.unwrap();
         assert!(
             hint.starts_with("look\n`mesosflow resume` makes demo-slave-2 anew"),
             "{hint}"
         );
+        let named = naming(failed, &stopped());
+        assert_eq!(named.causes[1..], ["demo-slave-3 (i-3) does not run: stopped"]);
+        assert_eq!(
+            named.hint.unwrap(),
+            "look\nstart it: `podman start i-3`; then `mesosflow resume`"
+        );
+    }
+
+    #[test]
+    fn nothing_begins_while_a_machine_is_stopped() {
+        lost(&["demo-slave-1"]).none_stopped().unwrap();
+        let Err(Halt::Failed { step, error }) = stopped().none_stopped() else {
+            panic!("it began");
+        };
+        assert_eq!((step, error.class), (AwaitNode::ID, ErrorClass::Operator));
+        assert!(error.message.contains("demo-slave-3 (i-3)"), "{error:?}");
+        assert!(error.hint.unwrap().contains("`podman start i-3`"));
     }
 }

@@ -5,7 +5,7 @@
 //! - Twice is safe: groups are found by their names and tags, and only what is missing is made.
 //! - Undone by `destroy`, after the nodes.
 
-use mesosflow_workflow::{ErrorClass, Probe, Step, StepCx, StepId};
+use mesosflow_workflow::{ErrorClass, Probe, Resource, Step, StepCx, StepId};
 use serde::Serialize;
 
 use super::groups;
@@ -16,6 +16,8 @@ use crate::world::World;
 
 /// Rules that stand for themselves, in the journal's words.
 const RULE: &str = "security-group-rule";
+/// EC2's groups, in the journal's words: one that was lost is another one when it is made anew.
+const GROUP: &str = "security-group";
 
 /// The groups of a cluster.
 #[derive(Debug, Serialize)]
@@ -49,10 +51,12 @@ impl Step for SecurityGroups {
             cx.created(left).await?;
         }
         let groups = groups::ensure(cx).await?;
-        // A rule of an older spec that stood in somebody else's group has been taken away.
+        // A rule of an older spec that stood in somebody else's group has been taken away, and a group may have gone by itself.
         let left = provider.owned(owner).await?;
+        let counts = |known: &Resource| groups.by_role.values().any(|id| *id == known.id);
         for known in cx.resources() {
-            if known.kind == RULE && !left.contains(&known) {
+            let is_door = known.kind == RULE || known.kind == GROUP && !counts(&known);
+            if is_door && !left.contains(&known) {
                 cx.deleted(known).await?;
             }
         }

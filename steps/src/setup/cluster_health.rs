@@ -1,5 +1,6 @@
 //! `cluster-health`: the cluster does its work, seen so: a file goes through both HDFS, ZooKeeper has one leader, the leading
-//! master sees every slave, the shared volume is read on a slave; no daemon that starts by itself is down.
+//! master sees every slave, the shared volume is read on a slave; no daemon that starts by itself is down, and the persistent
+//! HDFS has every block that it knows of.
 //!
 //! - Changes: a small file `/mesosflow-health` in each HDFS, which the next check replaces.
 //! - Twice is safe.
@@ -7,27 +8,27 @@
 
 use std::time::Duration;
 
-use mesosflow_workflow::{Limits, Probe, Retry, Step, StepCx, StepId};
+use mesosflow_workflow::{ErrorClass, Limits, Probe, Retry, Step, StepCx, StepId};
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
-use super::NfsServer;
 use super::nfs_export::TOKEN;
+use super::{NfsServer, down};
 use crate::act::ActError;
 use crate::cluster::{Inventory, Node};
-use crate::hdfs::Hdfs;
-use crate::mounts::{DOWN, ON_DISK};
+use crate::hdfs::{Blocks, Hdfs};
 use crate::world::{Script, World, on_each};
 use crate::{mesos, zookeeper};
 
 const HDFS_LIMIT: Duration = Duration::from_secs(120);
+/// How long a datanode may take to tell of its blocks once it is live, and the pause between two looks.
+const REPORT_LIMIT: Duration = Duration::from_secs(20);
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Written on the first master, read on a slave: the block has crossed the network.
 const WRITE: &str =
     r#"printf '%s\n' "$text" | "/root/$kind-hdfs/bin/hdfs" dfs -put -f - "/mesosflow-health""#;
 const READ: &str = r#"[ "$("/root/$kind-hdfs/bin/hdfs" dfs -cat /mesosflow-health)" = "$text" ]"#;
-/// A cluster may do its work although a daemon of it is missing: replicas hide it.
-const NONE_IS_DOWN: &str = r#"lines=$(down)
-[ -z "$lines" ] || { echo "$lines" >&2; exit 4; }"#;
 const SEE_SHARED: &str = r#"[ "$(timeout 10 cat "/mnt/nfs/$file")" = "$token" ]"#;
 
 /// What has to work.
@@ -50,6 +51,65 @@ pub struct Health {
     pub active_slaves: usize,
     /// HDFS through which a file went.
     pub hdfs: Vec<String>,
+    /// What an HDFS has lost all the same; none of the persistent one, with which the step fails.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost_blocks: Vec<LostBlocks>,
+}
+
+/// Blocks that a file system knows of and cannot give.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostBlocks {
+    /// The file system: `ephemeral` or `persistent`.
+    pub hdfs: String,
+    /// Blocks of which no good copy is left.
+    pub missing: u64,
+    /// Blocks with a copy that is damaged, also where others are good.
+    pub corrupt: u64,
+}
+
+impl LostBlocks {
+    fn new(hdfs: Hdfs, Blocks { missing, corrupt }: Blocks) -> Self {
+        Self {
+            hdfs: hdfs.as_str().to_owned(),
+            missing,
+            corrupt,
+        }
+    }
+
+    /// The loss as a sentence fragment.
+    pub fn text(&self) -> String {
+        let count = |number: u64| match number {
+            1 => "1 block".to_owned(),
+            number => format!("{number} blocks"),
+        };
+        let mut said = Vec::new();
+        if self.missing > 0 {
+            said.push(format!("{} of which no copy is left", count(self.missing)));
+        }
+        if self.corrupt > 0 {
+            said.push(format!("{} with a damaged copy", count(self.corrupt)));
+        }
+        format!("the {} HDFS has {}", self.hdfs, said.join(" and "))
+    }
+
+    /// Whether it is data that somebody was promised to find again.
+    fn is_loss(&self) -> bool {
+        self.hdfs == Hdfs::Persistent.as_str() && self.missing > 0
+    }
+
+    /// Only its owner can say whether what is lost may be: the ways out are those by which they say so.
+    fn refusal(&self) -> ActError {
+        let hdfs = "/root/persistent-hdfs/bin/hdfs";
+        ActError::Unmet {
+            what: self.text(),
+            class: ErrorClass::Operator,
+            hint: Some(format!(
+                "bring the machine back whose disk has them, then `mesosflow resume`; or give up the files that they belong to, which \
+                 `{hdfs} fsck / -list-corruptfileblocks` names on the first master: there by `{hdfs} fsck / -delete`, then \
+                 `mesosflow resume`, or all that the file system holds by `mesosflow replay --from persistent-hdfs-format`"
+            )),
+        }
+    }
 }
 
 impl ClusterHealth {
@@ -100,18 +160,39 @@ impl ClusterHealth {
         leader.ok_or_else(|| ActError::not_yet("no leading master sees every slave"))
     }
 
+    /// A cluster may do its work although a daemon of it is missing: replicas hide it.
     async fn daemons(&self, cx: &StepCx<World>) -> Result<(), ActError> {
-        let look = || {
-            let script = Script::new("look for daemons that are down", NONE_IS_DOWN);
-            script.before(ON_DISK).before(DOWN)
-        };
         let (world, nodes) = (cx.world(), self.inventory.all());
-        on_each(
-            nodes,
-            |node| async move { world.run(node, look()).await.map(drop) },
-        )
-        .await?;
-        Ok(())
+        let down = on_each(nodes, |node| async move {
+            let lines = down::on(world, node).await?;
+            Ok::<_, ActError>(
+                lines
+                    .into_iter()
+                    .map(move |line| format!("{}: {line}", node.name)),
+            )
+        });
+        let lines: Vec<_> = down.await?.into_iter().flatten().collect();
+        match lines.is_empty() {
+            true => Ok(()),
+            false => Err(ActError::wrong(format!("daemons are down: {}", lines.join("; ")))),
+        }
+    }
+
+    /// What both file systems have lost. A datanode that was just started tells of its blocks within seconds.
+    async fn lost_blocks(&self, cx: &StepCx<World>) -> Result<Vec<LostBlocks>, ActError> {
+        let (world, hub) = (cx.world(), self.inventory.first_master());
+        let give_up = Instant::now() + REPORT_LIMIT;
+        loop {
+            let mut all = Vec::new();
+            for hdfs in [Hdfs::Ephemeral, Hdfs::Persistent] {
+                let blocks = hdfs.blocks(world, hub).await?;
+                all.extend((blocks != Blocks::default()).then(|| LostBlocks::new(hdfs, blocks)));
+            }
+            if all.is_empty() || Instant::now() >= give_up {
+                return Ok(all);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 
     async fn shared(&self, cx: &StepCx<World>) -> Result<(), ActError> {
@@ -151,6 +232,13 @@ impl Step for ClusterHealth {
         ephemeral?;
         persistent?;
         shared?;
+        let lost_blocks = self.lost_blocks(cx).await?;
+        if let Some(lost) = lost_blocks.iter().find(|lost| lost.is_loss()) {
+            return Err(lost.refusal());
+        }
+        for lost in &lost_blocks {
+            tracing::warn!(target: "mesosflow::progress", "{}", lost.text());
+        }
         Ok(Health {
             leading_master: leading_master?,
             zookeeper_leader: zookeeper_leader?,
@@ -158,6 +246,7 @@ impl Step for ClusterHealth {
             hdfs: [Hdfs::Ephemeral, Hdfs::Persistent]
                 .map(|hdfs| hdfs.as_str().to_owned())
                 .to_vec(),
+            lost_blocks,
         })
     }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::act::ActError;
 use crate::cluster::{NfsServerChoice, Node, ProviderKind};
 use crate::mounts::ON_DISK;
-use crate::service::Service;
+use crate::service::{IS_LOADED, Service};
 use crate::world::{Script, World};
 
 /// What clients read to prove that they see this very folder.
@@ -28,20 +28,27 @@ const HAS_KERNEL_SERVER: &str = r#"grep --quiet --word-regexp nfsd /proc/filesys
 command -v exportfs >/dev/null || exit 1"#;
 /// The system's own unit, as far as it is ours: what is exported lies on a disk that may be missing.
 const KERNEL_DROP_IN: &str = "/etc/systemd/system/nfs-server.service.d/mesosflow.conf";
+/// What was exported, by the digest of its file: written last, and gone with the machine's uptime like the table of exports.
+const EXPORTED: &str = "/run/mesosflow/nfs.exported";
 const KERNEL_READY: &str = r#"cmp --silent /root/mesos-ec2/nfs/exports /etc/exports.d/mesosflow.exports || exit 1
 cmp --silent /root/mesos-ec2/nfs/nfs-server.conf "$drop_in" || exit 1
-systemctl is-active --quiet nfs-server || exit 1"#;
+systemctl is-enabled --quiet nfs-server && systemctl is-active --quiet nfs-server || exit 1
+is_loaded nfs-server || exit 1
+[ "$(cat "$exported" 2>/dev/null)" = "$(sha256sum < /etc/exports.d/mesosflow.exports)" ] || exit 1"#;
 /// A server that already serves something of the user's keeps its addresses.
 const KERNEL_START: &str = r#"if [ -n "$address" ] && ! systemctl is-active --quiet nfs-server && ! grep --quiet '^[^#]' /etc/exports 2>/dev/null; then
   mkdir -p /etc/nfs.conf.d
   printf '# Made by mesosflow: this host has another address, which the internet reaches.\n[nfsd]\nhost=%s\n' "$address" > /etc/nfs.conf.d/mesosflow.conf
 fi
-mkdir -p /etc/exports.d
+mkdir -p /etc/exports.d /run/mesosflow
+rm -f "$exported"
 install -m 644 /root/mesos-ec2/nfs/exports /etc/exports.d/mesosflow.exports
 install -D -m 644 /root/mesos-ec2/nfs/nfs-server.conf "$drop_in"
 systemctl daemon-reload
 systemctl enable --quiet --now nfs-server
-exportfs -ra"#;
+exportfs -ra
+sha256sum < /etc/exports.d/mesosflow.exports > "$exported.new"
+mv "$exported.new" "$exported""#;
 /// Made where nobody else writes, and moved: somebody may have put links into the folder. Root of a client is nobody in it, and has to
 /// get as far as the token.
 const PUT_TOKEN: &str = r#"on_disk /mnt/nfs
@@ -142,7 +149,10 @@ impl Step for NfsExport {
                 world
                     .ask(
                         &self.hub,
-                        Script::new("look at the export", KERNEL_READY).var("drop_in", KERNEL_DROP_IN),
+                        Script::new("look at the export", KERNEL_READY)
+                            .before(IS_LOADED)
+                            .var("drop_in", KERNEL_DROP_IN)
+                            .var("exported", EXPORTED),
                     )
                     .await?
             }
@@ -173,6 +183,7 @@ impl Step for NfsExport {
                         &self.hub,
                         Script::new("export /mnt/nfs", KERNEL_START)
                             .var("drop_in", KERNEL_DROP_IN)
+                            .var("exported", EXPORTED)
                             .var("address", self.inner_address(world))
                             .within(START_LIMIT),
                     )

@@ -18,6 +18,7 @@ use crate::aside;
 use crate::cluster::{MountFallback, Node};
 use crate::hub::{KEY_PATH, KNOWN_HOSTS_PATH};
 use crate::mounts::ON_DISK;
+use crate::service::IS_LOADED;
 use crate::world::{Script, World};
 
 const MOUNT_LIMIT: Duration = Duration::from_secs(60);
@@ -28,17 +29,25 @@ grep --quiet --word-regexp nfs4 /proc/filesystems || exit 1"#;
 const COMMON: &str = r#"unit=mesosflow-shared-volume.service
 drop_in=/etc/systemd/system/mnt-nfs.mount.d/mesosflow.conf
 "#;
-/// The type of what is mounted, if the token is seen through it: over the automount, which is there before it.
+/// All that [`MOUNT`] leaves, its last act too: what was cut off between two acts is not there. The token is looked for first, since
+/// the automount mounts for whoever looks.
 const LOOK: &str = r#"[ "$(timeout 10 cat "/mnt/nfs/$file" 2>/dev/null)" = "$token" ] || exit 1
-type=$(findmnt --noheadings --output FSTYPE --mountpoint /mnt/nfs | tail -n 1)
-grep --quiet " /mnt/nfs $type $options " /etc/fstab || exit 1
+[ "$(findmnt --noheadings --output FSTYPE --mountpoint /mnt/nfs | tail -n 1)" = "$type" ] || exit 1
+grep --quiet --fixed-strings --line-regexp "$source /mnt/nfs $type $options 0 0" /etc/fstab || exit 1
 cmp --silent "/root/mesos-ec2/units/$unit" "/etc/systemd/system/$unit" || exit 1
 cmp --silent /root/mesos-ec2/nfs/mnt-nfs.mount.conf "$drop_in" || exit 1
+[ ! -c /dev/autofs ] || systemctl is-active --quiet mnt-nfs.automount || exit 1
 systemctl is-enabled --quiet "$unit" || exit 1
-echo "$type""#;
+systemctl is-active --quiet "$unit" || exit 1
+is_loaded "$unit" || exit 1"#;
 /// By systemd, so that a mount which needs a process (sshfs) does not belong to this session. A kernel without automounts
 /// has the mount alone.
-const MOUNT: &str = r#"on_disk /mnt
+const MOUNT: &str = r#"start() {
+  systemctl start "$1" && return 0
+  journalctl --unit "$1" --no-pager --output cat --lines 5 >&2 || true
+  exit "$not_mounted"
+}
+on_disk /mnt
 systemctl stop "$unit" mnt-nfs.automount 2>/dev/null || true
 while findmnt --noheadings --mountpoint /mnt/nfs >/dev/null; do umount --lazy /mnt/nfs; done
 mkdir -p /mnt/nfs
@@ -50,9 +59,11 @@ mv /etc/fstab.mesosflow /etc/fstab
 systemctl daemon-reload
 systemctl reset-failed mnt-nfs.mount mnt-nfs.automount 2>/dev/null || true
 systemctl enable --quiet "$unit"
-[ ! -c /dev/autofs ] || systemctl start mnt-nfs.automount
-systemctl start mnt-nfs.mount
-systemctl start "$unit""#;
+[ ! -c /dev/autofs ] || start mnt-nfs.automount
+start mnt-nfs.mount
+start "$unit""#;
+/// What the script ends with where systemd did not mount: the first master may not serve yet, or not answer for a moment.
+const NOT_MOUNTED: i32 = 75;
 /// Of every kind of mount. A try that gets no answer ends, and whoever asked is told. What lies in the folder was put there on another
 /// machine, and makes nobody root on this one.
 const OPTIONS: &str = "_netdev,nofail,nosuid,nodev,x-systemd.automount,x-systemd.mount-timeout=30";
@@ -157,8 +168,11 @@ impl NfsMount {
     fn looking(&self, way: &Way) -> Script<'static> {
         Script::new("look at /mnt/nfs", LOOK)
             .before(COMMON)
+            .before(IS_LOADED)
             .var("file", TOKEN)
             .var("token", &self.server.token)
+            .var("source", &way.source)
+            .var("type", way.kind.as_str())
             .var("options", &way.options)
     }
 }
@@ -188,8 +202,15 @@ impl Step for NfsMount {
             .before(COMMON)
             .var("source", &way.source)
             .var("type", way.kind.as_str())
-            .var("options", &way.options);
-        cx.world().run(&self.node, mount.within(MOUNT_LIMIT)).await?;
+            .var("options", &way.options)
+            .var("not_mounted", NOT_MOUNTED);
+        match cx.world().run(&self.node, mount.within(MOUNT_LIMIT)).await {
+            Ok(_) => {}
+            Err(error) if error.exit_status() == Some(NOT_MOUNTED) => {
+                return Err(ActError::not_yet(error.to_string()));
+            }
+            Err(error) => return Err(error.into()),
+        }
         aside::tell(cx.world(), &self.node).await?;
         Ok(Mounted { kind: way.kind })
     }

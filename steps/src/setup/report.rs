@@ -7,7 +7,7 @@
 use mesosflow_workflow::{Probe, Step, StepCx, StepId};
 use serde::{Deserialize, Serialize};
 
-use super::{Health, MountKind, Mounted, NfsServer, NfsServerKind};
+use super::{Health, LostBlocks, MountKind, Mounted, NfsServer, NfsServerKind};
 use crate::act::ActError;
 use crate::cluster::{HostKeySource, Inventory};
 use crate::hdfs::Hdfs;
@@ -48,6 +48,9 @@ pub struct Report {
     pub login: String,
     /// What stands in for something else, and why.
     pub substitutions: Vec<String>,
+    /// What is not as it should be, and does not keep the cluster from its work.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// A web interface.
@@ -147,6 +150,7 @@ impl Step for ReportStep {
                 hub.public_ip.unwrap_or(hub.private_ip)
             ),
             substitutions: self.substitutions(),
+            warnings: self.health.lost_blocks.iter().map(LostBlocks::text).collect(),
         })
     }
 

@@ -25,6 +25,8 @@ printf '%s\n' "$id" > /var/lib/mesosflow-zookeeper/myid.new
 chmod 644 /var/lib/mesosflow-zookeeper/myid.new
 mv -fT /var/lib/mesosflow-zookeeper/myid.new /var/lib/mesosflow-zookeeper/myid"#;
 
+const IS_NUMBERED: &str = r#"[ "$(cat /var/lib/mesosflow-zookeeper/myid 2>/dev/null)" = "$id" ] || exit 1"#;
+
 /// One server.
 #[derive(Debug, Serialize)]
 pub struct ZookeeperStart {
@@ -32,6 +34,14 @@ pub struct ZookeeperStart {
     pub node: Node,
     /// Digest of the rendered tree, which holds `zoo.cfg`: another tree is another input.
     pub tree: String,
+}
+
+impl ZookeeperStart {
+    /// Whether the number is there, which a running server has read and needs again at its next start.
+    async fn is_numbered(&self, cx: &StepCx<World>) -> Result<bool, ActError> {
+        let look = Script::new("look at myid", IS_NUMBERED).var("id", self.node.index);
+        Ok(cx.world().ask(&self.node, look).await?)
+    }
 }
 
 impl Step for ZookeeperStart {
@@ -43,17 +53,20 @@ impl Step for ZookeeperStart {
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
         let current = zookeeper::SERVER.is_current(cx.world(), &self.node).await?;
-        let done = current && zookeeper::mode(cx.world(), &self.node).await?.is_some();
+        let done = current
+            && self.is_numbered(cx).await?
+            && zookeeper::mode(cx.world(), &self.node).await?.is_some();
         Ok(if done { Probe::Done(()) } else { Probe::NotDone })
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {
+        let (world, server) = (cx.world(), zookeeper::SERVER);
+        if self.is_numbered(cx).await? {
+            return Ok(server.ensure(world, &self.node).await?);
+        }
         let number = Script::new("write myid", NUMBER).before(ON_DISK);
-        cx.world()
-            .run(&self.node, number.var("id", self.node.index))
-            .await?;
-        zookeeper::SERVER.ensure(cx.world(), &self.node).await?;
-        Ok(())
+        world.run(&self.node, number.var("id", self.node.index)).await?;
+        Ok(server.restart(world, &self.node).await?)
     }
 
     async fn verify(&self, cx: &StepCx<World>, (): &()) -> Result<(), ActError> {

@@ -27,7 +27,7 @@ use crate::setup::{
     ClusterHealth, ClusterInputs, DistributeHdfsConfig, DistributeScripts, FrameworkConfig, HdfsFormat,
     HdfsStart, Hostname, MesosStart, MesosStop, Mounted, NfsExport, NfsMount, NfsServer,
     PersistentHdfsFormat, PersistentHdfsStart, RedeployMesos, Report, ReportStep, ScriptPermissions,
-    SetupMaster, SetupNode, ZookeeperStart,
+    SetupMaster, SetupNode, ZookeeperStart, down,
 };
 use crate::templates::DeployVars;
 use crate::world::World;
@@ -62,14 +62,14 @@ impl Workflow for Deploy {
     }
 }
 
-/// Brings the cluster up. A machine that is lost on the way is named, and launched anew by the next driver. In a replay
-/// that was just asked for, of steps that somebody has named, machines are asked about only once one of them has failed.
+/// Brings the cluster up. A machine that is lost on the way is named, and launched anew by the next driver; nothing begins while one
+/// is stopped. In a replay that was just asked for, of steps that somebody has named, machines are asked about only once one of them has failed.
 ///
 /// # Errors
 /// Why the flow has to end; see [`Halt`].
 pub(crate) async fn deploy(flow: Flow<World>) -> Result<Report, Halt> {
     if !flow.is_new_replay() {
-        loss::look_after(&flow).await?;
+        loss::look_after(&flow).await?.none_stopped()?;
     }
     // On the heap: the future of all steps in one is too deep a type for those that await it.
     let ended = Box::pin(bring_up(flow.clone())).await;
@@ -142,7 +142,8 @@ async fn bring_up(flow: Flow<World>) -> Result<Report, Halt> {
             inventory: inventory.clone(),
             shared: shared.clone(),
         })
-        .await?;
+        .await;
+    let health = down::explained(&flow, &inventory, health).await?;
     flow.step(ReportStep {
         inventory,
         health,

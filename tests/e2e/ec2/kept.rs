@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_ec2::types::Tag;
-use mesosflow_tests::{Bench, Cloud, RUN_LIMIT};
+use mesosflow_tests::{AMI_FULL, Bench, Cloud, RUN_LIMIT};
 
 use super::stage::Stage;
 
@@ -92,6 +92,64 @@ fn a_lost_journals_volumes_are_shown<'v>(stage: &mut Stage, mut volumes: impl It
     stage.bench.set_journal(journal);
     let orphans = orphans.as_array().unwrap();
     assert!(volumes.all(|volume| orphans.iter().any(|orphan| orphan["id"] == volume.as_str())));
+}
+
+/// The machine of a place is gone, and somebody looks at its volume on a machine of their own: no empty one takes its place. Nor
+/// does any where there are two.
+#[test]
+fn a_volume_that_somebody_else_has_attached_is_not_replaced_by_an_empty_one() {
+    let mut stage = Stage::new();
+    let live = stage.start(&VOLUME);
+    let run = stage.until_machines(live, 0);
+    let before = volumes(&stage, &run);
+    let machines = stage.machines(&run);
+    let is_slave = |machine: &&mesosflow_tests::Instance| machine.tag("mesosflow:role") == "slave";
+    let slave = machines.iter().find(is_slave).unwrap();
+    let volume = before[slave.tag("Name")][0].clone();
+    stage.cloud.world().terminate(&slave.id);
+    let world = stage.cloud.world();
+    let call = world.client().run_instances().image_id(AMI_FULL);
+    let launched = world.wait(call.min_count(1).max_count(1).send());
+    let rescue = launched.instances()[0].instance_id().unwrap().to_owned();
+    let call = world.client().attach_volume().instance_id(&rescue);
+    world.wait(call.volume_id(&volume).device("/dev/sdf").send());
+
+    let launches = stage.cloud.calls("RunInstances").len();
+    let held = format!("attached to {rescue} as /dev/sdf");
+    stage
+        .bench
+        .say(&["resume", &run])
+        .ended(130)
+        .complains(&[&volume, &held, "detach-volume", "resume"]);
+    assert_eq!(stage.cloud.calls("RunInstances").len(), launches);
+
+    let world = stage.cloud.world();
+    let call = world.client().detach_volume().instance_id(&rescue);
+    world.wait(call.volume_id(&volume).send());
+    let tags = world.volumes().into_iter().find(|found| found.id == volume);
+    let tags = tags.unwrap().tags.into_iter();
+    let twin = world
+        .client()
+        .create_volume()
+        .size(8)
+        .availability_zone("us-east-1a");
+    let twin = world.wait(twin.send()).volume_id.unwrap();
+    let tags = tags.map(|(key, value)| Tag::builder().key(key).value(value).build());
+    let call = world.client().create_tags().resources(&twin);
+    world.wait(call.set_tags(Some(tags.collect())).send());
+    stage
+        .bench
+        .say(&["resume", &run])
+        .ended(130)
+        .complains(&[&volume, &twin, "more than one volume"]);
+    assert_eq!(stage.cloud.calls("RunInstances").len(), launches);
+
+    let world = stage.cloud.world();
+    world.wait(world.client().delete_volume().volume_id(&twin).send());
+    stage.resume_until_machines(&run);
+    assert_eq!(volumes(&stage, &run), before, "the place has another volume");
+    stage.cloud.world().terminate(&rescue);
+    stage.destroy(&run);
 }
 
 /// Somebody makes a volume and attaches it where a machine's own belongs, detaching that first where there is one.

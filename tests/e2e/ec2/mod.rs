@@ -6,6 +6,7 @@ mod cluster;
 mod crashes;
 mod doors;
 mod errors;
+mod gone;
 mod kept;
 mod late;
 mod money;

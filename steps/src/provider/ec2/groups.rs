@@ -5,9 +5,11 @@
 //! machines live in it, it is not touched at all.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use aws_sdk_ec2::types::{ResourceType, SecurityGroup};
-use mesosflow_workflow::Resource;
+use mesosflow_workflow::{ErrorClass, Resource};
+use tokio::time::Instant;
 
 use super::api::Api;
 use super::failure::Failure;
@@ -15,13 +17,16 @@ use super::network::{self, Network};
 use super::rules::{self, Rule};
 use super::tags::{self, Tags, filter};
 use crate::cluster::{ClusterSpec, Role};
-use crate::provider::{Groups, Owner, ProviderError};
+use crate::provider::{Answer, Groups, Owner, ProviderError};
 
 /// Kinds of resources, in the journal's words.
 pub(super) const GROUP: &str = "security-group";
 pub(super) const RULE: &str = "security-group-rule";
 
 const ROLES: [Role; 3] = [Role::Master, Role::Slave, Role::Zookeeper];
+/// How long a group may take until every part of EC2 knows it, and the pause between two looks.
+const SHOWS_WITHIN: Duration = Duration::from_secs(20);
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// What AWS' pages show beside each rule.
 const REASON: &str = "mesosflow";
 
@@ -277,6 +282,52 @@ pub(super) async fn shut(
         }
     }
     Ok(())
+}
+
+/// The roles whose group EC2 does not show any more.
+pub(super) async fn lost(api: &Api, groups: &Groups) -> Result<Vec<Role>, Failure> {
+    let ids: Vec<_> = groups.by_role.values().map(String::as_str).collect();
+    // By a filter: an id that does not exist is no error then, and one look is enough for all.
+    let call = api
+        .reads()
+        .describe_security_groups()
+        .filters(filter("group-id", &ids));
+    let pages = || call.clone().into_paginator().items().send().try_collect();
+    let found: Vec<SecurityGroup> = api.read("DescribeSecurityGroups", pages).await?;
+    let is_lost = |id: &str| !found.iter().any(|group| group.group_id() == Some(id));
+    let roles = groups.by_role.iter();
+    Ok(roles
+        .filter(|(_, id)| is_lost(id))
+        .map(|(role, _)| *role)
+        .collect())
+}
+
+/// What a refused launch into a group comes to: one that was just made is known everywhere within seconds, and what nobody shows
+/// after that is gone.
+pub(super) async fn unknown(api: &Api, group: &str, refused: Failure) -> ProviderError {
+    let give_up = Instant::now() + SHOWS_WITHIN;
+    let one = Groups {
+        by_role: [(Role::Master, group.to_owned())].into(),
+        rules: String::new(),
+        subnet: None,
+        foreign: Vec::new(),
+    };
+    loop {
+        match lost(api, &one).await {
+            Ok(lost) if !lost.is_empty() => {}
+            Ok(_) => return refused.into(),
+            Err(failure) => return failure.into(),
+        }
+        if Instant::now() >= give_up {
+            return ProviderError {
+                doing: format!("security group {group} is gone"),
+                class: ErrorClass::Permanent,
+                hint: Some("`mesosflow resume` makes it anew, and launches into it".into()),
+                source: Answer(refused.to_string()),
+            };
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
 /// A rule with its tags, as a look by tags shows it.

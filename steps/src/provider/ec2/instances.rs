@@ -182,6 +182,11 @@ impl Seen {
         self.whose == Whose::Own
     }
 
+    /// The device of its root disk, as its image calls it.
+    pub(super) fn root_device(&self) -> Option<&str> {
+        self.found.root_device_name()
+    }
+
     pub(super) fn launch_time(&self) -> Option<&DateTime> {
         self.found.launch_time()
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_ec2::primitives::DateTime;
-use aws_sdk_ec2::types::Volume;
+use aws_sdk_ec2::types::{Volume, VolumeAttachment};
 use mesosflow_workflow::ErrorClass;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -48,7 +48,8 @@ impl Shelf {
     /// The volume that waits for the next machine of a place in `subnet`; none where there never was one.
     ///
     /// # Errors
-    /// Its machine still holds it; or it is in another zone than the subnet, where no machine could have it.
+    /// Its machine still holds it, or somebody else's does; there are several; or it is in another zone than the subnet, where no
+    /// machine could have it.
     pub(super) async fn waiting_for(
         &self,
         api: &Api,
@@ -57,22 +58,15 @@ impl Shelf {
         subnet: Option<&str>,
     ) -> Result<Option<String>, ProviderError> {
         let all = self.look(api, slot).await?;
-        let Some(volume) = of_place(&all, slot) else {
-            return Ok(None);
+        let name = slot.node_name();
+        let volume = match of_place(&all, machines, slot)[..] {
+            [] => return Ok(None),
+            [volume] => volume,
+            ref several => return Err(undecided(&name, several)),
         };
         let id = volume.volume_id().unwrap_or_default();
-        let name = slot.node_name();
         if let Some(holder) = holder(volume) {
-            let state = machines
-                .iter()
-                .find(|seen| seen.id() == holder)
-                .map_or("not shown", Seen::state_word);
-            return Err(ProviderError {
-                doing: format!("volume {id} of {name} is not free yet"),
-                class: ErrorClass::Transient,
-                hint: None,
-                source: Answer(format!("it is attached to {holder}, which is {state}")),
-            });
+            return Err(not_free(api.region(), machines, &name, id, holder));
         }
         let zone = volume.availability_zone().unwrap_or_default();
         if let Some(subnet) = subnet
@@ -92,34 +86,103 @@ impl Shelf {
     }
 }
 
-/// Whether a volume was made for a persistent HDFS. Root disks are made from a snapshot, that of the image.
+/// Whether a volume was made for a persistent HDFS, as far as it tells itself.
 pub(super) fn is_of_hdfs(volume: &Volume) -> bool {
-    let mut held = volume.attachments().iter();
-    volume.snapshot_id().is_none_or(str::is_empty) && held.all(|held| held.device() == Some(VOLUME_DEVICE))
+    !is_root(volume, &[])
 }
 
-/// The first volume that was made for a place's persistent HDFS.
-fn of_place<'v>(all: &'v [Volume], slot: &Slot) -> Option<&'v Volume> {
+/// The volumes that were made for a place's persistent HDFS, wherever they are attached by now, the oldest first.
+fn of_place<'v>(all: &'v [Volume], machines: &[Seen], slot: &Slot) -> Vec<&'v Volume> {
     let is_tagged = |volume: &Volume, key: &str, value: &str| tags::value(volume.tags(), key) == Some(value);
     let mut found: Vec<_> = all
         .iter()
         .filter(|volume| {
             is_tagged(volume, tags::ROLE, slot.role.as_str())
                 && is_tagged(volume, tags::INDEX, &slot.index.to_string())
-                && is_of_hdfs(volume)
+                && !is_root(volume, machines)
         })
         .collect();
     found.sort_by_key(|volume| (volume.create_time().map(DateTime::as_nanos), volume.volume_id()));
-    found.first().copied()
+    found
 }
 
-/// The machine that a volume is attached to.
-fn holder(volume: &Volume) -> Option<&str> {
-    let held = volume.attachments().iter().find(|held| {
+/// Root disks are made from a snapshot, that of the image, and go with their machine; what is attached by hand does not.
+fn is_root(volume: &Volume, machines: &[Seen]) -> bool {
+    let is_root_of = |held: &VolumeAttachment| {
+        let holder = machines.iter().find(|seen| Some(seen.id()) == held.instance_id());
+        let is_its = holder
+            .and_then(Seen::root_device)
+            .is_some_and(|root| held.device() == Some(root));
+        is_its || held.device() != Some(VOLUME_DEVICE) && held.delete_on_termination() == Some(true)
+    };
+    volume.snapshot_id().is_some_and(|snapshot| !snapshot.is_empty())
+        || volume.attachments().iter().any(is_root_of)
+}
+
+/// How a volume is held.
+fn holder(volume: &Volume) -> Option<&VolumeAttachment> {
+    volume.attachments().iter().find(|held| {
         let state = held.state().map_or("", |state| state.as_str());
         state != "detached"
+    })
+}
+
+/// By whom and where a volume is held, in words.
+pub(super) fn holding(held: &VolumeAttachment) -> String {
+    format!(
+        "it is attached to {} as {}",
+        held.instance_id().unwrap_or("an unknown machine"),
+        held.device().unwrap_or("an unknown device")
+    )
+}
+
+/// The machine before it lets its volume go by ending; whoever else has attached it is asked to.
+fn not_free(region: &str, machines: &[Seen], name: &str, id: &str, held: &VolumeAttachment) -> ProviderError {
+    let holder = machines.iter().find(|seen| Some(seen.id()) == held.instance_id());
+    let is_theirs = holder.is_none() && held.device() != Some(VOLUME_DEVICE);
+    let state = holder.map_or("not shown", Seen::state_word);
+    ProviderError {
+        doing: format!("volume {id} of {name} is not free"),
+        class: match is_theirs {
+            true => ErrorClass::Operator,
+            false => ErrorClass::Transient,
+        },
+        hint: is_theirs.then(|| {
+            format!(
+                "let it go: `aws ec2 detach-volume --region {region} --volume-id {id}`; then `mesosflow resume`"
+            )
+        }),
+        source: Answer(match is_theirs {
+            true => format!("{}, which is no machine of the run's", holding(held)),
+            false => format!("{}, which is {state}", holding(held)),
+        }),
+    }
+}
+
+/// Which of several holds the data, nobody but the user knows.
+fn undecided(name: &str, several: &[&Volume]) -> ProviderError {
+    let told = several.iter().map(|volume| {
+        let made = volume
+            .create_time()
+            .map_or_else(String::new, |at| format!(", made {at}"));
+        let held = holder(volume).map_or_else(String::new, |held| format!("; {}", holding(held)));
+        let size = volume.size().unwrap_or_default();
+        format!(
+            "{} ({size} GiB{made}{held})",
+            volume.volume_id().unwrap_or_default()
+        )
     });
-    held?.instance_id()
+    ProviderError {
+        doing: format!(
+            "{name} has more than one volume, and any of them may hold its part of the persistent HDFS"
+        ),
+        class: ErrorClass::Operator,
+        hint: Some(format!(
+            "take the tag {} off those that it is not to get (`aws ec2 delete-tags`), or delete them; then `mesosflow resume`",
+            tags::INDEX
+        )),
+        source: Answer(told.collect::<Vec<_>>().join(", ")),
+    }
 }
 
 /// Attaches a volume to a machine that was launched for it, once it runs, and sees it there.
@@ -166,7 +229,7 @@ pub(super) async fn attach(api: &Api, machine: Seen, volume: &str) -> Result<See
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_ec2::types::{Tag, VolumeAttachment};
+    use aws_sdk_ec2::types::{Instance, Tag};
     use mesosflow_workflow::{Generation, RunId};
 
     use super::*;
@@ -209,14 +272,30 @@ mod tests {
             .build()
     }
 
+    fn ids(all: &[Volume], index: u16) -> Vec<&str> {
+        // Its root device is what the image calls it.
+        let machine = Instance::builder()
+            .instance_id("i-1")
+            .root_device_name("/dev/xvda");
+        let found = of_place(all, &[Seen::new(machine.build())], &slot(index));
+        found.into_iter().filter_map(Volume::volume_id).collect()
+    }
+
     #[test]
-    fn a_place_gets_its_own_first_volume_and_never_a_root_disk() {
+    fn a_place_gets_its_own_volume_and_never_a_root_disk() {
+        let going = VolumeAttachment::builder()
+            .device("/dev/sda1")
+            .instance_id("i-not-shown")
+            .delete_on_termination(true)
+            .build();
         let all = [
             volume("vol-root", "slave", "1", 1).snapshot_id("snap-1").build(),
             volume("vol-other-root", "slave", "1", 1)
                 .attachments(on("/dev/xvda"))
                 .build(),
-            volume("vol-second", "slave", "1", 3).build(),
+            volume("vol-root-of-another", "slave", "1", 1)
+                .attachments(going)
+                .build(),
             volume("vol-first", "slave", "1", 2)
                 .snapshot_id("")
                 .attachments(on(VOLUME_DEVICE))
@@ -224,11 +303,48 @@ mod tests {
             volume("vol-master", "master", "1", 1).build(),
             volume("vol-two", "slave", "2", 1).build(),
         ];
-        let id = |index| of_place(&all, &slot(index)).and_then(Volume::volume_id);
-        assert_eq!(id(1), Some("vol-first"));
-        assert_eq!(id(2), Some("vol-two"));
-        assert_eq!(id(3), None);
-        assert_eq!(holder(&all[3]), Some("i-1"));
-        assert_eq!(holder(&all[2]), None);
+        assert_eq!(ids(&all, 1), ["vol-first"]);
+        assert_eq!(ids(&all, 2), ["vol-two"]);
+        assert!(ids(&all, 3).is_empty());
+        assert_eq!(
+            holder(&all[3]).and_then(VolumeAttachment::instance_id),
+            Some("i-1")
+        );
+        assert_eq!(holder(&all[5]), None);
+    }
+
+    #[test]
+    fn a_volume_that_somebody_has_attached_elsewhere_is_still_the_places() {
+        let rescued = volume("vol-1", "slave", "1", 1)
+            .attachments(on("/dev/sdf"))
+            .build();
+        assert_eq!(ids(std::slice::from_ref(&rescued), 1), ["vol-1"]);
+        let held = holder(&rescued).unwrap();
+        let theirs = not_free("us-east-1", &[], "demo-slave-1", "vol-1", held);
+        assert_eq!(theirs.class, ErrorClass::Operator);
+        assert!(
+            theirs.source.0.contains("attached to i-1 as /dev/sdf"),
+            "{theirs:?}"
+        );
+        assert!(theirs.hint.unwrap().contains("detach-volume"));
+        let machine = Seen::new(Instance::builder().instance_id("i-1").build());
+        let before = not_free("us-east-1", &[machine], "demo-slave-1", "vol-1", held);
+        assert_eq!(before.class, ErrorClass::Transient);
+    }
+
+    #[test]
+    fn of_several_volumes_none_is_taken_and_each_is_named() {
+        let all = [
+            volume("vol-second", "slave", "1", 3).build(),
+            volume("vol-first", "slave", "1", 2)
+                .attachments(on("/dev/sdf"))
+                .build(),
+        ];
+        assert_eq!(ids(&all, 1), ["vol-first", "vol-second"]);
+        let error = undecided("demo-slave-1", &of_place(&all, &[], &slot(1)));
+        assert_eq!(error.class, ErrorClass::Operator);
+        for part in ["vol-first", "vol-second", "attached to i-1 as /dev/sdf"] {
+            assert!(error.source.0.contains(part), "{error:?}");
+        }
     }
 }

@@ -17,6 +17,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
 use super::api::Api;
+use super::groups;
 use super::instances::{Seen, VOLUME_DEVICE, by_tokens};
 use super::network::refused;
 use super::sight::Sight;
@@ -29,6 +30,12 @@ use crate::provider::{Launch, Order, ProviderError};
 const TOKEN_SPENT: &str = "IdempotentInstanceTerminated";
 /// EC2's answer to a token that was used for another call: the same launch in the words of another version of this program.
 const TOKEN_OF_ANOTHER: &str = "IdempotentParameterMismatch";
+/// EC2's answers to a group that it does not know, or not yet.
+const NO_GROUP: &[&str] = &[
+    "InvalidGroup.NotFound",
+    "InvalidGroupId.NotFound",
+    "InvalidSecurityGroupID.NotFound",
+];
 /// How long a machine is looked for that may have been launched by that call, where every earlier try was answered, and so brought
 /// none: EC2 shows what it has launched within seconds. One that nobody saw answered is looked for by [`Launch::shows_by`].
 const SHOWS_WITHIN: Duration = Duration::from_secs(20);
@@ -104,6 +111,9 @@ pub(super) async fn launch(
                 // That call came to nothing, for want of capacity say.
                 None => continue,
             },
+            Err(failure) if failure.is(NO_GROUP) => {
+                return Err(groups::unknown(api, &launch.group, failure).await);
+            }
             Err(failure) => {
                 let what = format!(
                     "{failure} ({}, {})",

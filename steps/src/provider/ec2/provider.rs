@@ -204,6 +204,10 @@ impl Provider for Ec2Provider {
             })
     }
 
+    async fn lost_groups(&self, groups: &Groups) -> Result<Vec<Role>, ProviderError> {
+        Ok(groups::lost(&self.api, groups).await?)
+    }
+
     async fn let_in(&self, owner: &Owner) -> Result<(), ProviderError> {
         let owner = &nobodys(owner);
         let found = groups::look(&self.api, &self.spec, owner).await?;
@@ -341,6 +345,14 @@ impl Provider for Ec2Provider {
             (.., true) => Condition::Stopped(seen.reason()),
             _ => Condition::Dead(seen.reason()),
         })
+    }
+
+    fn starting(&self, instance: &Instance) -> String {
+        let region = self.api.region();
+        format!(
+            "aws ec2 start-instances --region {region} --instance-ids {}",
+            instance.id
+        )
     }
 
     async fn host_keys(&self, instance: &Instance) -> Result<HostKeys, ProviderError> {

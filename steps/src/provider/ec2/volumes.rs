@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::api::Api;
 use super::failure::Failure;
+use super::kept::holding;
 use super::tags::{self, filter};
 use crate::provider::{Deletion, ProviderError};
 
@@ -53,9 +54,8 @@ impl Volumes {
         }
         let held = |why: String| Ok(Deletion::Held(format!("volume {id} is still in use: {why}")));
         // It goes with its machine, or is let go of; or that is one which was not seen yet.
-        if !volume.attachments().is_empty() {
-            let state = volume.state().map_or("in no state", VolumeState::as_str);
-            return held(format!("it is {state}"));
+        if let Some(attached) = volume.attachments().first() {
+            return held(holding(attached));
         }
         let call = api.writes().delete_volume().volume_id(id);
         match api.write("DeleteVolume", || call.clone().send()).await {

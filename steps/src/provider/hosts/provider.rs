@@ -198,6 +198,10 @@ impl Provider for HostsProvider {
         Ok(Condition::running_alone(instance))
     }
 
+    fn starting(&self, instance: &Instance) -> String {
+        format!("start host {}", instance.id)
+    }
+
     async fn host_keys(&self, instance: &Instance) -> Result<HostKeys, ProviderError> {
         let host = self.host(&instance.id)?;
         Ok(HostKeys::Known(host.target.host_keys.clone(), None))

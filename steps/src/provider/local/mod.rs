@@ -225,6 +225,16 @@ impl Provider for LocalProvider {
         groups.ok_or_else(|| unexpected(format!("network {name} is missing after its creation")))
     }
 
+    async fn lost_groups(&self, groups: &Groups) -> Result<Vec<Role>, ProviderError> {
+        let mut lost = Vec::new();
+        for (role, network) in &groups.by_role {
+            if self.engine.inspect("network", network).await?.is_none() {
+                lost.push(*role);
+            }
+        }
+        Ok(lost)
+    }
+
     async fn strangers(&self, owner: &Owner) -> Result<Vec<String>, ProviderError> {
         let cluster = label(LABEL_CLUSTER, &owner.cluster);
         let all = self
@@ -269,7 +279,10 @@ impl Provider for LocalProvider {
         let name = found.map_or_else(|| container_name(slot, slot.round), |(name, _)| name);
         if is_missing {
             let Some((network, prefix)) = self.network(&slot.owner).await? else {
-                return Err(unexpected(format!("network {} is gone", launch.group)));
+                return Err(ProviderError {
+                    hint: Some("`mesosflow resume` makes it anew".into()),
+                    ..unexpected(format!("network {} is gone", launch.group))
+                });
             };
             let address = address(slot, prefix)?;
             let (ip, mac) = (address.to_string(), hardware_address(address));
@@ -338,6 +351,10 @@ impl Provider for LocalProvider {
             // All of them have after a reboot of this machine, with what is on their disks.
             _ => Condition::Stopped("its container has ended".into()),
         })
+    }
+
+    fn starting(&self, instance: &Instance) -> String {
+        format!("{} start {}", self.engine.command_line().join(" "), instance.id)
     }
 
     async fn host_keys(&self, instance: &Instance) -> Result<HostKeys, ProviderError> {

@@ -293,6 +293,10 @@ impl Provider for Nothing {
         Ok(Condition::running_alone(instance))
     }
 
+    fn starting(&self, instance: &Instance) -> String {
+        format!("start {}", instance.id)
+    }
+
     async fn host_keys(&self, _: &Instance) -> Result<HostKeys, ProviderError> {
         std::future::pending().await
     }

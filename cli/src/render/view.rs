@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::phases::{PhaseView, milliseconds, phases};
 use crate::runs::word;
-use crate::wiring::{self, Instance, Report};
+use crate::wiring::{self, Instance, ProviderKind, Report};
 
 /// A run, as `list` tells.
 #[derive(Debug, Serialize)]
@@ -105,6 +105,8 @@ pub(crate) struct NodeView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) public_ip: Option<String>,
     pub(crate) instance_id: String,
+    /// `launched`, or `listed` for a machine of the user's own.
+    pub(crate) origin: &'static str,
 }
 
 /// What became of the cluster that a run has made.
@@ -191,7 +193,10 @@ impl StatusView {
             phases: phases(state),
             driven_at: (held && state.phase == Phase::Running).then_some(state.moved_at),
             steps: state.steps.iter().map(|step| StepView::of(state, step)).collect(),
-            nodes: wiring::nodes(cluster).iter().map(NodeView::of).collect(),
+            nodes: wiring::nodes(cluster)
+                .iter()
+                .map(|node| NodeView::of(node, &cluster.provider))
+                .collect(),
             resources: cluster.resources.clone(),
             report,
         }
@@ -245,8 +250,10 @@ impl ItemView {
 }
 
 impl NodeView {
-    fn of(node: &Instance) -> Self {
+    fn of(node: &Instance, provider: &str) -> Self {
+        let is_listed = provider == ProviderKind::Hosts.as_str();
         Self {
+            origin: if is_listed { "listed" } else { "launched" },
             name: node.name.clone(),
             role: node.role.to_string(),
             private_ip: node.private_ip.to_string(),

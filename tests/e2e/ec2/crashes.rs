@@ -2,8 +2,10 @@
 //! its outcome. A resume completes what there is; nothing exists twice, nothing that the journal does not know.
 
 use mesosflow_tests::{Fault, Point, RUN_LIMIT, Reached, Seen, Watch, What, Which, until};
+use serde_json::Value;
 
 use super::stage::Stage;
+use crate::random::Random;
 
 /// A kill after the first event, after the second, … until one that comes too late.
 #[test]
@@ -315,6 +317,64 @@ fn a_replayed_launch_replaces_every_machine() {
     }
     stage.destroy(&run);
     assert_eq!(stage.cloud.world().volumes(), []);
+}
+
+/// A destroy is a run like others: killed after any of its commits, it is gone on with by its own id as well as by asking again,
+/// and the cluster has no other run meanwhile. It closes the run that was unfinished.
+#[test]
+fn a_destroy_that_is_killed_after_any_commit_is_resumed_by_its_own_id() {
+    let mut stage = Stage::new();
+    let mut random = Random::new();
+    let mut kills = 0;
+    for turn in 0..4 {
+        stage.next();
+        let live = stage.start(&["--ebs-vol-size", "8"]);
+        let run = stage.until_machines(live, 0);
+        let mut live = stage.bench.start(&["destroy", &run, "--yes"]);
+        let begun = || {
+            let runs = stage.bench.say(&["list", "--json"]).json();
+            let mut runs = runs.as_array().unwrap().clone().into_iter().rev();
+            let is_it = |found: &Value| found["workflow"] == "destroy" && found["cluster"] == *stage.cluster;
+            runs.find(is_it)
+        };
+        let destroy = until("the destroy in the journal", RUN_LIMIT, begun)["run"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        // 1 has been; its steps and their items are some thirty more.
+        for _ in 0..3 {
+            let seen = stage.bench.history(&destroy).events().len() as u64;
+            let due = seen + random.below(9);
+            let due = |seen: &Seen| seen.seq > due;
+            let reached = Watch::new(stage.bench.journal(), &destroy, seen).until(&mut live, RUN_LIMIT, due);
+            live.kill();
+            if matches!(reached, Reached::End) || stage.bench.status(&destroy).state() == "succeeded" {
+                break;
+            }
+            kills += 1;
+            let refused = stage.bench.say(&["resume", &run]).ended(3);
+            assert!(
+                refused.err.contains("was closed") || refused.err.contains(&destroy),
+                "{}",
+                refused.err
+            );
+            live = match turn % 2 {
+                0 => stage.bench.start(&["resume", &destroy]),
+                _ => stage
+                    .bench
+                    .start(&["destroy", "--cluster", &stage.cluster, "--yes"]),
+            };
+        }
+        if stage.bench.status(&destroy).state() != "succeeded" {
+            live.finish(RUN_LIMIT).ended(0);
+        }
+        assert_eq!(stage.bench.status(&run).state(), "closed");
+        assert_eq!(stage.bench.status(&destroy).state(), "succeeded");
+        stage.bench.history(&destroy).assert_well_formed();
+        stage.destroy(&run);
+    }
+    println!("killed {kills} times");
+    assert!(kills >= 4, "killed only {kills} times");
 }
 
 /// A look may show a machine before its disks. What it is launched with is waited for, and known to the journal by then.

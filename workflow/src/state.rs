@@ -372,6 +372,13 @@ impl RunState {
         self.step(step).is_some_and(|step| step.meant)
     }
 
+    /// Whether a replay asked for this step by name, and nothing of what it has made since was lost: what went with what it replaced
+    /// is what the user gave up.
+    pub fn is_replaced_on_purpose(&self, step: &StepId) -> bool {
+        let found = self.step(step).filter(|step| step.meant);
+        found.is_some_and(|step| step.items.values().all(|item| item.round == 0))
+    }
+
     /// The steps without a valid outcome, in catalogue order: none where the run has done all.
     pub fn open(&self) -> impl Iterator<Item = &StepState> {
         self.steps.iter().filter(|step| !step.progress.status.is_valid())

@@ -191,6 +191,11 @@ impl<W> StepCx<W> {
         self.named_by_replay
     }
 
+    /// Whether what a step has made was replaced because the user asked for that by name, and not since it was lost.
+    pub fn is_replaced_on_purpose(&self, step: &StepId) -> bool {
+        self.recorder.inspect(|state| state.is_replaced_on_purpose(step))
+    }
+
     /// What it gave when it last succeeded, in whichever generation; none where it never did, or gave something else then.
     pub fn former<T: DeserializeOwned>(&self) -> Option<T> {
         T::deserialize(self.former.as_ref()?).ok()

@@ -20,6 +20,9 @@ use crate::hdfs::{Blocks, Hdfs};
 use crate::world::{Script, World, on_each};
 use crate::{mesos, zookeeper};
 
+/// The step that makes the machines with the datanodes: a replay that names it gives up what is on them, and asks before.
+const DATANODES: StepId = StepId::from_static("launch-slaves");
+
 const HDFS_LIMIT: Duration = Duration::from_secs(120);
 /// How long a datanode may take to tell of its blocks once it is live, and the pause between two looks.
 const REPORT_LIMIT: Duration = Duration::from_secs(20);
@@ -51,7 +54,8 @@ pub struct Health {
     pub active_slaves: usize,
     /// HDFS through which a file went.
     pub hdfs: Vec<String>,
-    /// What an HDFS has lost all the same; none of the persistent one, with which the step fails.
+    /// What an HDFS has lost all the same; none of the persistent one, with which the step fails unless all its machines were
+    /// replaced on purpose.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost_blocks: Vec<LostBlocks>,
 }
@@ -233,7 +237,8 @@ impl Step for ClusterHealth {
         persistent?;
         shared?;
         let lost_blocks = self.lost_blocks(cx).await?;
-        if let Some(lost) = lost_blocks.iter().find(|lost| lost.is_loss()) {
+        let is_given_up = cx.is_replaced_on_purpose(&DATANODES);
+        if let Some(lost) = lost_blocks.iter().find(|lost| lost.is_loss() && !is_given_up) {
             return Err(lost.refusal());
         }
         for lost in &lost_blocks {

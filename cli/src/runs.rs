@@ -65,6 +65,20 @@ impl Found {
     }
 }
 
+/// The run of a cluster that came last to what it came to; one that goes on is the last.
+pub(crate) fn latest<'r>(of_cluster: impl IntoIterator<Item = &'r RunRow>) -> Option<&'r RunRow> {
+    let moved = |row: &&RunRow| {
+        let finished = row.summary.finished_at;
+        (
+            row.summary.is_unfinished(),
+            finished.is_none(),
+            finished,
+            row.created_at,
+        )
+    };
+    of_cluster.into_iter().max_by_key(moved)
+}
+
 /// The word for the state of a run.
 pub(crate) const fn word(phase: PhaseKind, held: bool) -> &'static str {
     match (phase, held) {

@@ -141,9 +141,6 @@ pub(crate) async fn work(
         }
         Err(error) => (wiring::give_up(&run, &error).await, None, None),
     };
-    if matches!(outcome, Outcome::Succeeded) && workflow.ends_cluster() {
-        run.retire().await?;
-    }
     let state = run.state();
     drop(run);
     progress.end().await;
@@ -391,17 +388,22 @@ fn failed(app: &App, state: &RunState, step: &StepId, error: &ErrorReport) -> Cl
 /// The command that gets the run that was found further, if it needs one.
 pub(crate) fn next(app: &App, found: &Found, held: bool) -> Option<String> {
     let (state, row) = (&found.state, &found.row);
-    if held || (!row.owns_cluster && found.record.resources().is_empty()) {
+    if held {
+        return None;
+    }
+    match found.record.unfinished() {
+        Some(other) if other.format >= OLDEST_DRIVEN => return next_of(app, other, held),
+        _ => {}
+    }
+    if !row.owns_cluster && found.record.resources().is_empty() {
         return None;
     }
     let is_dead = !row.owns_cluster || state.destroyed || state.format < OLDEST_DRIVEN;
-    if is_dead && wiring::workflow_of(state).is_ok_and(|workflow| !workflow.ends_cluster()) {
-        return Some(app.places.command(&["destroy", "--cluster", &state.cluster]));
+    if is_dead {
+        let founder = found.record.founder().run.to_string();
+        return Some(app.places.command(&["destroy", &founder]));
     }
-    match found.record.unfinished() {
-        Some(other) if other.run != state.run => None,
-        _ => next_of(app, state, held),
-    }
+    next_of(app, state, held)
 }
 
 /// The same of a run alone.
@@ -418,13 +420,17 @@ fn next_of(app: &App, state: &RunState, held: bool) -> Option<String> {
 }
 
 /// What mends what a run has left undone when it was closed; `open` is the first such step.
-pub(crate) fn mends(app: &App, state: &RunState, open: Option<&StepId>) -> Vec<String> {
-    let destroy = app.places.command(&["destroy", "--cluster", &state.cluster]);
+pub(crate) fn mends(app: &App, found: &Found, open: Option<&StepId>) -> Vec<String> {
+    let state = &found.state;
+    let founder = found.record.founder().run.to_string();
+    let destroy = app.places.command(&["destroy", &founder]);
     let ends = wiring::workflow_of(state).is_ok_and(Workflow::ends_cluster);
-    let replay = open.filter(|_| !ends).map(|open| {
-        let again = ["replay", &state.run.to_string(), "--from", open.as_str()];
-        format!("to do what it left: {}", app.places.command(&again))
-    });
+    let replay = open
+        .filter(|_| !ends && state.format >= OLDEST_DRIVEN)
+        .map(|open| {
+            let again = ["replay", &state.run.to_string(), "--from", open.as_str()];
+            format!("to do what it left: {}", app.places.command(&again))
+        });
     replay
         .into_iter()
         .chain([format!("to delete the cluster: {destroy}")])
@@ -434,7 +440,10 @@ pub(crate) fn mends(app: &App, state: &RunState, open: Option<&StepId>) -> Vec<S
 /// Refuses what is of use only for a cluster that still exists, in a run that this program can drive.
 pub(crate) fn refuse_ended(app: &App, found: &Found) -> Result<(), CliError> {
     let state = &found.state;
-    let is_gone = state.destroyed || !found.row.owns_cluster;
+    // What has come to exist since it was gone is ended by another destroy, which can die like every run.
+    let is_ending =
+        wiring::workflow_of(state).is_ok_and(Workflow::ends_cluster) && state.phase.kind().is_unfinished();
+    let is_gone = (state.destroyed || !found.row.owns_cluster) && !is_ending;
     if !is_gone && state.format < OLDEST_DRIVEN {
         let (run, tool_version, format) = (state.run, state.tool_version.clone(), state.format);
         return Err(CliError::from(RunError::OldFormat {

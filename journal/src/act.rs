@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use mesosflow_workflow::{Epoch, Recorded, RunId, RunRow, RunSummary, Seq, StoreError};
+use mesosflow_workflow::store::ends_cluster;
+use mesosflow_workflow::{Epoch, Event, Recorded, RunId, RunRow, RunSummary, Seq, StoreError};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::damaged;
@@ -317,6 +318,12 @@ impl<'a> Transaction<'a> {
         if summary != unchanged {
             let mut record = RunRecord::of(connection, run)?.ok_or(StoreError::UnknownRun { run })?;
             record.update(connection, &summary)?;
+            let succeeds = |event: &Arc<Recorded>| matches!(event.event, Event::RunSucceeded);
+            if ends_cluster(&record.workflow) && events.iter().any(succeeds) {
+                let mut cluster = self.cluster_of(run)?;
+                cluster.is_gone = true;
+                cluster.update(connection)?;
+            }
         } else if before_seq / REACH_EVERY != summary.seq.0 / REACH_EVERY {
             RunRecord::reach(connection, number, summary.seq)?;
         }

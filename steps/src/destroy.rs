@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use mesosflow_workflow::{Effect, Epoch, RecordError, Resource, StepCx};
+use mesosflow_workflow::{Effect, Epoch, RecordError, Resource, Settled, StepCx};
 use tokio::time::Instant;
 
 use crate::in_doubt::{InDoubt, Pauses};
@@ -17,6 +17,8 @@ use crate::world::World;
 pub struct Destroyed {
     /// In the order of deletion.
     pub deleted: Vec<Resource>,
+    /// The launches that had been in doubt, and what became of each.
+    pub settled: Vec<(Effect, Settled)>,
 }
 
 /// A cluster cannot be taken down entirely; what was deleted is in the journal, and another try goes on from there.
@@ -219,7 +221,7 @@ pub async fn destroy(
 ) -> Result<Destroyed, DestroyError> {
     let provider = world.provider();
     let mut doubts = InDoubt::of(ledger.effects(), provider.settle_time());
-    let mut deleted = Vec::new();
+    let (mut deleted, mut settled) = (Vec::new(), Vec::new());
     let (mut patience, mut pauses, mut said) = (Patience::default(), Pauses::default(), None);
     loop {
         let before = deleted.len();
@@ -227,10 +229,10 @@ pub async fn destroy(
             Ok(()) => {
                 let left = provider.owned(world.owner()).await?;
                 if left.is_empty() {
-                    doubts.settled();
+                    settled.extend(doubts.settled());
                     world.wait_for(doubts.waits_for());
                     let (Some(due), Some(what)) = (doubts.due_in(), world.waits_for()) else {
-                        return Ok(Destroyed { deleted });
+                        return Ok(Destroyed { deleted, settled });
                     };
                     let now = Instant::now();
                     if said.is_none_or(|said| now.duration_since(said) >= SAY_EVERY) {

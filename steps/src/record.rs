@@ -97,6 +97,7 @@ impl Record {
             .iter()
             .filter_map(|state| output::<Gone>(state, &SeeGone::ID))
             .flat_map(|gone| gone.settled)
+            .map(|past| past.effect_key)
             .collect();
         let all = self.runs.iter().flat_map(|state| state.effects.values());
         all.filter(|effect| !settled.contains(&effect.key))
@@ -104,9 +105,10 @@ impl Record {
             .collect()
     }
 
-    /// Whether a destroy of it has begun.
+    /// Whether a destroy of it has begun, and nobody has driven another run since.
     pub fn is_destroying(&self) -> bool {
-        self.runs.iter().any(|state| state.workflow == DESTROYS)
+        let last = self.runs.iter().max_by_key(|state| state.epoch);
+        last.is_some_and(|state| state.workflow == DESTROYS)
     }
 
     /// All runs, the oldest first.

@@ -61,6 +61,7 @@ macro_rules! store_contract {
             a_snapshot_is_kept_until_the_next
             a_whole_history_is_salvaged_whole
             an_adoption_can_be_told_of_a_higher_epoch
+            a_cluster_is_gone_with_the_success_that_ends_it
         }
     };
     (@tests $make_store:expr; $($name:ident)+) => {

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::clock::BoxFuture;
-use crate::event::Recorded;
+use crate::event::{Event, Recorded};
 use crate::ids::{ClusterId, Epoch, RunId, Seq};
-use crate::store::{Lease, RunRow, Salvaged, Snapshot, Store, StoreError, check_batch, check_first};
+use crate::store::{
+    Lease, RunRow, Salvaged, Snapshot, Store, StoreError, check_batch, check_first, ends_cluster,
+};
 
 /// Histories in memory. Clones are handles on the same histories, as processes are on one journal.
 ///
@@ -221,9 +223,14 @@ impl MemoryStore {
                 expected,
             });
         }
+        let mut is_gone = false;
         for event in events {
             entry.row.summary.apply(event);
             entry.events.push(Recorded::clone(event));
+            is_gone |= matches!(event.event, Event::RunSucceeded) && ends_cluster(&entry.row.workflow);
+        }
+        if is_gone {
+            inner.cluster_of(run)?.is_gone = true;
         }
         inner.count(events.len())
     }

@@ -234,7 +234,8 @@ pub trait Store: Send + Sync + 'static {
         self.adopt(run, above)
     }
 
-    /// Appends events in one transaction. The order is fixed by the call, not by the first poll of the future.
+    /// Appends events in one transaction. The order is fixed by the call, not by the first poll of the future. With the success
+    /// of a run that [ends its cluster](ends_cluster), the cluster's name is given back.
     fn append(&self, lease: &Lease, events: Vec<Arc<Recorded>>)
     -> BoxFuture<'static, Result<(), StoreError>>;
 
@@ -261,6 +262,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// Gives the cluster's name back: what its runs created is gone. Repeating it is fine.
     fn retire(&self, lease: &Lease) -> BoxFuture<'static, Result<(), StoreError>>;
+}
+
+/// Whether nothing is left of a cluster once a run of that workflow has succeeded: its name is free from that very event on.
+pub fn ends_cluster(workflow: &str) -> bool {
+    workflow == "destroy"
 }
 
 /// Checks what a store can know of a batch without its history: every event belongs to `run`, carries `epoch`, is in a

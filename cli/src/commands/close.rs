@@ -68,7 +68,7 @@ pub(crate) async fn close(app: &App, args: &CloseArgs) -> Result<(), CliError> {
     let held = Run::adopt(journal, Arc::new(SystemClock), run, adopter, Arc::new(|_| {})).await?;
     let open = held.close().await.map_err(|error| CliError::from(&error))?;
     drop(held);
-    let next = session::mends(app, state, open.first());
+    let next = session::mends(app, &found, open.first());
     if app.ui.json {
         return app.ui.document(&Closed {
             run,

@@ -10,8 +10,8 @@ use serde::Serialize;
 use crate::app::App;
 use crate::error::{CliError, Kind};
 use crate::render::table::table;
-use crate::runs::Found;
-use crate::wiring::{self, Journal, Role};
+use crate::runs::{self, Found};
+use crate::wiring::{self, Journal, Role, Workflow};
 
 /// Show the clusters: what exists, and what has existed
 #[derive(Debug, Clone, Args)]
@@ -110,12 +110,14 @@ async fn view(app: &App, journal: &Journal, row: &RunRow, runs: &[&RunRow]) -> R
     Ok(view)
 }
 
-fn state(row: &RunRow, runs: &[&RunRow]) -> &'static str {
-    let is_unfinished = |run: &&RunRow| run.summary.is_unfinished();
-    let last = runs.last().map_or(row.summary.phase, |run| run.summary.phase);
-    match last {
+fn state(row: &RunRow, all: &[&RunRow]) -> &'static str {
+    let is_unfinished = all.iter().any(|run| run.summary.is_unfinished());
+    let last = runs::latest(all.iter().copied()).unwrap_or(row);
+    let ends = wiring::workflow(&last.workflow).is_some_and(Workflow::ends_cluster);
+    match last.summary.phase {
+        _ if is_unfinished => "unfinished",
         _ if !row.owns_cluster => "gone",
-        _ if row.summary.destroyed || runs.iter().any(is_unfinished) => "unfinished",
+        _ if row.summary.destroyed || ends => "unfinished",
         // A replay that ended leaves the cluster as it is; `status` says what is stale.
         PhaseKind::Succeeded | PhaseKind::Partial => "up",
         _ => "unfinished",

@@ -280,7 +280,9 @@ async fn meant(app: &App, journal: &Journal, args: &DestroyArgs) -> Result<RunRo
         if row.workflow == wiring::FOUNDS {
             return Ok(row);
         }
-        let destroy = ["destroy", "--cluster", &row.cluster];
+        let is_it = |other: &&RunRow| other.cluster_id == row.cluster_id && other.workflow == wiring::FOUNDS;
+        let founder = rows.iter().find(is_it).map_or(row.run, |founder| founder.run);
+        let destroy = ["destroy", &founder.to_string()];
         return Err(CliError::refused(format!(
             "run `{}` is a {} of cluster `{}`: it has made nothing that could be destroyed by itself",
             row.run, row.workflow, row.cluster

@@ -40,6 +40,21 @@ pub(crate) async fn replay(app: &App, args: &ReplayArgs) -> Result<(), CliError>
     };
     let found = Found::look(&journal, row).await?;
     session::refuse_ended(app, &found)?;
+    if wiring::workflow_of(&found.state)?.ends_cluster() {
+        let founder = found.record.founder().run.to_string();
+        return Err(CliError::refused(format!(
+            "run `{}` is a {}, of which no part can be done by itself",
+            found.row.run, found.state.workflow
+        ))
+        .hint(format!(
+            "to go on with it: {}",
+            app.places.command(&["resume", &found.row.run.to_string()])
+        ))
+        .hint(format!(
+            "or to replay what made the cluster: {}",
+            app.places.command(&["replay", &founder, "--from", &args.from])
+        )));
+    }
     let (replay, range) = check(app, &found.state, args)?;
     runs::refuse_held(&journal, &found).await?;
     let losses = losses(&found.state, range);

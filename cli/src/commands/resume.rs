@@ -81,7 +81,7 @@ pub(crate) async fn resume(app: &App, args: &ResumeArgs) -> Result<(), CliError>
         let id = found.row.run;
         let mut closed = CliError::refused(format!("run `{id}` was closed: nobody goes on with it"));
         let open = found.state.open().next().map(|step| &step.entry.id);
-        closed.hints = session::mends(app, &found.state, open);
+        closed.hints = session::mends(app, &found, open);
         return Err(closed);
     }
     if found.state.phase == Phase::Succeeded && args.amend.admin_cidr.is_empty() {

@@ -10,4 +10,4 @@ pub use delete::{
     Ended, ReleaseHosts, Together,
 };
 pub use find_resources::FindResources;
-pub use see_gone::{Gone, SeeGone};
+pub use see_gone::{Gone, Past, SeeGone};

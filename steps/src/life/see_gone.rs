@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use mesosflow_workflow::{
-    Effect, EffectKey, ErrorClass, Limits, Probe, Resource, Retry, Step, StepCx, StepId,
+    Effect, EffectKey, ErrorClass, Limits, Probe, Resource, Retry, Settled, Step, StepCx, StepId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +35,16 @@ pub struct Gone {
     /// What had come to exist since it was looked for, and was deleted too.
     pub late: Vec<Resource>,
     /// The launches that are in doubt no more.
-    pub settled: Vec<EffectKey>,
+    pub settled: Vec<Past>,
+}
+
+/// A launch that was in doubt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Past {
+    /// Its name.
+    pub effect_key: EffectKey,
+    /// What became of it.
+    pub settled: Settled,
 }
 
 impl Step for SeeGone {
@@ -64,7 +73,14 @@ impl Step for SeeGone {
         Ok(Gone {
             asked: world.provider().asked(),
             late,
-            settled: self.effects.iter().map(|effect| effect.key.clone()).collect(),
+            settled: gone
+                .settled
+                .into_iter()
+                .map(|(effect, settled)| Past {
+                    effect_key: effect.key,
+                    settled,
+                })
+                .collect(),
         })
     }
 

@@ -42,10 +42,6 @@ impl Workflow for Destroy {
         "is gone"
     }
 
-    fn ends_cluster(&self) -> bool {
-        true
-    }
-
     fn cluster(&self, spec: &Value) -> Result<ClusterSpec, serde_json::Error> {
         Ok(read::<DestroySpec>(spec)?.cluster)
     }

@@ -27,7 +27,7 @@ pub trait Workflow: Sync {
 
     /// Whether nothing is left of the cluster once a run of it has succeeded.
     fn ends_cluster(&self) -> bool {
-        false
+        mesosflow_workflow::store::ends_cluster(self.name())
     }
 
     /// The cluster's spec within the spec of a run.

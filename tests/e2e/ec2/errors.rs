@@ -292,7 +292,7 @@ fn a_stopped_machine_is_left_to_whoever_stopped_it() {
     );
     live.finish(RUN_LIMIT)
         .ended(130)
-        .complains(&["does not run", "start it, or terminate it"]);
+        .complains(&["does not run", "aws ec2 start-instances"]);
     let ids = before.iter().map(|machine| machine.id.clone());
     world.wait(
         world

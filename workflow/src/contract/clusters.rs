@@ -239,3 +239,34 @@ pub async fn an_adoption_can_be_told_of_a_higher_epoch<S: Store>(open: impl Fn()
         assert_eq!(lease.epoch(), Epoch(epoch));
     }
 }
+
+/// The success of a run that ends its cluster gives the name back in the same append: nobody sees one without the other.
+pub async fn a_cluster_is_gone_with_the_success_that_ends_it<S: Store>(open: impl Fn() -> S) {
+    let store = open();
+    let begin = first("demo");
+    let lease = store.create(begin.clone()).await.unwrap();
+    let end = |begun: &Arc<Recorded>, epoch| in_epoch(&event(begun, 2, Event::RunSucceeded), epoch);
+    store
+        .append(&lease, vec![end(&begin, lease.epoch())])
+        .await
+        .unwrap();
+    assert!(
+        store.runs().await.unwrap()[0].owns_cluster,
+        "a deploy ends no cluster"
+    );
+    let cluster = lease.cluster();
+    drop(lease);
+    let mut destroy = Arc::unwrap_or_clone(first_of("demo", cluster));
+    if let Event::RunStarted { workflow, .. } = &mut destroy.event {
+        "destroy".clone_into(workflow);
+    }
+    let destroy = Arc::new(destroy);
+    let lease = store.create(destroy.clone()).await.unwrap();
+    assert!(store.runs().await.unwrap().iter().all(|row| row.owns_cluster));
+    store
+        .append(&lease, vec![end(&destroy, lease.epoch())])
+        .await
+        .unwrap();
+    assert!(open().runs().await.unwrap().iter().all(|row| !row.owns_cluster));
+    store.create(first("demo")).await.unwrap();
+}

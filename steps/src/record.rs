@@ -215,7 +215,9 @@ mod tests {
         assert_eq!(record.resources(), [thing("i-1")]);
         assert_eq!(record.founder().run, deploy.run);
         assert_eq!(record.cluster().run, deploy.run);
-        assert!(record.is_destroying());
+        // Somebody has driven the deploy since.
+        assert!(!record.is_destroying());
+        assert!(Record::of(destroy.clone(), [run(cluster, "deploy", 1, &[])]).is_destroying());
         assert_eq!(record.unfinished().map(|state| state.run), Some(deploy.run));
         // Whichever of them is asked by, the record is the same.
         assert_eq!(Record::of(deploy, [destroy]).resources(), record.resources());

@@ -190,14 +190,10 @@ fn an_unfinished_run_is_closed_and_an_ended_one_is_not() {
     let status = bench.run(&["status", FIRST, "--json"]).json();
     assert_eq!(status["state"], "closed");
     let replay = format!("mesosflow replay {FIRST} --from ");
-    bench.run(&["resume", FIRST]).refused(
-        3,
-        &[
-            "was closed: nobody goes on with it",
-            &replay,
-            "mesosflow destroy --cluster demo",
-        ],
-    );
+    let destroy = format!("mesosflow destroy {FIRST} ");
+    bench
+        .run(&["resume", FIRST])
+        .refused(3, &["was closed: nobody goes on with it", &replay, &destroy]);
     bench
         .run(&["close", FIRST, "--yes"])
         .refused(3, &["is closed: there is nothing to close"]);

@@ -405,7 +405,9 @@ fn disks_that_are_shown_after_their_machine_are_known_to_the_journal() {
     let volumes = |stage: &Stage| {
         let status = stage.bench.status(&run);
         let resources = status.value()["resources"].as_array().unwrap().clone();
-        let volumes = resources.iter().filter(|resource| resource["resource_kind"] == "volume");
+        let volumes = resources
+            .iter()
+            .filter(|resource| resource["resource_kind"] == "volume");
         volumes.count()
     };
     assert_eq!(volumes(&stage), 0);

@@ -193,6 +193,14 @@ impl Ledger<'_> {
         }
     }
 
+    /// What was ended since the last launch that is in doubt: by this going through, and by the steps before it.
+    fn ended(&self, deleted: &[Resource]) -> Vec<Resource> {
+        match self {
+            Self::Step { cx, .. } => cx.deleted_resources(),
+            Self::Salvaged { .. } => deleted.to_vec(),
+        }
+    }
+
     fn effects(&self) -> Vec<Effect> {
         match self {
             Self::Step { effects, .. } => effects.to_vec(),
@@ -307,7 +315,7 @@ async fn delete_all(
     let provider = world.provider();
     world.guard().await?;
     // What is found anew in each round may be somebody else's by now: nodes that this driver has deleted say nothing of that.
-    let launched = doubts.look(provider, deleted).await?;
+    let launched = doubts.look(provider, &ledger.ended(deleted)).await?;
     let mut makers = world.makers().await?;
     makers.extend(launched.iter().filter_map(|found| found.driver));
     if let Some(stranger) = makers.iter().find(|maker| !world.knows(maker)) {

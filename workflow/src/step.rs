@@ -13,7 +13,7 @@ use crate::event::{Event, Resource, Settled};
 use crate::ids::{Attempt, EffectKey, Generation, ItemKey, RunId, StepId};
 use crate::record::{RecordError, Recorder};
 use crate::retry::Retry;
-use crate::state::{Effect, Unanswered};
+use crate::state::{Effect, RunState, Unanswered};
 
 /// One typed, idempotent step. The struct itself is the input: what is serialised into the journal before anything is
 /// touched, and what drift is measured by.
@@ -199,6 +199,15 @@ impl<W> StepCx<W> {
     /// What it gave when it last succeeded, in whichever generation; none where it never did, or gave something else then.
     pub fn former<T: DeserializeOwned>(&self) -> Option<T> {
         T::deserialize(self.former.as_ref()?).ok()
+    }
+
+    /// What this run has recorded as gone.
+    pub fn deleted_resources(&self) -> Vec<Resource> {
+        let gone = |state: &RunState| {
+            let gone = state.traces.iter().filter(|trace| !trace.exists);
+            gone.map(|trace| trace.resource.clone()).collect()
+        };
+        self.recorder.inspect(gone)
     }
 
     /// Whether this run has recorded that it is gone.

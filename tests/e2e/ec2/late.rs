@@ -35,6 +35,19 @@ fn a_launch_in_doubt_twice_is_settled_when_both_machines_are_found() {
         .hold_if("RunInstances", |fault| fault.only_if("mesosflow:role", "slave"));
     let live = stage.bench.start(&["resume", &run]);
     held.wait_reached(RUN_LIMIT);
+    // The master's launch is over, or has brought a second machine too: a try that made no call would be waited for to its end.
+    until("the master's launch", RUN_LIMIT, || {
+        let calls = stage.cloud.calls("RunInstances");
+        let of_master = calls
+            .iter()
+            .filter(|call| call.tag("mesosflow:role") == Some("master"));
+        let history = stage.bench.history(&run);
+        let mut events = history.events().iter();
+        let is_over = events.any(|event| {
+            event["kind"] == "step_succeeded" && event["step"] == "launch-masters" && !event["item"].is_null()
+        });
+        (is_over || of_master.count() > 1).then_some(())
+    });
     live.kill();
     held.release();
     stage.cloud.heal();

@@ -12,7 +12,7 @@ use crate::args::word;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::nearest::nearest;
-use crate::runs::Found;
+use crate::runs::{self, Found};
 use crate::wiring::{self, ClusterSpec, Journal, Node, Outside, Role};
 
 /// Which cluster is meant.
@@ -53,7 +53,7 @@ impl Living {
     pub(crate) async fn meant(app: &App, journal: &Journal, args: &ClusterArgs) -> Result<Self, CliError> {
         let mut rows = journal.runs().await?;
         let is_empty = rows.is_empty();
-        rows.retain(|row| row.owns_cluster && row.workflow == wiring::FOUNDS);
+        rows.retain(runs::has_cluster);
         let row = match &args.cluster {
             Some(name) => named(rows, name)?,
             None if is_empty => return Err(app.no_run()),

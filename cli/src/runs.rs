@@ -22,10 +22,16 @@ pub(crate) struct Found {
 impl Found {
     /// Looks at a run. Whether it is held is asked first: a run that ends between the two is then never called crashed.
     pub(crate) async fn look(journal: &Journal, row: RunRow) -> Result<Self, CliError> {
+        let rows = journal.runs().await?;
+        Self::among(journal, row, &rows).await
+    }
+
+    /// The same where all runs are known already.
+    pub(crate) async fn among(journal: &Journal, row: RunRow, rows: &[RunRow]) -> Result<Self, CliError> {
         let held = journal.is_held(row.run).await?;
         let state = mesosflow_workflow::run::load(&**journal, row.run).await?;
         let mut others = Vec::new();
-        for other in journal.runs().await? {
+        for other in rows {
             if other.cluster_id != row.cluster_id || other.run == row.run {
                 continue;
             }
@@ -60,8 +66,7 @@ impl Found {
 
     /// The other runs of its cluster.
     pub(crate) fn others(&self) -> Vec<RunState> {
-        let is_other = |state: &&RunState| state.run != self.row.run;
-        self.record.runs().iter().filter(is_other).cloned().collect()
+        self.record.others(self.row.run)
     }
 }
 
@@ -127,6 +132,11 @@ pub(crate) fn ambiguous(message: &str, candidates: &[RunRow]) -> CliError {
     CliError::usage(message).hint(hint)
 }
 
+/// Whether the run has made a cluster that exists.
+pub(crate) fn has_cluster(row: &RunRow) -> bool {
+    row.owns_cluster && row.workflow == wiring::FOUNDS
+}
+
 /// The run that made a cluster, of those that `is_meant` lets through: the only one whose cluster exists, or the newest one.
 pub(crate) fn founder(
     app: &App,
@@ -137,7 +147,7 @@ pub(crate) fn founder(
         .into_iter()
         .filter(|row| row.workflow == wiring::FOUNDS && is_meant(row))
         .collect();
-    let living: Vec<_> = founders.iter().filter(|row| row.owns_cluster).cloned().collect();
+    let living: Vec<_> = founders.iter().filter(|row| has_cluster(row)).cloned().collect();
     match living.as_slice() {
         [only] => Ok(only.clone()),
         [] => founders.pop().ok_or_else(|| app.no_run()),
@@ -162,18 +172,23 @@ pub(crate) fn step(state: &RunState, name: &str) -> Result<StepId, CliError> {
     }
 }
 
-/// Refuses a run that another process drives, with what is known of that process; and one whose cluster another unfinished
-/// run has.
+/// Refuses a run that may not be driven now: another process drives it, or its cluster has another unfinished run.
+pub(crate) async fn refuse_busy(journal: &Journal, found: &Found) -> Result<(), CliError> {
+    refuse_held(journal, found).await?;
+    match found.record.unfinished() {
+        Some(other) if other.run != found.row.run => Err(CliError::from(&StoreError::Unfinished {
+            cluster: other.cluster.clone(),
+            run: other.run,
+            workflow: other.workflow.clone(),
+        })),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a run that another process drives, with what is known of that process.
 pub(crate) async fn refuse_held(journal: &Journal, found: &Found) -> Result<(), CliError> {
     if !found.held {
-        return match found.record.unfinished() {
-            Some(other) if other.run != found.row.run => Err(CliError::from(&StoreError::Unfinished {
-                cluster: other.cluster.clone(),
-                run: other.run,
-                workflow: other.workflow.clone(),
-            })),
-            _ => Ok(()),
-        };
+        return Ok(());
     }
     // The lock itself knows its holder. If that has just gone, the lease is dropped again at once.
     journal

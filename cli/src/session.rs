@@ -209,7 +209,7 @@ fn tell(app: &App, ended: &Ended) -> Result<(), CliError> {
         result,
     } = ended;
     if app.ui.json {
-        let next = next_of(app, state, false);
+        let next = next_of(app, state);
         let view = StatusView::of(state, cluster, false, Fate::Stays, next);
         return app.ui.object(&view);
     }
@@ -226,15 +226,15 @@ fn tell(app: &App, ended: &Ended) -> Result<(), CliError> {
         return app.ui.line(&partial(app, state));
     }
     let workflow = wiring::workflow_of(state)?;
-    let mut said = format!(
-        "cluster `{}` {}: run {} succeeded{took}",
-        state.cluster,
-        workflow.aim(),
-        state.run
-    );
-    if workflow.ends_cluster() {
-        said = taken_down(state, cluster);
-    }
+    let said = match workflow.ends_cluster() {
+        true => taken_down(state, cluster),
+        false => format!(
+            "cluster `{}` {}: run {} succeeded{took}",
+            state.cluster,
+            workflow.aim(),
+            state.run
+        ),
+    };
     app.ui.line(&said)?;
     if let Some(report) = wiring::report(state) {
         app.ui.line(&report::text(&report))?;
@@ -247,22 +247,28 @@ fn tell(app: &App, ended: &Ended) -> Result<(), CliError> {
         .line(&format!("took            {}", status::phases(&phases)))
 }
 
-/// What a destroy has come to: machines of the user's own are given back, not deleted.
+/// What a destroy has come to.
 pub(crate) fn taken_down(state: &RunState, cluster: &RunState) -> String {
+    let (deleted, asked) = (wiring::deleted(state), wiring::asked(state));
+    taken_down_to(cluster, &state.run.to_string(), deleted.len(), asked.as_deref())
+}
+
+/// What was taken down of a cluster, and what was asked of whom: machines of the user's own are given back, not deleted.
+pub(crate) fn taken_down_to(cluster: &RunState, run: &str, count: usize, asked: Option<&str>) -> String {
     let is_lent = cluster.provider == ProviderKind::Hosts.as_str();
-    let (name, run, count) = (&cluster.cluster, state.run, wiring::deleted(state).len());
+    let name = &cluster.cluster;
     let mut said = match (is_lent, count) {
-        (true, 0) => format!("nothing of cluster `{name}` is left (run {run})"),
-        (true, 1) => format!("cluster `{name}` is stopped, and its key is off 1 host (run {run})"),
-        (true, _) => format!("cluster `{name}` is stopped, and its key is off {count} hosts (run {run})"),
+        (true, 0) => format!("nothing of cluster `{name}` (run {run}) is left"),
+        (true, 1) => format!("cluster `{name}` (run {run}) is stopped, and its key is off 1 host"),
+        (true, _) => format!("cluster `{name}` (run {run}) is stopped, and its key is off {count} hosts"),
         (false, 0) => format!("nothing is left of cluster `{name}` (run {run})"),
-        (false, 1) => format!("cluster `{name}` is gone: 1 resource deleted (run {run})"),
-        (false, _) => format!("cluster `{name}` is gone: {count} resources deleted (run {run})"),
+        (false, 1) => format!("cluster `{name}` (run {run}) is gone: 1 resource deleted"),
+        (false, _) => format!("cluster `{name}` (run {run}) is gone: {count} resources deleted"),
     };
     if is_lent {
         said.push_str("; the machines stay, with what is on their disks");
     }
-    if let Some(asked) = wiring::asked(state) {
+    if let Some(asked) = asked {
         said.push_str(&format!("\nasked {asked}: nothing of it is left"));
     }
     said
@@ -392,7 +398,7 @@ pub(crate) fn next(app: &App, found: &Found, held: bool) -> Option<String> {
         return None;
     }
     match found.record.unfinished() {
-        Some(other) if other.format >= OLDEST_DRIVEN => return next_of(app, other, held),
+        Some(other) if other.format >= OLDEST_DRIVEN => return next_of(app, other),
         _ => {}
     }
     if !row.owns_cluster && found.record.resources().is_empty() {
@@ -403,14 +409,11 @@ pub(crate) fn next(app: &App, found: &Found, held: bool) -> Option<String> {
         let founder = found.record.founder().run.to_string();
         return Some(app.places.command(&["destroy", &founder]));
     }
-    next_of(app, state, held)
+    next_of(app, state)
 }
 
 /// The same of a run alone.
-fn next_of(app: &App, state: &RunState, held: bool) -> Option<String> {
-    if held {
-        return None;
-    }
+fn next_of(app: &App, state: &RunState) -> Option<String> {
     match &state.phase {
         Phase::Succeeded | Phase::Closed => None,
         Phase::Running | Phase::Partial | Phase::Failed(_) | Phase::Interrupted(_) => {

@@ -305,6 +305,36 @@ async fn delete(world: &World, resource: &Resource) -> Result<bool, DestroyError
     }
 }
 
+/// What there is of a cluster: by its tags, what is `known` of it, and what the launches in doubt have brought. `ended` was ended
+/// here since the last of them.
+///
+/// # Errors
+/// Some of it is of a driver that the journal does not know, or the provider does not answer.
+pub(crate) async fn gather(
+    world: &World,
+    doubts: &mut InDoubt,
+    ended: &[Resource],
+    known: Vec<Resource>,
+) -> Result<Vec<Resource>, DestroyError> {
+    let provider = world.provider();
+    // What is found anew in each round may be somebody else's by now: nodes that this driver has deleted say nothing of that.
+    let launched = doubts.look(provider, ended).await?;
+    let mut makers = world.makers().await?;
+    makers.extend(launched.iter().filter_map(|found| found.driver));
+    if let Some(stranger) = makers.iter().find(|maker| !world.knows(maker)) {
+        let epoch = stranger.epoch;
+        return Err(DestroyError::Stranger { epoch });
+    }
+    let mut all = provider.owned(world.owner()).await?;
+    let launched = launched.into_iter().map(|found| found.resource);
+    for known in known.into_iter().chain(launched) {
+        if !all.iter().any(|found| found.is_same(&known)) {
+            all.push(known);
+        }
+    }
+    Ok(all)
+}
+
 async fn delete_all(
     ledger: &Ledger<'_>,
     world: &World,
@@ -314,24 +344,7 @@ async fn delete_all(
 ) -> Result<(), DestroyError> {
     let provider = world.provider();
     world.guard().await?;
-    // What is found anew in each round may be somebody else's by now: nodes that this driver has deleted say nothing of that.
-    let launched = doubts.look(provider, &ledger.ended(deleted)).await?;
-    let mut makers = world.makers().await?;
-    makers.extend(launched.iter().filter_map(|found| found.driver));
-    if let Some(stranger) = makers.iter().find(|maker| !world.knows(maker)) {
-        let epoch = stranger.epoch;
-        return Err(DestroyError::Stranger { epoch });
-    }
-    let mut todo = provider.owned(world.owner()).await?;
-    let launched = launched.into_iter().map(|found| found.resource);
-    for known in ledger.resources().into_iter().chain(launched) {
-        if !todo
-            .iter()
-            .any(|found| (&found.kind, &found.id) == (&known.kind, &known.id))
-        {
-            todo.push(known);
-        }
-    }
+    let todo = gather(world, doubts, &ledger.ended(deleted), ledger.resources()).await?;
     provider.release(&todo).await?;
     let mut failures = Failures::default();
     for alike in kinds(todo) {

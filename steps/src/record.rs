@@ -2,36 +2,41 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mesosflow_workflow::{Driver, Effect, EffectKey, Resource, RunState, Step as _, Trace};
+use mesosflow_workflow::store::ends_cluster;
+use mesosflow_workflow::{Driver, Effect, EffectKey, Resource, RunId, RunState, Step as _, Trace};
 
 use crate::life::{Ended, Gone, SeeGone, delete_steps};
 use crate::view::{output, outputs};
 
 /// The workflow that makes a cluster.
 pub const FOUNDS: &str = "deploy";
-/// The one that ends it.
-const DESTROYS: &str = "destroy";
 
 /// The runs of one cluster, in the order in which they began.
 #[derive(Debug, Clone)]
 pub struct Record {
-    founder: RunState,
     runs: Vec<RunState>,
+    /// The place of the one that made it.
+    founder: usize,
 }
 
 impl Record {
     /// The record of a cluster that has this run, and these others.
     pub fn of(run: RunState, others: impl IntoIterator<Item = RunState>) -> Self {
-        let mut runs: Vec<_> = others.into_iter().chain([run.clone()]).collect();
+        let id = run.run;
+        let mut runs: Vec<_> = others.into_iter().chain([run]).collect();
         runs.sort_by_key(|state| (state.started_at, state.run));
-        let is_founder = |state: &&RunState| state.workflow == FOUNDS;
-        let founder = runs.iter().find(is_founder).cloned().unwrap_or(run);
-        Self { founder, runs }
+        let place = |is_it: &dyn Fn(&RunState) -> bool| runs.iter().position(is_it);
+        let made_it = place(&|state| state.workflow == FOUNDS);
+        // Where that cannot be read, whichever is asked by stands for it.
+        let founder = made_it
+            .or_else(|| place(&|state| state.run == id))
+            .unwrap_or_default();
+        Self { runs, founder }
     }
 
     /// The run that made the cluster, by whose tags everything is known.
-    pub const fn founder(&self) -> &RunState {
-        &self.founder
+    pub fn founder(&self) -> &RunState {
+        &self.runs[self.founder]
     }
 
     /// The run that keeps others off the cluster, if one does.
@@ -108,12 +113,13 @@ impl Record {
     /// Whether a destroy of it has begun, and nobody has driven another run since.
     pub fn is_destroying(&self) -> bool {
         let last = self.runs.iter().max_by_key(|state| state.epoch);
-        last.is_some_and(|state| state.workflow == DESTROYS)
+        last.is_some_and(|state| ends_cluster(&state.workflow))
     }
 
-    /// All runs, the oldest first.
-    pub fn runs(&self) -> &[RunState] {
-        &self.runs
+    /// All runs but that one, the oldest first.
+    pub fn others(&self, run: RunId) -> Vec<RunState> {
+        let others = self.runs.iter().filter(|state| state.run != run);
+        others.cloned().collect()
     }
 }
 

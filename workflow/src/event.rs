@@ -300,6 +300,13 @@ pub struct Resource {
     pub name: String,
 }
 
+impl Resource {
+    /// Whether it is that thing, by whatever name.
+    pub fn is_same(&self, other: &Self) -> bool {
+        (&self.kind, &self.id) == (&other.kind, &other.id)
+    }
+}
+
 impl Event {
     /// The kind in snake case, as it is serialised.
     pub const fn kind(&self) -> &'static str {

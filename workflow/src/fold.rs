@@ -166,8 +166,7 @@ impl RunState {
                 return Ok(());
             }
             Event::ResourceDeleted { resource } => {
-                self.resources
-                    .retain(|r| (&r.kind, &r.id) != (&resource.kind, &resource.id));
+                self.resources.retain(|known| !known.is_same(resource));
                 self.trace(resource, false, recorded.epoch);
                 return Ok(());
             }
@@ -314,9 +313,11 @@ impl RunState {
     }
 
     fn trace(&mut self, resource: &Resource, exists: bool, epoch: Epoch) {
-        let is_it =
-            |trace: &&mut Trace| (&trace.resource.kind, &trace.resource.id) == (&resource.kind, &resource.id);
-        match self.traces.iter_mut().find(is_it) {
+        match self
+            .traces
+            .iter_mut()
+            .find(|trace| trace.resource.is_same(resource))
+        {
             Some(trace) => (trace.exists, trace.epoch) = (exists, epoch),
             None => self.traces.push(Trace {
                 resource: resource.clone(),

@@ -8,13 +8,13 @@ use serde_json::Value;
 use crate::catalogue::{CatalogueChange, CatalogueEntry};
 use crate::clock::Clock;
 use crate::error::{ErrorClass, ErrorReport};
-use crate::event::{EVENT_FORMAT, Event, OLDEST_DRIVEN, Purpose, Recorded, Resource, Settled};
+use crate::event::{EVENT_FORMAT, Event, OLDEST_DRIVEN, Purpose, Recorded, Resource};
 use crate::flow::{Flow, Hand, Settings};
 use crate::halt::{Drift, Halt};
 use crate::ids::{ClusterId, Driver, Epoch, FencingToken, Generation, Nonce, RunId, Seq, StepId};
 use crate::preflight::preflight;
 use crate::record::{Observer, RecordError, Recorder};
-use crate::state::{Effect, IllegalTransition, Replay, RunState};
+use crate::state::{IllegalTransition, Replay, RunState};
 use crate::stop::Stop;
 use crate::store::{Lease, Store, StoreError};
 
@@ -399,20 +399,6 @@ impl Run {
     /// The journal failed.
     pub async fn deleted(&self, resource: Resource) -> Result<(), RecordError> {
         self.recorder.record(Event::ResourceDeleted { resource }).await
-    }
-
-    /// Records that an effect which nobody had seen answered is in doubt no more.
-    ///
-    /// # Errors
-    /// The journal failed.
-    pub async fn settled(&self, effect: Effect, settled: Settled) -> Result<(), RecordError> {
-        let event = Event::EffectSettled {
-            step: effect.step,
-            item: effect.item,
-            effect_key: effect.key,
-            settled,
-        };
-        self.recorder.record(event).await
     }
 
     /// Ends the run where it stands; the steps that have no valid outcome.

@@ -407,9 +407,8 @@ impl RunState {
 
     /// Whether the last that this history says of a thing is that it is gone.
     pub fn has_deleted(&self, resource: &Resource) -> bool {
-        let is_it =
-            |trace: &&Trace| (&trace.resource.kind, &trace.resource.id) == (&resource.kind, &resource.id);
-        self.traces.iter().find(is_it).is_some_and(|trace| !trace.exists)
+        let said = self.traces.iter().find(|trace| trace.resource.is_same(resource));
+        said.is_some_and(|trace| !trace.exists)
     }
 
     /// The effects in doubt of a step or item, but for the one called `but`.

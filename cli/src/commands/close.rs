@@ -38,9 +38,7 @@ pub(crate) async fn close(app: &App, args: &CloseArgs) -> Result<(), CliError> {
     let journal = app.journal_with_runs()?;
     let row = runs::choose(app, &journal, Some(&args.run)).await?;
     let found = Found::look(&journal, row).await?;
-    if found.held {
-        runs::refuse_held(&journal, &found).await?;
-    }
+    runs::refuse_held(&journal, &found).await?;
     let (run, state) = (found.row.run, &found.state);
     if state.destroyed || !state.phase.kind().is_unfinished() {
         return Err(CliError::refused(format!(

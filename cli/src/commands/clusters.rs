@@ -43,10 +43,8 @@ pub(crate) async fn clusters(app: &App, ClustersArgs {}: &ClustersArgs) -> Resul
         let mut seen = BTreeSet::new();
         for row in &rows {
             if seen.insert(row.cluster_id.to_string()) {
-                let of_it: Vec<_> = rows
-                    .iter()
-                    .filter(|other| other.cluster_id == row.cluster_id)
-                    .collect();
+                let is_of_it = |other: &&RunRow| other.cluster_id == row.cluster_id;
+                let of_it: Vec<_> = rows.iter().filter(is_of_it).cloned().collect();
                 views.push(view(app, &journal, row, &of_it).await?);
             }
         }
@@ -75,12 +73,12 @@ pub(crate) async fn clusters(app: &App, ClustersArgs {}: &ClustersArgs) -> Resul
 }
 
 /// The cluster that the first run, `row`, of these has made.
-async fn view(app: &App, journal: &Journal, row: &RunRow, runs: &[&RunRow]) -> Result<ClusterView, CliError> {
+async fn view(app: &App, journal: &Journal, row: &RunRow, rows: &[RunRow]) -> Result<ClusterView, CliError> {
     let mut view = ClusterView {
         cluster: row.cluster.clone(),
         cluster_id: row.cluster_id,
         provider: row.provider.clone(),
-        state: state(row, runs),
+        state: state(row, rows),
         masters: Some(0),
         slaves: Some(0),
         zookeepers: Some(0),
@@ -91,7 +89,7 @@ async fn view(app: &App, journal: &Journal, row: &RunRow, runs: &[&RunRow]) -> R
     if !row.owns_cluster {
         return Ok(view);
     }
-    let state = match Found::look(journal, row.clone()).await {
+    let state = match Found::among(journal, row.clone(), rows).await {
         Ok(found) => found.cluster(),
         // The others are as they were.
         Err(error) if error.kind == Kind::DamagedRun => {
@@ -110,9 +108,9 @@ async fn view(app: &App, journal: &Journal, row: &RunRow, runs: &[&RunRow]) -> R
     Ok(view)
 }
 
-fn state(row: &RunRow, all: &[&RunRow]) -> &'static str {
+fn state(row: &RunRow, all: &[RunRow]) -> &'static str {
     let is_unfinished = all.iter().any(|run| run.summary.is_unfinished());
-    let last = runs::latest(all.iter().copied()).unwrap_or(row);
+    let last = runs::latest(all).unwrap_or(row);
     let ends = wiring::workflow(&last.workflow).is_some_and(Workflow::ends_cluster);
     match last.summary.phase {
         _ if is_unfinished => "unfinished",

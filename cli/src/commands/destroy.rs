@@ -84,7 +84,7 @@ pub(crate) async fn destroy(app: &App, args: &DestroyArgs) -> Result<(), CliErro
         }
         found => found?,
     };
-    refuse_held(&journal, &found).await?;
+    runs::refuse_held(&journal, &found).await?;
     let command = command(app, found.row.run, args);
     let losses = match left(app, &found).await? {
         Left::Nothing(done) => return tell(app, &found, &done),
@@ -104,8 +104,7 @@ pub(crate) async fn destroy(app: &App, args: &DestroyArgs) -> Result<(), CliErro
         }
         begun => begun?,
     };
-    let others = found.record.runs().iter().filter(|state| state.run != run.id());
-    let driving = Driving::new(others.cloned().collect(), spec);
+    let driving = Driving::new(found.record.others(run.id()), spec);
     let ended = session::work(app, run, progress, driving).await?;
     let again = |error: CliError| match error.exit {
         // Who may not destroy it does not get there by trying again.
@@ -121,14 +120,6 @@ pub(crate) async fn destroy(app: &App, args: &DestroyArgs) -> Result<(), CliErro
         return told(app, &ended.state.run.to_string(), &found, &done);
     }
     app.ui.line(&session::taken_down(&ended.state, &ended.cluster))
-}
-
-/// Refuses a cluster that another process drives, whichever run of it that may be.
-async fn refuse_held(journal: &Journal, found: &Found) -> Result<(), CliError> {
-    match found.held {
-        true => runs::refuse_held(journal, found).await,
-        false => Ok(()),
-    }
 }
 
 /// What there is of a run that is to be destroyed.
@@ -366,21 +357,10 @@ fn told(app: &App, run: &str, found: &Found, done: &Done) -> Result<(), CliError
 
 pub(super) fn tell(app: &App, found: &Found, done: &Done) -> Result<(), CliError> {
     let Done { deleted, asked } = done;
-    let (run, cluster, count) = (found.row.run.to_string(), &found.row.cluster, deleted.len());
+    let run = found.row.run.to_string();
     if app.ui.json {
         return told(app, &run, found, done);
     }
-    let mut said = match (is_lent(found), count) {
-        (true, 0) => format!("nothing of cluster `{cluster}` (run {run}) is left"),
-        (true, 1) => format!("cluster `{cluster}` (run {run}) is stopped, and its key is off 1 host"),
-        (true, _) => format!("cluster `{cluster}` (run {run}) is stopped, and its key is off {count} hosts"),
-        (false, 0) => format!("nothing is left of cluster `{cluster}` (run {run})"),
-        (false, 1) => format!("cluster `{cluster}` (run {run}) is gone: 1 resource deleted"),
-        (false, _) => format!("cluster `{cluster}` (run {run}) is gone: {count} resources deleted"),
-    };
-    if is_lent(found) {
-        said.push_str("; the machines stay, with what is on their disks");
-    }
-    app.ui.line(&said)?;
-    app.ui.line(&format!("asked {asked}: nothing of it is left"))
+    let said = session::taken_down_to(&found.state, &run, deleted.len(), Some(asked));
+    app.ui.line(&said)
 }

@@ -77,7 +77,7 @@ async fn prepare(app: &App, args: &PrepareArgs) -> Result<(), CliError> {
     let cluster = found.cluster();
     let nodes = wiring::reachable(&cluster);
     let node = named(&nodes, args)?;
-    runs::refuse_held(&journal, &found).await?;
+    runs::refuse_busy(&journal, &found).await?;
     let run = found.row.run;
     let taken = Taken::take(
         journal,
@@ -153,7 +153,7 @@ async fn meant(app: &App, journal: &Journal, args: &PrepareArgs) -> Result<RunRo
         return runs::choose(app, journal, args.run.as_deref()).await;
     }
     let mut rows = journal.runs().await?;
-    rows.retain(|row| row.owns_cluster);
+    rows.retain(runs::has_cluster);
     if let Some(cluster) = &args.cluster {
         let names: Vec<_> = rows.iter().map(|row| row.cluster.clone()).collect();
         rows.retain(|row| row.cluster == *cluster);

@@ -42,11 +42,11 @@ pub(crate) async fn list(app: &App, args: &ListArgs) -> Result<(), CliError> {
             .into_iter()
             .filter(|cluster| runs::latest(of(*cluster)).is_some_and(is_going))
             .collect();
-        for row in rows.clone() {
+        for row in &rows {
             // Whether somebody drives it matters only of a run without an end.
             let held = row.summary.phase == PhaseKind::Running && journal.is_held(row.run).await?;
-            let fate = Fate::of(&row, going.contains(&row.cluster_id));
-            views.push(RunView::listed(&row, held, fate));
+            let fate = Fate::of(row, going.contains(&row.cluster_id));
+            views.push(RunView::listed(row, held, fate));
         }
     }
     if app.ui.json {

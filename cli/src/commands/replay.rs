@@ -56,7 +56,7 @@ pub(crate) async fn replay(app: &App, args: &ReplayArgs) -> Result<(), CliError>
         )));
     }
     let (replay, range) = check(app, &found.state, args)?;
-    runs::refuse_held(&journal, &found).await?;
+    runs::refuse_busy(&journal, &found).await?;
     let losses = losses(&found.state, range);
     if !losses.is_empty() {
         app.ui.confirm(&losses, &command(app, args), args.yes)?;

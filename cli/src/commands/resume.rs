@@ -75,7 +75,7 @@ pub(crate) async fn resume(app: &App, args: &ResumeArgs) -> Result<(), CliError>
     };
     let row = runs::choose(app, &journal, args.run.as_deref()).await?;
     let found = Found::look(&journal, row).await?;
-    runs::refuse_held(&journal, &found).await?;
+    runs::refuse_busy(&journal, &found).await?;
     session::refuse_ended(app, &found)?;
     if found.state.phase == Phase::Closed {
         let id = found.row.run;

@@ -13,18 +13,18 @@ use tokio::sync::OnceCell;
 
 use crate::act::ActError;
 use crate::destroy::DestroyError;
-use crate::provider::Deletion;
+use crate::provider::{Deletion, ORDER};
 use crate::world::World;
 
-/// The kinds of things, in the journal's words, each with the step that deletes it.
-const KINDS: [(&str, &str); 7] = [
-    ("spot-request", "cancel-spot-requests"),
-    ("instance", "delete-machines"),
-    ("volume", "delete-volumes"),
-    ("security-group-rule", "delete-rules"),
-    ("security-group", "delete-groups"),
-    ("network", "delete-networks"),
-    ("authorized-key", "release-hosts"),
+/// The step that deletes the things of each kind, in the order in which they have to go.
+const STEPS: [&str; ORDER.len()] = [
+    "cancel-spot-requests",
+    "delete-machines",
+    "delete-volumes",
+    "delete-rules",
+    "delete-groups",
+    "delete-networks",
+    "release-hosts",
 ];
 
 /// How long the deletion of one thing may take: a hung shutdown is forced by EC2 after ten minutes.
@@ -89,15 +89,13 @@ pub struct Ended {
 }
 
 /// Every step that deletes, in the order in which things have to go.
-pub(crate) fn delete_steps() -> [StepId; KINDS.len()] {
-    KINDS.map(|(_, step)| StepId::from_static(step))
+pub(crate) fn delete_steps() -> [StepId; STEPS.len()] {
+    STEPS.map(StepId::from_static)
 }
 
 impl<const KIND: usize> Delete<KIND> {
-    /// The number of its kind.
-    pub const NUMBER: usize = KIND;
     /// The kind, in the journal's words.
-    pub const KIND: &'static str = KINDS[KIND].0;
+    pub const KIND: &'static str = ORDER[KIND];
 
     /// The deletion of that thing, together with others of its kind.
     pub const fn new(resource: Resource, together: Arc<Together>) -> Self {
@@ -136,7 +134,7 @@ impl<const KIND: usize> Step for Delete<KIND> {
     type Output = Ended;
     type Error = ActError;
 
-    const ID: StepId = StepId::from_static(KINDS[KIND].1);
+    const ID: StepId = StepId::from_static(STEPS[KIND]);
 
     async fn probe(&self, _cx: &StepCx<World>) -> Result<Probe<Ended>, ActError> {
         Ok(Probe::NotDone)

@@ -7,8 +7,8 @@ use mesosflow_workflow::{Effect, Probe, Resource, Step, StepCx, StepId};
 use serde::Serialize;
 
 use crate::act::ActError;
+use crate::destroy::gather;
 use crate::in_doubt::InDoubt;
-use crate::makers::refuse_stranger;
 use crate::world::World;
 
 /// The step.
@@ -32,23 +32,9 @@ impl Step for FindResources {
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<Vec<Resource>, ActError> {
-        let (world, provider) = (cx.world(), cx.world().provider());
-        let mut doubts = InDoubt::of(self.effects.iter().cloned(), provider.settle_time());
-        let launched = doubts.look(provider, &[]).await?;
-        let tagged = world.makers().await?.into_iter().map(Some);
-        for maker in tagged.chain(launched.iter().map(|found| found.driver)) {
-            let what = format!("a machine of cluster `{}`", world.spec().cluster);
-            refuse_stranger(&what, maker, |driver| world.knows(driver))?;
-        }
-        let mut all = provider.owned(world.owner()).await?;
-        let launched = launched.into_iter().map(|found| found.resource);
-        for known in self.known.iter().cloned().chain(launched) {
-            let is_it = |found: &Resource| (&found.kind, &found.id) == (&known.kind, &known.id);
-            if !all.iter().any(is_it) {
-                all.push(known);
-            }
-        }
-        Ok(all)
+        let settle_time = cx.world().provider().settle_time();
+        let mut doubts = InDoubt::of(self.effects.iter().cloned(), settle_time);
+        Ok(gather(cx.world(), &mut doubts, &[], self.known.clone()).await?)
     }
 
     async fn verify(&self, _cx: &StepCx<World>, _found: &Vec<Resource>) -> Result<(), ActError> {

@@ -65,14 +65,10 @@ impl Step for SeeGone {
             known: &self.known,
             effects: &self.effects,
         };
-        let there: Vec<_> = world.provider().owned(world.owner()).await?;
         let gone = destroy(&ledger, world, &mut |_| {}).await?;
-        let mut late = gone.deleted;
-        // What the histories know may be gone for long.
-        late.retain(|resource| there.contains(resource) || !self.known.contains(resource));
         Ok(Gone {
             asked: world.provider().asked(),
-            late,
+            late: gone.deleted,
             settled: gone
                 .settled
                 .into_iter()

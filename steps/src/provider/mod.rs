@@ -9,7 +9,7 @@ mod order;
 
 pub use maker::{driver_in, driver_tag};
 pub use open::{Verified, open_provider, precheck, settle, survey, verify};
-pub(crate) use order::kinds;
+pub(crate) use order::{ORDER, kinds};
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -4,7 +4,7 @@ use mesosflow_workflow::Resource;
 
 /// What has to go before what: requests before the machines that they would still bring, machines before their volumes and
 /// the groups and networks that they are in.
-const ORDER: [&str; 7] = [
+pub(crate) const ORDER: [&str; 7] = [
     "spot-request",
     "instance",
     "volume",

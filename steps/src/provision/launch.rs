@@ -195,10 +195,7 @@ async fn gone_with_it(place: &Place, cx: &StepCx<World>) -> Result<Vec<Resource>
     }
     let left = cx.world().provider().owned(cx.world().owner()).await?;
     let name = place.slot(cx).node_name();
-    let is_left = |known: &Resource| {
-        left.iter()
-            .any(|left| (&left.kind, &left.id) == (&known.kind, &known.id))
-    };
+    let is_left = |known: &Resource| left.iter().any(|left| left.is_same(known));
     let known = cx.resources().into_iter();
     Ok(known
         .filter(|known| known.name == name && !is_left(known))

@@ -5,13 +5,13 @@
 //! - Twice is safe: groups are found by their names and tags, and only what is missing is made.
 //! - Undone by `destroy`, after the nodes.
 
-use mesosflow_workflow::{ErrorClass, Probe, Resource, Step, StepCx, StepId};
+use mesosflow_workflow::{Probe, Resource, Step, StepCx, StepId};
 use serde::Serialize;
 
 use super::groups;
 use crate::act::ActError;
+use crate::makers::refuse_stranger;
 use crate::provider::Groups;
-use crate::remote::error::TAKE_OVER;
 use crate::world::World;
 
 /// Rules that stand for themselves, in the journal's words.
@@ -79,16 +79,6 @@ impl Step for SecurityGroups {
 
 /// What a driver has made that this journal does not know is not this run's: neither is it recorded, nor its doors touched.
 async fn refuse_other_makers(world: &World) -> Result<(), ActError> {
-    let makers = world.makers().await?;
-    match makers.iter().find(|maker| !world.knows(maker)) {
-        None => Ok(()),
-        Some(stranger) => Err(ActError::Unmet {
-            what: format!(
-                "something of this cluster was made by another driver (epoch {}), which is not in this journal",
-                stranger.epoch
-            ),
-            class: ErrorClass::Fenced,
-            hint: Some(TAKE_OVER.to_owned()),
-        }),
-    }
+    let mut makers = world.makers().await?.into_iter();
+    makers.try_for_each(|maker| refuse_stranger("something", Some(maker), |driver| world.knows(driver)))
 }

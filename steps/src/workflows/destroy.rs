@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mesosflow_workflow::{
-    CatalogueEntry, Effect, ErrorClass, Flow, Halt, ItemKey, Outcome, Resource, Run, Settings, Step, Stop,
+    CatalogueEntry, Effect, ErrorClass, ErrorReport, Flow, Halt, ItemKey, Outcome, Resource, Run, Settings,
+    Step, StepId, Stop,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -107,22 +108,22 @@ async fn destroy(flow: Flow<World>, spec: Arc<DestroySpec>) -> Result<Gone, Halt
     let mut stays = Stays::default();
     match spec.cluster.provider {
         ProviderKind::Local => {
-            stays.note(each::<{ DeleteMachines::NUMBER }>(&flow, &found, &[]).await)?;
-            stays.note(each::<{ DeleteNetworks::NUMBER }>(&flow, &found, &[]).await)?;
+            stays.note(each(&flow, &found, &[], DeleteMachines::new).await)?;
+            stays.note(each(&flow, &found, &[], DeleteNetworks::new).await)?;
         }
         ProviderKind::Ec2 => {
-            stays.note(each::<{ CancelSpotRequests::NUMBER }>(&flow, &found, &[]).await)?;
-            stays.note(each::<{ DeleteMachines::NUMBER }>(&flow, &found, &[]).await)?;
+            stays.note(each(&flow, &found, &[], CancelSpotRequests::new).await)?;
+            stays.note(each(&flow, &found, &[], DeleteMachines::new).await)?;
             // What a machine holds that does not go is not waited for.
             let held_by = match stays.0 {
-                Some(_) => of_kind::<{ DeleteMachines::NUMBER }>(&found),
+                Some(_) => of_kind(&found, DeleteMachines::KIND),
                 None => Vec::new(),
             };
-            stays.note(each::<{ DeleteVolumes::NUMBER }>(&flow, &found, &held_by).await)?;
-            stays.note(each::<{ DeleteRules::NUMBER }>(&flow, &found, &[]).await)?;
-            stays.note(each::<{ DeleteGroups::NUMBER }>(&flow, &found, &held_by).await)?;
+            stays.note(each(&flow, &found, &held_by, DeleteVolumes::new).await)?;
+            stays.note(each(&flow, &found, &[], DeleteRules::new).await)?;
+            stays.note(each(&flow, &found, &held_by, DeleteGroups::new).await)?;
         }
-        ProviderKind::Hosts => stays.note(each::<{ ReleaseHosts::NUMBER }>(&flow, &found, &[]).await)?,
+        ProviderKind::Hosts => stays.note(each(&flow, &found, &[], ReleaseHosts::new).await)?,
     }
     stays.told()?;
     flow.step(SeeGone {
@@ -133,10 +134,8 @@ async fn destroy(flow: Flow<World>, spec: Arc<DestroySpec>) -> Result<Gone, Halt
 }
 
 /// What was found of one kind.
-fn of_kind<const KIND: usize>(found: &[Resource]) -> Vec<Resource> {
-    let alike = found
-        .iter()
-        .filter(|resource| resource.kind == Delete::<KIND>::KIND);
+fn of_kind(found: &[Resource], kind: &str) -> Vec<Resource> {
+    let alike = found.iter().filter(|resource| resource.kind == kind);
     alike.cloned().collect()
 }
 
@@ -145,8 +144,9 @@ async fn each<const KIND: usize>(
     flow: &Flow<World>,
     found: &[Resource],
     held_by: &[Resource],
+    step: impl Fn(Resource, Arc<Together>) -> Delete<KIND>,
 ) -> Result<(), Halt> {
-    let all = of_kind::<KIND>(found);
+    let all = of_kind(found, Delete::<KIND>::KIND);
     let key = |resource: &Resource| {
         let alike = all.iter().filter(|other| other.name == resource.name);
         match alike.count() {
@@ -158,7 +158,7 @@ async fn each<const KIND: usize>(
     let items: Vec<_> = all
         .iter()
         .map(|resource| {
-            let step = Delete::<KIND>::new(resource.clone(), together.clone());
+            let step = step(resource.clone(), together.clone());
             (key(resource), step.held_by(held_by))
         })
         .collect();
@@ -167,7 +167,7 @@ async fn each<const KIND: usize>(
 
 /// Why something cannot go, of the kinds gone through so far.
 #[derive(Debug, Default)]
-struct Stays(Option<Halt>);
+struct Stays(Option<(StepId, ErrorReport)>);
 
 impl Stays {
     /// Lets the next kind have its turn where this one has failed, and nothing else.
@@ -177,29 +177,25 @@ impl Stays {
             Err(Halt::Failed { step, error }) => (step, error),
             Err(other) => return Err(other),
         };
-        match &mut self.0 {
-            Some(Halt::Failed { error: first, .. }) => {
-                first.causes.push(format!("step `{step}`: {}", error.message));
-                first.causes.extend(error.causes);
-                let hints: Vec<_> = first.hint.take().into_iter().chain(error.hint).collect();
-                first.hint = (!hints.is_empty()).then(|| hints.join("\n"));
-            }
-            _ => self.0 = Some(Halt::Failed { step, error }),
-        }
+        let Some((_, first)) = &mut self.0 else {
+            self.0 = Some((step, error));
+            return Ok(());
+        };
+        first.causes.push(format!("step `{step}`: {}", error.message));
+        first.causes.extend(error.causes);
+        let hints: Vec<_> = first.hint.take().into_iter().chain(error.hint).collect();
+        first.hint = (!hints.is_empty()).then(|| hints.join("\n"));
         Ok(())
     }
 
     /// What stays ends the run: it is not paused, since everything else is gone.
     fn told(self) -> Result<(), Halt> {
-        match self.0 {
-            None => Ok(()),
-            Some(Halt::Failed { step, mut error }) => {
-                if error.class == ErrorClass::Operator {
-                    error.class = ErrorClass::Permanent;
-                }
-                Err(Halt::Failed { step, error })
-            }
-            Some(other) => Err(other),
+        let Some((step, mut error)) = self.0 else {
+            return Ok(());
+        };
+        if error.class == ErrorClass::Operator {
+            error.class = ErrorClass::Permanent;
         }
+        Err(Halt::Failed { step, error })
     }
 }

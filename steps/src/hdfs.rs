@@ -100,10 +100,11 @@ safe=$(printf %s "$beans" | sed -n 's/.*"Safemode" : "\(.*\)".*/\1/p' | head -n 
 id=$(printf %s "$beans" | sed -n 's/.*"ClusterId" : "\(.*\)".*/\1/p' | head -n 1)
 [ "$live" = "$wanted" ] && [ -z "$safe" ] && [ "$id" = "$cluster_id" ] || exit 1"#;
 
-/// Blocks of which no good copy is left, and those with a damaged one, from the namenode's own bean.
-const BLOCKS: &str = r#"bean=$(curl -fsS --max-time 5 "http://$address:$ui/jmx?qry=Hadoop:service=NameNode,name=FSNamesystem")
-number() { printf %s "$bean" | sed -n "s/.*\"$1\" : \([0-9]*\).*/\1/p" | head -n 1; }
-echo "$(number MissingBlocks) $(number CorruptBlocks)""#;
+/// Blocks of which no good copy is left, and those with a damaged one, from the namenode's own beans. `MissingBlocks` is a metric,
+/// which is up to ten seconds old; `NumberOfMissingBlocks` is counted when it is asked for.
+const BLOCKS: &str = r#"beans=$(curl -fsS --max-time 5 "http://$address:$ui/jmx?qry=Hadoop:service=NameNode,name=*")
+number() { printf %s "$beans" | sed -n "s/.*\"$1\" : \([0-9]*\).*/\1/p" | head -n 1; }
+echo "$(number NumberOfMissingBlocks) $(number CorruptBlocks)""#;
 
 /// What a file system knows of and cannot give, or not from each of its copies.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -6,11 +6,11 @@
 
 use std::path::Path;
 
-use mesosflow_workflow::{ClusterId, Recorded, RunId, Salvaged, Seq, Snapshot, StoreError};
+use mesosflow_workflow::{ClusterId, PhaseKind, Recorded, RunId, Salvaged, Seq, Snapshot, StoreError};
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::{corrupt, damaged, of_run, sqlite};
-use crate::ledger::RunRecord;
+use crate::ledger::{ClusterRecord, RunRecord};
 use crate::recover;
 use crate::row::{COLUMNS, EventRow, LAST_SEQ, OF_RUN};
 use crate::snapshot::SnapshotRow;
@@ -53,6 +53,25 @@ pub(crate) fn record(connection: &Connection, path: &Path, run: RunId) -> Result
 pub(crate) fn cluster_of(connection: &Connection, path: &Path, run: RunId) -> Result<ClusterId, StoreError> {
     let record = record(connection, path, run)?;
     recover::cluster_of(connection, path, &record).map_err(|error| sqlite("read", path, &error))
+}
+
+/// The run of a cluster that is begun and not ended, as far as whole rows tell.
+pub(crate) fn driven(
+    connection: &Connection,
+    path: &Path,
+    cluster: ClusterId,
+) -> Result<Option<RunId>, StoreError> {
+    let found = || {
+        let Some(cluster) = ClusterRecord::of(connection, cluster)? else {
+            return Ok(None);
+        };
+        let runs = RunRecord::of_cluster(connection, cluster.number)?;
+        let is_driven = |run: &&RunRecord| {
+            run.is_whole() && run.is_unfinished() && run.phase == PhaseKind::Running.as_str()
+        };
+        Ok(runs.iter().find(is_driven).and_then(|run| run.run.parse().ok()))
+    };
+    found().map_err(|error| sqlite("read", path, &error))
 }
 
 /// At most `limit` events of `run` after number `after`.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use mesosflow_workflow::store::{check_batch, check_first};
 use mesosflow_workflow::{
-    BoxFuture, Epoch, Lease, Recorded, RunId, RunRow, Salvaged, Seq, Snapshot, Store, StoreError,
+    BoxFuture, ClusterId, Epoch, Lease, Recorded, RunId, RunRow, Salvaged, Seq, Snapshot, Store, StoreError,
 };
 use rusqlite::Connection;
 
@@ -14,7 +14,7 @@ use crate::check::{self, Report};
 use crate::error::{disk_full, unusable};
 use crate::identity::{Anchor, Attached, Options};
 use crate::list::list;
-use crate::lock::Locks;
+use crate::lock::{Locks, RunLock};
 use crate::row::EventRow;
 use crate::schema::{self, Access};
 use crate::snapshot::SnapshotRow;
@@ -193,10 +193,23 @@ impl SqliteJournal {
         let cluster = self
             .with_reader(move |connection, path| read::cluster_of(connection, path, run))
             .await?;
-        let locks = self.locks.clone();
-        let lock = self.blocking(move || locks.acquire(cluster, run)).await?;
+        let lock = self.lock(cluster, run).await?;
         let epoch = self.submit(Ok(write)).await?;
         Ok(Lease::new(run, cluster, epoch, Box::new(lock)))
+    }
+
+    /// Locks a cluster for a driver of `run`. Where that is refused, the run is told that is driven, as far as the journal knows.
+    async fn lock(&self, cluster: ClusterId, run: RunId) -> Result<RunLock, StoreError> {
+        let locks = self.locks.clone();
+        let locked = self.blocking(move || locks.acquire(cluster, run)).await;
+        let Err(StoreError::Held { run, holder }) = locked else {
+            return locked;
+        };
+        let driven = self
+            .with_reader(move |connection, path| read::driven(connection, path, cluster))
+            .await;
+        let run = driven.ok().flatten().unwrap_or(run);
+        Err(StoreError::Held { run, holder })
     }
 
     /// Queues `write`, now.
@@ -231,8 +244,7 @@ impl Store for SqliteJournal {
                 row,
                 first: Box::new(EventRow::encode(&first)?),
             };
-            let locks = self.locks.clone();
-            let lock = self.blocking(move || locks.acquire(cluster, run)).await?;
+            let lock = self.lock(cluster, run).await?;
             let epoch = self.submit(Ok(write)).await?;
             Ok(Lease::new(run, cluster, epoch, Box::new(lock)))
         })

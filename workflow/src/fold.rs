@@ -177,6 +177,10 @@ impl RunState {
                 return Err("the run has ended".into());
             }
             Event::RunClosed { .. } => {
+                for step in &mut self.steps {
+                    step.items.values_mut().for_each(|item| item.cut_off(at));
+                    step.progress.cut_off(at);
+                }
                 self.end(Phase::Closed, recorded);
                 return Ok(());
             }

@@ -10,6 +10,7 @@ use crate::ids::{ClusterId, Epoch, RunId, Seq};
 use crate::store::{
     Lease, RunRow, Salvaged, Snapshot, Store, StoreError, check_batch, check_first, ends_cluster,
 };
+use crate::summary::PhaseKind;
 
 /// Histories in memory. Clones are handles on the same histories, as processes are on one journal.
 ///
@@ -176,6 +177,7 @@ impl MemoryStore {
                 run: owner.map_or(run, |owner| owner.row.run),
             });
         }
+        let driven = inner.driven(id).unwrap_or(run);
         let cluster = inner.clusters.entry(id).or_insert_with(|| Cluster {
             name: row.cluster.clone(),
             provider: row.provider.clone(),
@@ -183,7 +185,7 @@ impl MemoryStore {
             is_gone: false,
             held_by: None,
         });
-        cluster.refuse_held(run)?;
+        cluster.refuse_held(driven)?;
         let epoch = cluster.epoch.next();
         inner.refuse_unfinished(id, run)?;
         let mut recorded = Recorded::clone(first);
@@ -200,8 +202,9 @@ impl MemoryStore {
 
     fn adopt_now(&self, run: RunId, above: Epoch) -> Result<Lease, StoreError> {
         let mut inner = lock(&self.inner);
-        inner.cluster_of(run)?.refuse_held(run)?;
         let id = inner.run(run)?.row.cluster_id;
+        let driven = inner.driven(id).unwrap_or(run);
+        inner.cluster_of(run)?.refuse_held(driven)?;
         inner.refuse_unfinished(id, run)?;
         inner.alive("adopt a run")?;
         self.lease(&mut inner, run, above)
@@ -261,6 +264,16 @@ impl Inner {
     fn cluster_of(&mut self, run: RunId) -> Result<&mut Cluster, StoreError> {
         let id = self.run(run)?.row.cluster_id;
         self.clusters.get_mut(&id).ok_or(StoreError::UnknownRun { run })
+    }
+
+    /// The run of the cluster that is begun and not ended.
+    fn driven(&self, cluster: ClusterId) -> Option<RunId> {
+        let mut rows = self.runs.values().map(|run| &run.row);
+        let is_driven = |row: &&RunRow| {
+            let summary = &row.summary;
+            row.cluster_id == cluster && summary.phase == PhaseKind::Running && summary.is_unfinished()
+        };
+        rows.find(is_driven).map(|row| row.run)
     }
 
     /// Refuses where another run of the cluster has not come to an end.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::error::ErrorReport;
+use crate::error::{ErrorClass, ErrorReport};
 use crate::ids::{Attempt, EffectKey, Generation, Seq};
 
 /// Where a step or an item stands.
@@ -219,6 +219,24 @@ impl Progress {
         self.error = Some(error.clone());
         self.status = if again { Status::Running } else { Status::Failed };
         Ok(())
+    }
+
+    /// The run is closed while it is under way: nobody goes on with it, and it has failed. What it left in doubt stays in doubt, under
+    /// the name that it has.
+    pub(crate) fn cut_off(&mut self, at: Timestamp) {
+        if self.status != Status::Running {
+            return;
+        }
+        self.status = Status::Failed;
+        self.finished_at.get_or_insert(at);
+        const CLOSED: &str = "the run was closed while it was under way";
+        match &mut self.error {
+            // Its last try had failed, and it was to be tried again.
+            Some(error) => error
+                .causes
+                .push("the run was closed before it was tried again".to_owned()),
+            None => self.error = Some(ErrorReport::new(ErrorClass::Ambiguous, CLOSED)),
+        }
     }
 
     pub(crate) fn skip(&mut self, at: Timestamp, generation: Generation) {

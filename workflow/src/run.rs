@@ -430,6 +430,15 @@ impl Run {
         self.recorder.record(Event::RunInterrupted { reason }).await
     }
 
+    /// Ends the run for now, since a stop was requested before it could begin to work.
+    pub async fn stopped(&self) -> Outcome {
+        let reason = stop_requested();
+        match self.interrupt(reason.clone()).await {
+            Ok(()) => Outcome::Interrupted { reason },
+            Err(lost) => Outcome::Lost(lost),
+        }
+    }
+
     /// Ends the run for now, since this program cannot read its spec: another version wrote it.
     pub async fn unreadable(&self, error: &dyn std::error::Error) -> Outcome {
         let reason = ErrorReport {
@@ -477,6 +486,11 @@ impl Run {
     }
 }
 
+/// Why a run ends that was asked to stop.
+fn stop_requested() -> ErrorReport {
+    ErrorReport::new(ErrorClass::Operator, "a stop was requested")
+}
+
 /// The event that ends a run, and what its caller is told. A lost journal gets no event.
 fn conclude(state: &RunState, halt: Option<Halt>) -> (Event, Outcome) {
     let interrupted = |reason: ErrorReport| {
@@ -517,7 +531,7 @@ fn conclude(state: &RunState, halt: Option<Halt>) -> (Event, Outcome) {
             Outcome::Failed { step, error },
         ),
         Some(Halt::Stopped) => {
-            let (event, reason) = interrupted(ErrorReport::new(ErrorClass::Operator, "a stop was requested"));
+            let (event, reason) = interrupted(stop_requested());
             (event, Outcome::Interrupted { reason })
         }
         Some(Halt::Drift(drift)) => {

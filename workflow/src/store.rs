@@ -118,7 +118,7 @@ pub enum StoreError {
     /// The run is driven by a living process.
     #[error("run `{run}` is held by another process{}", .holder.as_ref().map(|h| format!(" ({h})")).unwrap_or_default())]
     Held {
-        /// The run.
+        /// The run that it drives, where one is begun and not ended; otherwise the one that was asked for.
         run: RunId,
         /// Who holds it, as far as is known (`pid 4242 on host`; of one that gives nothing up by itself, with [`STOPPED`]).
         holder: Option<String>,

@@ -224,3 +224,46 @@ fn what_was_meant_stays_meant_until_it_is_done() {
     let state = fold(&story.adopted().replays("a", None, false));
     assert!(!state.is_named_by_replay(&"b".into()) && state.is_named_by_replay(&"a".into()));
 }
+
+/// Nothing of a closed run reads as if somebody were at it; what it left in doubt keeps its name.
+#[test]
+fn what_a_close_found_under_way_has_failed() {
+    let story = abc()
+        .but(|first| {
+            if let Event::RunStarted { catalogue, .. } = &mut first.event {
+                catalogue[1] = catalogue[1].clone().over("nodes");
+            }
+        })
+        .runs(&["a"])
+        .starts("b")
+        .runs(&["b/n1"])
+        .starts("b/n2")
+        .starts("b/n3")
+        .fails_and_will_retry("b/n3")
+        .adopted();
+    let before = fold(&story);
+    assert_eq!(statuses(&before), ["succeeded", "running", "pending"]);
+    let open = vec!["b".into(), "c".into()];
+    let state = fold(&story.then(Event::RunClosed { open }));
+    assert_eq!(statuses(&state), ["succeeded", "failed", "pending"]);
+    let items: Vec<_> = state.steps[1].items.values().collect();
+    assert_eq!(
+        items.iter().map(|item| item.status).collect::<Vec<_>>(),
+        [Status::Succeeded, Status::Failed, Status::Failed]
+    );
+    for progress in [&state.steps[1].progress, items[1]] {
+        assert_eq!(progress.finished_at, Some(state.moved_at));
+        assert!(progress.error.as_ref().unwrap().message.contains("was closed"));
+    }
+    let tried = items[2].error.as_ref().unwrap();
+    assert!(
+        !tried.message.contains("was closed"),
+        "why its last try failed: {tried:?}"
+    );
+    assert!(tried.causes.last().unwrap().contains("was closed"), "{tried:?}");
+    assert_eq!(state.effects, before.effects);
+    assert_eq!(
+        items[1].effect_key,
+        before.steps[1].items.values().nth(1).unwrap().effect_key
+    );
+}

@@ -46,6 +46,8 @@ pub(crate) struct Living {
     pub(crate) nodes: Vec<Node>,
     /// Where its key is.
     pub(crate) folder: PathBuf,
+    /// The run of it that is not finished, if there is one.
+    unfinished: Option<RunState>,
 }
 
 impl Living {
@@ -63,6 +65,18 @@ impl Living {
         let state = found.cluster();
         let mut nodes = wiring::reachable(&state);
         nodes.sort_by_key(|node| (node.role, node.index));
+        let going = going(app, &found);
+        if let Some((what, _)) = going.as_ref().filter(|_| nodes.is_empty()) {
+            let error = CliError::new(Exit::Failed, format!("{what}: no node of it is left"));
+            return Err(match going.and_then(|(_, next)| next) {
+                Some(next) => error.hint(next),
+                None => error,
+            });
+        }
+        if let Some((what, next)) = going {
+            let next = next.map_or_else(String::new, |next| format!("; {next}"));
+            app.ui.warn(&format!("{what}, and nodes of it may be gone{next}"));
+        }
         if nodes.is_empty() {
             return Err(CliError::new(
                 Exit::Failed,
@@ -76,6 +90,7 @@ impl Living {
         Ok(Self {
             spec: wiring::frozen_spec(&found.state)?,
             folder: app.places.run_dir(row.run),
+            unfinished: found.record.unfinished().cloned(),
             row,
             state,
             nodes,
@@ -89,7 +104,9 @@ impl Living {
         }
         // The lock itself knows its holder. If that has just gone, the lease is dropped again at once.
         let held = journal.adopt(self.row.run, Epoch(0)).await.map(drop);
-        held.map_err(|error| CliError::from(error).hint("or do it beside that run: --anyway"))
+        held.map_err(|error| {
+            runs::held(error, &self.row, self.unfinished.as_ref()).hint("or do it beside that run: --anyway")
+        })
     }
 
     /// The way to its nodes, outside the fence.
@@ -149,6 +166,27 @@ impl Living {
         let masters = self.nodes.iter().filter(|node| node.role == Role::Master);
         masters.cloned().collect()
     }
+}
+
+/// That a destroy of the cluster has begun, and what goes on with it where nobody does.
+fn going(app: &App, found: &Found) -> Option<(String, Option<String>)> {
+    let is_destroying = found.record.is_destroying();
+    if !is_destroying && !found.row.summary.destroyed {
+        return None;
+    }
+    let cluster = &found.row.cluster;
+    let destroy = found.record.unfinished().filter(|_| is_destroying);
+    if found.held {
+        return Some((format!("cluster `{cluster}` is being destroyed"), None));
+    }
+    let command = match destroy {
+        Some(destroy) => app.places.command(&["resume", &destroy.run.to_string()]),
+        None => app.places.command(&["destroy", &found.row.run.to_string()]),
+    };
+    Some((
+        format!("a destroy of cluster `{cluster}` is unfinished"),
+        Some(format!("to go on with it: {command}")),
+    ))
 }
 
 fn named(mut rows: Vec<RunRow>, name: &str) -> Result<RunRow, CliError> {

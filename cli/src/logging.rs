@@ -43,13 +43,18 @@ impl Voice {
     pub(crate) fn through(&self, say: impl Fn(&str) + Send + 'static) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Box::new(say);
     }
+
+    /// Says a line.
+    pub(crate) fn say(&self, line: &str) {
+        (self.0.lock().unwrap_or_else(PoisonError::into_inner))(line);
+    }
 }
 
 impl<S: Subscriber> Layer<S> for Voice {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut message = Message(String::new());
         event.record(&mut message);
-        (self.0.lock().unwrap_or_else(PoisonError::into_inner))(&message.0);
+        self.say(&message.0);
     }
 }
 

@@ -84,6 +84,24 @@ pub(crate) fn latest<'r>(of_cluster: impl IntoIterator<Item = &'r RunRow>) -> Op
     of_cluster.into_iter().max_by_key(moved)
 }
 
+/// The newest run of which something is left to be done, be it that a replay of a part has put it off.
+pub(crate) fn newest_left(rows: &[RunRow]) -> Option<&RunRow> {
+    let is_left = |row: &&RunRow| {
+        row.summary.is_unfinished() || (row.summary.phase == PhaseKind::Partial && row.owns_cluster)
+    };
+    rows.iter().rev().find(is_left)
+}
+
+/// How a run has ended, as a clause.
+pub(crate) const fn ended(phase: PhaseKind) -> &'static str {
+    match phase {
+        PhaseKind::Succeeded => "has succeeded",
+        PhaseKind::Closed => "was closed",
+        PhaseKind::Partial => "has done what was asked of it",
+        PhaseKind::Running | PhaseKind::Failed | PhaseKind::Interrupted => "was destroyed",
+    }
+}
+
 /// The word for the state of a run.
 pub(crate) const fn word(phase: PhaseKind, held: bool) -> &'static str {
     match (phase, held) {
@@ -191,11 +209,21 @@ pub(crate) async fn refuse_held(journal: &Journal, found: &Found) -> Result<(), 
         return Ok(());
     }
     // The lock itself knows its holder. If that has just gone, the lease is dropped again at once.
-    journal
-        .adopt(found.row.run, Epoch(0))
-        .await
-        .map(drop)
-        .map_err(CliError::from)
+    let taken = journal.adopt(found.row.run, Epoch(0)).await.map(drop);
+    taken.map_err(|error| held(error, &found.row, found.record.unfinished()))
+}
+
+/// The refusal of a run of a cluster that somebody drives, be it by another run: that one is `driven`.
+pub(crate) fn held(error: StoreError, asked: &RunRow, driven: Option<&RunState>) -> CliError {
+    let cli = CliError::from(&error);
+    match (&error, driven) {
+        (StoreError::Held { run, .. }, Some(driven)) if *run != asked.run && *run == driven.run => cli
+            .because(format!(
+                "it is a {} of cluster `{}`, which run `{}` is about, too",
+                driven.workflow, asked.cluster, asked.run
+            )),
+        _ => cli,
+    }
 }
 
 #[cfg(test)]

@@ -29,6 +29,13 @@ pub(crate) fn adopter(purpose: Purpose, found: &RunState, over: Vec<Driver>) -> 
     }
 }
 
+/// Ctrl-C as who is about to take a run hears it: from before the lease on, so that a run which was taken says how it ended.
+pub(crate) fn heard(app: &App) -> Result<Stop, CliError> {
+    let (stop, voice) = (Stop::default(), app.voice.clone());
+    stop_on_signals(stop.clone(), move |text| voice.say(text))?;
+    Ok(stop)
+}
+
 /// Takes a run over, and begins to show its progress.
 pub(crate) async fn adopt(
     app: &App,
@@ -74,16 +81,19 @@ pub(crate) struct Driving {
     /// Whether the doors are opened for who comes from elsewhere now, before anything else: where no step sees to it.
     pub(crate) readmits: bool,
     pub(crate) settings: Settings,
+    /// Ctrl-C, heard since before the run was taken.
+    pub(crate) stop: Stop,
 }
 
 impl Driving {
     /// With what the run needs, and nothing else.
-    pub(crate) fn new(others: Vec<RunState>, spec: Verified) -> Self {
+    pub(crate) fn new(others: Vec<RunState>, spec: Verified, stop: Stop) -> Self {
         Self {
             others,
             spec,
             readmits: false,
             settings: Settings::default(),
+            stop,
         }
     }
 }
@@ -120,26 +130,28 @@ pub(crate) async fn work(
     progress: Announcer,
     driving: Driving,
 ) -> Result<Ended, CliError> {
-    let stop = Stop::default();
-    stop_on_signals(stop.clone(), progress.voice())?;
     app.voice.through(progress.voice());
     let Driving {
         others,
         spec,
         readmits,
         settings,
+        stop,
     } = driving;
     let workflow = wiring::workflow_of(&run.state())?;
-    let (outcome, locked_out, waits_for) = match begin(app, &run, &others, spec, readmits).await {
-        Ok(world) => {
+    let begun = unless_stopped(&stop, begin(app, &run, &others, spec, readmits)).await;
+    let (outcome, locked_out, waits_for) = match begun {
+        None => (run.stopped().await, None, None),
+        Some(Ok(world)) => {
             let world = Arc::new(world);
-            let outcome = match world.hold_all().await {
-                Err(fenced) => wiring::give_way(&run, &fenced).await,
-                Ok(()) => workflow.drive(&run, world.clone(), settings, stop.clone()).await,
+            let outcome = match unless_stopped(&stop, world.hold_all()).await {
+                None => run.stopped().await,
+                Some(Err(fenced)) => wiring::give_way(&run, &fenced).await,
+                Some(Ok(())) => workflow.drive(&run, world.clone(), settings, stop.clone()).await,
             };
             (outcome, world.locked_out(), world.waits_for())
         }
-        Err(error) => (wiring::give_up(&run, &error).await, None, None),
+        Some(Err(error)) => (wiring::give_up(&run, &error).await, None, None),
     };
     let state = run.state();
     drop(run);
@@ -160,6 +172,15 @@ pub(crate) async fn work(
         cluster,
         result,
     })
+}
+
+/// What comes of an act that nothing is lost by leaving in the middle; none where a stop is requested first.
+pub(crate) async fn unless_stopped<T>(stop: &Stop, act: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        () = stop.requested() => None,
+        done = act => Some(done),
+    }
 }
 
 /// The first guess where nobody answers, and the way back in.

@@ -22,10 +22,10 @@ pub(crate) use mesosflow_steps::outside::Outside;
 pub(crate) use mesosflow_steps::record::{FOUNDS, Record, asked, deleted};
 pub(crate) use mesosflow_steps::remote::{Command as RemoteCommand, LocalFile, Piece};
 pub(crate) use mesosflow_steps::uis::web_interfaces;
-pub(crate) use mesosflow_steps::workflows::{Destroy as DestroyWorkflow, DestroySpec, Workflow};
+pub(crate) use mesosflow_steps::workflows::{Destroy as DestroyWorkflow, DestroyPlan, DestroySpec, Workflow};
 use mesosflow_steps::{DestroyError, ProviderError, WorldError};
 pub(crate) use mesosflow_steps::{KeyExpected, Ledger, remote::Lineage};
-pub(crate) use mesosflow_steps::{LockedOut, Orphans, Plan, Report, Tagged, Verified, World};
+pub(crate) use mesosflow_steps::{LockedOut, Orphans, Plan, PlannedStep, Report, Tagged, Verified, World};
 
 use crate::error::CliError;
 use crate::exit::Exit;

@@ -83,6 +83,33 @@ impl DestroyError {
         }
     }
 
+    /// Each failure with all that the provider said of it, a line for each.
+    pub(crate) fn in_full(&self) -> String {
+        let told = |one: &Self| {
+            let mut text = one.to_string();
+            let mut source = std::error::Error::source(one);
+            while let Some(deeper) = source {
+                text = format!("{text}: {deeper}");
+                source = deeper.source();
+            }
+            text
+        };
+        self.each().iter().map(told).collect::<Vec<_>>().join("\n")
+    }
+
+    /// What to do about it, a line for each way.
+    pub(crate) fn hint(&self) -> Option<String> {
+        let mut ways = Vec::new();
+        for one in self.each() {
+            if let Self::Provider(ProviderError { hint: Some(hint), .. }) = one
+                && !ways.contains(hint)
+            {
+                ways.push(hint.clone());
+            }
+        }
+        (!ways.is_empty()).then(|| ways.join("\n"))
+    }
+
     /// Each failure by itself.
     pub fn each(&self) -> &[Self] {
         match self {
@@ -418,6 +445,27 @@ mod tests {
         assert!(waits.may_pass() && waits.is_held());
         assert!(provider("busy", ErrorClass::Transient).may_pass());
         assert!(DestroyError::Stranger { epoch: Epoch(7) }.ends_all());
+    }
+
+    #[test]
+    fn all_that_the_provider_said_is_told_with_what_to_do() {
+        let refused = |doing: &str, answer: &str, hint: &str| {
+            DestroyError::Provider(ProviderError {
+                doing: doing.into(),
+                class: ErrorClass::Operator,
+                hint: Some(hint.into()),
+                source: Answer(answer.into()),
+            })
+        };
+        let protect = "switch its protection off";
+        let all = DestroyError::Several(vec![
+            refused("i-1 stays", "OperationNotPermitted", protect),
+            refused("i-2 stays", "OperationNotPermitted", protect),
+            DestroyError::Held("vol-1 is held".into()),
+        ]);
+        let told = "i-1 stays: OperationNotPermitted\ni-2 stays: OperationNotPermitted\nvol-1 is held";
+        assert_eq!(all.in_full(), told);
+        assert_eq!(all.hint().as_deref(), Some(protect));
     }
 
     #[test]

@@ -34,5 +34,6 @@ mod recorded;
 mod replay;
 mod secret;
 mod stop_and_refusals;
+mod stopped_early;
 mod take_over;
 mod victim;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use mesosflow_workflow::{
-    ClusterId, Driver, Epoch, NewRun, Purpose, Resource, Run, RunId, RunRow, SystemClock, Taken,
+    ClusterId, Driver, Epoch, NewRun, Purpose, Resource, Run, RunId, RunRow, Stop, SystemClock, Taken,
 };
 use serde::Serialize;
 
@@ -21,7 +21,7 @@ use crate::nearest::nearest;
 use crate::render::progress::Announcer;
 use crate::runs::{self, Found};
 use crate::session::{self, Driving};
-use crate::wiring::{self, DestroySpec, Journal, ProviderKind, Verified, Workflow};
+use crate::wiring::{self, ClusterSpec, DestroySpec, Journal, ProviderKind, Verified, Workflow};
 
 /// Delete a cluster: everything that its runs created
 #[derive(Debug, Clone, Args)]
@@ -77,7 +77,7 @@ pub(crate) async fn destroy(app: &App, args: &DestroyArgs) -> Result<(), CliErro
         return destroy_orphans::destroy_orphans(app, asked).await;
     }
     let journal = app.journal_with_runs()?;
-    let row = meant(app, &journal, args).await?;
+    let row = meant(app, &journal, args.run.as_deref(), args.cluster.as_deref()).await?;
     let mut found = match Found::look(&journal, row.clone()).await {
         Err(damaged) if damaged.kind == Kind::DamagedRun => {
             return destroy_damaged(app, &journal, row, args, false).await;
@@ -97,14 +97,15 @@ pub(crate) async fn destroy(app: &App, args: &DestroyArgs) -> Result<(), CliErro
     let spec = destroy_damaged::spec(app, &found, &run_dir)?;
     let spec = amend::amended(app, spec, &args.amend)?;
     let spec = wiring::verify(spec).await?;
-    let (run, progress) = match begin(app, &journal, &mut found, (&spec, &run_dir), args).await {
+    let stop = session::heard(app)?;
+    let (run, progress) = match begin(app, &journal, &mut found, (&spec, &run_dir), args, &stop).await {
         // It has been confirmed already.
         Err(damaged) if damaged.kind == Kind::DamagedRun => {
             return destroy_damaged(app, &journal, found.row, args, true).await;
         }
         begun => begun?,
     };
-    let driving = Driving::new(found.record.others(run.id()), spec);
+    let driving = Driving::new(found.record.others(run.id()), spec, stop);
     let ended = session::work(app, run, progress, driving).await?;
     let again = |error: CliError| match error.exit {
         // Who may not destroy it does not get there by trying again.
@@ -169,6 +170,7 @@ async fn begin(
     found: &mut Found,
     (spec, run_dir): (&Verified, &Path),
     args: &DestroyArgs,
+    stop: &Stop,
 ) -> Result<(Run, Announcer), CliError> {
     let mut cluster = found.cluster();
     let over = match args.take_over {
@@ -182,13 +184,16 @@ async fn begin(
     tracing::info!(run = %found.row.run, version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "destroys");
     cluster.drivers.extend(&over);
     let key = wiring::key_if_kept(&cluster);
-    let opened = wiring::open_world(spec.clone(), &cluster, run_dir, taken.token(), &key).await;
-    let world = opened.map_err(not_begun)?;
-    match args.amend.admin_cidr.is_empty() {
-        true => wiring::guard(&app.places, &world, &cluster).await?,
-        false => wiring::readmitted(&app.places, &world, &cluster).await?,
-    }
-    drop(world);
+    let asked = async {
+        let opened = wiring::open_world(spec.clone(), &cluster, run_dir, taken.token(), &key).await;
+        let world = opened.map_err(not_begun)?;
+        match args.amend.admin_cidr.is_empty() {
+            true => wiring::guard(&app.places, &world, &cluster).await,
+            false => wiring::readmitted(&app.places, &world, &cluster).await,
+        }
+    };
+    let asked = session::unless_stopped(stop, asked).await;
+    asked.unwrap_or_else(|| Err(interrupted(app, found.row.run, args)))?;
     let is_unfinished = last.phase.kind().is_unfinished() && !last.destroyed;
     let ends = wiring::workflow(&last.workflow).is_some_and(Workflow::ends_cluster);
     if is_unfinished && ends {
@@ -215,6 +220,12 @@ async fn begin(
     create(app, journal.clone(), found, spec, over).await
 }
 
+/// It was stopped before any history said that something is destroyed.
+pub(super) fn interrupted(app: &App, run: RunId, args: &DestroyArgs) -> CliError {
+    CliError::new(Exit::Interrupted, "interrupted: nothing was deleted")
+        .hint(format!("to do it again: {}", command(app, run, args)))
+}
+
 /// A new run of the workflow, over all that the cluster's record has.
 async fn create(
     app: &App,
@@ -224,11 +235,7 @@ async fn create(
     over: Vec<Driver>,
 ) -> Result<(Run, Announcer), CliError> {
     let unwritable = |error| CliError::usage("the spec cannot be written as JSON").because_of(&error);
-    let destroy = DestroySpec {
-        cluster: spec.clone().into_spec(),
-        resources: found.record.resources(),
-        effects: found.record.effects(),
-    };
+    let destroy = frozen(found, spec.clone().into_spec());
     let frozen = serde_json::to_value(destroy).map_err(unwritable)?;
     let workflow = wiring::DestroyWorkflow;
     let new = NewRun {
@@ -252,6 +259,15 @@ async fn create(
     }
 }
 
+/// What a destroy of the cluster goes by, as its record stands now.
+pub(super) fn frozen(found: &Found, cluster: ClusterSpec) -> DestroySpec {
+    DestroySpec {
+        cluster,
+        resources: found.record.resources(),
+        effects: found.record.effects(),
+    }
+}
+
 /// What cannot begin to be destroyed is not interrupted: it failed, or was refused.
 pub(super) fn not_begun(error: CliError) -> CliError {
     match error.exit {
@@ -264,10 +280,15 @@ pub(super) fn not_begun(error: CliError) -> CliError {
 }
 
 /// The run that made the cluster to take down: by its id, by its cluster, or the only one that has a cluster.
-async fn meant(app: &App, journal: &Journal, args: &DestroyArgs) -> Result<RunRow, CliError> {
+pub(super) async fn meant(
+    app: &App,
+    journal: &Journal,
+    run: Option<&str>,
+    cluster: Option<&str>,
+) -> Result<RunRow, CliError> {
     let rows = journal.runs().await?;
-    if args.run.is_some() {
-        let row = runs::choose(app, journal, args.run.as_deref()).await?;
+    if run.is_some() {
+        let row = runs::choose(app, journal, run).await?;
         if row.workflow == wiring::FOUNDS {
             return Ok(row);
         }
@@ -283,8 +304,8 @@ async fn meant(app: &App, journal: &Journal, args: &DestroyArgs) -> Result<RunRo
             app.places.command(&destroy)
         )));
     }
-    if let Some(cluster) = &args.cluster
-        && !rows.iter().any(|row| row.cluster == *cluster)
+    if let Some(cluster) = cluster
+        && !rows.iter().any(|row| row.cluster == cluster)
     {
         let error = CliError::usage(format!("no run is about a cluster `{cluster}`"));
         return Err(
@@ -295,9 +316,7 @@ async fn meant(app: &App, journal: &Journal, args: &DestroyArgs) -> Result<RunRo
         );
     }
     runs::founder(app, rows, |row| {
-        args.cluster
-            .as_ref()
-            .is_none_or(|cluster| row.cluster == *cluster)
+        cluster.is_none_or(|cluster| row.cluster == cluster)
     })
 }
 
@@ -335,7 +354,7 @@ pub(super) fn loss(found: &Found) -> String {
 }
 
 /// The volumes that outlive every machine, and not this.
-fn lost_data(found: &Found) -> Option<String> {
+pub(super) fn lost_data(found: &Found) -> Option<String> {
     let volumes = wiring::formatted_volumes(&found.cluster());
     let listed: Vec<_> = volumes
         .iter()

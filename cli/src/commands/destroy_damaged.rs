@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::runs::Found;
+use crate::session;
 use crate::wiring::{self, ClusterSpec, Journal, Ledger, ProviderKind, Verified};
 
 /// Takes a damaged run down. What becomes of it is written behind its history, which is read on by nobody but this.
@@ -60,21 +61,28 @@ pub(super) async fn destroy_damaged(
         found.state.drivers.extend(strangers);
     }
     let again = |error: CliError| error.hint(format!("to try again: {command}"));
+    let stop = session::heard(app)?;
     let lease = journal.adopt_damaged(run, found.state.epoch).await?;
     let mut history = Behind::new(journal, &lease, &found);
     history.adopted().await?;
     let mut gone = Vec::new();
-    let deleted = take_down(
+    let deleting = take_down(
         app,
         &found,
         (spec, &run_dir, args),
         &lease,
         history.nonce,
         &mut gone,
-    )
-    .await;
+    );
+    let deleted = session::unless_stopped(&stop, deleting).await;
     history.deleted(gone).await?;
-    let deleted = deleted.map_err(again)?;
+    let interrupted = || {
+        CliError::new(
+            Exit::Interrupted,
+            format!("the destroy of run `{run}` was interrupted"),
+        )
+    };
+    let deleted = deleted.unwrap_or_else(|| Err(interrupted())).map_err(again)?;
     journal.retire(&lease).await?;
     tell(app, &found, &deleted)
 }

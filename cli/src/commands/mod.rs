@@ -17,6 +17,7 @@ mod login;
 mod logs;
 mod orphans;
 mod plan;
+mod plan_destroy;
 mod replay;
 mod resume;
 mod run;
@@ -73,7 +74,7 @@ async fn carry_out(app: &App, command: Command) -> Result<(), CliError> {
         Command::Run(args) => run::run(app, &args).await,
         Command::Resume(args) => resume::resume(app, &args).await,
         Command::Replay(args) => replay::replay(app, &args).await,
-        Command::Plan(args) => plan::plan(app, &args),
+        Command::Plan(args) => plan::plan(app, &args).await,
         Command::Steps(args) => steps::steps(app, &args),
         Command::List(args) => list::list(app, &args).await,
         Command::Status(args) => status::status(app, &args).await,

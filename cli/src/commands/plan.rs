@@ -1,20 +1,31 @@
-//! `plan`: what `run` would do.
+//! `plan`: what `run` would do; `plan destroy`: what `destroy` would.
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::plan_destroy::{self, PlanDestroyArgs};
 use crate::app::App;
 use crate::args::SpecArgs;
 use crate::config::{Configured, Surroundings, configure};
 use crate::error::CliError;
+use crate::render::plan::steps;
 use crate::render::table::table;
 use crate::wiring::{self, Plan};
 
-/// Show what `run` would do, and do nothing
+/// Show what `run`, or another workflow, would do, and do nothing
 #[derive(Debug, Clone, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct PlanArgs {
     #[command(flatten)]
     spec: SpecArgs,
+    #[command(subcommand)]
+    of: Option<PlanOf>,
+}
+
+/// The workflows that act on a cluster which exists.
+#[derive(Debug, Clone, Subcommand)]
+enum PlanOf {
+    Destroy(PlanDestroyArgs),
 }
 
 #[derive(Serialize)]
@@ -26,8 +37,15 @@ struct PlanView<'a> {
     plan: &'a Plan,
 }
 
-/// Needs neither journal nor provider.
-pub(crate) fn plan(app: &App, args: &PlanArgs) -> Result<(), CliError> {
+/// Needs no provider; what `run` would do needs no journal either.
+pub(crate) async fn plan(app: &App, args: &PlanArgs) -> Result<(), CliError> {
+    match &args.of {
+        None => plan_run(app, args),
+        Some(PlanOf::Destroy(args)) => plan_destroy::plan_destroy(app, args).await,
+    }
+}
+
+fn plan_run(app: &App, args: &PlanArgs) -> Result<(), CliError> {
     let around = Surroundings::of_process()?;
     let Configured {
         spec,
@@ -54,20 +72,7 @@ pub(crate) fn plan(app: &App, args: &PlanArgs) -> Result<(), CliError> {
             plan: &plan,
         });
     }
-    let steps = plan.steps.iter().map(|step| {
-        let reason = step
-            .reason
-            .as_deref()
-            .map(|reason| format!(": {reason}"))
-            .unwrap_or_default();
-        vec![
-            step.id.to_string(),
-            step.notes.clone(),
-            step.title.clone(),
-            format!("{}{reason}", step.action),
-        ]
-    });
-    app.ui.line(&table(&["step", "notes", "does", "plan"], steps))?;
+    app.ui.line(&steps(&plan.steps))?;
     let creates = plan
         .creates
         .iter()

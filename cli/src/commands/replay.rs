@@ -67,6 +67,7 @@ pub(crate) async fn replay(app: &App, args: &ReplayArgs) -> Result<(), CliError>
     if !args.amend.admin_cidr.is_empty() {
         wiring::refuse_makers(&app.places, &spec, &found.cluster(), &[]).await?;
     }
+    let stop = session::heard(app)?;
     let (run, progress) = session::adopt(app, journal, &found, Purpose::Drive, Vec::new()).await?;
     let replay = session::reconcile(&run).await?.renamed(replay);
     amend::record(&run, &args.amend, spec.admission()).await?;
@@ -74,7 +75,7 @@ pub(crate) async fn replay(app: &App, args: &ReplayArgs) -> Result<(), CliError>
         progress.end().await;
         return Err(CliError::from(&error));
     }
-    session::drive(app, run, progress, Driving::new(found.others(), spec)).await
+    session::drive(app, run, progress, Driving::new(found.others(), spec, stop)).await
 }
 
 /// What is to be replayed, and the steps it runs.

@@ -1,14 +1,14 @@
 //! `resume`: on with a run that stopped.
 
 use clap::Args;
-use mesosflow_workflow::{Driver, Phase, Purpose, Settings};
+use mesosflow_workflow::{Driver, Phase, Purpose, RunRow, Settings};
 
 use crate::amend::{self, AmendArgs};
 use crate::app::App;
 use crate::error::CliError;
 use crate::runs::{self, Found};
 use crate::session::{self, Driving};
-use crate::wiring::{self, Verified};
+use crate::wiring::{self, Journal, Verified};
 
 /// Go on with a run that stopped, exactly where it stopped
 #[derive(Debug, Clone, Args)]
@@ -16,7 +16,7 @@ pub(crate) struct ResumeArgs {
     /// The run's id, or the beginning of it
     #[arg(required_unless_present = "last", conflicts_with = "last")]
     run: Option<String>,
-    /// The newest run
+    /// The newest run that is not finished
     #[arg(long)]
     last: bool,
     /// Use recorded outcomes although this program computes other inputs for their steps
@@ -62,6 +62,50 @@ async fn strangers(
     Ok(strangers)
 }
 
+/// The run to go on with. Of them all the newest one that something is left of; an address that is given anew concerns the newest
+/// cluster, where nothing is.
+async fn meant(app: &App, journal: &Journal, args: &ResumeArgs) -> Result<RunRow, CliError> {
+    if args.run.is_some() {
+        return runs::choose(app, journal, args.run.as_deref()).await;
+    }
+    let rows = journal.runs().await?;
+    let newest = rows.last().cloned().ok_or_else(|| app.no_run())?;
+    let readmits = !args.amend.admin_cidr.is_empty();
+    let meant = runs::newest_left(&rows).or_else(|| {
+        let clusters = rows.iter().rev().filter(|row| readmits && runs::has_cluster(row));
+        clusters.into_iter().next()
+    });
+    let Some(meant) = meant else {
+        let mut over = CliError::refused("no run is unfinished: there is nothing to resume");
+        over = over.because(format!(
+            "the newest one, run `{}`, a {} of cluster `{}`, {}",
+            newest.run,
+            newest.workflow,
+            newest.cluster,
+            runs::ended(newest.summary.phase)
+        ));
+        if runs::has_cluster(&newest) {
+            let id = newest.run.to_string();
+            let replay = app.places.command(&["replay", &id, "--from", "STEP"]);
+            over = over.hint(format!("to run steps of it again: {replay}"));
+        }
+        return Err(over);
+    };
+    if meant.run != newest.run {
+        app.ui.note(&format!(
+            "run {}, a {} of cluster `{}`, is the newest one that is not finished; run {}, a {} of cluster `{}`, is newer, and {}",
+            meant.run,
+            meant.workflow,
+            meant.cluster,
+            newest.run,
+            newest.workflow,
+            newest.cluster,
+            runs::ended(newest.summary.phase)
+        ));
+    }
+    Ok(meant.clone())
+}
+
 /// The spec comes from the journal, never from today's flags, but for what may be given anew.
 pub(crate) async fn resume(app: &App, args: &ResumeArgs) -> Result<(), CliError> {
     let Some(journal) = app.existing_journal()? else {
@@ -73,7 +117,7 @@ pub(crate) async fn resume(app: &App, args: &ResumeArgs) -> Result<(), CliError>
             None => app.no_run(),
         });
     };
-    let row = runs::choose(app, &journal, args.run.as_deref()).await?;
+    let row = meant(app, &journal, args).await?;
     let found = Found::look(&journal, row).await?;
     runs::refuse_busy(&journal, &found).await?;
     session::refuse_ended(app, &found)?;
@@ -105,6 +149,7 @@ pub(crate) async fn resume(app: &App, args: &ResumeArgs) -> Result<(), CliError>
     if !args.amend.admin_cidr.is_empty() {
         wiring::refuse_makers(&app.places, &spec, &found.cluster(), &over).await?;
     }
+    let stop = session::heard(app)?;
     let (run, progress) = session::adopt(app, journal, &found, Purpose::Drive, over).await?;
     session::reconcile(&run).await?;
     let (field, steps) = spec.admission();
@@ -119,7 +164,7 @@ pub(crate) async fn resume(app: &App, args: &ResumeArgs) -> Result<(), CliError>
             accept_drift: args.accept_drift,
             ..Settings::default()
         },
-        ..Driving::new(found.others(), spec)
+        ..Driving::new(found.others(), spec, stop)
     };
     session::drive(app, run, progress, driving).await
 }

@@ -47,8 +47,9 @@ pub(crate) async fn run(app: &App, args: &RunArgs) -> Result<(), CliError> {
     agree(app, &spec, args.yes)?;
     let journal = app.journal()?;
     let spec = spec.made_by(wiring::made_by(&journal));
+    let stop = session::heard(app)?;
     let (run, progress) = create(app, journal, &spec).await?;
-    session::drive(app, run, progress, Driving::new(Vec::new(), spec)).await
+    session::drive(app, run, progress, Driving::new(Vec::new(), spec, stop)).await
 }
 
 /// Shows what will be paid for, and asks where there is somebody to ask.

@@ -7,6 +7,7 @@ pub(crate) mod history;
 pub(crate) mod live;
 pub(crate) mod phases;
 pub(crate) mod plain;
+pub(crate) mod plan;
 pub(crate) mod progress;
 pub(crate) mod report;
 pub(crate) mod show;

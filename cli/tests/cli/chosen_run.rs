@@ -71,3 +71,34 @@ fn a_unique_prefix_and_no_id_at_all_choose_a_run() {
     assert_eq!(run(&["status", "--json", &FIRST.to_uppercase()]), FIRST);
     assert_eq!(run(&["status", "--json"]), SECOND, "the newest one");
 }
+
+/// `--last` is the newest run of which something is left, and says so where that is not the newest of all.
+#[test]
+fn the_last_run_to_go_on_with_is_one_that_is_not_finished() {
+    let bench = Bench::new();
+    let journal = bench.journal();
+    let run = bench.begin(&journal, FIRST, "one");
+    bench.drive(&run, 1);
+    drop((run, journal));
+    bench.finished(SECOND, "two");
+    let said = bench.run(&["resume", "--last"]);
+    // It comes as far as the engine, which this bench does not have.
+    said.refused(
+        2,
+        &[
+            &format!("run {FIRST}, a deploy of cluster `one`, is the newest one that is not finished"),
+            &format!("run {SECOND}, a deploy of cluster `two`, is newer, and has succeeded"),
+            "provider `local` cannot be used",
+        ],
+    );
+    bench.run(&["close", FIRST, "--yes"]);
+    bench.run(&["resume", "--last"]).refused(
+        3,
+        &[
+            "no run is unfinished",
+            SECOND,
+            "has succeeded",
+            "mesosflow replay",
+        ],
+    );
+}

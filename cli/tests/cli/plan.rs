@@ -1,6 +1,6 @@
-//! `plan` and `steps`: they need neither journal nor provider.
+//! `plan` and `steps`: they need no provider, and but for the plan of a destroy no journal.
 
-use crate::support::Bench;
+use crate::support::{Bench, FIRST, SECOND};
 
 #[test]
 fn an_even_number_of_masters_is_planned_with_a_warning() {
@@ -85,4 +85,60 @@ fn completions_are_printed_for_every_shell() {
             "{said:?}"
         );
     }
+}
+
+/// What a destroy would do is said by the journal alone: nothing is asked, recorded or made.
+#[test]
+fn a_destroy_is_planned_by_the_journal() {
+    let bench = Bench::new();
+    bench
+        .run_creating_nothing(&["plan", "destroy"])
+        .refused(2, &["there is no run in the journal"]);
+    let journal = bench.journal();
+    let run = bench.begin(&journal, FIRST, "one");
+    bench.drive(&run, 1);
+    drop((run, journal));
+    bench.finished(SECOND, "two");
+    let before = (bench.events(FIRST), bench.events(SECOND));
+    bench
+        .run(&["plan", "destroy"])
+        .refused(2, &["2 runs have a cluster"]);
+    bench
+        .run(&["plan", "destroy", "--cluster", "tow"])
+        .refused(2, &["no run is about a cluster `tow`", "`two`"]);
+    bench
+        .run(&["plan", "--masters", "1", "destroy"])
+        .refused(2, &["cannot be used with"]);
+
+    let plan = bench
+        .run_creating_nothing(&["plan", "destroy", FIRST, "--json"])
+        .json();
+    assert_eq!(
+        (&plan["workflow"], &plan["cluster"]),
+        (&"destroy".into(), &"one".into())
+    );
+    assert_eq!(
+        (&plan["run"], &plan["closes"]),
+        (&serde_json::Value::Null, &FIRST.into())
+    );
+    let steps: Vec<_> = plan["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|step| &step["id"])
+        .collect();
+    assert_eq!(
+        steps,
+        ["find-resources", "delete-machines", "delete-networks", "see-gone"]
+    );
+    let shown = bench.run_creating_nothing(&["plan", "destroy", "--cluster", "one"]);
+    assert!(
+        shown.out.contains("is closed first") && shown.out.contains("see-gone"),
+        "{shown:?}"
+    );
+    let other = bench
+        .run(&["plan", "destroy", "--cluster", "two", "--json"])
+        .json();
+    assert_eq!(other["closes"], serde_json::Value::Null, "{other}");
+    assert_eq!((bench.events(FIRST), bench.events(SECOND)), before);
 }

@@ -11,7 +11,8 @@ fn a_finished_run_is_not_resumed_but_can_be_replayed() {
         bench.run(args).refused(
             3,
             &[
-                "has succeeded: there is nothing to resume",
+                "has succeeded",
+                "there is nothing to resume",
                 "mesosflow replay",
                 "--from",
             ],

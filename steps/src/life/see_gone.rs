@@ -107,11 +107,11 @@ impl From<DestroyError> for ActError {
                 class: ErrorClass::Fenced,
                 hint: Some(crate::remote::error::TAKE_OVER.to_owned()),
             },
-            passing if passing.may_pass() => Self::not_yet(passing.to_string()),
+            passing if passing.may_pass() => Self::not_yet(passing.in_full()),
             lasting => Self::Unmet {
-                what: lasting.to_string(),
+                what: lasting.in_full(),
                 class: ErrorClass::Operator,
-                hint: None,
+                hint: lasting.hint(),
             },
         }
     }

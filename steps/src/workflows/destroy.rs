@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mesosflow_workflow::{
-    CatalogueEntry, Effect, ErrorClass, ErrorReport, Flow, Halt, ItemKey, Outcome, Resource, Run, Settings,
-    Step, StepId, Stop,
+    CatalogueEntry, Effect, ErrorClass, ErrorReport, Flow, Halt, ItemKey, Outcome, Resource, Run, RunState,
+    Settings, Status, Step, StepId, Stop,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,6 +16,8 @@ use crate::life::{
     CancelSpotRequests, Delete, DeleteGroups, DeleteMachines, DeleteNetworks, DeleteRules, DeleteVolumes,
     FindResources, Gone, ReleaseHosts, SeeGone, Together,
 };
+use crate::plan::PlannedStep;
+use crate::provider::kinds;
 use crate::world::World;
 
 /// What a destroy needs of the cluster's record, as it was when it began.
@@ -27,6 +29,43 @@ pub struct DestroySpec {
     pub resources: Vec<Resource>,
     /// Their effects in doubt: a launch among them may still bring a machine.
     pub effects: Vec<Effect>,
+}
+
+/// A destroy that was not done: what it would do to a cluster, as far as the journal tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DestroyPlan {
+    /// The steps, in order.
+    pub steps: Vec<PlannedStep>,
+    /// What would go that the journal knows of, in the order in which it goes; what else carries the cluster's tags goes too.
+    pub deletes: Vec<Resource>,
+    /// Effects in doubt, by the items that they are for: each may still bring something, and is waited for.
+    pub in_doubt: Vec<String>,
+}
+
+impl DestroySpec {
+    /// What a run of it would do; `begun` is one that has begun already, and would be gone on with.
+    pub fn plan(&self, begun: Option<&RunState>) -> DestroyPlan {
+        let step = |entry: CatalogueEntry| {
+            let status = begun.and_then(|run| Some(run.step(&entry.id)?.progress.status));
+            let is_done = status.is_some_and(Status::is_valid);
+            PlannedStep {
+                id: entry.id.to_string(),
+                notes: entry.notes,
+                title: entry.title,
+                action: if is_done { "skip" } else { "run" },
+                reason: is_done.then(|| "done already".to_owned()),
+            }
+        };
+        let in_doubt = self.effects.iter().map(|effect| match &effect.item {
+            Some(item) => format!("{} {item}", effect.step),
+            None => effect.step.to_string(),
+        });
+        DestroyPlan {
+            steps: catalogue(self.cluster.provider).into_iter().map(step).collect(),
+            deletes: kinds(self.resources.clone()).into_iter().flatten().collect(),
+            in_doubt: in_doubt.collect(),
+        }
+    }
 }
 
 /// The workflow.

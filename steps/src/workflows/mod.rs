@@ -14,7 +14,7 @@ use crate::cluster::ClusterSpec;
 use crate::world::World;
 
 pub use deploy::Deploy;
-pub use destroy::{Destroy, DestroySpec};
+pub use destroy::{Destroy, DestroyPlan, DestroySpec};
 
 /// What can be done with a cluster from its beginning to an end, in runs that can die anywhere and go on.
 #[async_trait(?Send)]

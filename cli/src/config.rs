@@ -54,12 +54,39 @@ pub(crate) struct Configured {
     pub(crate) without_mesos: Option<CliError>,
 }
 
+/// A spec as it was asked for, not checked yet.
+pub(crate) struct Asked {
+    pub(crate) spec: ClusterSpec,
+    /// Set where nothing says where Mesos comes from: `run` cannot work so.
+    pub(crate) without_mesos: Option<CliError>,
+    /// Whether somebody said where it comes from.
+    source_given: bool,
+}
+
 /// The spec by flags over file over defaults, checked.
 pub(crate) fn configure(
     named: Option<&Path>,
     flags: &SpecArgs,
     around: &Surroundings,
 ) -> Result<Configured, CliError> {
+    let asked = asked(named, flags, around)?;
+    let warnings = check(&asked, flags, around)?;
+    let Asked {
+        spec, without_mesos, ..
+    } = asked;
+    Ok(Configured {
+        spec,
+        warnings,
+        without_mesos,
+    })
+}
+
+/// The spec by flags over file over defaults.
+pub(crate) fn asked(
+    named: Option<&Path>,
+    flags: &SpecArgs,
+    around: &Surroundings,
+) -> Result<Asked, CliError> {
     let Parsed {
         mut spec,
         mut source_given,
@@ -82,11 +109,23 @@ pub(crate) fn configure(
         default_mesos(&mut spec, around)
     };
     count_hosts(&mut spec, [masters_given, slaves_given], flags)?;
+    Ok(Asked {
+        spec,
+        without_mesos,
+        source_given,
+    })
+}
+
+/// Refuses a spec that cannot work. Returns what works but should be known.
+pub(crate) fn check(asked: &Asked, flags: &SpecArgs, around: &Surroundings) -> Result<Vec<String>, CliError> {
+    let Asked {
+        spec, source_given, ..
+    } = asked;
     let mut warnings = spec
         .validate()
         .map_err(|wrong| CliError::usage(wrong.to_string()).hint(wrong.hint))?;
     if let (false, ProviderKind::Local, Some(Tarball::StandIn(path))) =
-        (source_given, spec.provider, &around.tarball)
+        (*source_given, spec.provider, &around.tarball)
     {
         warnings.push(format!(
             "nothing says where Mesos comes from: the demo's stand-in is taken, which schedules nothing ({})",
@@ -105,11 +144,7 @@ pub(crate) fn configure(
             spec.provider
         ));
     }
-    Ok(Configured {
-        spec,
-        warnings,
-        without_mesos,
-    })
+    Ok(warnings)
 }
 
 /// Lays the flags over the spec. Returns whether they say where Mesos comes from.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mesosflow_journal::{Options, SqliteJournal};
-pub(crate) use mesosflow_journal::{Report as JournalReport, backup_folder, restore};
+pub(crate) use mesosflow_journal::{Report as JournalReport, backup_folder, look_at, restore};
 use mesosflow_workflow::{
     CatalogueEntry, Driver, ErrorClass, ErrorReport, FencingToken, Outcome, Resource, Run, RunId, RunState,
     StepError, Store,
@@ -24,8 +24,10 @@ pub(crate) use mesosflow_steps::remote::{Command as RemoteCommand, LocalFile, Pi
 pub(crate) use mesosflow_steps::uis::web_interfaces;
 pub(crate) use mesosflow_steps::workflows::{Destroy as DestroyWorkflow, DestroyPlan, DestroySpec, Workflow};
 use mesosflow_steps::{DestroyError, ProviderError, WorldError};
+pub(crate) use mesosflow_steps::{
+    Finding, LockedOut, Orphans, Plan, PlannedStep, Report, Tagged, Verified, World,
+};
 pub(crate) use mesosflow_steps::{KeyExpected, Ledger, remote::Lineage};
-pub(crate) use mesosflow_steps::{LockedOut, Orphans, Plan, PlannedStep, Report, Tagged, Verified, World};
 
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -213,6 +215,11 @@ pub(crate) async fn precheck(spec: &ClusterSpec) -> Result<(), CliError> {
     mesosflow_steps::precheck(spec)
         .await
         .map_err(|error| unusable(spec.provider, &error))
+}
+
+/// All that a run of this spec needs of Mesos and of its provider: what is there, and what is lacking. Makes nothing.
+pub(crate) async fn examine(spec: &ClusterSpec) -> Vec<Finding> {
+    mesosflow_steps::doctor::examine(spec).await
 }
 
 /// Whether the machines that are there can be used for a new cluster, and belong to no other.

@@ -13,7 +13,7 @@
 //!   in its place; `refusal` – why it may not be opened where it is;
 //! - `lock` – the operating system's lock on a cluster, which dies with its process; `range` – such locks on parts of a
 //!   file; `holder` – who has one;
-//! - `files` – who may read the files; `filesystem` – where they may lie;
+//! - `files` – who may read the files; `filesystem` – where they may lie; `place` – whether one could lie at a path;
 //! - `error` – what SQLite's failures mean to the user.
 //!
 //! # Where a journal may live
@@ -37,6 +37,7 @@ mod ledger;
 mod list;
 mod lock;
 mod mend;
+mod place;
 mod range;
 mod read;
 mod recover;
@@ -51,4 +52,5 @@ mod writer;
 pub use backup::{BACKUP_NAME, Backup, Copied, backup_folder, restore};
 pub use check::{Finding, Report};
 pub use identity::Options;
+pub use place::{Place, look_at};
 pub use store::SqliteJournal;

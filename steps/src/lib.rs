@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod copy;
 pub mod destroy;
 pub mod disks;
+pub mod doctor;
 pub mod firewall;
 mod guard;
 pub mod hdfs;
@@ -51,7 +52,9 @@ pub use key::{KeyError, KeyExpected};
 pub use orphans::{Orphans, end_orphans};
 pub use outside::Outside;
 pub use plan::{Plan, PlannedResource, PlannedStep, plan};
-pub use provider::{ProviderError, Tagged, Verified, open_provider, precheck, settle, survey, verify};
+pub use provider::{
+    Finding, ProviderError, Tagged, Verified, open_provider, precheck, settle, survey, verify,
+};
 pub use reach::{LockedOut, address_of};
 pub use record::{Record, asked, deleted};
 pub use setup::{Report, Ui};

@@ -63,6 +63,19 @@ fn refused_before_anything_is_touched(bench: &mut Bench, cluster: &str, machines
         &format!("{cluster}-slave-1"),
         "presented host key",
     ]);
+    let looked = looked_at(bench, 1);
+    assert_eq!(looked.len(), 2, "{looked:?}");
+    for (host, part) in [("rack1-a", "connecting"), ("-slave-1", "presented host key")] {
+        let found = looked
+            .iter()
+            .find(|finding| finding["what"].as_str().unwrap().contains(host));
+        let found = found.unwrap();
+        assert_eq!(found["ok"], false);
+        assert!(
+            found["detail"].as_str().unwrap().contains(part) && found["hint"].is_string(),
+            "{found}"
+        );
+    }
     // And one who may log in, and may not become root.
     slave.ask("mv /etc/sudoers.d/admin /root/sudoers");
     configure(bench, cluster, machines, 22, &slave.host_key);
@@ -70,7 +83,19 @@ fn refused_before_anything_is_touched(bench: &mut Bench, cluster: &str, machines
         .say(&["run"])
         .ended(2)
         .complains(&["1 of 2 hosts cannot be used", "NOPASSWD"]);
+    let oks: Vec<_> = looked_at(bench, 1)
+        .iter()
+        .map(|finding| finding["ok"] == true)
+        .collect();
+    assert_eq!(oks, [true, false]);
     slave.ask("mv /root/sudoers /etc/sudoers.d/admin");
+    for host in looked_at(bench, 0) {
+        let detail = host["detail"].as_str().unwrap();
+        assert!(
+            detail.contains("lets in as root") && detail.contains("MiB free on /"),
+            "{host}"
+        );
+    }
 
     // A stand-in that lies about on this machine is not for them, and they have no Mesos themselves.
     let data = bench.write(".local/share/mesosflow/mesos.tar.gz", "");
@@ -91,6 +116,14 @@ fn refused_before_anything_is_touched(bench: &mut Bench, cluster: &str, machines
         assert_eq!(host.authorized_keys(), [machines.public_key()]);
         assert_ne!(host.run(&format!("test -e {MARK}")).code, 0);
     }
+}
+
+/// What `doctor` finds of each host.
+fn looked_at(bench: &mut Bench, code: i32) -> Vec<serde_json::Value> {
+    let report = bench.say(&["doctor", "--json"]).ended(code).json();
+    let mut all = report["findings"].as_array().unwrap().clone();
+    all.retain(|finding| finding["what"].as_str().unwrap().starts_with("host "));
+    all
 }
 
 fn killed_while_the_key_is_let_in(bench: &mut Bench, cluster: &str, machines: &Machines) -> String {

@@ -7,6 +7,7 @@ mod copy_file;
 mod destroy;
 mod destroy_damaged;
 mod destroy_orphans;
+mod doctor;
 mod events;
 mod get_master;
 mod image;
@@ -39,6 +40,7 @@ pub(crate) enum Command {
     Resume(resume::ResumeArgs),
     Replay(replay::ReplayArgs),
     Plan(plan::PlanArgs),
+    Doctor(doctor::DoctorArgs),
     Steps(steps::StepsArgs),
     List(list::ListArgs),
     Status(status::StatusArgs),
@@ -75,6 +77,7 @@ async fn carry_out(app: &App, command: Command) -> Result<(), CliError> {
         Command::Resume(args) => resume::resume(app, &args).await,
         Command::Replay(args) => replay::replay(app, &args).await,
         Command::Plan(args) => plan::plan(app, &args).await,
+        Command::Doctor(args) => doctor::doctor(app, &args).await,
         Command::Steps(args) => steps::steps(app, &args),
         Command::List(args) => list::list(app, &args).await,
         Command::Status(args) => status::status(app, &args).await,

@@ -6,6 +6,7 @@ mod bad_input;
 mod care;
 mod chosen_run;
 mod damaged;
+mod doctor;
 mod endpoints;
 mod everyday;
 mod hosts;

@@ -8,7 +8,7 @@ use mesosflow_workflow::ErrorClass;
 use super::ec2::{self, Ec2Provider};
 use super::hosts::HostsProvider;
 use super::local::LocalProvider;
-use super::{Answer, Provider, ProviderError};
+use super::{Answer, Finding, Provider, ProviderError, hosts, local};
 use crate::cluster::urls::secret_in;
 use crate::cluster::{ClusterSpec, MadeBy, ProviderKind};
 use crate::key::ClusterKey;
@@ -104,6 +104,15 @@ pub async fn survey(spec: &ClusterSpec) -> Result<(), ProviderError> {
     match spec.provider {
         ProviderKind::Hosts => HostsProvider::open(spec, None)?.survey().await,
         ProviderKind::Local | ProviderKind::Ec2 => Ok(()),
+    }
+}
+
+/// All that a run of this spec needs of its provider, each by itself: what is there, and what is lacking. Makes nothing.
+pub async fn examine(spec: &ClusterSpec) -> Vec<Finding> {
+    match spec.provider {
+        ProviderKind::Local => local::examine(spec).await,
+        ProviderKind::Ec2 => ec2::examine(spec).await,
+        ProviderKind::Hosts => hosts::examine(spec).await,
     }
 }
 

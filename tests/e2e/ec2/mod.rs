@@ -4,6 +4,7 @@ mod account;
 mod calls;
 mod cluster;
 mod crashes;
+mod doctor;
 mod doors;
 mod errors;
 mod gone;

@@ -261,7 +261,7 @@ pub async fn verify(spec: &Ec2Spec) -> Result<(), ProviderError> {
 }
 
 /// The SDK's standard chain (environment, profile, SSO, container, instance role), under what the spec says.
-async fn load(spec: &Ec2Spec) -> SdkConfig {
+pub(super) async fn load(spec: &Ec2Spec) -> SdkConfig {
     let limit = Duration::from_secs(spec.api_timeout_s.into());
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT_LIMIT.min(limit))
@@ -301,7 +301,7 @@ fn endpoint(config: &SdkConfig, named: Option<&str>, service: &str) -> Option<St
     url.filter(|url| !url.is_empty())
 }
 
-fn region(config: &SdkConfig) -> Result<String, ProviderError> {
+pub(super) fn region(config: &SdkConfig) -> Result<String, ProviderError> {
     config
         .region()
         .map(ToString::to_string)
@@ -316,6 +316,32 @@ fn region(config: &SdkConfig) -> Result<String, ProviderError> {
                 "neither the command, the configuration, the environment nor the profile has one".into(),
             ),
         })
+}
+
+/// The account of the credentials; none where a stand-in for EC2 has no STS that could tell.
+///
+/// # Errors
+/// AWS does not accept them, or STS does not answer.
+pub(super) async fn account_of(
+    config: &SdkConfig,
+    spec: &Ec2Spec,
+    region: &str,
+) -> Result<Option<String>, ProviderError> {
+    // As it would be settled.
+    let settled = |named: &Option<String>, service| {
+        let settled = endpoint(config, named.as_deref(), service);
+        Some(settled.unwrap_or_else(|| AWS_ENDPOINT.to_owned()))
+    };
+    let spec = Ec2Spec {
+        endpoint_url: settled(&spec.endpoint_url, EC2),
+        sts_endpoint_url: settled(&spec.sts_endpoint_url, STS),
+        ..spec.clone()
+    };
+    match account(config, &spec, region).await {
+        Ok(account) => Ok(account),
+        Err(failure) if may_not_tell(&spec, &failure) => Ok(None),
+        Err(failure) => Err(failure.into()),
+    }
 }
 
 /// Whose credentials these are, as STS says.

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use aws_sdk_ec2::config::http::HttpResponse;
-use aws_sdk_ec2::error::SdkError;
-use aws_sdk_ec2::operation::run_instances::{RunInstancesError, RunInstancesOutput};
+use aws_sdk_ec2::operation::run_instances::builders::RunInstancesFluentBuilder;
 use aws_sdk_ec2::types::{
     BlockDeviceMapping, EbsBlockDevice, HttpTokensState, IamInstanceProfileSpecification,
     InstanceInterruptionBehavior, InstanceMarketOptionsRequest, InstanceMetadataEndpointState,
@@ -101,7 +99,8 @@ pub(super) async fn launch(
         if spent.contains(&token.as_str()) {
             continue;
         }
-        let call = || call(api, spec, launch, order, &token, user_data, kept);
+        let request = request(api, spec, launch, order, &token, user_data, kept);
+        let call = || request.clone().send();
         let launched = match api.write("RunInstances", call).await {
             Ok(launched) => launched,
             Err(failure) if failure.is(&[TOKEN_SPENT]) => continue,
@@ -188,7 +187,8 @@ async fn under(
     }
 }
 
-fn call(
+/// What is asked of EC2. Without a group it is only to be asked whether it would be done.
+pub(super) fn request(
     api: &Api,
     spec: &Ec2Spec,
     launch: &Launch,
@@ -196,7 +196,8 @@ fn call(
     token: &str,
     user_data: &str,
     kept: Option<&str>,
-) -> impl Future<Output = Result<RunInstancesOutput, SdkError<RunInstancesError, HttpResponse>>> + use<> {
+) -> RunInstancesFluentBuilder {
+    let groups = Some(vec![launch.group.clone()]).filter(|_| !launch.group.is_empty());
     let own = Tags::of_slot(&launch.slot, &spec.tags);
     let mut kinds = vec![ResourceType::Volume, ResourceType::NetworkInterface];
     if order.spot_price.is_some() {
@@ -235,17 +236,16 @@ fn call(
     match spec.public_address {
         None => call
             .set_subnet_id(order.subnet.clone())
-            .security_group_ids(&launch.group),
+            .set_security_group_ids(groups),
         Some(public) => call.network_interfaces(
             InstanceNetworkInterfaceSpecification::builder()
                 .device_index(0)
                 .set_subnet_id(order.subnet.clone())
-                .groups(&launch.group)
+                .set_groups(groups)
                 .associate_public_ip_address(public)
                 .build(),
         ),
     }
-    .send()
 }
 
 /// The root disk goes with its machine: one that stays behind, as some images want it, would be paid for unseen. The volume of

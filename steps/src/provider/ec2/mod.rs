@@ -14,6 +14,7 @@ mod console;
 mod consoles;
 mod crowd;
 mod delete;
+mod examine;
 mod frozen;
 mod groups;
 mod host_keys;
@@ -29,6 +30,7 @@ mod tags;
 mod volumes;
 
 pub use api::{settle, verify};
+pub use examine::examine;
 pub use frozen::settle_user_data;
 pub use groups::name as group_name;
 pub use instances::VOLUME_DEVICE;

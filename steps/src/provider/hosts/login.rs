@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mesosflow_workflow::{ErrorClass, StepError as _};
 
 use crate::cluster::{HostSpec, Instance};
-use crate::provider::{Answer, ProviderError};
+use crate::provider::{Answer, Finding, ProviderError};
 use crate::remote::{Pool, RemoteError, Session, Target};
 
 /// A host of the list, and the machine that the cluster sees in it.
@@ -89,6 +89,14 @@ impl Trouble {
             what: what.into(),
             hint: Some(hint.into()),
             class: ErrorClass::Operator,
+        }
+    }
+
+    /// The same as what was found of `what`.
+    pub(super) fn finding(self, what: String) -> Finding {
+        Finding {
+            hint: self.hint,
+            ..Finding::failed(what, self.what)
         }
     }
 

@@ -36,6 +36,12 @@ for program in $installed; do command -v "$program" >/dev/null || echo "installe
 # A kernel can be too old, or a virtual machine's kernel somebody else's.
 [ "$firewall" = no ] || ! command -v nft >/dev/null || nft list tables >/dev/null 2>&1 || echo 'base nf_tables in the kernel'"#;
 
+/// The host's system, its processors, its memory and what is free on its root file system (KiB), a line each.
+const AROUND: &str = r#"( . /etc/os-release; echo "${PRETTY_NAME:-unknown}" ) 2>/dev/null || echo unknown
+getconf _NPROCESSORS_ONLN 2>/dev/null || echo 0
+awk '/^MemTotal:/ { print $2 }' /proc/meminfo
+df -Pk / | awk 'NR == 2 { print $4 }'"#;
+
 /// What the scripts of the first steps call.
 const BASE: &str = "awk find findmnt sed sha256sum ssh";
 
@@ -192,6 +198,38 @@ pub(super) async fn lacks(session: &Session, firewall: bool) -> Result<Vec<Strin
     Ok(parse_lacks(&said))
 }
 
+/// A host, as far as who builds a cluster on it wants to know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Around {
+    /// Its system, for people.
+    pub(super) system: String,
+    /// How many processors it has; 0 where it does not tell.
+    pub(super) processors: u32,
+    /// Its memory, MiB.
+    pub(super) memory_mib: u64,
+    /// What is free on its root file system, MiB; none where it does not tell.
+    pub(super) free_mib: Option<u64>,
+}
+
+/// Looks around on a host.
+pub(super) async fn around(session: &Session) -> Result<Around, RemoteError> {
+    Ok(parse_around(&run(session, "look around", AROUND, &[]).await?))
+}
+
+fn parse_around(said: &str) -> Around {
+    let mut lines = said.lines().map(str::trim);
+    let system = lines.next().unwrap_or("unknown").to_owned();
+    let mut number = || lines.next()?.parse::<u64>().ok();
+    let processors = number().and_then(|count| u32::try_from(count).ok());
+    let (memory, free) = (number(), number());
+    Around {
+        system,
+        processors: processors.unwrap_or_default(),
+        memory_mib: memory.unwrap_or_default() / 1024,
+        free_mib: free.map(|kib| kib / 1024),
+    }
+}
+
 /// Whether Mesos lies where every node of a cluster has it.
 pub(super) async fn has_mesos(session: &Session) -> Result<bool, RemoteError> {
     let script = "if [ -x /root/mesos/sbin/mesos-master ]; then echo yes; fi";
@@ -305,6 +343,24 @@ mod tests {
     use mesosflow_workflow::RunId;
 
     use super::*;
+
+    #[test]
+    fn what_a_host_tells_of_itself_is_read() {
+        let output = std::process::Command::new("sh")
+            .args(["-c", AROUND])
+            .output()
+            .unwrap();
+        let own = parse_around(&String::from_utf8_lossy(&output.stdout));
+        assert!(
+            own.processors > 0 && own.memory_mib > 0 && own.free_mib.is_some(),
+            "{own:?}"
+        );
+        let poor = parse_around("Alpine Linux v3.20\n0\n\n");
+        assert_eq!(
+            (poor.system.as_str(), poor.processors, poor.free_mib),
+            ("Alpine Linux v3.20", 0, None)
+        );
+    }
 
     const LINE: &str = "ssh-ed25519 AAAAnew mesosflow demo";
 

@@ -1,6 +1,6 @@
 //! The container engine as a program: found, asked what it needs on this machine, called with limits.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -25,6 +25,21 @@ pub struct Engine {
     program: String,
     global_args: Vec<String>,
     run_args: Vec<String>,
+}
+
+/// What an engine says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct About {
+    /// Its version.
+    pub(super) version: String,
+    /// `v1` or `v2`.
+    pub(super) cgroups: String,
+    /// Whether it works without root's rights.
+    pub(super) is_rootless: bool,
+    /// What makes its networks, where it says so.
+    pub(super) network: String,
+    /// Where it keeps containers and images, where it says so.
+    pub(super) store: Option<PathBuf>,
 }
 
 impl Engine {
@@ -85,7 +100,31 @@ impl Engine {
         self
     }
 
-    fn is_podman(&self) -> bool {
+    /// What it says of itself.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub(super) async fn about(&self) -> Result<About, ProviderError> {
+        let info = self.info().await?;
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let security = info["SecurityOptions"].as_array();
+        let is_docker_rootless =
+            security.is_some_and(|all| all.iter().any(|option| option == "name=rootless"));
+        // podman: host, store, version; docker: all at the top.
+        let version = text(&info["version"]["Version"]).or_else(|| text(&info["ServerVersion"]));
+        let cgroups = text(&info["host"]["cgroupVersion"])
+            .or_else(|| text(&info["CgroupVersion"]).map(|number| format!("v{number}")));
+        let store = text(&info["store"]["graphRoot"]).or_else(|| text(&info["DockerRootDir"]));
+        Ok(About {
+            version: version.unwrap_or_default(),
+            cgroups: cgroups.unwrap_or_else(|| "unknown".to_owned()),
+            is_rootless: info["host"]["security"]["rootless"] == true || is_docker_rootless,
+            network: text(&info["host"]["networkBackend"]).unwrap_or_default(),
+            store: store.map(PathBuf::from),
+        })
+    }
+
+    pub(super) fn is_podman(&self) -> bool {
         Path::new(&self.program)
             .file_name()
             .is_some_and(|name| name.to_string_lossy().contains("podman"))
@@ -257,7 +296,8 @@ fn limit_args() -> Vec<String> {
     .collect()
 }
 
-fn in_path(program: &str) -> bool {
+/// Whether a program is in the search path.
+pub(super) fn in_path(program: &str) -> bool {
     std::env::var_os("PATH")
         .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()))
 }

@@ -1,8 +1,11 @@
 //! The local provider: nodes are containers of this machine's engine, booted with systemd, on a network of their own.
 
 pub mod engine;
+mod examine;
 pub mod image;
 mod labels;
+
+pub use examine::examine;
 
 use std::net::{IpAddr, Ipv4Addr};
 

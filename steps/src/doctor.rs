@@ -1,0 +1,137 @@
+//! What a run would need that is not there, looked at before there is one: all of it, and not the first that is missing. Makes nothing.
+
+use std::io::{ErrorKind, Read as _};
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::cluster::{ClusterSpec, MesosSource, MesosSpec};
+use crate::provider::{self, Finding};
+
+/// Where Mesos comes from, and all that the provider can tell.
+pub async fn examine(spec: &ClusterSpec) -> Vec<Finding> {
+    let own = spec.mesos.clone();
+    let mesos = tokio::task::spawn_blocking(move || mesos(&own)).await;
+    let mut all: Vec<_> = mesos.into_iter().collect();
+    all.extend(provider::examine(spec).await);
+    all
+}
+
+/// What is known here of the Mesos that would be deployed.
+fn mesos(mesos: &MesosSpec) -> Finding {
+    let what = "Mesos";
+    let url = mesos.url.as_deref().unwrap_or_default();
+    match mesos.source {
+        MesosSource::None => Finding::fine(what, "what the nodes have under /root/mesos"),
+        MesosSource::Git => Finding::fine(
+            what,
+            format!(
+                "built from {} ({}) on the first master, which has to reach it; that is not looked at from here",
+                mesos.repository.as_deref().unwrap_or_default(),
+                mesos.branch.as_deref().unwrap_or_default()
+            ),
+        ),
+        MesosSource::Tarball if url.starts_with("http://") || url.starts_with("https://") => Finding::fine(
+            what,
+            format!(
+                "{url}, fetched by the first master, which has to reach it; that is not looked at from here"
+            ),
+        ),
+        MesosSource::Tarball => tarball(what, Path::new(url), mesos.sha256.as_deref()),
+    }
+}
+
+/// A tarball of this machine: it can be read whole, is compressed as one may be, and is the one that was meant.
+fn tarball(what: &str, path: &Path, sha256: Option<&str>) -> Finding {
+    let hint =
+        "name an existing tarball of what `make install` gave: --mesos-url FILE, or `url` under `[mesos]`";
+    let shown = path.display();
+    let (digest, bytes, begins) = match read(path) {
+        Ok(read) => read,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Finding::lacking(what, format!("{shown} is not there"), hint);
+        }
+        Err(error) => return Finding::lacking(what, format!("{shown} cannot be read: {error}"), hint),
+    };
+    if !is_archive(&begins) {
+        return Finding::lacking(what, format!("{shown} is no tarball ({bytes} bytes)"), hint);
+    }
+    match sha256 {
+        Some(wanted) if !wanted.eq_ignore_ascii_case(&digest) => Finding::lacking(
+            what,
+            format!("{shown} has the SHA-256 {digest}, and {wanted} is asked for"),
+            "get the right one, or correct `sha256`",
+        ),
+        Some(_) => Finding::fine(what, format!("{shown}, {} MiB, with its SHA-256", bytes >> 20)),
+        None => Finding::fine(what, format!("{shown}, {} MiB", bytes >> 20)),
+    }
+}
+
+/// The SHA-256 of a file, its size, and how it begins.
+fn read(path: &Path) -> std::io::Result<(String, u64, Vec<u8>)> {
+    let mut file = std::fs::File::open(path)?;
+    let (mut digest, mut bytes, mut begins) = (Sha256::new(), 0, Vec::new());
+    let mut piece = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok((hex::encode(digest.finalize()), bytes, begins)),
+            length => {
+                let read = &piece[..length];
+                if begins.len() < 512 {
+                    begins.extend_from_slice(&read[..length.min(512)]);
+                }
+                digest.update(read);
+                bytes += length as u64;
+            }
+        }
+    }
+}
+
+/// Whether something begins as what `tar -x` takes: gzip, xz, bzip2, zstd, or a plain archive.
+fn is_archive(begins: &[u8]) -> bool {
+    let compressed: [&[u8]; 4] = [b"\x1f\x8b", b"\xfd7zXZ\0", b"BZh", b"\x28\xb5\x2f\xfd"];
+    compressed.iter().any(|magic| begins.starts_with(magic))
+        || begins.get(257..262).is_some_and(|word| word == b"ustar")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tarball_is_looked_at_to_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mesos.tar.gz");
+        let look = |sha256: Option<&str>| tarball("Mesos", &path, sha256);
+        assert!(look(None).detail.contains("is not there"));
+        std::fs::write(&path, "<html>not found</html>").unwrap();
+        let page = look(None);
+        assert!(
+            !page.ok && page.detail.contains("no tarball") && page.hint.is_some(),
+            "{page:?}"
+        );
+        std::fs::write(&path, b"\x1f\x8b and so on").unwrap();
+        assert!(look(None).ok);
+        let digest = hex::encode(Sha256::digest(b"\x1f\x8b and so on"));
+        assert!(look(Some(&digest.to_uppercase())).ok);
+        let other = look(Some(&"0".repeat(64)));
+        assert!(!other.ok && other.detail.contains(&digest), "{other:?}");
+        assert!(!tarball("Mesos", folder.path(), None).ok, "a folder");
+    }
+
+    #[test]
+    fn what_cannot_be_seen_from_here_is_not_claimed() {
+        for (source, url) in [
+            (MesosSource::None, None),
+            (MesosSource::Tarball, Some("https://example.org/mesos.tar.gz")),
+            (MesosSource::Git, None),
+        ] {
+            let found = mesos(&MesosSpec {
+                source,
+                url: url.map(str::to_owned),
+                ..MesosSpec::default()
+            });
+            assert!(found.ok, "{found:?}");
+        }
+    }
+}

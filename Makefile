@@ -1,5 +1,6 @@
 # make demo   a local cluster of eight nodes, from nothing        make test   everything: unit, crash, end to end
-# make bench  ratios of the journal, the phases of a deploy, calls of EC2    make lint   what CI checks before the tests
+# make bench  ratios of the journal, of run-command and copy-file to OpenSSH and rsync, phases of a deploy, calls of EC2
+# make lint   what CI checks before the tests
 # make fixtures   fixtures/journals/v2-*.jsonl anew, from real deploys; once a version is released, those of its format stay
 #
 # Only Rust, make and Python are expected on the machine; what else is needed is installed (Debian: apt-get, as root).
@@ -43,6 +44,8 @@ bench: setup setup-test
 	@cargo run --quiet --release --locked -p mesosflow-journal --example bench -- "$(TARGET)/release/mesosflow"
 	$(call install_packages,openssh-server)
 	@cargo run --quiet --release --locked -p mesosflow-steps --example bench_remote
+	@# Beside OpenSSH and rsync, on sixteen local nodes.
+	@MESOSFLOW_BIN="$(TARGET)/release/mesosflow" cargo nextest run --locked --workspace --run-ignored only --no-capture -E 'test(/^everyday_bench::/)' 2>/dev/null | grep '^{'
 	@# Against the stand-in for AWS, rationed as EC2 does it: calls per machine to launch and to destroy a hundred.
 	@cargo nextest run --locked --workspace --run-ignored only --no-capture -E 'test(/^ec2::calls::bench/)' 2>/dev/null | grep '^{'
 

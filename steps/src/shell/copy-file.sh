@@ -15,7 +15,9 @@ set -C
 set +C
 trap 'rm -f -- "$part"' EXIT
 cat >"$part"
-[ "$(sha256sum <"$part" | cut -c1-64)" = "$digest" ] || { echo "what arrived is not what was sent" >&2; exit 74; }
+# Three times as fast where processors compute it themselves.
+sum() { if command -v openssl >/dev/null; then openssl dgst -sha256 -r; else sha256sum; fi; }
+[ "$(sum <"$part" | cut -c1-64)" = "$digest" ] || { echo "what arrived is not what was sent" >&2; exit 74; }
 chmod -- "$mode" "$part"
 sync -- "$part"
 mv -fT -- "$part" "$target"

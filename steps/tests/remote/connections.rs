@@ -44,6 +44,24 @@ async fn the_pinned_kind_of_key_is_asked_for() {
     server.pool().session(&target).await.unwrap();
 }
 
+/// The cipher that costs least is asked for, and whatever else a server insists on will do.
+#[tokio::test]
+async fn the_cipher_that_processors_compute_themselves_is_asked_for() {
+    let server = Sshd::with_options("LogLevel DEBUG");
+    server.session().await;
+    for way in ["client->server", "server->client"] {
+        let chosen = format!("kex: {way} cipher: aes128-gcm@openssh.com");
+        eventually(&chosen, || server.log().contains(&chosen).then_some(())).await;
+    }
+    for only in [
+        "aes256-gcm@openssh.com",
+        "chacha20-poly1305@openssh.com",
+        "aes192-ctr",
+    ] {
+        Sshd::with_options(&format!("Ciphers {only}")).session().await;
+    }
+}
+
 #[tokio::test]
 async fn a_refused_login_says_who_and_with_what() {
     let server = Sshd::start();

@@ -12,6 +12,8 @@ use crate::provider::Finding;
 const NODE_MIB: u64 = 150;
 /// What a virtual machine of Java takes beside its heap once it works, MiB (measured with HDFS' and ZooKeeper's).
 const JAVA_MIB: u64 = 90;
+/// Instances of inotify that a node takes: systemd and the daemons of its image (measured).
+const NODE_WATCHERS: u64 = 6;
 /// What a node writes until the cluster is up, MiB: logs, file systems, the frameworks' configuration.
 const NODE_DISK_MIB: u64 = 300;
 /// What a build of the node image passes through `/var/tmp`, MiB, and what the image takes in the end.
@@ -38,6 +40,7 @@ pub async fn examine(spec: &ClusterSpec) -> Vec<Finding> {
         systemd(engine, &about),
         network(engine, &about),
         image,
+        watchers(spec),
         memory(spec),
         disk(spec, &about, has_image).await,
     ]
@@ -202,6 +205,53 @@ fn needed_mib(spec: &ClusterSpec) -> u64 {
         .map(|(role, count)| count * (NODE_MIB + of(role)))
         .sum();
     each + 2 * hdfs
+}
+
+/// What the kernel lets one user have of inotify, which systemd needs in each node: beyond it, nodes end as soon as they boot.
+fn watchers(spec: &ClusterSpec) -> Finding {
+    let what = "inotify instances";
+    let needed = nodes(spec) * NODE_WATCHERS;
+    let limit = std::fs::read_to_string("/proc/sys/fs/inotify/max_user_instances").unwrap_or_default();
+    let Ok(limit) = limit.trim().parse::<u64>() else {
+        return Finding::fine(what, format!("not known; {} nodes take {needed}", nodes(spec)));
+    };
+    let used = used_watchers();
+    let detail = format!(
+        "a user may have {limit} (fs.inotify.max_user_instances), {used} are in use, {} nodes take {needed}",
+        nodes(spec)
+    );
+    match limit >= used + needed {
+        true => Finding::fine(what, detail),
+        false => Finding::lacking(
+            what,
+            detail,
+            format!(
+                "allow more: `sysctl fs.inotify.max_user_instances={}`",
+                (used + needed).next_power_of_two() * 2
+            ),
+        ),
+    }
+}
+
+/// The instances that this user's processes have; of nodes too, whose root is this machine's.
+fn used_watchers() -> u64 {
+    use std::os::unix::fs::MetadataExt as _;
+    let own = std::fs::metadata("/proc/self").map(|process| process.uid()).ok();
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let mut used = 0;
+    for process in processes {
+        if process.metadata().map(|data| data.uid()).ok() != own {
+            continue;
+        }
+        let open = std::fs::read_dir(process.path().join("fd"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        let is_one = |path: PathBuf| path.as_os_str() == "anon_inode:inotify";
+        let all = open.filter(|file| std::fs::read_link(file.path()).is_ok_and(is_one));
+        used += u64::try_from(all.count()).unwrap_or_default();
+    }
+    used
 }
 
 /// Room where the engine keeps containers and images.

@@ -53,15 +53,9 @@ pub(crate) struct Living {
 impl Living {
     /// The cluster of that name, or the only one.
     pub(crate) async fn meant(app: &App, journal: &Journal, args: &ClusterArgs) -> Result<Self, CliError> {
-        let mut rows = journal.runs().await?;
-        let is_empty = rows.is_empty();
-        rows.retain(runs::has_cluster);
-        let row = match &args.cluster {
-            Some(name) => named(rows, name)?,
-            None if is_empty => return Err(app.no_run()),
-            None => only(rows)?,
-        };
-        let found = Found::look(journal, row.clone()).await?;
+        let found = founded(app, journal, args).await?;
+        refuse_stopped(app, &found)?;
+        let row = found.row.clone();
         let state = found.cluster();
         let mut nodes = wiring::reachable(&state);
         nodes.sort_by_key(|node| (node.role, node.index));
@@ -187,6 +181,33 @@ fn going(app: &App, found: &Found) -> Option<(String, Option<String>)> {
         format!("a destroy of cluster `{cluster}` is unfinished"),
         Some(format!("to go on with it: {command}")),
     ))
+}
+
+/// The run that made the cluster of that name, or the only one.
+pub(crate) async fn founded(app: &App, journal: &Journal, args: &ClusterArgs) -> Result<Found, CliError> {
+    let mut rows = journal.runs().await?;
+    let is_empty = rows.is_empty();
+    rows.retain(runs::has_cluster);
+    let row = match &args.cluster {
+        Some(name) => named(rows, name)?,
+        None if is_empty => return Err(app.no_run()),
+        None => only(rows)?,
+    };
+    Found::look(journal, row).await
+}
+
+/// Refuses what needs a cluster that is up.
+pub(crate) fn refuse_stopped(app: &App, found: &Found) -> Result<(), CliError> {
+    if !found.record.is_stopped() {
+        return Ok(());
+    }
+    let name = &found.row.cluster;
+    Err(
+        CliError::refused(format!("cluster `{name}` is stopped")).hint(format!(
+            "to start it: {}",
+            app.places.command(&["start", "--cluster", name])
+        )),
+    )
 }
 
 fn named(mut rows: Vec<RunRow>, name: &str) -> Result<RunRow, CliError> {

@@ -36,6 +36,7 @@ mod recorded;
 mod replay;
 mod secret;
 mod stop_and_refusals;
+mod stopped;
 mod stopped_early;
 mod take_over;
 mod victim;

@@ -5,9 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use clap::Args;
-use mesosflow_workflow::{
-    ClusterId, Driver, Epoch, NewRun, Purpose, Resource, Run, RunId, RunRow, Stop, SystemClock, Taken,
-};
+use mesosflow_workflow::{ClusterId, Epoch, Purpose, Resource, Run, RunId, RunRow, Stop, SystemClock, Taken};
 use serde::Serialize;
 
 use super::destroy_damaged::{self, destroy_damaged};
@@ -217,46 +215,21 @@ async fn begin(
         drop(taken);
     }
     *found = Found::look(journal, found.row.clone()).await?;
-    create(app, journal.clone(), found, spec, over).await
+    let destroy = frozen(found, spec.clone().into_spec());
+    session::create(
+        app,
+        journal.clone(),
+        found,
+        (&wiring::DestroyWorkflow, &destroy),
+        over,
+    )
+    .await
 }
 
 /// It was stopped before any history said that something is destroyed.
-pub(super) fn interrupted(app: &App, run: RunId, args: &DestroyArgs) -> CliError {
+fn interrupted(app: &App, run: RunId, args: &DestroyArgs) -> CliError {
     CliError::new(Exit::Interrupted, "interrupted: nothing was deleted")
         .hint(format!("to do it again: {}", command(app, run, args)))
-}
-
-/// A new run of the workflow, over all that the cluster's record has.
-async fn create(
-    app: &App,
-    journal: Journal,
-    found: &Found,
-    spec: &Verified,
-    over: Vec<Driver>,
-) -> Result<(Run, Announcer), CliError> {
-    let unwritable = |error| CliError::usage("the spec cannot be written as JSON").because_of(&error);
-    let destroy = frozen(found, spec.clone().into_spec());
-    let frozen = serde_json::to_value(destroy).map_err(unwritable)?;
-    let workflow = wiring::DestroyWorkflow;
-    let new = NewRun {
-        workflow: workflow.name().to_owned(),
-        cluster: found.row.cluster.clone(),
-        cluster_id: found.row.cluster_id,
-        provider: found.row.provider.clone(),
-        catalogue: workflow.catalogue(&frozen).map_err(unwritable)?,
-        spec: frozen,
-        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-        over,
-    };
-    let progress = Announcer::begin(app.ui, None);
-    let (clock, observer) = (Arc::new(SystemClock), progress.observer());
-    match Run::create(journal, clock, RunId::generate(), new, observer).await {
-        Ok(run) => Ok((run, progress)),
-        Err(error) => {
-            progress.end().await;
-            Err(error.into())
-        }
-    }
 }
 
 /// What a destroy of the cluster goes by, as its record stands now.

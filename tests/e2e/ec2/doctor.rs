@@ -99,6 +99,8 @@ fn each_permission_is_asked_for_and_nothing_is_made() {
     for action in [
         "AuthorizeSecurityGroupIngress",
         "CreateTags",
+        "StopInstances",
+        "StartInstances",
         "TerminateInstances",
     ] {
         let finding = of(&report, &format!("ec2:{action}"));

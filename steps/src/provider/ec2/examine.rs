@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use aws_credential_types::provider::ProvideCredentials as _;
-use aws_sdk_ec2::types::{ResourceType, SecurityGroup};
+use aws_sdk_ec2::types::{IpPermission, ResourceType, SecurityGroup, Tag, UserIdGroupPair};
 use mesosflow_workflow::{EffectKey, Generation, RunId, StepId};
 
 use super::api::{self, Api};
@@ -374,44 +374,53 @@ async fn changes(api: &Api) -> Vec<Finding> {
             dry("AuthorizeSecurityGroupIngress", group, outcome)
         }
     });
-    all.push(match &instance {
-        None => unknown("CreateTags", "an instance"),
-        Some(instance) => {
-            let tag = aws_sdk_ec2::types::Tag::builder()
-                .key(tags::DRIVER)
-                .value("doctor")
-                .build();
-            let request = api
-                .writes()
-                .create_tags()
-                .resources(instance)
-                .tags(tag)
-                .dry_run(true);
-            let outcome = api.write("CreateTags", || request.clone().send()).await;
-            dry("CreateTags", instance, outcome)
-        }
-    });
-    all.push(match &instance {
-        None => unknown("TerminateInstances", "an instance"),
-        Some(instance) => {
-            let request = api
-                .writes()
-                .terminate_instances()
-                .instance_ids(instance)
-                .dry_run(true);
-            let outcome = api.write("TerminateInstances", || request.clone().send()).await;
-            dry("TerminateInstances", instance, outcome)
-        }
-    });
+    let Some(instance) = instance else {
+        let of_instances = [
+            "CreateTags",
+            "StopInstances",
+            "StartInstances",
+            "TerminateInstances",
+        ];
+        all.extend(of_instances.map(|operation| unknown(operation, "an instance")));
+        return all;
+    };
+    let tag = Tag::builder().key(tags::DRIVER).value("doctor").build();
+    let request = api
+        .writes()
+        .create_tags()
+        .resources(&instance)
+        .tags(tag)
+        .dry_run(true);
+    let outcome = api.write("CreateTags", || request.clone().send()).await;
+    all.push(dry("CreateTags", &instance, outcome));
+    let request = api
+        .writes()
+        .stop_instances()
+        .instance_ids(&instance)
+        .dry_run(true);
+    let outcome = api.write("StopInstances", || request.clone().send()).await;
+    all.push(dry("StopInstances", &instance, outcome));
+    let request = api
+        .writes()
+        .start_instances()
+        .instance_ids(&instance)
+        .dry_run(true);
+    let outcome = api.write("StartInstances", || request.clone().send()).await;
+    all.push(dry("StartInstances", &instance, outcome));
+    let request = api
+        .writes()
+        .terminate_instances()
+        .instance_ids(&instance)
+        .dry_run(true);
+    let outcome = api.write("TerminateInstances", || request.clone().send()).await;
+    all.push(dry("TerminateInstances", &instance, outcome));
     all
 }
 
 /// A rule that lets a group's machines reach one another, which its group has already.
-fn nothing_new(group: &str) -> aws_sdk_ec2::types::IpPermission {
-    let pair = aws_sdk_ec2::types::UserIdGroupPair::builder()
-        .group_id(group)
-        .build();
-    aws_sdk_ec2::types::IpPermission::builder()
+fn nothing_new(group: &str) -> IpPermission {
+    let pair = UserIdGroupPair::builder().group_id(group).build();
+    IpPermission::builder()
         .ip_protocol("-1")
         .user_id_group_pairs(pair)
         .build()

@@ -59,7 +59,7 @@ fn systemd(engine: &Engine, about: &About) -> Finding {
             "do it as root (`sudo mesosflow …`), with root's engine",
         );
     }
-    let is_told = engine.command_line().iter().any(|word| *word == "--runtime");
+    let is_told = engine.command_line().contains(&"--runtime");
     if engine.is_podman() && about.cgroups == "v1" && !is_told && !in_path("runc") {
         return Finding::lacking(
             what,

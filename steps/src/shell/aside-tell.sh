@@ -1,4 +1,4 @@
-# What was moved since it was last told.
+# Prints what was moved since it was last told.
 # after aside
 [ -s "$laid/aside" ] || exit 0
 cat "$laid/aside"

@@ -1,5 +1,5 @@
-# Standard input in place of the lines of ours. The file is replaced as a whole, with its owner and mode: there is no moment at
-# which somebody is shut out.
+# Puts standard input in place of the lines of ours. The file is replaced as a whole, with its owner and mode: there is no moment
+# at which somebody is shut out.
 # var user: whose file it is
 # var owner: cluster and run, as the comments of the keys say
 # after authorized-file

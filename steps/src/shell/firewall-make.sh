@@ -1,4 +1,5 @@
-# The rules are tried before anything is put in place: a kernel without nf_tables says so here.
+# Loads the table, now and at each boot. The rules are tried before anything is put in place: a kernel without nf_tables says so
+# here.
 # var file: of the rules
 # var unit: the name of the unit that loads them
 # var addition: the addition to nftables' own unit

@@ -1,4 +1,5 @@
-# Hadoop reads its own files: a malformed one, or another job tracker, is found by it.
+# Whether the Hadoop framework's files are good. Hadoop reads its own files: a malformed one, or another job tracker, is found by
+# it.
 # var address: the ephemeral HDFS'
 for file in /root/mesos-ec2/hadoop-framework-conf/*-site.xml; do
   python3 -c 'import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])' "$file"

@@ -1,4 +1,5 @@
-# The marker is written last; without it the format is not done, and nothing has been stored yet.
+# Formats the namenode's file system. The marker is written last; without it the format is not done, and nothing has been stored
+# yet.
 # var home: the folder of the file system
 # var name: its namenode's
 # var kind: ephemeral or persistent

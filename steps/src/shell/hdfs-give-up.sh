@@ -1,4 +1,5 @@
-# Before the first block goes: from here on nobody takes the folder for a file system that is whole.
+# Gives the namenode's file system up, marker first. Before the first block goes: from here on nobody takes the folder for a file
+# system that is whole.
 # var home: the folder of the file system
 # var name: its namenode's
 # after on-disk

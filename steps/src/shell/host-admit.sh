@@ -1,4 +1,5 @@
-# The mark appears whole, and only where there is none: of two clusters that want a host at the same time, one gets it.
+# Marks a host as the cluster's and lets its key in; prints `owner …` where it is another's. The mark appears whole, and only
+# where there is none: of two clusters that want a host at the same time, one gets it.
 # var mark: the file that says whose the host is
 # var user: the login
 # var line: of the cluster's key

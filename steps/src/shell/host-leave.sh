@@ -1,5 +1,6 @@
-# The daemons end first and the key goes last: whoever repeats this can still log in. A file with the user's keys is replaced as a
-# whole, with its owner and mode. A host that has another owner by now keeps its mark and its daemons. Needs `is_our_unit`.
+# Takes what is the cluster's off a host. The daemons end first and the key goes last: whoever repeats this can still log in. A
+# file with the user's keys is replaced as a whole, with its owner and mode. A host that has another owner by now keeps its mark
+# and its daemons. Needs `is_our_unit`.
 # var mark: the file that says whose the host is
 # var user: the login
 # var line: of the cluster's key; empty if it is lost

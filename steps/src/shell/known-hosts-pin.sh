@@ -1,5 +1,5 @@
-# The lines of standard input in place of those that the hosts have. Several items write the same file: one at a time. The lock is
-# where nobody but root can have put a link.
+# Puts the lines of standard input in place of those that the hosts have. Several items write the same file: one at a time. The
+# lock is where nobody but root can have put a link.
 # var hosts: names and addresses of one node
 # var file: the file
 lines=$(cat)

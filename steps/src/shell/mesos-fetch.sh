@@ -1,5 +1,5 @@
-# A URL is fetched by the first master, which has the better line; tried again, and checked when a digest is known. What begins on
-# a line that nobody else reads goes on so. A password goes only to whom the netrc names.
+# Fetches the tarball. A URL is fetched by the first master, which has the better line; tried again, and checked when a digest is
+# known. What begins on a line that nobody else reads goes on so. A password goes only to whom the netrc names.
 # var url: of the tarball
 # var file: where it goes
 # var secret: the folder of the netrc, or empty

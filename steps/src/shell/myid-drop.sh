@@ -1,4 +1,5 @@
-# Folder and file are made, never opened. What is in the way is put where only root looks: it may be somebody's data.
+# Writes the number to /tmp/zookeeper/myid. Folder and file are made, never opened. What is in the way is put where only root
+# looks: it may be somebody's data.
 # var id: the server's number
 # after myid-ours
 [ -k /tmp ] && [ "$(stat --dereference --format %u /tmp)" = 0 ] || {

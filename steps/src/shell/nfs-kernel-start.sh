@@ -1,4 +1,4 @@
-# A server that already serves something of the user's keeps its addresses.
+# Has the kernel export /mnt/nfs. A server that already serves something of the user's keeps its addresses.
 # var drop_in: the addition to the system's own unit
 # var exported: where it is kept what was exported
 # var address: the only one to listen on, or empty

@@ -1,5 +1,5 @@
-# By systemd, so that a mount which needs a process (sshfs) does not belong to this session. A kernel without automounts has the
-# mount alone.
+# Mounts /mnt/nfs, now and at each boot. By systemd, so that a mount which needs a process (sshfs) does not belong to this
+# session. A kernel without automounts has the mount alone.
 # var source: what is mounted
 # var type: of the file system
 # var options: of the mount

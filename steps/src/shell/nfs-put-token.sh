@@ -1,5 +1,5 @@
-# Made where nobody else writes, and moved: somebody may have put links into the folder. Root of a client is nobody in it, and has
-# to get as far as the token.
+# Puts the token into /mnt/nfs. Made where nobody else writes, and moved: somebody may have put links into the folder. Root of a
+# client is nobody in it, and has to get as far as the token.
 # var file: its name
 # var token: what it holds
 # after on-disk

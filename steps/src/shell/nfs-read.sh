@@ -1,5 +1,6 @@
-# Over the protocol, not through the folder: an NFS client in user space, as a client of the cluster. A system without a package
-# of it has a kernel that can do it, by a mount of its own that does not wait for a dead server.
+# Whether the export shows the token. Over the protocol, not through the folder: an NFS client in user space, as a client of the
+# cluster. A system without a package of it has a kernel that can do it, by a mount of its own that does not wait for a dead
+# server.
 # var server: its address
 # var file: the token's name
 # var token: what it holds

@@ -1,4 +1,4 @@
-# Only what is missing is installed. The lists are fetched once a day at most.
+# Installs packages. Only what is missing is installed. The lists are fetched once a day at most.
 # var packages: the packages
 # var patience: how long locks are waited for, seconds
 # after apt-patiently

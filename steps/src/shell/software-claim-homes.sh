@@ -1,4 +1,5 @@
-# A home that was linked to the layout is ours; so is one that was laid claim to.
+# Sees that the homes of both HDFS and of Spark are ours. A home that was linked to the layout is ours; so is one that was laid
+# claim to.
 # after aside
 for home in ephemeral-hdfs:bin/hdfs persistent-hdfs:bin/hdfs spark:bin; do
   folder=/root/${home%%:*}

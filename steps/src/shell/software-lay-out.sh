@@ -1,4 +1,4 @@
-# A replay may come while an earlier try is still at it.
+# Fetches Hadoop, Spark and ZooKeeper and lays them out. A replay may come while an earlier try is still at it.
 # var folder: where the layout's own script is
 # var url: of the archive, or empty: PyPI
 exec 8>"$folder/lock"

@@ -20,7 +20,7 @@ macro_rules! shell {
 }
 
 /// A variable that a header in `script` names and that is none of those that are set.
-pub(crate) fn unset<'s>(script: &'s str, is_set: impl Fn(&str) -> bool) -> Option<&'s str> {
+pub(crate) fn unset(script: &str, is_set: impl Fn(&str) -> bool) -> Option<&str> {
     named(script, "var").find(|name| !is_set(name))
 }
 

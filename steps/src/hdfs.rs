@@ -53,52 +53,19 @@ pub enum NameFolder {
     },
 }
 
-/// Neither VERSION nor an image alone proves a format: both do, the image with the checksum that is written after it.
-const LOOK: &str = r#"on_disk "$home"
-[ -d "$name/current" ] || { echo empty; exit 0; }
-id=$(sed -n 's/^clusterID=//p' "$name/current/VERSION" 2>/dev/null) || id=
-image=
-for file in "$name"/current/fsimage_*.md5; do
-  [ -e "$file" ] && (cd "$name/current" && md5sum --check --status "${file##*/}") && image=$file
-done
-if [ -n "$id" ] && [ -n "$image" ]; then
-  echo "complete $id $(cat "$home/format" 2>/dev/null || true)"
-elif [ -n "$(ls -A "$name/current")" ]; then echo half; else echo empty; fi"#;
+const LOOK: &str = shell!("hdfs-look.sh");
 
-/// The marker is written last; without it the format is not done, and nothing has been stored yet.
-const FORMAT: &str = r#"on_disk "$home"
-rm -f -- "$home/format"
-rm -rf -- "$name"
-"/root/$kind-hdfs/bin/hdfs" namenode -format -nonInteractive -clusterid "$id"
-ls "$name"/current/fsimage_*.md5 >/dev/null
-printf '%s\n' "$key" > "$home/format.new"
-sync -f "$home"
-mv -- "$home/format.new" "$home/format""#;
+const FORMAT: &str = shell!("hdfs-format.sh");
 
-/// Before the first block goes: from here on nobody takes the folder for a file system that is whole.
-const GIVE_UP: &str = r#"on_disk "$home"
-rm -f -- "$home/format"
-sync -f "$home" 2>/dev/null || true
-rm -rf -- "$name"
-sync -f "$home" 2>/dev/null || true"#;
+const GIVE_UP: &str = shell!("hdfs-give-up.sh");
 
-const EMPTY_DATA: &str = r#"IFS=,
-on_disk $folders
-for folder in $folders; do
-  # Not the folder itself, which may be where a disk is mounted.
-  [ ! -d "$folder" ] || find "$folder" -mindepth 1 -delete
-done"#;
+const EMPTY_DATA: &str = shell!("hdfs-empty-data.sh");
 /// Prints the clusterIDs of a datanode's folders.
 const DATA_IDS: &str = r#"IFS=,
 on_disk $folders
 for folder in $folders; do sed -n 's/^clusterID=//p' "$folder/current/VERSION" 2>/dev/null || true; done | sort -u"#;
 
-/// Live datanodes and the state of the safe mode, from the namenode's own bean; exit 1 while it is not as wanted.
-const IS_LIVE: &str = r#"beans=$(curl -fsS --max-time 5 "http://$address:$ui/jmx?qry=Hadoop:service=NameNode,name=*" 2>/dev/null) || exit 1
-live=$(printf %s "$beans" | sed -n 's/.*"NumLiveDataNodes" : \([0-9]*\).*/\1/p' | head -n 1)
-safe=$(printf %s "$beans" | sed -n 's/.*"Safemode" : "\(.*\)".*/\1/p' | head -n 1)
-id=$(printf %s "$beans" | sed -n 's/.*"ClusterId" : "\(.*\)".*/\1/p' | head -n 1)
-[ "$live" = "$wanted" ] && [ -z "$safe" ] && [ "$id" = "$cluster_id" ] || exit 1"#;
+const IS_LIVE: &str = shell!("hdfs-is-live.sh");
 
 /// Blocks of which no good copy is left, and those with a damaged one, from the namenode's own beans. `MissingBlocks` is a metric,
 /// which is up to ten seconds old; `NumberOfMissingBlocks` is counted when it is asked for.

@@ -3,6 +3,9 @@
 //! A workflow is a table of contents: one async function that awaits the steps of its catalogue in order, as
 //! [`workflows::deploy`] does. A step touches the world only through [`World`].
 
+#[macro_use]
+mod shell;
+
 pub mod act;
 pub mod aside;
 pub mod authorized;

@@ -28,7 +28,7 @@ impl Check<'_> {
     async fn daemons_of(&self, node: &Node) -> Result<String, ActError> {
         let down = self.asker.run(node, down_script()).await?.stdout_str();
         match down.is_empty() {
-            true => Ok("all run that start by themselves".to_owned()),
+            true => Ok("all run".to_owned()),
             false => Err(ActError::wrong(down.lines().collect::<Vec<_>>().join("; "))),
         }
     }

@@ -144,9 +144,7 @@ impl Told {
             (None, Some(_)) => format!("the task went to {on}, and nothing was heard of it in {after} s"),
             (None, None) if self.is_subscribed => {
                 return Ok(Task::NotRun {
-                    why: format!(
-                        "no free resources, since no offer of 0.1 cpus and 32 MB came within {after} s"
-                    ),
+                    why: format!("no free resources: no offer of 0.1 cpus and 32 MB came within {after} s"),
                 });
             }
             (None, None) => format!("the leading master took no framework within {after} s: {tail}"),

@@ -138,7 +138,7 @@ const AGENTS: &str = r#"curl -fsS --max-time 20 "http://$address:$port/slaves""#
 pub const NO_EXECUTE: i32 = 69;
 /// The program speaks from where it is to be reached.
 const TASK: &str = r#"[ -x /root/mesos/bin/mesos-execute ] || exit "$no_execute"
-export LD_LIBRARY_PATH=/root/mesos/lib LIBPROCESS_IP="$address"
+export LD_LIBRARY_PATH=/root/mesos/lib LIBPROCESS_IP="$own"
 exec /root/mesos/bin/mesos-execute --master="$address:$port" --name="$name" --command=true --resources='cpus:0.1;mem:32'"#;
 
 fn addresses(nodes: &[Node]) -> String {
@@ -185,10 +185,11 @@ pub fn agents_script(leader: &Node) -> Script<'static> {
     )
 }
 
-/// The script that runs a task of that name through the leading master, from its node: 0.1 cpus, 32 MB, a command that does nothing.
-/// What it prints tells what becomes of it.
-pub fn task_script<'a>(leader: &Node, name: &'a str) -> Script<'a> {
+/// The script that runs a task of that name through the leading master, from the master `node`: 0.1 cpus, 32 MB, a command that does
+/// nothing. What it prints tells what becomes of it.
+pub fn task_script<'a>(leader: &Node, node: &Node, name: &'a str) -> Script<'a> {
     at(Script::new("run a task through Mesos", TASK), leader)
+        .var("own", node.private_ip)
         .var("name", name)
         .var("no_execute", NO_EXECUTE)
 }

@@ -161,17 +161,21 @@ pub(super) struct Executed {
 }
 
 impl Check<'_> {
-    /// Runs the task on the node of the leading master.
+    /// Runs the task: from the first master, or from the one that leads where that does not answer.
     pub(super) async fn run_task(&self, leader: Option<&Node>) -> Result<Executed, ActError> {
         let Some(leader) = leader else {
             return Err(ActError::not_yet("no task was run: no master leads"));
         };
+        let hub = self.inventory.first_master();
+        let at_hub = self.asker.session(hub);
+        let answers = self.asker.in_time(hub, "log in", at_hub.ready()).await;
+        let node = if answers.is_ok() { hub } else { leader };
         let name = format!("mesosflow-check-{}", self.nonce);
         // Whoever waits no longer ends it: that is no failure of the command.
         let longer = self.asker.left() + Duration::from_secs(5);
-        let command = self.asker.command(leader, task_script(leader, &name))?;
+        let command = self.asker.command(node, task_script(leader, node, &name))?;
         let command = command.deadline(longer).silence(longer);
-        let session = self.asker.session(leader);
+        let session = self.asker.session(node);
         let (taker, mut pieces) = mpsc::channel(16);
         let begun = Instant::now();
         let (mut told, mut subscribed_at) = (Told::default(), None);

@@ -67,8 +67,12 @@ fn is_checked(bench: &mut Bench, nodes: &Nodes) {
     }
     let server = nodes.of("zookeeper")[1];
     server.ask("systemctl stop mesosflow-zookeeper");
-    let looked = bench.say(&patient).ended(1).json();
-    assert_eq!(bad_of(&looked, "zookeeper"), [server.name.as_str()], "{looked:#}");
+    // If it led, the others elect anew.
+    let looked = until("a quorum without it", RUN_LIMIT, || {
+        let looked = bench.say(&patient).ended(1).json();
+        (bad_of(&looked, "zookeeper") == [server.name.as_str()]).then_some(looked)
+    });
+    assert_eq!(bad_of(&looked, "zookeeper-quorum").len(), 1, "{looked:#}");
     assert_eq!(bad_of(&looked, "daemons"), [server.name.as_str()], "{looked:#}");
     server.ask("systemctl start mesosflow-zookeeper");
     until("a healthy cluster", RUN_LIMIT, || {

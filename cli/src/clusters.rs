@@ -53,16 +53,9 @@ pub(crate) struct Living {
 impl Living {
     /// The cluster of that name, or the only one.
     pub(crate) async fn meant(app: &App, journal: &Journal, args: &ClusterArgs) -> Result<Self, CliError> {
-        let all = journal.runs().await?;
-        let is_empty = all.is_empty();
-        let mut rows = all.clone();
-        rows.retain(runs::has_cluster);
-        let row = match &args.cluster {
-            Some(name) => named(rows, name).map_err(|error| gone(&all, name).unwrap_or(error))?,
-            None if is_empty => return Err(app.no_run()),
-            None => only(rows)?,
-        };
-        let found = Found::look(journal, row.clone()).await?;
+        let found = founded(app, journal, args).await?;
+        refuse_stopped(app, &found)?;
+        let row = found.row.clone();
         let state = found.cluster();
         let mut nodes = wiring::reachable(&state);
         nodes.sort_by_key(|node| (node.role, node.index));
@@ -153,6 +146,34 @@ impl Living {
         let masters = self.nodes.iter().filter(|node| node.role == Role::Master);
         masters.cloned().collect()
     }
+}
+
+/// The run that made the cluster of that name, or the only one.
+pub(crate) async fn founded(app: &App, journal: &Journal, args: &ClusterArgs) -> Result<Found, CliError> {
+    let all = journal.runs().await?;
+    let is_empty = all.is_empty();
+    let mut rows = all.clone();
+    rows.retain(runs::has_cluster);
+    let row = match &args.cluster {
+        Some(name) => named(rows, name).map_err(|error| gone(&all, name).unwrap_or(error))?,
+        None if is_empty => return Err(app.no_run()),
+        None => only(rows)?,
+    };
+    Found::look(journal, row).await
+}
+
+/// Refuses what needs a cluster that is up.
+pub(crate) fn refuse_stopped(app: &App, found: &Found) -> Result<(), CliError> {
+    if !found.record.is_stopped() {
+        return Ok(());
+    }
+    let name = &found.row.cluster;
+    Err(
+        CliError::refused(format!("cluster `{name}` is stopped")).hint(format!(
+            "to start it: {}",
+            app.places.command(&["start", "--cluster", name])
+        )),
+    )
 }
 
 fn named(mut rows: Vec<RunRow>, name: &str) -> Result<RunRow, CliError> {

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use mesosflow_workflow::{
-    Accepted, Adopter, CatalogueChange, Drift, Driver, Epoch, ErrorReport, OLDEST_DRIVEN, Outcome, Phase,
-    Purpose, Replay, Run, RunError, RunState, Settings, StepId, Stop, SystemClock,
+    Accepted, Adopter, CatalogueChange, Drift, Driver, ErrorReport, NewRun, OLDEST_DRIVEN, Outcome, Phase,
+    Purpose, Replay, Run, RunError, RunId, RunState, Settings, StepId, Stop, SystemClock,
 };
+use serde::Serialize;
 
 use crate::app::App;
 use crate::error::CliError;
@@ -52,6 +53,37 @@ pub(crate) async fn adopt(
         Err(error) => {
             progress.end().await;
             Err(CliError::from(error).about(found.row.run))
+        }
+    }
+}
+
+/// Begins a new run of a workflow on a cluster that is there.
+pub(crate) async fn create(
+    app: &App,
+    journal: Journal,
+    found: &Found,
+    (workflow, spec): (&dyn Workflow, &impl Serialize),
+    over: Vec<Driver>,
+) -> Result<(Run, Announcer), CliError> {
+    let unwritable = |error| CliError::usage("the spec cannot be written as JSON").because_of(&error);
+    let frozen = serde_json::to_value(spec).map_err(unwritable)?;
+    let new = NewRun {
+        workflow: workflow.name().to_owned(),
+        cluster: found.row.cluster.clone(),
+        cluster_id: found.row.cluster_id,
+        provider: found.row.provider.clone(),
+        catalogue: workflow.catalogue(&frozen).map_err(unwritable)?,
+        spec: frozen,
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        over,
+    };
+    let progress = Announcer::begin(app.ui, None);
+    let (clock, observer) = (Arc::new(SystemClock), progress.observer());
+    match Run::create(journal, clock, RunId::generate(), new, observer).await {
+        Ok(run) => Ok((run, progress)),
+        Err(error) => {
+            progress.end().await;
+            Err(error.into())
         }
     }
 }
@@ -187,7 +219,8 @@ async fn begin(
     tracing::info!(run = %run.id(), version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "begins");
     let state = run.state();
     let ends = wiring::workflow_of(&state)?.ends_cluster();
-    let cluster = Record::of(state, others.iter().cloned()).cluster();
+    let record = Record::of(state, others.iter().cloned());
+    let cluster = record.cluster();
     let folder = app.run_dir(cluster.run).map_err(paused)?;
     let key = match ends {
         // Nobody has to log in to what is deleted.
@@ -195,6 +228,7 @@ async fn begin(
         false => wiring::key_of(&cluster),
     };
     let world = wiring::open_world(spec, &cluster, &folder, run.token(), &key).await?;
+    let world = wiring::remembering(world, &record);
     if readmits {
         wiring::readmitted(&app.places, &world, &cluster).await?;
     }
@@ -219,7 +253,7 @@ fn tell(app: &App, ended: &Ended) -> Result<(), CliError> {
     let took = duration::between(Some(state.started_at), state.finished_at).map(duration::text);
     // After a take-over, the time since the start says little.
     let took = took
-        .filter(|_| state.epoch == Epoch::FIRST)
+        .filter(|_| state.drivers.len() == 1)
         .map(|took| format!(" in {took}"))
         .unwrap_or_default();
     if state.phase == Phase::Partial {
@@ -245,6 +279,16 @@ fn tell(app: &App, ended: &Ended) -> Result<(), CliError> {
     }
     app.ui
         .line(&format!("took            {}", status::phases(&phases)))
+}
+
+/// Says that there was nothing to do.
+pub(crate) fn told_already(app: &App, found: &Found, why: &str) -> Result<(), CliError> {
+    if app.ui.json {
+        let cluster = found.cluster();
+        let view = StatusView::of(&found.state, &cluster, false, Fate::Stays, None);
+        return app.ui.object(&view);
+    }
+    app.ui.line(&format!("cluster `{}` {why}", found.row.cluster))
 }
 
 /// What a destroy has come to.

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use mesosflow_journal::{Options, SqliteJournal};
 pub(crate) use mesosflow_journal::{Report as JournalReport, backup_folder, restore};
+use mesosflow_steps::provider::Condition;
+pub(crate) use mesosflow_steps::provider::{Groups, Image};
 use mesosflow_workflow::{
-    CatalogueEntry, Driver, ErrorClass, ErrorReport, FencingToken, Outcome, Resource, Run, RunId, RunState,
-    StepError, Store,
+    CatalogueEntry, Driver, ErrorClass, ErrorReport, FencingToken, Outcome, Run, RunId, StepError, Store,
 };
+pub(crate) use mesosflow_workflow::{Resource, RunState};
 
 pub(crate) use ipnet::IpNet;
 use mesosflow_steps::act::ActError;
@@ -20,11 +22,14 @@ pub(crate) use mesosflow_steps::cluster::{
 pub(crate) use mesosflow_steps::copy::Copy;
 pub(crate) use mesosflow_steps::image::{Disk, KEEPS, Outlook};
 pub(crate) use mesosflow_steps::outside::Outside;
-pub(crate) use mesosflow_steps::record::{FOUNDS, Record, asked, deleted};
+pub(crate) use mesosflow_steps::record::{FOUNDS, Record, STOPS, asked, deleted};
 pub(crate) use mesosflow_steps::remote::{Command as RemoteCommand, LocalFile, Piece};
 pub(crate) use mesosflow_steps::uis::web_interfaces;
-pub(crate) use mesosflow_steps::workflows::{Destroy as DestroyWorkflow, DestroySpec, Workflow};
-use mesosflow_steps::{DestroyError, ProviderError, WorldError};
+pub(crate) use mesosflow_steps::workflows::{
+    Destroy as DestroyWorkflow, DestroySpec, Lacking, Start as StartWorkflow, StartSpec,
+    Stop as StopWorkflow, StopSpec, Workflow,
+};
+use mesosflow_steps::{DestroyError, Memory, ProviderError, WorldError};
 pub(crate) use mesosflow_steps::{KeyExpected, Ledger, remote::Lineage};
 pub(crate) use mesosflow_steps::{LockedOut, Orphans, Plan, Report, Tagged, Verified, World};
 
@@ -159,6 +164,88 @@ fn elsewhere(error: &ProviderError) -> CliError {
         .because_of_report(&ErrorReport::of(error))
 }
 
+/// A machine of a cluster, as its provider has it now.
+pub(crate) struct Machine {
+    pub(crate) instance: Instance,
+    /// Whether it runs, or is on its way.
+    pub(crate) runs: bool,
+    /// Whether nobody can start it any more.
+    pub(crate) is_gone: bool,
+}
+
+impl Machine {
+    /// As the journal calls it.
+    pub(crate) fn resource(&self) -> Resource {
+        Resource {
+            kind: "instance".to_owned(),
+            id: self.instance.id.clone(),
+            name: self.instance.name.clone(),
+        }
+    }
+}
+
+/// Asks the provider about every machine of a cluster.
+pub(crate) async fn machines(spec: &Verified, state: &RunState) -> Result<Vec<Machine>, CliError> {
+    let unusable = |error: &ProviderError| unusable(spec.provider, error);
+    let provider = mesosflow_steps::open_provider(spec, None).await;
+    let provider = provider.map_err(|error| unusable(&error))?;
+    let mut machines = Vec::new();
+    for instance in mesosflow_steps::nodes(state) {
+        let condition = provider.condition(&instance).await;
+        let condition = condition.map_err(|error| unusable(&error))?;
+        machines.push(Machine {
+            instance,
+            runs: matches!(condition, Condition::Running(_) | Condition::Booting(_)),
+            is_gone: matches!(condition, Condition::Dead(_) | Condition::Unknown(_)),
+        });
+    }
+    Ok(machines)
+}
+
+/// The roles whose disks a stop wipes, where they hold an HDFS.
+pub(crate) fn wiped_by_stop(spec: &ClusterSpec, state: &RunState) -> Vec<String> {
+    let (image, _) = launched_from(state);
+    let Some(image) = image.filter(|_| spec.provider == ProviderKind::Ec2) else {
+        return Vec::new();
+    };
+    let has_disks = |role: &Role| {
+        image
+            .machine_types
+            .get(role)
+            .is_some_and(|kind| kind.ephemeral_disks > 0)
+    };
+    let wiped = [Role::Master, Role::Slave].into_iter().filter(has_disks);
+    wiped.map(|role| format!("{role}s")).collect()
+}
+
+/// What the machines of a cluster were launched from, and into.
+pub(crate) fn launched_from(state: &RunState) -> (Option<Image>, Option<Groups>) {
+    mesosflow_steps::launched_from(state)
+}
+
+/// Whether the cluster has formatted its persistent HDFS.
+pub(crate) fn has_persistent(state: &RunState) -> bool {
+    mesosflow_steps::has_persistent(state)
+}
+
+/// Refuses where nodes or machines of the cluster know a driver that its history does not have.
+pub(crate) async fn refuse_strangers(
+    places: &Places,
+    spec: &Verified,
+    state: &RunState,
+    run_dir: &Path,
+) -> Result<(), CliError> {
+    let strangers = strangers(spec, state, run_dir).await?;
+    let Some(newest) = strangers.iter().map(|driver| driver.epoch).max() else {
+        return Ok(());
+    };
+    Err(
+        refused(places, state, "nothing was done", "resume").because(format!(
+            "a node obeys, or a machine was made by, a driver of epoch {newest}, which is not in this journal"
+        )),
+    )
+}
+
 /// What a provider has of a run, and what it was asked for.
 pub(crate) struct Look {
     pub(crate) owned: Vec<Resource>,
@@ -267,6 +354,16 @@ pub(crate) async fn open_world(
         let message = format!("cannot begin with run `{}`", state.run);
         closed(&error, message, Exit::Interrupted)
     })
+}
+
+/// A world with what all runs of its cluster know of its machines.
+pub(crate) fn remembering(world: World, record: &Record) -> World {
+    let world = world.remembering(Memory::of(&record.cluster(), record.runs()));
+    match record.is_stopped() {
+        // Nobody there could say who drives it.
+        true => world.guarded_by(Vec::new()),
+        false => world,
+    }
 }
 
 /// The volumes with a persistent HDFS that was formatted, by the names of their nodes.

@@ -3,6 +3,7 @@
 use mesosflow_workflow::{CatalogueEntry, Step, StepId};
 
 use crate::cluster::{ClusterSpec, ProviderKind};
+use crate::life::ZookeeperStop;
 use crate::provider::hosts::LISTED;
 use crate::provision::{
     AwaitNode, CopySshKey, ImageMetadata, LaunchMaster, LaunchSlave, LaunchZookeeper, PushConfig,
@@ -76,7 +77,12 @@ pub fn catalogue() -> Vec<CatalogueEntry> {
 const ONE_MASTER: &str = "one master needs no ZooKeeper";
 
 /// The steps that have no place in a cluster without ZooKeeper.
-const ZOOKEEPER_STEPS: [StepId; 3] = [LaunchZookeeper::ID, ApproveZookeeper::ID, ZookeeperStart::ID];
+const ZOOKEEPER_STEPS: [StepId; 4] = [
+    LaunchZookeeper::ID,
+    ApproveZookeeper::ID,
+    ZookeeperStart::ID,
+    ZookeeperStop::ID,
+];
 
 /// The steps that make what hosts of one's own are already.
 const MAKING_STEPS: [StepId; 5] = [

@@ -235,6 +235,48 @@ impl Hdfs {
         self.namenode().stop(world, namenode).await
     }
 
+    /// Stops every daemon of this file system until somebody starts it, datanodes first.
+    ///
+    /// # Errors
+    /// A node cannot be reached.
+    pub async fn retire(
+        self,
+        world: &World,
+        namenode: Option<&Node>,
+        slaves: &[Node],
+    ) -> Result<(), RemoteError> {
+        on_each(slaves, |slave| async move {
+            self.datanode().retire(world, slave).await
+        })
+        .await?;
+        match namenode {
+            Some(namenode) => self.namenode().retire(world, namenode).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Whether none of its daemons runs, or will after a reboot.
+    ///
+    /// # Errors
+    /// A node cannot be reached.
+    pub async fn is_retired(
+        self,
+        world: &World,
+        namenode: Option<&Node>,
+        slaves: &[Node],
+    ) -> Result<bool, RemoteError> {
+        let stopped = on_each(slaves, |slave| async move {
+            self.datanode().is_retired(world, slave).await
+        });
+        if stopped.await?.contains(&false) {
+            return Ok(false);
+        }
+        match namenode {
+            Some(namenode) => self.namenode().is_retired(world, namenode).await,
+            None => Ok(true),
+        }
+    }
+
     /// ClusterIDs that the datanodes' disks hold, by node.
     ///
     /// # Errors

@@ -21,6 +21,7 @@ mod in_doubt;
 pub mod key;
 pub mod life;
 mod makers;
+mod memory;
 pub mod mesos;
 pub mod mounts;
 pub mod netrc;
@@ -49,6 +50,7 @@ pub use catalogue::catalogue;
 pub use destroy::{DestroyError, Destroyed, Ledger, destroy};
 pub use in_doubt::may_come;
 pub use key::{KeyError, KeyExpected};
+pub use memory::Memory;
 pub use orphans::{Orphans, end_orphans};
 pub use outside::Outside;
 pub use plan::{Plan, PlannedResource, PlannedStep, plan};
@@ -56,5 +58,7 @@ pub use provider::{ProviderError, Tagged, Verified, open_provider, precheck, set
 pub use reach::{LockedOut, address_of};
 pub use record::{Record, asked, deleted};
 pub use setup::{Report, Ui};
-pub use view::{awaited, formatted_volumes, hub, key_of, nodes, reachable, report};
+pub use view::{
+    awaited, formatted_volumes, has_persistent, hub, key_of, launched_from, nodes, reachable, report,
+};
 pub use world::{World, WorldError};

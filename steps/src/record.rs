@@ -3,13 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mesosflow_workflow::store::ends_cluster;
-use mesosflow_workflow::{Driver, Effect, EffectKey, Resource, RunId, RunState, Step as _, Trace};
+use mesosflow_workflow::{
+    Driver, Effect, EffectKey, Epoch, Phase, Resource, RunId, RunState, Step as _, StepState, Trace,
+};
 
 use crate::life::{Ended, Gone, SeeGone, delete_steps};
-use crate::view::{output, outputs};
+use crate::provision::AwaitNode;
+use crate::view::{LAUNCHES, output, outputs};
 
 /// The workflow that makes a cluster.
 pub const FOUNDS: &str = "deploy";
+/// The workflow that stops it.
+pub const STOPS: &str = "stop";
 
 /// The runs of one cluster, in the order in which they began.
 #[derive(Debug, Clone)]
@@ -50,6 +55,11 @@ impl Record {
     /// things asks this one.
     pub fn cluster(&self) -> RunState {
         RunState {
+            steps: self.steps(),
+            was_up: self
+                .runs
+                .iter()
+                .any(|state| state.was_up && !ends_cluster(&state.workflow)),
             resources: self.resources(),
             drivers: self.drivers(),
             effects: self
@@ -60,6 +70,42 @@ impl Record {
             destroyed: self.runs.iter().any(|state| state.destroyed),
             ..self.founder().clone()
         }
+    }
+
+    /// The deploy's steps, with machines and nodes as the newest run that had to do with each has left them.
+    fn steps(&self) -> Vec<StepState> {
+        let mut steps = self.founder().steps.clone();
+        for step in &mut steps {
+            if !LAUNCHES.contains(&step.entry.id) && step.entry.id != AwaitNode::ID {
+                continue;
+            }
+            let others = self.runs.iter().filter(|state| state.run != self.founder().run);
+            let said = others.filter_map(|state| state.step(&step.entry.id));
+            for (key, item) in said.flat_map(|step| &step.items) {
+                let known = step.items.get(key).map_or(Epoch(0), |known| known.given);
+                if item.output.is_some() && item.given > known {
+                    step.items.insert(key.clone(), item.clone());
+                }
+            }
+        }
+        steps
+    }
+
+    /// The run by which the cluster came to be as it is: the last that ended as it should, of those that change whether it is up.
+    fn standing(&self) -> Option<&RunState> {
+        let came_to_it = |state: &&RunState| matches!(state.phase, Phase::Succeeded | Phase::Partial);
+        let ended = self.runs.iter().filter(came_to_it);
+        ended.max_by_key(|state| state.epoch)
+    }
+
+    /// Whether its machines, or the daemons on them, were stopped, and nobody has started them since.
+    pub fn is_stopped(&self) -> bool {
+        self.standing().is_some_and(|state| state.workflow == STOPS)
+    }
+
+    /// The ids of its runs.
+    pub fn runs(&self) -> impl Iterator<Item = RunId> {
+        self.runs.iter().map(|state| state.run)
     }
 
     /// What exists, in the order in which it was first heard of: of what several runs say of a thing, the newest take-over counts.
@@ -144,7 +190,8 @@ pub fn asked(state: &RunState) -> Option<String> {
 mod tests {
     use jiff::Timestamp;
     use mesosflow_workflow::{
-        ClusterId, EVENT_FORMAT, Epoch, Event, Generation, Nonce, Recorded, RunId, Seq,
+        Attempt, CatalogueEntry, ClusterId, EVENT_FORMAT, Epoch, Event, Generation, How, ItemKey, Nonce,
+        Recorded, RunId, Seq,
     };
 
     use super::*;
@@ -227,6 +274,94 @@ mod tests {
         assert_eq!(record.unfinished().map(|state| state.run), Some(deploy.run));
         // Whichever of them is asked by, the record is the same.
         assert_eq!(Record::of(deploy, [destroy]).resources(), record.resources());
+    }
+
+    /// A run that came to its end under that epoch; its only item, of `await-nodes`, gave that output.
+    fn ended(cluster: ClusterId, workflow: &str, epoch: u64, output: serde_json::Value) -> RunState {
+        let bare = run(cluster, workflow, epoch, &[]);
+        let (step, item) = (AwaitNode::ID, ItemKey::from("demo-slave-1"));
+        let recorded = |seq: u64, event| Recorded {
+            run: bare.run,
+            seq: Seq(seq),
+            at: bare.started_at,
+            epoch: Epoch(epoch),
+            generation: Generation::FIRST,
+            format: EVENT_FORMAT,
+            event,
+        };
+        let begun = Event::RunStarted {
+            workflow: workflow.into(),
+            cluster: "demo".into(),
+            cluster_id: Some(cluster),
+            provider: "local".into(),
+            spec: serde_json::Value::Null,
+            tool_version: "0".into(),
+            catalogue: vec![CatalogueEntry::new(step.clone(), "-", "").over("nodes")],
+            nonce: Some(Nonce::generate()),
+            over: Vec::new(),
+        };
+        let mut state = RunState::begin(&recorded(1, begun)).unwrap();
+        let starts = |state: &RunState, item: Option<&ItemKey>| {
+            let (attempt, effect_key) = state.next_try(&step, item);
+            Event::StepStarted {
+                step: step.clone(),
+                item: item.cloned(),
+                attempt,
+                input: serde_json::Value::Null,
+                input_digest: String::new(),
+                effect_key,
+            }
+        };
+        let succeeds = |item: Option<&ItemKey>, output| Event::StepSucceeded {
+            step: step.clone(),
+            item: item.cloned(),
+            attempt: Attempt::FIRST,
+            how: How::Applied,
+            output,
+        };
+        let events = [
+            starts(&state, None),
+            starts(&state, Some(&item)),
+            succeeds(Some(&item), output),
+            succeeds(None, serde_json::Value::Null),
+            Event::RunSucceeded,
+        ];
+        for (event, seq) in events.into_iter().zip(2..) {
+            state.apply(&recorded(seq, event)).unwrap();
+        }
+        state
+    }
+
+    #[test]
+    fn a_node_is_where_the_newest_run_has_seen_it() {
+        let cluster = ClusterId::generate();
+        let seen = |workflow: &str, epoch: u64, address: &str| {
+            let output = serde_json::json!({"private_ip": address});
+            ended(cluster, workflow, epoch, output)
+        };
+        let (deploy, start) = (seen("deploy", 1, "10.0.0.1"), seen("start", 3, "10.0.0.2"));
+        let address = |record: &Record| {
+            let outputs: Vec<serde_json::Value> = outputs(&record.cluster(), &AwaitNode::ID);
+            outputs[0]["private_ip"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(address(&Record::of(deploy.clone(), [start.clone()])), "10.0.0.2");
+        // The deploy was replayed since.
+        let later = seen("deploy", 5, "10.0.0.3");
+        assert_eq!(address(&Record::of(start, [later])), "10.0.0.3");
+        assert_eq!(address(&Record::of(deploy, [])), "10.0.0.1");
+    }
+
+    #[test]
+    fn a_cluster_is_stopped_by_the_last_run_that_came_to_its_end() {
+        let cluster = ClusterId::generate();
+        let came = |workflow: &str, epoch| ended(cluster, workflow, epoch, serde_json::Value::Null);
+        let (deploy, stop, start) = (came("deploy", 1), came("stop", 2), came("start", 3));
+        assert!(!Record::of(deploy.clone(), []).is_stopped());
+        assert!(Record::of(deploy.clone(), [stop.clone()]).is_stopped());
+        assert!(!Record::of(deploy.clone(), [stop.clone(), start]).is_stopped());
+        // One that was begun and not ended changes nothing.
+        let unfinished = run(cluster, "start", 4, &[]);
+        assert!(Record::of(deploy, [stop, unfinished]).is_stopped());
     }
 
     #[test]

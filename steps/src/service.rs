@@ -60,6 +60,14 @@ mv "$file.new" "$file""#;
 const STOP: &str = r#"rm -f "/run/mesosflow/$unit.started"
 [ -e "/etc/systemd/system/$unit" ] || exit 0
 systemctl stop "$unit""#;
+const RETIRE: &str = r#"rm -f "/run/mesosflow/$unit.started"
+[ -e "/etc/systemd/system/$unit" ] || exit 0
+systemctl disable --quiet "$unit"
+systemctl stop "$unit""#;
+/// A unit that was never laid has nothing to be stopped; one that is about to be started again is not gone.
+const IS_RETIRED: &str = r#"[ -e "/etc/systemd/system/$unit" ] || exit 0
+case $(systemctl is-active "$unit" || true) in active | activating | reloading | deactivating) exit 1 ;; esac
+! systemctl is-enabled --quiet "$unit" || exit 1"#;
 const EXPLAIN: &str = r#"systemctl is-active "$unit" || true
 for mount in $(missing_for "$unit"); do echo "$mount is not mounted"; done
 journalctl --unit "$unit" --no-pager --output cat --lines 12 2>/dev/null || true"#;
@@ -133,6 +141,25 @@ impl Service {
             .run(node, self.script(&title, STOP).within(STOP_LIMIT))
             .await?;
         Ok(())
+    }
+
+    /// Stops the daemon until somebody starts it: it does not come back with the next boot either.
+    ///
+    /// # Errors
+    /// The node cannot be reached, or systemd refuses.
+    pub async fn retire(&self, world: &World, node: &Node) -> Result<(), RemoteError> {
+        let title = format!("stop {}", self.unit);
+        let script = self.script(&title, RETIRE).within(STOP_LIMIT);
+        world.run(node, script).await.map(drop)
+    }
+
+    /// Whether it does not run, and will not after a reboot.
+    ///
+    /// # Errors
+    /// The node cannot be reached.
+    pub async fn is_retired(&self, world: &World, node: &Node) -> Result<bool, RemoteError> {
+        let title = format!("look whether {} is stopped", self.unit);
+        world.ask(node, self.script(&title, IS_RETIRED)).await
     }
 
     /// Adds what the daemon last said to an error of waiting for it.

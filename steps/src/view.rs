@@ -7,14 +7,16 @@ use serde::de::DeserializeOwned;
 use crate::cluster::{Instance, Node, ProviderKind, Role};
 use crate::hdfs::Formatted;
 use crate::key::KeyExpected;
-use crate::provision::{AwaitNode, CopySshKey, LaunchMaster, LaunchSlave, LaunchZookeeper};
+use crate::provider::{Groups, Image};
+use crate::provision::{
+    AwaitNode, CopySshKey, ImageMetadata, LaunchMaster, LaunchSlave, LaunchZookeeper, SecurityGroups,
+};
 use crate::setup::{PersistentHdfsFormat, Report, ReportStep};
 
 /// The machines that exist by the history: masters, slaves, ZooKeepers, each in the order of their numbers. What was
 /// awaited is shown as it was then: an address from outside may come only when a machine runs.
 pub fn nodes(state: &RunState) -> Vec<Instance> {
-    let launched = [LaunchMaster::ID, LaunchSlave::ID, LaunchZookeeper::ID];
-    let mut nodes: Vec<Instance> = launched.iter().flat_map(|step| outputs(state, step)).collect();
+    let mut nodes = launched(state);
     nodes.retain(|instance| state.resources.iter().any(|resource| resource.id == instance.id));
     let awaited: Vec<Node> = outputs(state, &AwaitNode::ID);
     for node in awaited {
@@ -36,6 +38,14 @@ pub fn nodes(state: &RunState) -> Vec<Instance> {
     nodes
 }
 
+/// The steps whose items are machines.
+pub(crate) const LAUNCHES: [StepId; 3] = [LaunchMaster::ID, LaunchSlave::ID, LaunchZookeeper::ID];
+
+/// The machines as they were launched, those that are gone by now among them.
+pub(crate) fn launched(state: &RunState) -> Vec<Instance> {
+    LAUNCHES.iter().flat_map(|step| outputs(state, step)).collect()
+}
+
 /// The volumes with the persistent HDFS, by the names of their nodes; none before it was formatted.
 pub fn formatted_volumes(state: &RunState) -> Vec<(String, String)> {
     let formatted: Option<Formatted> = output(state, &PersistentHdfsFormat::ID);
@@ -48,6 +58,19 @@ pub fn formatted_volumes(state: &RunState) -> Vec<(String, String)> {
         Some((node.name, volume))
     });
     with_volume.collect()
+}
+
+/// What the machines were launched from, and into, as far as the history has come.
+pub fn launched_from(state: &RunState) -> (Option<Image>, Option<Groups>) {
+    (
+        output(state, &ImageMetadata::ID),
+        output(state, &SecurityGroups::ID),
+    )
+}
+
+/// Whether there has been a persistent HDFS.
+pub fn has_persistent(state: &RunState) -> bool {
+    output::<Formatted>(state, &PersistentHdfsFormat::ID).is_some()
 }
 
 /// The nodes that have answered at least once, by the history.

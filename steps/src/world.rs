@@ -13,6 +13,7 @@ use crate::act::ActError;
 use crate::cluster::{ClusterSpec, Instance, Node, ProviderKind};
 use crate::guard::Guard;
 use crate::key::{ClusterKey, KeyError, KeyExpected};
+use crate::memory::Memory;
 use crate::provider::{Owner, Provider, ProviderError, Verified, open_provider};
 use crate::reach::{LockedOut, address, target};
 use crate::remote::fence::Lineage;
@@ -34,6 +35,7 @@ pub struct World {
     pool: Pool,
     folder: PathBuf,
     guard: Guard,
+    memory: Memory,
     /// Whom the run's journal knows as drivers; none outside the fence.
     lineage: Option<Lineage>,
     /// What a long wait is for, in words, for who interrupts it.
@@ -125,6 +127,7 @@ impl World {
             pool,
             folder: folder.to_owned(),
             guard: Guard::default(),
+            memory: Memory::default(),
             lineage,
             waits_for: Mutex::default(),
         })
@@ -158,6 +161,7 @@ impl World {
             key,
             folder: folder.to_owned(),
             guard: Guard::default(),
+            memory: Memory::default(),
             lineage: None,
             waits_for: Mutex::default(),
         })
@@ -168,6 +172,18 @@ impl World {
     pub fn guarded_by(mut self, nodes: Vec<Node>) -> Self {
         self.guard = Guard::of(nodes);
         self
+    }
+
+    /// The same with what the record of its cluster says of machines and nodes.
+    #[must_use]
+    pub fn remembering(mut self, memory: Memory) -> Self {
+        self.memory = memory;
+        self
+    }
+
+    /// What all runs of the cluster know of its machines.
+    pub(crate) const fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     /// What the user asked for.
@@ -304,7 +320,7 @@ impl World {
         } else if self.guard.warns() {
             tracing::warn!(
                 target: "mesosflow::progress",
-                "no node of the cluster can be asked whether somebody else drives it; what is deleted is deleted all the same"
+                "no node of the cluster can be asked whether somebody else drives it; what was to be done to its machines is done all the same"
             );
             self.locked_out().iter().for_each(LockedOut::warn);
         }

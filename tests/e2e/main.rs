@@ -35,5 +35,6 @@ mod recorded;
 mod replay;
 mod secret;
 mod stop_and_refusals;
+mod stopped;
 mod take_over;
 mod victim;

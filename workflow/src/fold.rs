@@ -210,7 +210,7 @@ impl RunState {
                 ..
             } => {
                 let progress = self.progress_mut(step, item.as_ref())?;
-                let replaced = progress.succeed(at, seq, *attempt, output)?;
+                let replaced = progress.succeed((at, seq, recorded.epoch), *attempt, output)?;
                 if let Some(key) = progress.effect_key.clone() {
                     self.effects.remove(&key);
                 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::ErrorReport;
-use crate::ids::{Attempt, EffectKey, Generation, Seq};
+use crate::ids::{Attempt, EffectKey, Epoch, Generation, Seq};
 
 /// Where a step or an item stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +72,8 @@ pub struct Progress {
     pub answered: Option<Generation>,
     /// What it gave when it last succeeded, be it out of date.
     pub output: Option<Value>,
+    /// The take-over under which it gave that: of what several runs of a cluster say of one thing, the newest counts.
+    pub given: Epoch,
     /// The event that began its last try.
     pub started: Seq,
     /// The event by which its output became another than the one before, if it ever did.
@@ -106,6 +108,7 @@ impl Progress {
             round: 0,
             answered: None,
             output: None,
+            given: Epoch(0),
             started: Seq(0),
             replaced: None,
             stale: None,
@@ -191,8 +194,7 @@ impl Progress {
     /// Whether it gave another output than before.
     pub(crate) fn succeed(
         &mut self,
-        at: Timestamp,
-        seq: Seq,
+        (at, seq, epoch): (Timestamp, Seq, Epoch),
         attempt: Attempt,
         output: &Value,
     ) -> Result<bool, String> {
@@ -204,6 +206,7 @@ impl Progress {
             self.replaced = Some(seq);
         }
         self.output = Some(output.clone());
+        self.given = epoch;
         Ok(replaced)
     }
 

@@ -16,7 +16,7 @@ use crate::store::Snapshot;
 use crate::summary::PhaseKind;
 
 /// The form of the snapshots that this build writes and reads; raised whenever [`RunState`] changes its shape.
-pub const SNAPSHOT_FORMAT: u32 = 9;
+pub const SNAPSHOT_FORMAT: u32 = 10;
 
 /// Where a run stands, as far as its history tells. Whether a `Running` one is alive is for the store's lock to say.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -49,7 +49,7 @@ free for the task is said, and is nothing bad.
 No history tells of it, and it may be used while a run is driven. Its files and its task have names of their own, and go with it, also \
 when it is interrupted or killed: /mesosflow-check.* in the HDFS, /mnt/nfs/.mesosflow-check.*. What it came to is kept: `clusters` shows it.
 
-Exit codes: 0 nothing is bad; 1 something is, or no node was ever reached; 2 there is no such cluster; 130 interrupted. With --watch, \
+Exit codes: 0 nothing is bad; 1 something is, or no node was ever reached; 2 there is no such cluster; 3 it is stopped; 130 interrupted. With --watch, \
 Ctrl-C ends it with what the last look came to: 0 or 1.
 
   mesosflow check

@@ -124,6 +124,7 @@ fn state(row: &RunRow, all: &[RunRow]) -> &'static str {
         _ if is_unfinished => "unfinished",
         _ if !row.owns_cluster => "gone",
         _ if row.summary.destroyed || ends => "unfinished",
+        PhaseKind::Succeeded | PhaseKind::Partial if last.workflow == wiring::STOPS => "stopped",
         // A replay that ended leaves the cluster as it is; `status` says what is stale.
         PhaseKind::Succeeded | PhaseKind::Partial => "up",
         _ => "unfinished",

@@ -5,9 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use clap::Args;
-use mesosflow_workflow::{
-    ClusterId, Driver, Epoch, NewRun, Purpose, Resource, Run, RunId, RunRow, SystemClock, Taken,
-};
+use mesosflow_workflow::{ClusterId, Epoch, Purpose, Resource, Run, RunId, RunRow, SystemClock, Taken};
 use serde::Serialize;
 
 use super::destroy_damaged::{self, destroy_damaged};
@@ -212,44 +210,19 @@ async fn begin(
         drop(taken);
     }
     *found = Found::look(journal, found.row.clone()).await?;
-    create(app, journal.clone(), found, spec, over).await
-}
-
-/// A new run of the workflow, over all that the cluster's record has.
-async fn create(
-    app: &App,
-    journal: Journal,
-    found: &Found,
-    spec: &Verified,
-    over: Vec<Driver>,
-) -> Result<(Run, Announcer), CliError> {
-    let unwritable = |error| CliError::usage("the spec cannot be written as JSON").because_of(&error);
     let destroy = DestroySpec {
         cluster: spec.clone().into_spec(),
         resources: found.record.resources(),
         effects: found.record.effects(),
     };
-    let frozen = serde_json::to_value(destroy).map_err(unwritable)?;
-    let workflow = wiring::DestroyWorkflow;
-    let new = NewRun {
-        workflow: workflow.name().to_owned(),
-        cluster: found.row.cluster.clone(),
-        cluster_id: found.row.cluster_id,
-        provider: found.row.provider.clone(),
-        catalogue: workflow.catalogue(&frozen).map_err(unwritable)?,
-        spec: frozen,
-        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+    session::create(
+        app,
+        journal.clone(),
+        found,
+        (&wiring::DestroyWorkflow, &destroy),
         over,
-    };
-    let progress = Announcer::begin(app.ui, None);
-    let (clock, observer) = (Arc::new(SystemClock), progress.observer());
-    match Run::create(journal, clock, RunId::generate(), new, observer).await {
-        Ok(run) => Ok((run, progress)),
-        Err(error) => {
-            progress.end().await;
-            Err(error.into())
-        }
-    }
+    )
+    .await
 }
 
 /// What cannot begin to be destroyed is not interrupted: it failed, or was refused.

@@ -23,8 +23,10 @@ mod resume;
 mod run;
 mod run_command;
 mod ssh_config;
+mod start;
 mod status;
 mod steps;
+mod stop;
 mod tunnel;
 
 use clap::Subcommand;
@@ -44,6 +46,8 @@ pub(crate) enum Command {
     Status(status::StatusArgs),
     Events(events::EventsArgs),
     Logs(logs::LogsArgs),
+    Stop(stop::StopArgs),
+    Start(start::StartArgs),
     Close(close::CloseArgs),
     Destroy(destroy::DestroyArgs),
     Clusters(clusters::ClustersArgs),
@@ -81,6 +85,8 @@ async fn carry_out(app: &App, command: Command) -> Result<(), CliError> {
         Command::Status(args) => status::status(app, &args).await,
         Command::Events(args) => events::events(app, &args).await,
         Command::Logs(args) => logs::logs(app, &args).await,
+        Command::Stop(args) => stop::stop(app, &args).await,
+        Command::Start(args) => start::start(app, &args).await,
         Command::Close(args) => close::close(app, &args).await,
         Command::Destroy(args) => destroy::destroy(app, &args).await,
         Command::Clusters(args) => clusters::clusters(app, &args).await,

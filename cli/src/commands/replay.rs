@@ -5,6 +5,7 @@ use mesosflow_workflow::{Purpose, Replay, ReplayRefused, RunState, StepState};
 
 use crate::amend::{self, AmendArgs};
 use crate::app::App;
+use crate::clusters;
 use crate::error::CliError;
 use crate::runs::{self, Found};
 use crate::session::{self, Driving};
@@ -57,6 +58,7 @@ pub(crate) async fn replay(app: &App, args: &ReplayArgs) -> Result<(), CliError>
     }
     let (replay, range) = check(app, &found.state, args)?;
     runs::refuse_busy(&journal, &found).await?;
+    clusters::refuse_stopped(app, &found)?;
     let losses = losses(&found.state, range);
     if !losses.is_empty() {
         app.ui.confirm(&losses, &command(app, args), args.yes)?;

@@ -108,13 +108,13 @@ pub(crate) async fn resume(app: &App, args: &ResumeArgs) -> Result<(), CliError>
     let (run, progress) = session::adopt(app, journal, &found, Purpose::Drive, over).await?;
     session::reconcile(&run).await?;
     let (field, steps) = spec.admission();
-    match workflow.ends_cluster() {
-        // Nothing is set up any more.
-        true => amend::record(&run, &args.amend, (&format!("cluster.{field}"), Vec::new())).await?,
-        false => amend::record(&run, &args.amend, (field, steps)).await?,
+    match workflow.admits() {
+        true => amend::record(&run, &args.amend, (field, steps)).await?,
+        // No step of it sees to that: it is done before all of them.
+        false => amend::record(&run, &args.amend, (&format!("cluster.{field}"), Vec::new())).await?,
     }
     let driving = Driving {
-        readmits: workflow.ends_cluster() && !args.amend.admin_cidr.is_empty(),
+        readmits: !workflow.admits() && !args.amend.admin_cidr.is_empty(),
         settings: Settings {
             accept_drift: args.accept_drift,
             ..Settings::default()

@@ -2,7 +2,11 @@
 
 mod delete;
 mod find_resources;
+mod hdfs_stop;
+mod nfs_stop;
+mod power;
 mod see_gone;
+mod zookeeper_stop;
 
 pub(crate) use delete::delete_steps;
 pub use delete::{
@@ -10,4 +14,8 @@ pub use delete::{
     Ended, ReleaseHosts, Together,
 };
 pub use find_resources::FindResources;
+pub use hdfs_stop::{HdfsStop, PersistentHdfsStop, StopHdfs};
+pub use nfs_stop::{NfsStop, NfsUnmount};
+pub use power::{Halted, StartMachine, StopMachine};
 pub use see_gone::{Gone, Past, SeeGone};
+pub use zookeeper_stop::ZookeeperStop;

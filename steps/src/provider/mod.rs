@@ -163,6 +163,8 @@ pub enum Condition {
     Running(Box<Machine>),
     /// The provider does not show it: not yet, or not any more. In words.
     Unknown(String),
+    /// It is being stopped, and cannot be started yet; in words.
+    Stopping(String),
     /// It does not run, and somebody can start it again; why, in the provider's words.
     Stopped(String),
     /// It will never run by itself; why, in the provider's words.
@@ -329,6 +331,12 @@ pub trait Provider: Send + Sync + 'static {
 
     /// How a machine is.
     async fn condition(&self, instance: &Instance) -> Result<Condition, ProviderError>;
+
+    /// Asks a machine to stop; one that is stopped, or on its way there, is left alone. [`Provider::condition`] tells when it has.
+    async fn stop(&self, instance: &Instance) -> Result<(), ProviderError>;
+
+    /// Asks a machine that is stopped to start; one that runs is left alone. [`Provider::condition`] tells when it does.
+    async fn start(&self, instance: &Instance) -> Result<(), ProviderError>;
 
     /// The command by which its owner starts a machine that is stopped.
     fn starting(&self, instance: &Instance) -> String;

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::launch::record;
 use super::loss::{dead, replaced};
 use crate::act::ActError;
-use crate::cluster::{HostKeySource, Instance, Node};
+use crate::cluster::{HostKeySource, Instance, Node, ProviderKind};
 use crate::provider::{Condition, HostKeys, ProviderError};
 use crate::remote::{HostKey, RemoteError};
 use crate::software::complete;
@@ -146,14 +146,21 @@ impl AwaitNode {
         instance: &Instance,
         via: Option<&Node>,
     ) -> Result<(HostKey, Option<HostKeySource>), Look> {
-        match cx.world().provider().host_keys(instance).await? {
+        let world = cx.world();
+        // The key that a machine was pinned with is its own for as long as there is that machine: a console has it but once.
+        if let Some(node) = world.memory().pinned(instance)
+            && world.spec().provider != ProviderKind::Hosts
+        {
+            return Ok((node.host_key, node.host_key_source));
+        }
+        match world.provider().host_keys(instance).await? {
             HostKeys::Known(keys, source) => match keys.into_iter().next() {
                 Some(key) => Ok((key, source)),
                 None => Err(Look::NotYet("no host key is known of it".into())),
             },
             HostKeys::NotYet(what) => Err(Look::NotYet(what)),
             HostKeys::AcceptNew => {
-                let shown = cx.world().presented_host_key(instance, &self.user, via).await?;
+                let shown = world.presented_host_key(instance, &self.user, via).await?;
                 tracing::warn!(
                     target: "mesosflow::progress",
                     "{}: host key {} was taken unseen, as you chose", instance.name, shown.fingerprint()
@@ -174,7 +181,7 @@ async fn running(cx: &StepCx<World>, instance: &Instance) -> Result<Instance, Lo
             Ok(now.instance)
         }
         Condition::Booting(what) | Condition::Unknown(what) => Err(Look::NotYet(what)),
-        Condition::Stopped(why) => Err(Look::Never(ActError::Unmet {
+        Condition::Stopping(why) | Condition::Stopped(why) => Err(Look::Never(ActError::Unmet {
             what: format!("{} ({}) does not run: {why}", instance.name, instance.id),
             class: ErrorClass::Operator,
             hint: Some(format!(
@@ -220,7 +227,10 @@ impl Step for AwaitNode {
         let mut said = (false, String::new());
         loop {
             let what = match self.look(cx).await {
-                Ok(node) => return Ok(node),
+                Ok(node) => {
+                    cx.world().memory().answered(&node);
+                    return Ok(node);
+                }
                 Err(Look::Never(error)) => return Err(error),
                 Err(Look::NotYet(what)) => what,
             };

@@ -52,6 +52,7 @@ pub(super) async fn probe(place: &Place, cx: &StepCx<World>) -> Result<Probe<Ins
     if !outdated(cx, &slot).await?.is_empty() {
         return Ok(Probe::NotDone);
     }
+    cx.world().memory().made(&machine.instance);
     Ok(Probe::Done(machine.instance))
 }
 
@@ -85,6 +86,7 @@ pub(super) async fn apply(place: &Place, cx: &StepCx<World>) -> Result<Instance,
     let machine = provider.launch(&launch).await?;
     refuse_strangers(cx, &machine)?;
     record(cx, &machine).await?;
+    cx.world().memory().made(&machine.instance);
     Ok(machine.instance)
 }
 

@@ -82,12 +82,13 @@ pub(crate) async fn look_after(flow: &Flow<World>) -> Result<Seen, Halt> {
     let look = |made: Made<Instance>| {
         let (stopped, occupied) = (&stopped, &occupied);
         async move {
-            let (instance, provider) = (made.output, flow.world().provider());
+            let (world, provider) = (flow.world(), flow.world().provider());
+            let instance = world.memory().machine(made.output);
             let condition = provider.condition(&instance).await;
             let why = match condition {
                 Ok(Condition::Dead(why)) => Some(why),
                 Ok(Condition::Unknown(why)) if made.age > FORGOTTEN_AFTER => Some(format!("{why} any more")),
-                Ok(Condition::Stopped(why)) => {
+                Ok(Condition::Stopping(why) | Condition::Stopped(why)) => {
                     held(stopped).push(Stopped {
                         reason: format!("{} ({}) does not run: {why}", instance.name, instance.id),
                         starting: provider.starting(&instance),

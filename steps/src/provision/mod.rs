@@ -27,3 +27,5 @@ pub use render_config::{RenderConfig, RenderedConfig};
 pub use sanity_check::SanityCheck;
 pub use security_groups::SecurityGroups;
 pub use setup_options::SetupOptions;
+
+pub(crate) use loss::dead;

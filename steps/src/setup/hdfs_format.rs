@@ -24,17 +24,37 @@ pub struct HdfsFormat {
     pub slaves: Vec<Node>,
     /// Folders of the datanodes, separated by commas.
     pub data_folders: String,
+    /// Whether it is to be kept unless the machines have lost what was on their ephemeral disks: a file system of which no datanode
+    /// has anything any more is formatted then.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub keeps: bool,
 }
 
 impl HdfsFormat {
-    /// The file system that this run made, if it is complete: in the generation that asked for the step, and where nobody
+    /// Whether the file system of an earlier format is the one to be served.
+    async fn counts(&self, cx: &StepCx<World>, key: &str) -> Result<bool, ActError> {
+        let world = cx.world();
+        let is_ours =
+            is_made_by_run(key, cx.run()) || world.memory().runs().any(|run| is_made_by_run(key, run));
+        let is_asked = match self.keeps {
+            true => cx.named_by_replay(),
+            false => cx.is_asked(),
+        };
+        if !is_ours || is_asked || !self.keeps {
+            return Ok(is_ours && !is_asked);
+        }
+        let left = Hdfs::Ephemeral.data_ids(world, &self.slaves, &self.data_folders);
+        Ok(!left.await?.is_empty())
+    }
+
+    /// The file system that a run of the cluster made, if it is complete: in the generation that asked for the step, and where nobody
     /// asked for it anew, whenever that was.
     async fn made(&self, cx: &StepCx<World>) -> Result<Option<Formatted>, ActError> {
         Ok(match Hdfs::Ephemeral.look(cx.world(), &self.namenode).await? {
             NameFolder::Complete {
                 cluster_id,
                 made_by: Some(key),
-            } if key == cx.effect_key().as_str() || (!cx.is_asked() && is_made_by_run(&key, cx.run())) => {
+            } if key == cx.effect_key().as_str() || self.counts(cx, &key).await? => {
                 Some(Formatted { cluster_id })
             }
             _ => None,

@@ -35,6 +35,16 @@ const SIGNAL: &str =
 pub struct MesosStop {
     /// The node.
     pub node: Node,
+    /// Whether it stays stopped until somebody starts it, also after a reboot.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub for_good: bool,
+}
+
+impl MesosStop {
+    async fn is_retired(&self, world: &World) -> Result<bool, ActError> {
+        Ok(mesos::SLAVE.is_retired(world, &self.node).await?
+            && mesos::MASTER.is_retired(world, &self.node).await?)
+    }
 }
 
 impl Step for MesosStop {
@@ -49,12 +59,18 @@ impl Step for MesosStop {
             .world()
             .ask(&self.node, Script::new("look for Mesos processes", IS_GONE))
             .await?;
-        Ok(if gone { Probe::Done(()) } else { Probe::NotDone })
+        let done = gone && (!self.for_good || self.is_retired(cx.world()).await?);
+        Ok(if done { Probe::Done(()) } else { Probe::NotDone })
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {
-        mesos::SLAVE.stop(cx.world(), &self.node).await?;
-        mesos::MASTER.stop(cx.world(), &self.node).await?;
+        let (world, node) = (cx.world(), &self.node);
+        for daemon in [mesos::SLAVE, mesos::MASTER] {
+            match self.for_good {
+                true => daemon.retire(world, node).await?,
+                false => daemon.stop(world, node).await?,
+            }
+        }
         cx.world()
             .run(&self.node, Script::new("signal what is left of Mesos", SIGNAL))
             .await?;

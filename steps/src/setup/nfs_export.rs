@@ -18,7 +18,8 @@ use crate::world::{Script, World};
 /// What clients read to prove that they see this very folder.
 pub(super) const TOKEN: &str = ".mesosflow-token";
 
-const GANESHA: Service = Service {
+/// nfs-ganesha's daemon.
+pub(crate) const GANESHA: Service = Service {
     unit: "mesosflow-nfs-ganesha.service",
     config: "/root/mesos-ec2/nfs",
 };
@@ -124,7 +125,7 @@ impl NfsExport {
 
     /// Named by the run, not by the generation: the folder's content outlives a replay.
     fn token(cx: &StepCx<World>) -> String {
-        format!("mesosflow {}", cx.run())
+        format!("mesosflow {}", cx.world().owner().run)
     }
 
     fn reading(&self, cx: &StepCx<World>) -> Script<'static> {

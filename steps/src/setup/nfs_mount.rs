@@ -21,13 +21,15 @@ use crate::mounts::ON_DISK;
 use crate::service::IS_LOADED;
 use crate::world::{Script, World};
 
+/// The unit that mounts it after each boot.
+pub(crate) const UNIT: &str = "mesosflow-shared-volume.service";
+
 const MOUNT_LIMIT: Duration = Duration::from_secs(60);
 
 const HAS_KERNEL_CLIENT: &str = r#"grep --quiet --word-regexp nfs4 /proc/filesystems || modprobe --quiet nfsv4 2>/dev/null || exit 1
 grep --quiet --word-regexp nfs4 /proc/filesystems || exit 1"#;
 /// Where the unit comes from, and where the limit of a mount's tries is lifted.
-const COMMON: &str = r#"unit=mesosflow-shared-volume.service
-drop_in=/etc/systemd/system/mnt-nfs.mount.d/mesosflow.conf
+const COMMON: &str = r#"drop_in=/etc/systemd/system/mnt-nfs.mount.d/mesosflow.conf
 "#;
 /// All that [`MOUNT`] leaves, its last act too: what was cut off between two acts is not there. The token is looked for first, since
 /// the automount mounts for whoever looks.
@@ -169,6 +171,7 @@ impl NfsMount {
         Script::new("look at /mnt/nfs", LOOK)
             .before(COMMON)
             .before(IS_LOADED)
+            .var("unit", UNIT)
             .var("file", TOKEN)
             .var("token", &self.server.token)
             .var("source", &way.source)
@@ -200,6 +203,7 @@ impl Step for NfsMount {
             .before(ON_DISK)
             .before(aside::FUNCTIONS)
             .before(COMMON)
+            .var("unit", UNIT)
             .var("source", &way.source)
             .var("type", way.kind.as_str())
             .var("options", &way.options)

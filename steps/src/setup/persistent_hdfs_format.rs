@@ -22,6 +22,9 @@ pub struct PersistentHdfsFormat {
     pub namenode: Node,
     /// The slaves.
     pub slaves: Vec<Node>,
+    /// Whether the cluster has had one that its machines were to keep: an empty disk is a loss then, and no place for another.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub must_exist: bool,
 }
 
 impl PersistentHdfsFormat {
@@ -36,14 +39,21 @@ impl PersistentHdfsFormat {
             .data_ids(cx.world(), &self.slaves, PERSISTENT_DATA)
             .await?;
         // A run that never came to its end formatted them itself, for a cluster that nobody has had.
-        let is_own = |id: &str| !cx.was_up() && is_of_run(id, cx.run());
-        let Some((node, id)) = found.iter().find(|(_, id)| !is_own(id)) else {
-            return Ok(());
+        let is_own = |id: &str| !cx.was_up() && !self.must_exist && is_of_run(id, cx.run());
+        let what = match found.iter().find(|(_, id)| !is_own(id)) {
+            Some((node, id)) => {
+                format!(
+                    "{node} holds blocks of the persistent file system {id}, whose namenode has lost its folder"
+                )
+            }
+            None if self.must_exist => format!(
+                "the persistent file system is not on its disks any more: neither on {} nor on any slave",
+                self.namenode.name
+            ),
+            None => return Ok(()),
         };
         Err(ActError::Unmet {
-            what: format!(
-                "{node} holds blocks of the persistent file system {id}, whose namenode has lost its folder"
-            ),
+            what,
             class: ErrorClass::Operator,
             hint: Some(
                 "restore /vol/persistent-hdfs/name on the first master, or give the data up with \

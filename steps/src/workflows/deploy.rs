@@ -49,6 +49,10 @@ impl Workflow for Deploy {
         "is up"
     }
 
+    fn admits(&self) -> bool {
+        true
+    }
+
     fn cluster(&self, spec: &Value) -> Result<ClusterSpec, serde_json::Error> {
         read(spec)
     }
@@ -83,18 +87,51 @@ async fn bring_up(flow: Flow<World>) -> Result<Report, Halt> {
     // Section 1: the machines, and the configuration on the first master.
     let (inventory, image) = match spec.provider {
         ProviderKind::Local | ProviderKind::Ec2 => provision(&flow, &spec).await?,
-        ProviderKind::Hosts => (listed(&flow, &spec).await?, None),
+        ProviderKind::Hosts => {
+            skipped(&flow, SecurityGroups::ID).await?;
+            check(&flow, &spec).await?;
+            for step in [
+                ImageMetadata::ID,
+                LaunchSlave::ID,
+                LaunchMaster::ID,
+                LaunchZookeeper::ID,
+            ] {
+                skipped(&flow, step).await?;
+            }
+            (listed(&flow, &spec).await?, None)
+        }
     };
+    set_up(&flow, &spec, inventory, image.as_ref(), Former::default()).await
+}
+
+/// What a cluster has had before it is set up.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Former {
+    /// Whether its machines were stopped since: some disks lose what is on them then.
+    pub(super) was_stopped: bool,
+    /// Whether it has had a persistent HDFS.
+    pub(super) has_persistent: bool,
+    /// Whether machines with datanodes were given up on purpose.
+    pub(super) lacks_slaves: bool,
+}
+
+/// Section 2, and the configuration before it: from nodes that answer to a cluster that does its work. What is as it should be is
+/// left so.
+pub(super) async fn set_up(
+    flow: &Flow<World>,
+    spec: &ClusterSpec,
+    inventory: Inventory,
+    image: Option<&Image>,
+    former: Former,
+) -> Result<Report, Halt> {
     let hub = inventory.first_master();
-    let image = image.as_ref();
     let of_slaves = inventory
         .slaves
         .first()
-        .map(|slave| disks(&spec, image, slave).ephemeral());
-    let vars = DeployVars::new(&spec, &inventory, of_slaves.unwrap_or_default());
-    let (tree, keys) = configure(&flow, &spec, hub, &vars).await?;
+        .map(|slave| disks(spec, image, slave).ephemeral());
+    let vars = DeployVars::new(spec, &inventory, of_slaves.unwrap_or_default());
+    let (tree, keys) = configure(flow, spec, hub, &vars).await?;
 
-    // Section 2: from bare nodes to a cluster.
     flow.fan_out(each(inventory.all(), |node| Hostname::new(node, &inventory)))
         .await?;
     flow.step(ClusterInputs {
@@ -103,10 +140,10 @@ async fn bring_up(flow: Flow<World>) -> Result<Report, Halt> {
     .await?;
     flow.step(ScriptPermissions { hub: hub.clone() }).await?;
     flow.step(
-        SetupMaster::new(node_setup(&spec, image, &inventory, hub)).archive_url(spec.archive_url.clone()),
+        SetupMaster::new(node_setup(spec, image, &inventory, hub)).archive_url(spec.archive_url.clone()),
     )
     .await?;
-    approve(&flow, &spec, &inventory, &keys).await?;
+    approve(flow, spec, &inventory, &keys).await?;
     flow.fan_out(each(inventory.others(), |node| DistributeScripts {
         hub: hub.clone(),
         node: node.clone(),
@@ -115,21 +152,24 @@ async fn bring_up(flow: Flow<World>) -> Result<Report, Halt> {
     }))
     .await?;
     flow.fan_out(each(inventory.others(), |node| {
-        SetupNode::new(hub, node_setup(&spec, image, &inventory, node))
+        SetupNode::new(hub, node_setup(spec, image, &inventory, node))
     }))
     .await?;
 
     let (mesos, (shared, mounted), (), ()) = tokio::join!(
-        mesos(&flow, &spec, &inventory, &tree),
-        shared_volume(&flow, &spec, &inventory, &tree),
-        both_hdfs(&flow, &inventory, &vars, &tree),
-        zookeeper(&flow, &inventory, &tree),
+        mesos(flow, spec, &inventory, &tree),
+        shared_volume(flow, spec, &inventory, &tree),
+        both_hdfs(flow, &inventory, &vars, &tree, former),
+        zookeeper(flow, &inventory, &tree),
     )
     .settle()?;
 
     let stopped = inventory.masters.iter().chain(&inventory.slaves);
-    flow.fan_out(each(stopped, |node| MesosStop { node: node.clone() }))
-        .await?;
+    flow.fan_out(each(stopped, |node| MesosStop {
+        node: node.clone(),
+        for_good: false,
+    }))
+    .await?;
     flow.step(MesosStart {
         masters: inventory.masters.clone(),
         slaves: inventory.slaves.clone(),
@@ -141,9 +181,10 @@ async fn bring_up(flow: Flow<World>) -> Result<Report, Halt> {
         .step(ClusterHealth {
             inventory: inventory.clone(),
             shared: shared.clone(),
+            gives_up: former.lacks_slaves,
         })
         .await;
-    let health = down::explained(&flow, &inventory, health).await?;
+    let health = down::explained(flow, &inventory, health).await?;
     flow.step(ReportStep {
         inventory,
         health,
@@ -161,10 +202,7 @@ async fn provision(flow: &Flow<World>, spec: &ClusterSpec) -> Result<(Inventory,
             cluster: spec.cluster.clone(),
         })
         .await?;
-    flow.step(SanityCheck {
-        cluster: spec.cluster.clone(),
-    })
-    .await?;
+    check(flow, spec).await?;
     let image = flow.step(ImageMetadata::new(spec)).await?;
 
     let places = |role, count| places(spec, &groups, &image, role, count);
@@ -182,10 +220,30 @@ async fn provision(flow: &Flow<World>, spec: &ClusterSpec) -> Result<(Inventory,
     )
     .settle()?;
 
-    let first = masters.first().map(|(_, instance)| instance.clone());
     let launched = masters.into_iter().chain(slaves).chain(zookeepers);
-    let awaited = launched.map(|(key, instance): (ItemKey, Instance)| {
-        let is_ec2 = spec.provider == ProviderKind::Ec2;
+    // Another run may have put another machine in a place since.
+    let machines = launched.map(|(_, instance)| flow.world().memory().machine(instance));
+    let inventory = awaited(flow, spec, &image, machines.collect()).await?;
+    Ok((inventory, Some(image)))
+}
+
+/// Step 1.2: nobody else's machines are in the cluster's place.
+async fn check(flow: &Flow<World>, spec: &ClusterSpec) -> Result<(), Halt> {
+    let cluster = spec.cluster.clone();
+    flow.step(SanityCheck { cluster }).await
+}
+
+/// Step 1.5 for machines of the provider's: all of them answer.
+pub(super) async fn awaited(
+    flow: &Flow<World>,
+    spec: &ClusterSpec,
+    image: &Image,
+    machines: Vec<Instance>,
+) -> Result<Inventory, Halt> {
+    let is_ec2 = spec.provider == ProviderKind::Ec2;
+    let is_first = |machine: &&Instance| machine.role == Role::Master && machine.index == 1;
+    let first = machines.iter().find(is_first).cloned();
+    let items = machines.into_iter().map(|instance| {
         let step = AwaitNode {
             user: image.login_user.clone(),
             port: None,
@@ -194,27 +252,13 @@ async fn provision(flow: &Flow<World>, spec: &ClusterSpec) -> Result<(Inventory,
             boot_limit_s: is_ec2.then_some(spec.ec2.boot_limit_s),
             instance,
         };
-        (key, step)
+        (ItemKey::from(step.instance.name.as_str()), step)
     });
-    let nodes = flow.fan_out(awaited).await?;
-    Ok((sorted(nodes)?, Some(image)))
+    sorted(flow, flow.fan_out(items).await?)
 }
 
-/// Step 1.5 alone: the machines are there, and in the configuration.
-async fn listed(flow: &Flow<World>, spec: &ClusterSpec) -> Result<Inventory, Halt> {
-    skipped(flow, SecurityGroups::ID).await?;
-    flow.step(SanityCheck {
-        cluster: spec.cluster.clone(),
-    })
-    .await?;
-    for step in [
-        ImageMetadata::ID,
-        LaunchSlave::ID,
-        LaunchMaster::ID,
-        LaunchZookeeper::ID,
-    ] {
-        skipped(flow, step).await?;
-    }
+/// Step 1.5 for machines that are in the configuration.
+pub(super) async fn listed(flow: &Flow<World>, spec: &ClusterSpec) -> Result<Inventory, Halt> {
     let awaited = hosts::instances(spec).into_iter().map(|(instance, host)| {
         let step = AwaitNode {
             user: host.user.clone(),
@@ -226,12 +270,13 @@ async fn listed(flow: &Flow<World>, spec: &ClusterSpec) -> Result<Inventory, Hal
         };
         (ItemKey::from(step.instance.name.as_str()), step)
     });
-    sorted(flow.fan_out(awaited).await?)
+    sorted(flow, flow.fan_out(awaited).await?)
 }
 
-/// The nodes by role. A spec without a master is refused before its run begins, so that this is never the first to say so.
-fn sorted(nodes: Vec<(ItemKey, Node)>) -> Result<Inventory, Halt> {
-    let inventory = Inventory::new(nodes.into_iter().map(|(_, node)| node));
+/// The nodes by role, each with the addresses that it has by now. A spec without a master is refused before its run begins, so that this is never the first to say so.
+fn sorted(flow: &Flow<World>, nodes: Vec<(ItemKey, Node)>) -> Result<Inventory, Halt> {
+    let memory = flow.world().memory();
+    let inventory = Inventory::new(nodes.into_iter().map(|(_, node)| memory.node(node)));
     inventory.ok_or_else(|| Halt::Failed {
         step: AwaitNode::ID,
         error: ErrorReport::new(ErrorClass::Permanent, "none of the nodes is a master"),
@@ -239,7 +284,7 @@ fn sorted(nodes: Vec<(ItemKey, Node)>) -> Result<Inventory, Halt> {
 }
 
 /// Skips a step that has no place in this cluster, and says whether it did.
-async fn skipped(flow: &Flow<World>, step: StepId) -> Result<bool, Halt> {
+pub(super) async fn skipped(flow: &Flow<World>, step: StepId) -> Result<bool, Halt> {
     match skip_reason(flow.world().spec(), &step) {
         Some(reason) => flow.skip(step, reason).await.map(|()| true),
         None => Ok(false),
@@ -383,6 +428,7 @@ async fn both_hdfs(
     inventory: &Inventory,
     vars: &DeployVars,
     tree: &RenderedConfig,
+    former: Former,
 ) -> Result<(), Halt> {
     let hub = inventory.first_master();
     flow.fan_out(each(inventory.others(), |node| DistributeHdfsConfig {
@@ -398,6 +444,7 @@ async fn both_hdfs(
             namenode: namenode.clone(),
             slaves: slaves.clone(),
             data_folders,
+            keeps: former.was_stopped,
         };
         let formatted = flow.step(format).await?;
         flow.step(HdfsStart {
@@ -411,6 +458,7 @@ async fn both_hdfs(
         let format = PersistentHdfsFormat {
             namenode: namenode.clone(),
             slaves: slaves.clone(),
+            must_exist: former.has_persistent,
         };
         let formatted = flow.step(format).await?;
         flow.step(PersistentHdfsStart {
@@ -438,7 +486,7 @@ async fn zookeeper(flow: &Flow<World>, inventory: &Inventory, tree: &RenderedCon
 }
 
 /// One item for each node, keyed by its name.
-fn each<'n, S>(
+pub(super) fn each<'n, S>(
     nodes: impl IntoIterator<Item = &'n Node>,
     step: impl Fn(&'n Node) -> S,
 ) -> impl Iterator<Item = (ItemKey, S)> {
@@ -455,17 +503,26 @@ fn places(
     role: Role,
     count: u16,
 ) -> impl Iterator<Item = (ItemKey, Place)> {
-    (1..=count).map(move |index| {
-        let group = groups.by_role.get(&role).cloned().unwrap_or_default();
-        let place = Place {
-            role,
-            index,
-            image: image.id.clone(),
-            group,
-            order: (spec.provider == ProviderKind::Ec2).then(|| Order::new(spec, role, groups, image)),
-        };
-        (ItemKey::from(role.node_name(&spec.cluster, index)), place)
-    })
+    (1..=count).map(move |index| place(spec, groups, image, role, index))
+}
+
+/// The place of a role with that number.
+pub(super) fn place(
+    spec: &ClusterSpec,
+    groups: &Groups,
+    image: &Image,
+    role: Role,
+    index: u16,
+) -> (ItemKey, Place) {
+    let group = groups.by_role.get(&role).cloned().unwrap_or_default();
+    let place = Place {
+        role,
+        index,
+        image: image.id.clone(),
+        group,
+        order: (spec.provider == ProviderKind::Ec2).then(|| Order::new(spec, role, groups, image)),
+    };
+    (ItemKey::from(role.node_name(&spec.cluster, index)), place)
 }
 
 fn node_setup(spec: &ClusterSpec, image: Option<&Image>, inventory: &Inventory, node: &Node) -> NodeSetup {

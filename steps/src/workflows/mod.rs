@@ -2,11 +2,13 @@
 
 pub mod deploy;
 pub mod destroy;
+pub mod start;
+pub mod stop;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mesosflow_workflow::{CatalogueEntry, Outcome, Run, Settings, Stop};
+use mesosflow_workflow::{CatalogueEntry, Outcome, Run, Settings, Stop as StopSign};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -15,6 +17,8 @@ use crate::world::World;
 
 pub use deploy::Deploy;
 pub use destroy::{Destroy, DestroySpec};
+pub use start::{Lacking, Start, StartSpec};
+pub use stop::{Stop, StopSpec};
 
 /// What can be done with a cluster from its beginning to an end, in runs that can die anywhere and go on.
 #[async_trait(?Send)]
@@ -30,6 +34,11 @@ pub trait Workflow: Sync {
         mesosflow_workflow::store::ends_cluster(self.name())
     }
 
+    /// Whether a step of it opens the cluster's doors to who comes from elsewhere now; otherwise that is done before any step.
+    fn admits(&self) -> bool {
+        false
+    }
+
     /// The cluster's spec within the spec of a run.
     ///
     /// # Errors
@@ -43,11 +52,11 @@ pub trait Workflow: Sync {
     fn catalogue(&self, spec: &Value) -> Result<Vec<CatalogueEntry>, serde_json::Error>;
 
     /// Drives a run of it to an end, in the task that awaits it: the flow of all steps is too deep a type to be sent elsewhere.
-    async fn drive(&self, run: &Run, world: Arc<World>, settings: Settings, stop: Stop) -> Outcome;
+    async fn drive(&self, run: &Run, world: Arc<World>, settings: Settings, stop: StopSign) -> Outcome;
 }
 
 /// Every workflow.
-const ALL: [&dyn Workflow; 2] = [&Deploy, &Destroy];
+const ALL: [&dyn Workflow; 4] = [&Deploy, &Stop, &Start, &Destroy];
 
 /// The workflow of that name; none where this program has none.
 pub fn by_name(name: &str) -> Option<&'static dyn Workflow> {
@@ -82,19 +91,48 @@ mod tests {
 
     #[test]
     fn a_catalogue_has_every_step_once() {
-        let spec = |provider: &str| {
-            let cluster = serde_json::json!({"provider": provider});
-            let destroy = serde_json::json!({"cluster": cluster, "resources": [], "effects": []});
-            (cluster, destroy)
-        };
         for provider in ["local", "ec2", "hosts"] {
-            let (deploy, destroy) = spec(provider);
-            for (workflow, spec) in [(&Deploy as &dyn Workflow, deploy), (&Destroy, destroy)] {
+            let cluster = serde_json::json!({"provider": provider});
+            let thing = serde_json::json!({"resource_kind": "instance", "id": "i-1", "name": "demo-slave-1"});
+            let specs = [
+                cluster.clone(),
+                serde_json::json!({"cluster": cluster, "nodes": [], "machines": [], "ending": [thing]}),
+                serde_json::json!({
+                    "cluster": cluster, "machines": [], "lacking": [{"role": "slave", "index": 1}], "lost": [thing],
+                    "image": null, "groups": null, "has_persistent": true,
+                }),
+                serde_json::json!({"cluster": cluster, "resources": [], "effects": []}),
+            ];
+            for (workflow, spec) in ALL.into_iter().zip(specs) {
                 let catalogue = workflow.catalogue(&spec).unwrap();
                 let once: BTreeSet<_> = catalogue.iter().map(|entry| &entry.id).collect();
                 assert_eq!(once.len(), catalogue.len(), "{} on {provider}", workflow.name());
                 assert_eq!(workflow.cluster(&spec).unwrap().provider.as_str(), provider);
             }
         }
+    }
+
+    /// What a start does is what the deploy does, less what makes the machines that are there.
+    #[test]
+    fn a_start_launches_only_what_is_lacking() {
+        let catalogue = |lacking: serde_json::Value| {
+            let spec = serde_json::json!({
+                "cluster": {"provider": "local"}, "machines": [], "lacking": lacking,
+                "image": null, "groups": null, "has_persistent": false,
+            });
+            let catalogue = Start.catalogue(&spec).unwrap().into_iter();
+            catalogue.map(|entry| entry.id.to_string()).collect::<Vec<_>>()
+        };
+        let none = catalogue(serde_json::json!([]));
+        assert!(none.iter().all(|id| !id.starts_with("launch-")), "{none:?}");
+        assert_eq!(none[..2], ["start-machines", "await-nodes"]);
+        let slave = catalogue(serde_json::json!([{"role": "slave", "index": 2}]));
+        assert_eq!(slave[..3], ["start-machines", "launch-slaves", "await-nodes"]);
+        let deploy = Deploy.catalogue(&serde_json::Value::Null).unwrap();
+        let kept = deploy
+            .iter()
+            .map(|entry| entry.id.to_string())
+            .skip_while(|id| id != "await-nodes");
+        assert_eq!(none[1..], kept.collect::<Vec<_>>());
     }
 }

@@ -12,5 +12,6 @@ mod late;
 mod money;
 mod places;
 mod stage;
+mod stopped;
 
 pub(crate) use stage::ADMINS;

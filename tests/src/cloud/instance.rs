@@ -81,6 +81,11 @@ impl Instance {
         matches!(self.state.as_str(), "pending" | "running")
     }
 
+    /// Whether it was stopped, and can be started again.
+    pub fn is_stopped(&self) -> bool {
+        matches!(self.state.as_str(), "stopping" | "stopped")
+    }
+
     /// Its volumes but that of its root disk, which is the container's own.
     pub(super) fn further_volumes(&self) -> impl Iterator<Item = &String> {
         let further = self

@@ -47,6 +47,8 @@ struct Room {
 struct State {
     /// Instances that have a container, be it a stopped one.
     machines: BTreeSet<String>,
+    /// Those of them that are stopped.
+    off: BTreeSet<String>,
     /// By volume, and by [`store`].
     disks: BTreeMap<String, Disk>,
     /// Which volume an instance's machine has seen.
@@ -150,6 +152,7 @@ impl Room {
                 self.remove(&instance.id);
             }
             self.detach();
+            self.power(&instances);
             self.plug(&instances);
             let mut news: Vec<_> = instances.iter().filter(|instance| instance.is_alive()).collect();
             news.retain(|instance| !self.state().machines.contains(&instance.id));
@@ -213,6 +216,46 @@ impl Room {
         let source = format!("{}/.", seed.display());
         done(self.engine.run(&["cp", &source, &format!("{id}:{SEED}")]))?;
         done(self.engine.run(&["start", id]))
+    }
+
+    /// Machines follow their instances when these are stopped and started.
+    fn power(&self, instances: &[Instance]) {
+        for instance in instances {
+            let (has, is_off) = {
+                let state = self.state();
+                (
+                    state.machines.contains(&instance.id),
+                    state.off.contains(&instance.id),
+                )
+            };
+            let done = match (has, is_off) {
+                (true, false) if instance.is_stopped() => self.turn_off(&instance.id),
+                (true, true) if instance.is_alive() => self.turn_on(instance),
+                _ => continue,
+            };
+            let mut state = self.state();
+            match done {
+                Ok(()) => drop(state.troubles.remove(&instance.id)),
+                Err(trouble) => drop(state.troubles.insert(instance.id.clone(), trouble)),
+            }
+        }
+    }
+
+    /// Its own disks go with its power, and with all that was on them.
+    fn turn_off(&self, id: &str) -> Result<(), String> {
+        done(self.engine.run(&["stop", "--time", "60", id]))?;
+        let State { off, disks, .. } = &mut *self.state();
+        disks.retain(|name, _| !name.starts_with(&store(id, "")));
+        off.insert(id.to_owned());
+        Ok(())
+    }
+
+    /// It gets the devices that there are when it starts.
+    fn turn_on(&self, instance: &Instance) -> Result<(), String> {
+        self.attach(instance)?;
+        done(self.engine.run(&["start", &instance.id]))?;
+        self.state().off.remove(&instance.id);
+        Ok(())
     }
 
     /// The disks of an instance, and what its udev would know of them. The container has to come after them: it gets the
@@ -282,7 +325,9 @@ impl Room {
                 .code
                 == 0
         {
-            self.state().machines.remove(id);
+            let mut state = self.state();
+            state.machines.remove(id);
+            state.off.remove(id);
         }
     }
 
@@ -307,7 +352,7 @@ impl Room {
 }
 
 /// The name of one of an instance's own disks.
-fn store(id: &str, number: usize) -> String {
+fn store(id: &str, number: impl std::fmt::Display) -> String {
     format!("{id}-store-{number}")
 }
 

@@ -93,6 +93,10 @@ impl Seen {
         matches!(self.state(), Some(InstanceStateName::Running))
     }
 
+    pub(super) fn is_stopping(&self) -> bool {
+        matches!(self.state(), Some(InstanceStateName::Stopping))
+    }
+
     pub(super) fn is_pending(&self) -> bool {
         matches!(self.state(), Some(InstanceStateName::Pending))
     }

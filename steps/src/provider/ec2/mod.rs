@@ -24,6 +24,7 @@ mod network;
 mod pace;
 #[cfg(test)]
 mod permissions;
+mod power;
 mod provider;
 mod tags;
 mod volumes;

@@ -20,6 +20,7 @@ use super::groups::{self, GROUP, RULE};
 use super::instances::{self, INSTANCE, Seen, VOLUME, VOLUME_DEVICE, by_id, held};
 use super::kept::Shelf;
 use super::network::refused;
+use super::power::Power;
 use super::sight::Sight;
 use super::user_data::UserData;
 use super::{consoles, delete, frozen, host_keys, image, kept, launch, tags, volumes};
@@ -40,6 +41,7 @@ pub struct Ec2Provider {
     folder: Option<PathBuf>,
     sight: Sight,
     ends: Ends,
+    power: Power,
     shelf: Shelf,
     /// Machines that have yet to say who made them.
     signing: Crowd,
@@ -58,6 +60,7 @@ impl Ec2Provider {
             folder: folder.map(Path::to_owned),
             sight: Sight::default(),
             ends: Ends::default(),
+            power: Power::default(),
             signing: Crowd::new(SIGN_EVERY),
             shelf: Shelf::default(),
             consoles: Consoles::default(),
@@ -342,9 +345,18 @@ impl Provider for Ec2Provider {
             }
             (true, ..) => Condition::Running(Box::new(seen.refreshed(instance))),
             (_, true, _) => Condition::Booting("it is pending".into()),
+            (.., true) if seen.is_stopping() => Condition::Stopping(seen.reason()),
             (.., true) => Condition::Stopped(seen.reason()),
             _ => Condition::Dead(seen.reason()),
         })
+    }
+
+    async fn stop(&self, instance: &Instance) -> Result<(), ProviderError> {
+        self.power.stop(&self.api, &instance.id).await
+    }
+
+    async fn start(&self, instance: &Instance) -> Result<(), ProviderError> {
+        self.power.start(&self.api, &instance.id).await
     }
 
     fn starting(&self, instance: &Instance) -> String {

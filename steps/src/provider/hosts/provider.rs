@@ -198,6 +198,15 @@ impl Provider for HostsProvider {
         Ok(Condition::running_alone(instance))
     }
 
+    /// Its power is its owner's affair.
+    async fn stop(&self, _instance: &Instance) -> Result<(), ProviderError> {
+        Ok(())
+    }
+
+    async fn start(&self, _instance: &Instance) -> Result<(), ProviderError> {
+        Ok(())
+    }
+
     fn starting(&self, instance: &Instance) -> String {
         format!("start host {}", instance.id)
     }

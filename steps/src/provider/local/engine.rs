@@ -116,7 +116,11 @@ impl Engine {
         self.call_within(CALL_LIMIT, doing, args).await
     }
 
-    async fn call_within(
+    /// The same where it may take longer.
+    ///
+    /// # Errors
+    /// As [`Engine::call`], at the limit's end.
+    pub async fn call_within(
         &self,
         limit: Duration,
         doing: &str,

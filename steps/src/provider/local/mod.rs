@@ -5,6 +5,7 @@ pub mod image;
 mod labels;
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use mesosflow_workflow::{ErrorClass, Resource, RunId};
@@ -25,6 +26,9 @@ use crate::remote::HostKey;
 /// Kinds of resources that this provider makes.
 const INSTANCE: &str = "instance";
 const NETWORK: &str = "network";
+
+/// How long a container may take to shut down before its processes are killed: systemd's own limit for one daemon.
+const STOP_GRACE: Duration = Duration::from_secs(90);
 
 /// First host number of each role in the cluster's /24 network: addresses are fixed, so that they outlive a restart of
 /// the machine. The engine's gateway has number 1.
@@ -163,6 +167,15 @@ fn address(slot: &Slot, [a, b, c]: [u8; 3]) -> Result<Ipv4Addr, ProviderError> {
             source: Answer(format!("{a}.{b}.{c}.0/24 is full")),
         }),
     }
+}
+
+/// The address of a container in the network that it is in.
+fn private_ip(found: &Value) -> Option<IpAddr> {
+    let networks = found["NetworkSettings"]["Networks"].as_object()?;
+    let mut addresses = networks
+        .values()
+        .filter_map(|network| network["IPAddress"].as_str());
+    addresses.find_map(|address| address.parse().ok())
 }
 
 fn instance(slot: &Slot, name: &str, found: &Value) -> Option<Instance> {
@@ -346,11 +359,33 @@ impl Provider for LocalProvider {
         let Some(found) = self.engine.inspect("container", &instance.id).await? else {
             return Ok(Condition::Dead("there is no such container".into()));
         };
-        Ok(match found["State"]["Running"].as_bool() {
-            Some(true) => Condition::running_alone(instance),
-            // All of them have after a reboot of this machine, with what is on their disks.
-            _ => Condition::Stopped("its container has ended".into()),
-        })
+        Ok(
+            match (
+                found["State"]["Running"].as_bool(),
+                found["State"]["Status"].as_str(),
+            ) {
+                (_, Some("stopping")) => Condition::Stopping("its container is being stopped".into()),
+                (Some(true), _) => Condition::running_alone(&Instance {
+                    private_ip: private_ip(&found).unwrap_or(instance.private_ip),
+                    ..instance.clone()
+                }),
+                // All of them have after a reboot of this machine, with what is on their disks.
+                _ => Condition::Stopped("its container has ended".into()),
+            },
+        )
+    }
+
+    async fn stop(&self, instance: &Instance) -> Result<(), ProviderError> {
+        let grace = STOP_GRACE.as_secs().to_string();
+        let args = ["stop", "--time", &grace, &instance.id];
+        let doing = format!("stop container {}", instance.id);
+        let limit = STOP_GRACE + Duration::from_secs(30);
+        self.engine.call_within(limit, &doing, &args).await.map(drop)
+    }
+
+    async fn start(&self, instance: &Instance) -> Result<(), ProviderError> {
+        let doing = format!("start container {}", instance.id);
+        self.engine.call(&doing, &["start", &instance.id]).await.map(drop)
     }
 
     fn starting(&self, instance: &Instance) -> String {

@@ -293,6 +293,14 @@ impl Provider for Nothing {
         Ok(Condition::running_alone(instance))
     }
 
+    async fn stop(&self, _: &Instance) -> Result<(), ProviderError> {
+        std::future::pending().await
+    }
+
+    async fn start(&self, _: &Instance) -> Result<(), ProviderError> {
+        std::future::pending().await
+    }
+
     fn starting(&self, instance: &Instance) -> String {
         format!("start {}", instance.id)
     }

@@ -1,0 +1,101 @@
+//! `start`: a stopped cluster comes up again.
+
+use clap::Args;
+
+use crate::amend::{self, AmendArgs};
+use crate::app::App;
+use crate::clusters::{self, ClusterArgs};
+use crate::error::CliError;
+use crate::runs::{self, Found};
+use crate::session::{self, Driving};
+use crate::wiring::{self, ClusterSpec, Lacking, Machine, ProviderKind, Role, StartSpec, StartWorkflow};
+
+/// Start a stopped cluster: its machines, at whatever addresses they have by now, and all that it did before
+#[derive(Debug, Clone, Args)]
+pub(crate) struct StartArgs {
+    #[command(flatten)]
+    cluster: ClusterArgs,
+    #[command(flatten)]
+    amend: AmendArgs,
+}
+
+/// Formats nothing but what lost its disks.
+pub(crate) async fn start(app: &App, args: &StartArgs) -> Result<(), CliError> {
+    let journal = app.journal_with_runs()?;
+    let found = clusters::founded(app, &journal, &args.cluster).await?;
+    session::refuse_ended(app, &found)?;
+    runs::refuse_busy(&journal, &found).await?;
+    let spec = amend::amended(app, wiring::frozen_spec(&found.state)?, &args.amend)?;
+    let spec = wiring::verify(spec).await?;
+    wiring::precheck(&spec).await?;
+    let cluster = found.cluster();
+    let machines = wiring::machines(&spec, &cluster).await?;
+    if !found.record.is_stopped() && machines.iter().all(|machine| machine.runs) {
+        return session::told_already(
+            app,
+            &found,
+            "was not stopped, and all its machines run: nothing was done",
+        );
+    }
+    wiring::refuse_makers(&app.places, &spec, &cluster, &[]).await?;
+    let frozen = frozen(app, &found, &spec, &machines)?;
+    for place in &frozen.lacking {
+        let name = place.role.node_name(&spec.cluster, place.index);
+        app.ui.note(&format!(
+            "{name} has no machine any more: another is launched in its place"
+        ));
+    }
+    let (run, progress) =
+        session::create(app, journal, &found, (&StartWorkflow, &frozen), Vec::new()).await?;
+    let driving = Driving {
+        readmits: !args.amend.admin_cidr.is_empty(),
+        ..Driving::new(found.record.others(run.id()), spec)
+    };
+    session::drive(app, run, progress, driving).await
+}
+
+/// What the run has to know of the cluster.
+fn frozen(app: &App, found: &Found, spec: &ClusterSpec, machines: &[Machine]) -> Result<StartSpec, CliError> {
+    let cluster = found.cluster();
+    let (image, groups) = wiring::launched_from(&cluster);
+    let is_listed = spec.provider == ProviderKind::Hosts;
+    if !is_listed && (image.is_none() || groups.is_none()) {
+        return Err(CliError::refused(format!(
+            "cluster `{}` never came as far as its machines",
+            found.row.cluster
+        ))
+        .hint(format!(
+            "to bring it up: {}",
+            app.places
+                .command(&["replay", &found.row.run.to_string(), "--from", "security-groups"])
+        )));
+    }
+    let (gone, there): (Vec<_>, Vec<_>) = machines.iter().partition(|machine| machine.is_gone);
+    let mut lacking = Vec::new();
+    for (role, count) in [
+        (Role::Master, spec.masters),
+        (Role::Slave, spec.slaves),
+        (Role::Zookeeper, spec.zookeepers()),
+    ] {
+        let has = |index: u16| {
+            there
+                .iter()
+                .any(|machine| machine.instance.role == role && machine.instance.index == index)
+        };
+        let without = (1..=count).filter(|index| !is_listed && !has(*index));
+        lacking.extend(without.map(|index| Lacking { role, index }));
+    }
+    let resources = |machine: &&Machine| machine.resource();
+    Ok(StartSpec {
+        cluster: spec.clone(),
+        machines: match is_listed {
+            true => Vec::new(),
+            false => there.iter().map(|machine| machine.instance.clone()).collect(),
+        },
+        lacking,
+        lost: gone.iter().map(resources).collect(),
+        image,
+        groups,
+        has_persistent: cluster.was_up && wiring::has_persistent(&cluster),
+    })
+}

@@ -1,0 +1,154 @@
+//! `stop`: the daemons of a cluster, then its machines.
+
+use clap::Args;
+
+use crate::app::App;
+use crate::clusters::{self, ClusterArgs};
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::runs::{self, Found};
+use crate::session::{self, Driving};
+use crate::wiring::{self, ClusterSpec, Machine, ProviderKind, Role, StopSpec, StopWorkflow};
+
+/// Stop a cluster, its daemons and then its machines, until `start`: what is on disks that outlive a stop stays
+#[derive(Debug, Clone, Args)]
+pub(crate) struct StopArgs {
+    #[command(flatten)]
+    cluster: ClusterArgs,
+    /// End slaves on spot instances, which cannot be stopped; `start` launches others in their places
+    #[arg(long)]
+    terminate_spot: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+}
+
+/// Everything that can be refused is refused before anything is stopped.
+pub(crate) async fn stop(app: &App, args: &StopArgs) -> Result<(), CliError> {
+    let journal = app.journal_with_runs()?;
+    let found = clusters::founded(app, &journal, &args.cluster).await?;
+    session::refuse_ended(app, &found)?;
+    runs::refuse_busy(&journal, &found).await?;
+    if found.record.is_stopped() {
+        return session::told_already(app, &found, "is stopped already: nothing was done");
+    }
+    let spec = wiring::verify(wiring::frozen_spec(&found.state)?).await?;
+    let cluster = found.cluster();
+    let machines = wiring::machines(&spec, &cluster).await?;
+    let ending = spot_slaves(app, &found, &spec, &machines, args)?;
+    let (nodes, names) = (wiring::reachable(&cluster), &found.row.cluster);
+    if nodes.is_empty() {
+        return Err(CliError::new(
+            Exit::Failed,
+            format!("no node of cluster `{names}` has ever answered"),
+        )
+        .hint(format!(
+            "to delete what there is of it: {}",
+            app.places.command(&["destroy", &found.row.run.to_string()])
+        )));
+    }
+    let running = |name: &str| {
+        machines
+            .iter()
+            .any(|machine| machine.instance.name == name && machine.runs)
+    };
+    let nodes = nodes.into_iter().filter(|node| running(&node.name));
+    let is_ending = |machine: &&Machine| ending.iter().any(|ending| ending.id == machine.instance.id);
+    let stopping = machines
+        .iter()
+        .filter(|machine| !machine.is_gone && !is_ending(machine));
+    let frozen = StopSpec {
+        cluster: spec.clone().into_spec(),
+        nodes: nodes.collect(),
+        machines: match spec.provider {
+            ProviderKind::Hosts => Vec::new(),
+            ProviderKind::Local | ProviderKind::Ec2 => {
+                stopping.map(|machine| machine.instance.clone()).collect()
+            }
+        },
+        ending: ending.clone(),
+    };
+    let losses = losses(&spec, &cluster, &frozen);
+    app.ui.confirm(&losses, &command(app, args), args.yes)?;
+    let run_dir = app.run_dir(found.row.run)?;
+    wiring::refuse_strangers(&app.places, &spec, &cluster, &run_dir).await?;
+    let (run, progress) = session::create(app, journal, &found, (&StopWorkflow, &frozen), Vec::new()).await?;
+    let driving = Driving::new(found.record.others(run.id()), spec);
+    session::drive(app, run, progress, driving).await
+}
+
+/// Slaves that cannot be stopped, and end if the user says so.
+fn spot_slaves(
+    app: &App,
+    found: &Found,
+    spec: &ClusterSpec,
+    machines: &[Machine],
+    args: &StopArgs,
+) -> Result<Vec<wiring::Resource>, CliError> {
+    if spec.provider != ProviderKind::Ec2 || spec.ec2.spot_price.is_none() {
+        return Ok(Vec::new());
+    }
+    let slaves = machines
+        .iter()
+        .filter(|machine| machine.instance.role == Role::Slave && !machine.is_gone);
+    let slaves: Vec<_> = slaves.map(|machine| machine.resource()).collect();
+    if slaves.is_empty() || args.terminate_spot {
+        return Ok(slaves);
+    }
+    let names: Vec<_> = slaves.iter().map(|slave| slave.name.as_str()).collect();
+    Err(CliError::refused(format!(
+        "the slaves of cluster `{}` are spot instances, which EC2 ends and does not stop",
+        found.row.cluster
+    ))
+    .because(format!("that is {}", names.join(", ")))
+    .hint(format!(
+        "to end them, with what is on their own disks, and have others launched by `start`: {}",
+        command(
+            app,
+            &StopArgs {
+                terminate_spot: true,
+                ..args.clone()
+            }
+        )
+    )))
+}
+
+/// What a stop costs.
+fn losses(spec: &ClusterSpec, cluster: &wiring::RunState, frozen: &StopSpec) -> Vec<String> {
+    let name = &spec.cluster;
+    let machines = match (spec.provider, frozen.machines.len()) {
+        (ProviderKind::Hosts, _) => "the hosts stay on".to_owned(),
+        (_, 1) => "1 machine is stopped".to_owned(),
+        (_, count) => format!("{count} machines are stopped"),
+    };
+    let mut losses = vec![format!(
+        "cluster `{name}` does no work until `start`: Mesos and what runs on it, both HDFS and the shared volume end, and {machines}"
+    )];
+    let wiped = wiring::wiped_by_stop(spec, cluster);
+    if !wiped.is_empty() {
+        losses.push(format!(
+            "EC2 wipes the ephemeral disks of what is stopped: those of the {} hold the ephemeral HDFS, which is lost",
+            wiped.join(" and the ")
+        ));
+    }
+    if !frozen.ending.is_empty() {
+        let names: Vec<_> = frozen.ending.iter().map(|slave| slave.name.as_str()).collect();
+        losses.push(format!(
+            "spot instances end, with what is on their own disks: {}",
+            names.join(", ")
+        ));
+    }
+    losses
+}
+
+/// The command line again, to be completed with `--yes`.
+fn command(app: &App, args: &StopArgs) -> String {
+    let mut words = vec!["stop"];
+    if let Some(cluster) = &args.cluster.cluster {
+        words.extend(["--cluster", cluster]);
+    }
+    if args.terminate_spot {
+        words.push("--terminate-spot");
+    }
+    app.places.command(&words)
+}

@@ -1,0 +1,114 @@
+//! `nfs-unmount`: a slave has the shared volume mounted no more. `nfs-stop`: the first master serves it no more.
+//!
+//! - Changes: the automount and the mount end, and the unit that mounts with a boot is disabled; then the server that is the
+//!   cluster's own. The kernel's server is the system's, and goes on.
+//! - Twice is safe.
+//! - Undone by `nfs-export` and `nfs-mount`.
+
+use std::time::Duration;
+
+use mesosflow_workflow::{Limits, Probe, Step, StepCx, StepId};
+use serde::Serialize;
+
+use crate::act::ActError;
+use crate::cluster::Node;
+use crate::setup::{NFS_SERVER, SHARED_VOLUME};
+use crate::world::{Script, World};
+
+/// A server that is gone keeps a clean unmount waiting for ever: whatever is not free after the stop is let go of.
+const UNMOUNT: &str = r#"[ ! -e "/etc/systemd/system/$unit" ] || systemctl disable --quiet --now "$unit"
+systemctl stop mnt-nfs.automount 2>/dev/null || true
+timeout 20 umount /mnt/nfs 2>/dev/null || true
+while findmnt --noheadings --mountpoint /mnt/nfs >/dev/null; do umount --lazy /mnt/nfs; done"#;
+const IS_UNMOUNTED: &str = r#"! findmnt --noheadings --mountpoint /mnt/nfs >/dev/null || exit 1
+! systemctl is-enabled --quiet "$unit" 2>/dev/null || exit 1"#;
+const UNMOUNT_LIMIT: Duration = Duration::from_secs(90);
+
+/// The mount on one slave.
+#[derive(Debug, Serialize)]
+pub struct NfsUnmount {
+    /// The slave.
+    pub node: Node,
+}
+
+/// The server.
+#[derive(Debug, Serialize)]
+pub struct NfsStop {
+    /// The first master.
+    pub hub: Node,
+}
+
+impl NfsUnmount {
+    fn script(title: &'static str, body: &'static str) -> Script<'static> {
+        Script::new(title, body).var("unit", SHARED_VOLUME)
+    }
+
+    async fn is_unmounted(&self, cx: &StepCx<World>) -> Result<bool, ActError> {
+        let look = Self::script("look whether /mnt/nfs is mounted", IS_UNMOUNTED);
+        Ok(cx.world().ask(&self.node, look).await?)
+    }
+}
+
+impl Step for NfsUnmount {
+    type World = World;
+    type Output = ();
+    type Error = ActError;
+
+    const ID: StepId = StepId::from_static("nfs-unmount");
+
+    async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
+        Ok(match self.is_unmounted(cx).await? {
+            true => Probe::Done(()),
+            false => Probe::NotDone,
+        })
+    }
+
+    async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {
+        let unmount = Self::script("unmount /mnt/nfs", UNMOUNT).within(UNMOUNT_LIMIT);
+        cx.world().run(&self.node, unmount).await?;
+        Ok(())
+    }
+
+    async fn verify(&self, cx: &StepCx<World>, (): &()) -> Result<(), ActError> {
+        match self.is_unmounted(cx).await? {
+            true => Ok(()),
+            false => Err(ActError::not_yet(
+                "/mnt/nfs was mounted again right after its unmount",
+            )),
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        Limits::within(Duration::from_secs(240))
+    }
+}
+
+impl Step for NfsStop {
+    type World = World;
+    type Output = ();
+    type Error = ActError;
+
+    const ID: StepId = StepId::from_static("nfs-stop");
+
+    async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
+        Ok(match NFS_SERVER.is_retired(cx.world(), &self.hub).await? {
+            true => Probe::Done(()),
+            false => Probe::NotDone,
+        })
+    }
+
+    async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {
+        Ok(NFS_SERVER.retire(cx.world(), &self.hub).await?)
+    }
+
+    async fn verify(&self, cx: &StepCx<World>, (): &()) -> Result<(), ActError> {
+        match NFS_SERVER.is_retired(cx.world(), &self.hub).await? {
+            true => Ok(()),
+            false => Err(ActError::not_yet("the NFS server still runs after its stop")),
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        Limits::within(Duration::from_secs(240))
+    }
+}

@@ -1,0 +1,78 @@
+//! What the histories of a cluster's runs say of its machines together: a run that is driven acts on them as they are now, whichever
+//! run has seen to them last.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use mesosflow_workflow::{RunId, RunState};
+
+use crate::cluster::{Instance, Node};
+use crate::view;
+
+/// Machines and nodes by their names, as the newest run that had to do with each has left them.
+#[derive(Debug, Default)]
+pub struct Memory {
+    runs: BTreeSet<RunId>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    machines: BTreeMap<String, Instance>,
+    nodes: BTreeMap<String, Node>,
+}
+
+impl Memory {
+    /// What the record of a cluster (see [`crate::Record::cluster`]) says; `runs` are all that it has.
+    pub fn of(cluster: &RunState, runs: impl IntoIterator<Item = RunId>) -> Self {
+        let machines = view::launched(cluster).into_iter();
+        let nodes = view::awaited(cluster).into_iter();
+        Self {
+            runs: runs.into_iter().collect(),
+            known: Mutex::new(Known {
+                machines: machines.map(|machine| (machine.name.clone(), machine)).collect(),
+                nodes: nodes.map(|node| (node.name.clone(), node)).collect(),
+            }),
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All runs of the cluster.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = RunId> {
+        self.runs.iter().copied()
+    }
+
+    /// A machine was made, or found.
+    pub(crate) fn made(&self, machine: &Instance) {
+        self.known()
+            .machines
+            .insert(machine.name.clone(), machine.clone());
+    }
+
+    /// A node has answered.
+    pub(crate) fn answered(&self, node: &Node) {
+        self.known().nodes.insert(node.name.clone(), node.clone());
+    }
+
+    /// The machine in the place of this one by now.
+    pub(crate) fn machine(&self, recorded: Instance) -> Instance {
+        let newest = self.known().machines.get(&recorded.name).cloned();
+        newest.unwrap_or(recorded)
+    }
+
+    /// The node in the place of this one by now, with the addresses that it has now.
+    pub(crate) fn node(&self, recorded: Node) -> Node {
+        let newest = self.known().nodes.get(&recorded.name).cloned();
+        newest.unwrap_or(recorded)
+    }
+
+    /// The node that a machine is, where it has answered before: its host key was pinned then.
+    pub(crate) fn pinned(&self, machine: &Instance) -> Option<Node> {
+        let known = self.known();
+        let node = known.nodes.get(&machine.name);
+        node.filter(|node| node.id == machine.id).cloned()
+    }
+}

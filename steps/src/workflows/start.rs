@@ -1,0 +1,218 @@
+//! The start: the machines, wherever they are to be found by now, and on them whatever a new address has changed. Nothing is formatted
+//! but what lost its disks.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mesosflow_workflow::{
+    CatalogueEntry, ErrorClass, ErrorReport, Flow, Halt, ItemKey, Outcome, Resource, Run, Settings,
+    Settle as _, Step, StepId, Stop,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::deploy::{Former, awaited, listed, place, set_up};
+use super::{Workflow, read};
+use crate::catalogue::catalogue as of_deploy;
+use crate::cluster::{ClusterSpec, Instance, ProviderKind, Role};
+use crate::life::{DeleteMachines, StartMachine, Together};
+use crate::provider::{Groups, Image};
+use crate::provision::{
+    ImageMetadata, LaunchMaster, LaunchSlave, LaunchZookeeper, Place, SanityCheck, SecurityGroups,
+};
+use crate::setup::Report;
+use crate::world::World;
+
+/// What a start needs of the cluster's record, as it was when it began.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StartSpec {
+    /// The spec in force.
+    pub cluster: ClusterSpec,
+    /// The machines that there are; none of listed hosts.
+    pub machines: Vec<Instance>,
+    /// Places whose machines are gone: others are launched.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lacking: Vec<Lacking>,
+    /// Machines that the record has and nobody can start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<Resource>,
+    /// What machines are launched from; none of listed hosts.
+    pub image: Option<Image>,
+    /// What they are launched into; none of listed hosts.
+    pub groups: Option<Groups>,
+    /// Whether the cluster has had a persistent HDFS.
+    pub has_persistent: bool,
+}
+
+/// A place without a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lacking {
+    /// What the machine is for.
+    pub role: Role,
+    /// Its number within the role, from 1.
+    pub index: u16,
+}
+
+impl StartSpec {
+    fn lacks(&self, role: Role) -> bool {
+        self.lacking.iter().any(|place| place.role == role)
+    }
+}
+
+/// The workflow.
+#[derive(Debug)]
+pub struct Start;
+
+#[async_trait(?Send)]
+impl Workflow for Start {
+    fn name(&self) -> &'static str {
+        "start"
+    }
+
+    fn aim(&self) -> &'static str {
+        "is up"
+    }
+
+    fn cluster(&self, spec: &Value) -> Result<ClusterSpec, serde_json::Error> {
+        Ok(read::<StartSpec>(spec)?.cluster)
+    }
+
+    fn catalogue(&self, spec: &Value) -> Result<Vec<CatalogueEntry>, serde_json::Error> {
+        Ok(catalogue(&read(spec)?))
+    }
+
+    async fn drive(&self, run: &Run, world: Arc<World>, settings: Settings, stop: Stop) -> Outcome {
+        let spec = match read::<StartSpec>(&run.state().spec) {
+            Ok(spec) => Arc::new(spec),
+            Err(error) => return run.unreadable(&error).await,
+        };
+        let body = |flow| Box::pin(start(flow, spec.clone()));
+        Box::pin(run.drive(world, settings, stop, body)).await
+    }
+}
+
+/// What only the deploy makes.
+const MADE: [StepId; 3] = [SecurityGroups::ID, SanityCheck::ID, ImageMetadata::ID];
+/// What launches for each role.
+static LAUNCHES: [(StepId, Role); 3] = [
+    (LaunchSlave::ID, Role::Slave),
+    (LaunchMaster::ID, Role::Master),
+    (LaunchZookeeper::ID, Role::Zookeeper),
+];
+
+fn entry<S: Step>(title: &str) -> CatalogueEntry {
+    CatalogueEntry::new(S::ID, "-", title)
+}
+
+fn catalogue(spec: &StartSpec) -> Vec<CatalogueEntry> {
+    let mut all = Vec::new();
+    if spec.cluster.provider != ProviderKind::Hosts {
+        all.push(entry::<StartMachine>("machines run").over("machines"));
+    }
+    if !spec.lost.is_empty() {
+        all.push(
+            entry::<DeleteMachines>("what is left of machines that are gone")
+                .over("machines")
+                .destructive(),
+        );
+    }
+    let launches = |step: &StepId| LAUNCHES.iter().find(|(launch, _)| launch == step);
+    let has = |step: &StepId| match launches(step) {
+        Some((_, role)) => spec.lacks(*role),
+        None => !MADE.contains(step),
+    };
+    all.extend(of_deploy().into_iter().filter(|entry| has(&entry.id)));
+    all
+}
+
+/// Starts the cluster.
+///
+/// # Errors
+/// Why the flow has to end; see [`Halt`].
+async fn start(flow: Flow<World>, spec: Arc<StartSpec>) -> Result<Report, Halt> {
+    let cluster = flow.world().spec().clone();
+    let inventory = match cluster.provider {
+        ProviderKind::Hosts => listed(&flow, &cluster).await?,
+        ProviderKind::Local | ProviderKind::Ec2 => {
+            let image = spec.image.as_ref().ok_or_else(|| unknown("image"))?;
+            let machines = machines(&flow, &cluster, &spec, image).await?;
+            awaited(&flow, &cluster, image, machines).await?
+        }
+    };
+    let former = Former {
+        was_stopped: true,
+        has_persistent: spec.has_persistent,
+        lacks_slaves: spec.lacks(Role::Slave),
+    };
+    Box::pin(set_up(&flow, &cluster, inventory, spec.image.as_ref(), former)).await
+}
+
+/// All machines, those that are gone launched anew.
+async fn machines(
+    flow: &Flow<World>,
+    cluster: &ClusterSpec,
+    spec: &StartSpec,
+    image: &Image,
+) -> Result<Vec<Instance>, Halt> {
+    let key = |instance: &Instance| ItemKey::from(instance.name.as_str());
+    let starting = spec.machines.iter().map(|instance| {
+        let step = StartMachine {
+            instance: instance.clone(),
+        };
+        (key(instance), step)
+    });
+    flow.fan_out(starting.collect::<Vec<_>>()).await?;
+    let mut machines = spec.machines.clone();
+    if !spec.lost.is_empty() {
+        let together = Together::of(spec.lost.clone());
+        let lost = spec.lost.iter().map(|machine| {
+            let step = DeleteMachines::new(machine.clone(), together.clone());
+            (ItemKey::from(machine.name.as_str()), step)
+        });
+        flow.fan_out(lost.collect::<Vec<_>>()).await?;
+    }
+    if !spec.lacking.is_empty() {
+        let groups = spec.groups.as_ref().ok_or_else(|| unknown("groups"))?;
+        let places = |role| {
+            let of_role = spec.lacking.iter().filter(move |place| place.role == role);
+            let place = |at: &Lacking| place(cluster, groups, image, role, at.index);
+            of_role.map(place).collect::<Vec<_>>()
+        };
+        let (slaves, masters, zookeepers) = tokio::join!(
+            launched(flow, places(Role::Slave), LaunchSlave),
+            launched(flow, places(Role::Master), LaunchMaster),
+            launched(flow, places(Role::Zookeeper), LaunchZookeeper),
+        )
+        .settle()?;
+        machines.extend([masters, slaves, zookeepers].concat());
+    }
+    Ok(machines)
+}
+
+/// The machines of a role in these places; a role that lacks none has no such step in its run.
+async fn launched<S>(
+    flow: &Flow<World>,
+    places: Vec<(ItemKey, Place)>,
+    step: impl Fn(Place) -> S,
+) -> Result<Vec<Instance>, Halt>
+where
+    S: Step<World = World, Output = Instance>,
+{
+    if places.is_empty() {
+        return Ok(Vec::new());
+    }
+    let items = places.into_iter().map(|(key, place)| (key, step(place)));
+    let launched = flow.fan_out(items.collect::<Vec<_>>()).await?;
+    Ok(launched.into_iter().map(|(_, instance)| instance).collect())
+}
+
+/// A start is refused before it begins where that is so.
+fn unknown(what: &str) -> Halt {
+    Halt::Failed {
+        step: StartMachine::ID,
+        error: ErrorReport::new(
+            ErrorClass::Permanent,
+            format!("the cluster's record has no {what} that machines could be launched from"),
+        ),
+    }
+}

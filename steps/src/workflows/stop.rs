@@ -1,0 +1,156 @@
+//! The stop: the daemons in order, then the machines. What is on disks that outlive a stop waits there for the start.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mesosflow_workflow::{
+    CatalogueEntry, Flow, Halt, ItemKey, Outcome, Resource, Run, Settings, Settle as _, Step,
+    Stop as StopSign,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::sync::OnceCell;
+
+use super::deploy::{each, skipped};
+use super::{Workflow, read};
+use crate::cluster::{ClusterSpec, Instance, Node, ProviderKind, Role};
+use crate::life::{
+    DeleteMachines, HdfsStop, NfsStop, NfsUnmount, PersistentHdfsStop, StopMachine, Together, ZookeeperStop,
+};
+use crate::record::STOPS;
+use crate::setup::MesosStop;
+use crate::world::World;
+
+/// What a stop needs of the cluster's record, as it was when it began.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StopSpec {
+    /// The spec in force.
+    pub cluster: ClusterSpec,
+    /// The nodes that run.
+    pub nodes: Vec<Node>,
+    /// The machines that stop; none of listed hosts, whose power is their owner's.
+    pub machines: Vec<Instance>,
+    /// Machines that end instead, since their provider cannot stop them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ending: Vec<Resource>,
+}
+
+/// The workflow.
+#[derive(Debug)]
+pub struct Stop;
+
+#[async_trait(?Send)]
+impl Workflow for Stop {
+    fn name(&self) -> &'static str {
+        STOPS
+    }
+
+    fn aim(&self) -> &'static str {
+        "is stopped"
+    }
+
+    fn cluster(&self, spec: &Value) -> Result<ClusterSpec, serde_json::Error> {
+        Ok(read::<StopSpec>(spec)?.cluster)
+    }
+
+    fn catalogue(&self, spec: &Value) -> Result<Vec<CatalogueEntry>, serde_json::Error> {
+        Ok(catalogue(&read(spec)?))
+    }
+
+    async fn drive(&self, run: &Run, world: Arc<World>, settings: Settings, stop: StopSign) -> Outcome {
+        let spec = match read::<StopSpec>(&run.state().spec) {
+            Ok(spec) => Arc::new(spec),
+            Err(error) => return run.unreadable(&error).await,
+        };
+        let body = |flow| Box::pin(stop_all(flow, spec.clone()));
+        Box::pin(run.drive(world, settings, stop, body)).await
+    }
+}
+
+fn entry<S: Step>(title: &str) -> CatalogueEntry {
+    CatalogueEntry::new(S::ID, "-", title)
+}
+
+fn catalogue(spec: &StopSpec) -> Vec<CatalogueEntry> {
+    let mut all = vec![
+        entry::<MesosStop>("Mesos stopped and gone").over("masters and slaves"),
+        entry::<NfsUnmount>("/mnt/nfs unmounted").over("slaves"),
+        entry::<NfsStop>("/mnt/nfs served no more"),
+        entry::<HdfsStop>("ephemeral HDFS stopped"),
+        entry::<PersistentHdfsStop>("persistent HDFS stopped"),
+        entry::<ZookeeperStop>("ZooKeeper stopped").over("zookeepers"),
+    ];
+    if !spec.ending.is_empty() {
+        all.push(
+            entry::<DeleteMachines>("machines that cannot be stopped end")
+                .over("machines")
+                .destructive(),
+        );
+    }
+    if spec.cluster.provider != ProviderKind::Hosts {
+        all.push(entry::<StopMachine>("machines stopped").over("machines"));
+    }
+    all
+}
+
+/// Stops the cluster.
+///
+/// # Errors
+/// Why the flow has to end; see [`Halt`].
+async fn stop_all(flow: Flow<World>, spec: Arc<StopSpec>) -> Result<(), Halt> {
+    let of = |role| spec.nodes.iter().filter(move |node| node.role == role);
+    let is_hub = |node: &&Node| node.role == Role::Master && node.index == 1;
+    let hub = spec.nodes.iter().find(is_hub);
+    let slaves: Vec<_> = of(Role::Slave).cloned().collect();
+
+    flow.fan_out(each(of(Role::Slave).chain(of(Role::Master)), |node| MesosStop {
+        node: node.clone(),
+        for_good: true,
+    }))
+    .await?;
+    let shared = async {
+        flow.fan_out(each(&slaves, |node| NfsUnmount { node: node.clone() }))
+            .await?;
+        match hub.cloned() {
+            Some(hub) => flow.step(NfsStop { hub }).await,
+            None => flow.skip(NfsStop::ID, NO_HUB).await,
+        }
+    };
+    let (namenode, slaves) = (hub.cloned(), slaves.clone());
+    let ephemeral = HdfsStop {
+        namenode: namenode.clone(),
+        slaves: slaves.clone(),
+    };
+    let persistent = PersistentHdfsStop { namenode, slaves };
+    tokio::join!(shared, flow.step(ephemeral), flow.step(persistent)).settle()?;
+    if !skipped(&flow, ZookeeperStop::ID).await? {
+        flow.fan_out(each(of(Role::Zookeeper), |node| ZookeeperStop {
+            node: node.clone(),
+        }))
+        .await?;
+    }
+
+    if !spec.ending.is_empty() {
+        let together = Together::of(spec.ending.clone());
+        let ending = spec.ending.iter().map(|machine| {
+            let step = DeleteMachines::new(machine.clone(), together.clone());
+            (ItemKey::from(machine.name.as_str()), step)
+        });
+        flow.fan_out(ending.collect::<Vec<_>>()).await?;
+    }
+    if spec.cluster.provider == ProviderKind::Hosts {
+        return Ok(());
+    }
+    let asked = Arc::new(OnceCell::new());
+    let machines = spec.machines.iter().map(|instance| {
+        let step = StopMachine {
+            instance: instance.clone(),
+            asked: asked.clone(),
+        };
+        (ItemKey::from(instance.name.as_str()), step)
+    });
+    flow.fan_out(machines.collect::<Vec<_>>()).await.map(drop)
+}
+
+/// Why a step about the first master has no place.
+const NO_HUB: &str = "the first master does not run";

@@ -1,0 +1,131 @@
+//! A cluster on EC2 that is stopped and started: spot slaves end and others take their places and their volumes, the disks of the
+//! instances are wiped, and no console shows a host key any more.
+
+use mesosflow_tests::{Bench, Cloud, FileSystem, Hdfs, Nodes, RUN_LIMIT, Seen, Watch, assert_healthy};
+
+use super::stage::Stage;
+use crate::random::Random;
+
+/// The slaves' kernel has no NFS client here.
+const CONFIG: &str = "[shared_volume]\nfallback = 'sshfs'\n[ec2]\nsettle_limit_s = 1\n";
+
+#[test]
+fn a_cluster_on_ec2_is_stopped_and_started() {
+    let mut random = Random::new();
+    let mut bench = Bench::new();
+    let cloud = Cloud::with_nodes(&mut bench);
+    bench.write("mesosflow.toml", CONFIG);
+    let mut stage = Stage::on(bench, cloud, 1, 2);
+    let subnet = stage.cloud.subnet().id.clone();
+    let said = stage.run(&["--subnet", &subnet, "--spot-price", "0.10", "--ebs-vol-size", "8"]);
+    let run = said.ended(0).run();
+    let nodes = stage.bench.nodes(&run);
+    let persistent = Hdfs::Persistent.file_system(&nodes);
+    put(&nodes, Hdfs::Persistent);
+    put(&nodes, Hdfs::Ephemeral);
+    let old = stage.machines(&run);
+
+    // Before anything is touched.
+    let said = stage.bench.say(&["stop", "--yes"]).ended(3);
+    said.complains(&["spot", "--terminate-spot", &stage.cluster]);
+    assert_eq!(stage.cloud.calls("StopInstances").len(), 0);
+
+    ended_once_killed(&mut stage, &mut random, &["stop", "--terminate-spot", "--yes"]);
+    for machine in &old {
+        let now = stage.cloud.world().instance(&machine.id);
+        let expected = match machine.tag("mesosflow:role") {
+            "slave" => "terminated",
+            _ => "stopped",
+        };
+        assert_eq!(now.state, expected, "{now:?}");
+    }
+    let view = stage.bench.say(&["clusters", "--json"]).ended(0).json();
+    assert_eq!(view[0]["state"], "stopped", "{view}");
+    assert_eq!(view[0]["slaves"], 0, "{view}");
+    let consoles = stage.cloud.calls("GetConsoleOutput").len();
+
+    ended_once_killed(&mut stage, &mut random, &["start"]);
+    let machines = stage.machines(&run);
+    let mut names: Vec<_> = machines
+        .iter()
+        .map(|machine| machine.tag("Name").to_owned())
+        .collect();
+    names.sort();
+    let cluster = stage.cluster.clone();
+    assert_eq!(
+        names,
+        ["master-1", "slave-1", "slave-2"].map(|name| format!("{cluster}-{name}"))
+    );
+    let is_old = |id: &str| old.iter().any(|machine| machine.id == id);
+    for machine in &machines {
+        let is_master = machine.tag("mesosflow:role") == "master";
+        assert_eq!(is_old(&machine.id), is_master, "{machine:?}");
+    }
+    // The first master's key was pinned when it first came up.
+    let asked = stage.cloud.calls("GetConsoleOutput").into_iter().skip(consoles);
+    let hub = machines.iter().find(|machine| is_old(&machine.id)).unwrap();
+    for call in asked {
+        assert!(
+            !call.parameters.iter().any(|(_, value)| *value == hub.id),
+            "{call:?}"
+        );
+    }
+
+    let nodes = stage.bench.nodes(&run);
+    assert_healthy(&nodes);
+    assert_eq!(
+        Hdfs::Persistent.file_system(&nodes),
+        persistent,
+        "it was formatted"
+    );
+    let slaves = nodes.of("slave");
+    let text = slaves[0].ask(&Hdfs::Persistent.command("dfs -cat /kept"));
+    assert_eq!(text, "kept");
+    is_whole(&Hdfs::Ephemeral.file_system(&nodes));
+
+    // The deploy acts on the machines that there are now.
+    let replay = ["replay", &run, "--from", "mesos-stop"];
+    stage.bench.start(&replay).finish(RUN_LIMIT).ended(0);
+    let after: Vec<_> = stage
+        .machines(&run)
+        .into_iter()
+        .map(|machine| machine.id)
+        .collect();
+    assert!(
+        machines.iter().all(|machine| after.contains(&machine.id)),
+        "{after:?}"
+    );
+    assert_healthy(&stage.bench.nodes(&run));
+
+    stage.destroy(&run);
+    for machine in machines {
+        stage.cloud.wait_gone(&machine.id);
+    }
+    let label = stage.cloud.label().to_owned();
+    assert_eq!(stage.bench.engine().containers(&label), Vec::<String>::new());
+}
+
+/// Runs a workflow that is killed once on its way.
+fn ended_once_killed(stage: &mut Stage, random: &mut Random, args: &[&str]) {
+    let mut live = stage.bench.start(args);
+    let run = live.run();
+    let due = 1 + random.below(60);
+    let reached = |seen: &Seen| seen.seq > due;
+    Watch::new(stage.bench.journal(), &run, 0).until(&mut live, RUN_LIMIT, reached);
+    live.kill();
+    if stage.bench.status(&run).state() != "succeeded" {
+        stage.bench.start(&["resume", &run]).finish(RUN_LIMIT).ended(0);
+    }
+    assert_eq!(stage.bench.status(&run).state(), "succeeded");
+}
+
+fn put(nodes: &Nodes, hdfs: Hdfs) {
+    let put = hdfs.command("dfs -put -f - /kept");
+    nodes.hub().ask(&format!("echo kept | {put}"));
+}
+
+/// It was formatted by somebody.
+#[track_caller]
+fn is_whole(file_system: &FileSystem) {
+    assert!(!file_system.block_pool.is_empty());
+}

@@ -14,8 +14,9 @@ pub(crate) use mesosflow_workflow::{Resource, RunState};
 
 pub(crate) use ipnet::IpNet;
 use mesosflow_steps::act::ActError;
+pub(crate) use mesosflow_steps::check::{Check, Finding, What};
 pub(crate) use mesosflow_steps::cluster::{
-    ClusterSpec, Ec2Spec, HostKeySource, HostSpec, HostsSpec, Instance, MESOS_MASTER_PORT, MadeBy,
+    ClusterSpec, Ec2Spec, HostKeySource, HostSpec, HostsSpec, Instance, Inventory, MESOS_MASTER_PORT, MadeBy,
     MesosSource, Node, ProviderKind, Role,
 };
 pub(crate) use mesosflow_steps::copy::Copy;
@@ -421,6 +422,15 @@ pub(crate) async fn leading_master(
     let address = answer.map_err(|error| error.to_string())?;
     let leads = |master: &&Node| Some(master.private_ip.to_string()) == address;
     Ok(masters.iter().find(leads).cloned())
+}
+
+/// A finding of which the history tells; `Err` where it is bad.
+pub(crate) fn known(what: What, node: Option<&str>, detail: Result<String, String>) -> Finding {
+    Finding {
+        what,
+        node: node.map(str::to_owned),
+        outcome: detail.map_err(ActError::wrong),
+    }
 }
 
 /// A command line of which each word means itself; none where a word holds what no command line can carry.

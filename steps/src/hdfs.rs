@@ -21,7 +21,7 @@ pub const FORMAT_LIMITS: JobLimits = JobLimits {
 const START_LIMIT: Duration = Duration::from_secs(240);
 
 /// One of the two.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Hdfs {
     /// On ephemeral disks: formatted for every generation of a cluster.
@@ -67,19 +67,36 @@ for folder in $folders; do sed -n 's/^clusterID=//p' "$folder/current/VERSION" 2
 
 const IS_LIVE: &str = shell!("hdfs-is-live.sh");
 
-/// Blocks of which no good copy is left, and those with a damaged one, from the namenode's own beans. `MissingBlocks` is a metric,
-/// which is up to ten seconds old; `NumberOfMissingBlocks` is counted when it is asked for.
-const BLOCKS: &str = r#"beans=$(curl -fsS --max-time 5 "http://$address:$ui/jmx?qry=Hadoop:service=NameNode,name=*")
-number() { printf %s "$beans" | sed -n "s/.*\"$1\" : \([0-9]*\).*/\1/p" | head -n 1; }
-echo "$(number NumberOfMissingBlocks) $(number CorruptBlocks)""#;
+/// What the namenode says of itself, in two documents. Missing blocks are `NumberOfMissingBlocks`, which is counted when it is asked
+/// for; `MissingBlocks` is a metric, which is up to ten seconds old.
+const BEANS: &str = r#"ask="http://$address:$ui/jmx?qry=Hadoop:service=NameNode,name"
+curl -fsS --max-time 10 "$ask=NameNodeInfo" "$ask=FSNamesystem""#;
 
 /// What a file system knows of and cannot give, or not from each of its copies.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Blocks {
     /// Blocks of which no good copy is left.
     pub missing: u64,
-    /// Blocks with a damaged copy.
+    /// Blocks with a damaged copy, also where others are good.
     pub corrupt: u64,
+}
+
+impl Blocks {
+    /// What is missing and what is damaged, as a sentence fragment about the file system.
+    pub fn text(self, hdfs: Hdfs) -> String {
+        let count = |number: u64| match number {
+            1 => "1 block".to_owned(),
+            number => format!("{number} blocks"),
+        };
+        let mut said = Vec::new();
+        if self.missing > 0 {
+            said.push(format!("{} of which no copy is left", count(self.missing)));
+        }
+        if self.corrupt > 0 {
+            said.push(format!("{} with a damaged copy", count(self.corrupt)));
+        }
+        format!("the {} HDFS has {}", hdfs.as_str(), said.join(" and "))
+    }
 }
 
 impl Hdfs {
@@ -327,25 +344,15 @@ impl Hdfs {
             .await
     }
 
-    /// The blocks that the namenode has not, or not whole.
-    ///
-    /// # Errors
-    /// The node cannot be reached, or its namenode does not answer.
-    pub async fn blocks(self, world: &World, namenode: &Node) -> Result<Blocks, ActError> {
-        let title = format!("ask the {} namenode for its blocks", self.as_str());
-        let script = self
-            .script(&title, BLOCKS)
+    /// The script that asks the namenode, on its node, for what it says of itself: its beans `NameNodeInfo` and `FSNamesystem`.
+    pub fn beans_script(self, namenode: &Node) -> Script<'static> {
+        let title = match self {
+            Self::Ephemeral => "ask the ephemeral namenode how it is",
+            Self::Persistent => "ask the persistent namenode how it is",
+        };
+        Script::new(title, BEANS)
             .var("address", namenode.private_ip)
-            .var("ui", self.ui_port());
-        let answer = world.run(namenode, script).await?.stdout_str();
-        let mut numbers = answer.split_whitespace().map(str::parse);
-        match (numbers.next(), numbers.next()) {
-            (Some(Ok(missing)), Some(Ok(corrupt))) => Ok(Blocks { missing, corrupt }),
-            _ => Err(ActError::not_yet(format!(
-                "{title} on {}: cannot understand {answer:?}",
-                namenode.name
-            ))),
-        }
+            .var("ui", self.ui_port())
     }
 
     fn liveness<'a>(

@@ -10,6 +10,7 @@ pub mod act;
 pub mod aside;
 pub mod authorized;
 pub mod catalogue;
+pub mod check;
 pub mod cluster;
 pub mod copy;
 pub mod destroy;

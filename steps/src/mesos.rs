@@ -80,6 +80,19 @@ const LEADER: &str = shell!("mesos-leader.sh");
 
 const REGISTERED: &str = shell!("mesos-registered.sh");
 
+/// Whether the master of this node leads, and where it sends whoever asks for the one that does: `yes|no STATUS [URL]`.
+const VIEW: &str = r#"leads && elected=yes || elected=no
+seen=$(curl -sS --max-time 10 --output /dev/null --write-out '%{http_code} %{redirect_url}' "http://$address:$port/redirect") || exit 5
+echo "$elected $seen""#;
+const AGENTS: &str = r#"curl -fsS --max-time 20 "http://$address:$port/slaves""#;
+
+/// What [`task_script`] ends with where the deployed Mesos has no `mesos-execute`.
+pub const NO_EXECUTE: i32 = 69;
+/// The program speaks from where it is to be reached.
+const TASK: &str = r#"[ -x /root/mesos/bin/mesos-execute ] || exit "$no_execute"
+export LD_LIBRARY_PATH=/root/mesos/lib LIBPROCESS_IP="$own"
+exec /root/mesos/bin/mesos-execute --master="$address:$port" --name="$name" --command=true --resources='cpus:0.1;mem:32'"#;
+
 fn addresses(nodes: &[Node]) -> String {
     nodes
         .iter()
@@ -105,6 +118,38 @@ pub fn registered_script(masters: &[Node], slaves: &[Node]) -> Script<'static> {
     asking("ask the leading master for its slaves", REGISTERED, masters)
         .var("slaves", addresses(slaves))
         .var("wanted", slaves.len())
+}
+
+/// The script that asks a master, on its node, what it takes itself and others for: `yes` where it leads or `no`, then the HTTP
+/// status of a request for the leading master, and where it is sent to.
+pub fn view_script(master: &Node) -> Script<'static> {
+    at(
+        Script::new("ask the master who leads", VIEW).before(LEADS),
+        master,
+    )
+}
+
+/// The script that asks the leading master, on its node, for its agents: the JSON of `/slaves`.
+pub fn agents_script(leader: &Node) -> Script<'static> {
+    at(
+        Script::new("ask the leading master for its agents", AGENTS),
+        leader,
+    )
+}
+
+/// The script that runs a task of that name through the leading master, from the master `node`: 0.1 cpus, 32 MB, a command that does
+/// nothing. What it prints tells what becomes of it.
+pub fn task_script<'a>(leader: &Node, node: &Node, name: &'a str) -> Script<'a> {
+    at(Script::new("run a task through Mesos", TASK), leader)
+        .var("own", node.private_ip)
+        .var("name", name)
+        .var("no_execute", NO_EXECUTE)
+}
+
+fn at<'a>(script: Script<'a>, master: &Node) -> Script<'a> {
+    script
+        .var("address", master.private_ip)
+        .var("port", MESOS_MASTER_PORT)
 }
 
 /// The name of the leading master, if every slave is registered and active there.

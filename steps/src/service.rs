@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::act::ActError;
 use crate::aside;
 use crate::cluster::Node;
-use crate::mounts::ON_DISK;
+use crate::mounts::{DOWN, ON_DISK};
 use crate::remote::RemoteError;
 use crate::world::{Script, World};
 
@@ -40,6 +40,14 @@ const IS_RETIRED: &str = shell!("service-is-retired.sh");
 const EXPLAIN: &str = r#"systemctl is-active "$unit" || true
 for mount in $(missing_for "$unit"); do echo "$mount is not mounted"; done
 journalctl --unit "$unit" --no-pager --output cat --lines 12 2>/dev/null || true"#;
+
+/// The script that prints a line for each daemon of a node that starts by itself and is down: its unit, its state, and the disks that
+/// it lacks.
+pub fn down_script() -> Script<'static> {
+    Script::new("look for daemons that are down", "down")
+        .before(ON_DISK)
+        .before(DOWN)
+}
 
 /// A daemon: a unit of `/root/mesos-ec2/units`, and the folders whose files configure it.
 #[derive(Debug, Clone, Copy)]

@@ -7,7 +7,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench fixtures lint fmt clean setup setup-pip setup-test setup-moto setup-ansible setup-lint build image ami standin tests-build
+.PHONY: help demo test bench fixtures lint fmt clean setup setup-pip setup-test setup-moto setup-ansible setup-lint setup-shellcheck build image ami standin tests-build
 
 ENGINE ?= $(shell command -v podman || command -v docker || echo podman)
 TARGET := $(shell cargo metadata --no-deps --format-version 1 2>/dev/null | python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
@@ -58,6 +58,8 @@ fixtures: setup setup-test
 lint: setup setup-lint
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
+	@# What runs on nodes, and whatever else says that a shell reads it; `.shellcheckrc` beside them has what is not asked.
+	shellcheck steps/src/shell/*.sh $$(git ls-files --cached --others --exclude-standard -z | xargs -0 awk 'FNR == 1 && /^#!.*[\/ ](ba)?sh$$/ { print FILENAME } { nextfile }')
 	cargo deny --log-level error check bans licenses sources
 	@# The advisories live in a repository of their own; where it cannot be reached, that is said and nothing is claimed.
 	@if cargo deny --log-level off fetch db; then cargo deny --log-level error check advisories; \
@@ -145,4 +147,8 @@ setup-ansible:
 	$(call install_python,$(ANSIBLE),fixtures/ansible/requirements.txt,Ansible$(comma) which reads our inventory in the tests,ansible$(comma) ansible.cli.adhoc$(comma) yaml._yaml)
 
 setup-lint:
+	@command -v shellcheck >/dev/null || $(MAKE) --no-print-directory setup-shellcheck
 	@command -v cargo-deny >/dev/null || { echo "setup: installing cargo-deny (some minutes)"; cargo install --quiet --locked cargo-deny; }
+
+setup-shellcheck:
+	$(call install_packages,shellcheck)

@@ -13,7 +13,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::nearest::nearest;
 use crate::runs::{self, Found};
-use crate::wiring::{self, ClusterSpec, Journal, Node, Outside, Role};
+use crate::wiring::{self, ClusterSpec, Journal, Node, Outside, Record, Role};
 
 /// Which cluster is meant.
 #[derive(Debug, Clone, Default, Args)]
@@ -40,6 +40,8 @@ pub(crate) struct Living {
     pub(crate) row: RunRow,
     /// The cluster as its record has it.
     pub(crate) state: RunState,
+    /// What the histories of its runs say together.
+    pub(crate) record: Record,
     /// What was asked for.
     pub(crate) spec: ClusterSpec,
     /// The nodes that exist and have answered once: masters, slaves, ZooKeepers, each in the order of their numbers.
@@ -87,6 +89,7 @@ impl Living {
             unfinished: found.record.unfinished().cloned(),
             row,
             state,
+            record: found.record,
             nodes,
         })
     }
@@ -185,11 +188,12 @@ fn going(app: &App, found: &Found) -> Option<(String, Option<String>)> {
 
 /// The run that made the cluster of that name, or the only one.
 pub(crate) async fn founded(app: &App, journal: &Journal, args: &ClusterArgs) -> Result<Found, CliError> {
-    let mut rows = journal.runs().await?;
-    let is_empty = rows.is_empty();
+    let all = journal.runs().await?;
+    let is_empty = all.is_empty();
+    let mut rows = all.clone();
     rows.retain(runs::has_cluster);
     let row = match &args.cluster {
-        Some(name) => named(rows, name)?,
+        Some(name) => named(rows, name).map_err(|error| gone(&all, name).unwrap_or(error))?,
         None if is_empty => return Err(app.no_run()),
         None => only(rows)?,
     };
@@ -227,6 +231,17 @@ fn named(mut rows: Vec<RunRow>, name: &str) -> Result<RunRow, CliError> {
             })
         }
     }
+}
+
+/// There was one of that name, and it is gone.
+fn gone(all: &[RunRow], name: &str) -> Option<CliError> {
+    let was_it = |row: &&RunRow| row.cluster == name && row.workflow == wiring::FOUNDS;
+    let last = all.iter().rev().find(was_it)?;
+    let is_gone = all.iter().filter(was_it).all(|row| !runs::has_cluster(row));
+    is_gone.then(|| {
+        CliError::usage(format!("there is no cluster `{name}` any more: it was destroyed"))
+            .hint(format!("`mesosflow status {}` says what it was", last.run))
+    })
 }
 
 fn only(mut rows: Vec<RunRow>) -> Result<RunRow, CliError> {
@@ -295,5 +310,18 @@ mod tests {
         let error = named(rows(), "dmeo").unwrap_err();
         assert_eq!(error.exit.code(), 2);
         assert_eq!(error.hints, ["did you mean `demo`?"]);
+    }
+
+    #[test]
+    fn one_that_was_destroyed_is_said_to_be_gone() {
+        let mut was = of("demo");
+        assert!(gone(&[was.clone()], "demo").is_none());
+        was.owns_cluster = false;
+        let error = gone(&[was.clone()], "demo").unwrap();
+        assert_eq!(error.exit.code(), 2);
+        assert!(error.message.contains("it was destroyed"), "{error:?}");
+        assert!(gone(&[was.clone()], "test").is_none());
+        // Another one has its name by now.
+        assert!(gone(&[was, of("demo")], "demo").is_none());
     }
 }

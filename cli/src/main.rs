@@ -10,6 +10,7 @@ mod config;
 mod error;
 mod exit;
 mod file;
+mod health;
 mod hints;
 mod logging;
 mod nearest;

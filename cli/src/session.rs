@@ -409,7 +409,8 @@ fn drifted(app: &App, state: &RunState, drift: &Drift, resume: &str) -> CliError
         to: None,
         only: false,
     };
-    let replays = state.check_replay(&replay).is_ok();
+    let is_replayable = wiring::workflow_of(state).is_ok_and(Workflow::replays);
+    let replays = is_replayable && state.check_replay(&replay).is_ok();
     if replays {
         let replay = app.places.command(&["replay", &run, "--from", step.as_str()]);
         error = error.hint(format!("to run it and what follows again: {replay}"));
@@ -428,8 +429,8 @@ fn drifted(app: &App, state: &RunState, drift: &Drift, resume: &str) -> CliError
                 state.tool_version
             ))
             .hint(format!(
-                "or delete what it made: {}",
-                app.places.command(&["destroy", &run])
+                "or delete the cluster: {}",
+                app.places.command(&["destroy", "--cluster", &state.cluster])
             )),
     }
 }
@@ -492,13 +493,20 @@ pub(crate) fn mends(app: &App, found: &Found, open: Option<&StepId>) -> Vec<Stri
     let state = &found.state;
     let founder = found.record.founder().run.to_string();
     let destroy = app.places.command(&["destroy", &founder]);
-    let ends = wiring::workflow_of(state).is_ok_and(Workflow::ends_cluster);
+    let workflow = wiring::workflow_of(state).ok();
+    let replays = workflow.is_some_and(Workflow::replays);
+    let again = |open: &StepId| match workflow {
+        _ if replays => app
+            .places
+            .command(&["replay", &state.run.to_string(), "--from", open.as_str()]),
+        _ => app
+            .places
+            .command(&[&state.workflow, "--cluster", &state.cluster]),
+    };
+    let ends = workflow.is_some_and(Workflow::ends_cluster);
     let replay = open
         .filter(|_| !ends && state.format >= OLDEST_DRIVEN)
-        .map(|open| {
-            let again = ["replay", &state.run.to_string(), "--from", open.as_str()];
-            format!("to do what it left: {}", app.places.command(&again))
-        });
+        .map(|open| format!("to do what it left: {}", again(open)));
     replay
         .into_iter()
         .chain([format!("to delete the cluster: {destroy}")])

@@ -14,8 +14,9 @@ pub(crate) use mesosflow_workflow::{Resource, RunState};
 
 pub(crate) use ipnet::IpNet;
 use mesosflow_steps::act::ActError;
+pub(crate) use mesosflow_steps::check::{Check, Finding, What};
 pub(crate) use mesosflow_steps::cluster::{
-    ClusterSpec, Ec2Spec, HostKeySource, HostSpec, HostsSpec, Instance, MESOS_MASTER_PORT, MadeBy,
+    ClusterSpec, Ec2Spec, HostKeySource, HostSpec, HostsSpec, Instance, Inventory, MESOS_MASTER_PORT, MadeBy,
     MesosSource, Node, ProviderKind, Role,
 };
 pub(crate) use mesosflow_steps::copy::Copy;
@@ -29,10 +30,10 @@ pub(crate) use mesosflow_steps::workflows::{
     Stop as StopWorkflow, StopSpec, Workflow,
 };
 use mesosflow_steps::{DestroyError, Memory, ProviderError, WorldError};
-pub(crate) use mesosflow_steps::{
-    Finding, LockedOut, Orphans, Plan, PlannedStep, Report, Tagged, Verified, World,
-};
 pub(crate) use mesosflow_steps::{KeyExpected, Ledger, remote::Lineage};
+pub(crate) use mesosflow_steps::{
+    LockedOut, Need, Orphans, Plan, PlannedStep, Report, Tagged, Verified, World,
+};
 
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -305,7 +306,7 @@ pub(crate) async fn precheck(spec: &ClusterSpec) -> Result<(), CliError> {
 }
 
 /// All that a run of this spec needs of Mesos and of its provider: what is there, and what is lacking. Makes nothing.
-pub(crate) async fn examine(spec: &ClusterSpec) -> Vec<Finding> {
+pub(crate) async fn examine(spec: &ClusterSpec) -> Vec<Need> {
     mesosflow_steps::doctor::examine(spec).await
 }
 
@@ -428,6 +429,15 @@ pub(crate) async fn leading_master(
     let address = answer.map_err(|error| error.to_string())?;
     let leads = |master: &&Node| Some(master.private_ip.to_string()) == address;
     Ok(masters.iter().find(leads).cloned())
+}
+
+/// A finding of which the history tells; `Err` where it is bad.
+pub(crate) fn known(what: What, node: Option<&str>, detail: Result<String, String>) -> Finding {
+    Finding {
+        what,
+        node: node.map(str::to_owned),
+        outcome: detail.map_err(ActError::wrong),
+    }
 }
 
 /// A command line of which each word means itself; none where a word holds what no command line can carry.

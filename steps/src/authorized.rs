@@ -25,18 +25,10 @@ const SHARE: &str = "/root/mesos-ec2/scripts/share";
 const NODES: &str = "mesosflow-nodes";
 const VOLUME: &str = "mesosflow-volume";
 
-/// Prints the lines of ours.
-const FILE: &str = r#"file=$(getent passwd "$user" | cut -d : -f 6)/.ssh/authorized_keys
-file=$(readlink -f "$file")
-ours=" mesosflow-(nodes|volume) $owner\$"
-"#;
+const FILE: &str = shell!("authorized-file.sh");
 const ARE_LET_IN: &str = r#"lines=$(cat)
 [ "$(grep --extended-regexp "$ours" "$file")" = "$lines" ] || exit 1"#;
-/// The file is replaced as a whole, with its owner and mode: there is no moment at which somebody is shut out.
-const LET_IN: &str = r#"lines=$(cat)
-cp --archive -- "$file" "$file.mesosflow"
-{ grep --extended-regexp --invert-match "$ours" "$file" || [ $? = 1 ]; printf '%s\n' "$lines"; } > "$file.mesosflow"
-mv -- "$file.mesosflow" "$file""#;
+const LET_IN: &str = shell!("authorized-let-in.sh");
 
 /// The lines that the nodes' keys have on one node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

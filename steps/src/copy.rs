@@ -16,8 +16,8 @@ use crate::outside::Outside;
 use crate::remote::quote::{QuoteError, join, with_variables};
 use crate::remote::{Command, LocalFile, RemoteError};
 
-const PUT: &str = include_str!("shell/copy-file.sh");
-const CLEAN: &str = include_str!("shell/copy-clean.sh");
+const PUT: &str = shell!("copy-file.sh");
+const CLEAN: &str = shell!("copy-clean.sh");
 
 /// Where a file lies on the first master while it goes on to the others; a folder of root's.
 const STAGE: &str = "/var/lib/mesosflow/copies";

@@ -6,10 +6,10 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 
 use crate::cluster::{ClusterSpec, MesosSource, MesosSpec};
-use crate::provider::{self, Finding};
+use crate::provider::{self, Need};
 
 /// Where Mesos comes from, and all that the provider can tell.
-pub async fn examine(spec: &ClusterSpec) -> Vec<Finding> {
+pub async fn examine(spec: &ClusterSpec) -> Vec<Need> {
     let own = spec.mesos.clone();
     let mesos = tokio::task::spawn_blocking(move || mesos(&own)).await;
     let mut all: Vec<_> = mesos.into_iter().collect();
@@ -18,12 +18,12 @@ pub async fn examine(spec: &ClusterSpec) -> Vec<Finding> {
 }
 
 /// What is known here of the Mesos that would be deployed.
-fn mesos(mesos: &MesosSpec) -> Finding {
+fn mesos(mesos: &MesosSpec) -> Need {
     let what = "Mesos";
     let url = mesos.url.as_deref().unwrap_or_default();
     match mesos.source {
-        MesosSource::None => Finding::fine(what, "what the nodes have under /root/mesos"),
-        MesosSource::Git => Finding::fine(
+        MesosSource::None => Need::fine(what, "what the nodes have under /root/mesos"),
+        MesosSource::Git => Need::fine(
             what,
             format!(
                 "built from {} ({}) on the first master, which has to reach it; that is not looked at from here",
@@ -31,7 +31,7 @@ fn mesos(mesos: &MesosSpec) -> Finding {
                 mesos.branch.as_deref().unwrap_or_default()
             ),
         ),
-        MesosSource::Tarball if url.starts_with("http://") || url.starts_with("https://") => Finding::fine(
+        MesosSource::Tarball if url.starts_with("http://") || url.starts_with("https://") => Need::fine(
             what,
             format!(
                 "{url}, fetched by the first master, which has to reach it; that is not looked at from here"
@@ -42,28 +42,28 @@ fn mesos(mesos: &MesosSpec) -> Finding {
 }
 
 /// A tarball of this machine: it can be read whole, is compressed as one may be, and is the one that was meant.
-fn tarball(what: &str, path: &Path, sha256: Option<&str>) -> Finding {
+fn tarball(what: &str, path: &Path, sha256: Option<&str>) -> Need {
     let hint =
         "name an existing tarball of what `make install` gave: --mesos-url FILE, or `url` under `[mesos]`";
     let shown = path.display();
     let (digest, bytes, begins) = match read(path) {
         Ok(read) => read,
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            return Finding::lacking(what, format!("{shown} is not there"), hint);
+            return Need::lacking(what, format!("{shown} is not there"), hint);
         }
-        Err(error) => return Finding::lacking(what, format!("{shown} cannot be read: {error}"), hint),
+        Err(error) => return Need::lacking(what, format!("{shown} cannot be read: {error}"), hint),
     };
     if !is_archive(&begins) {
-        return Finding::lacking(what, format!("{shown} is no tarball ({bytes} bytes)"), hint);
+        return Need::lacking(what, format!("{shown} is no tarball ({bytes} bytes)"), hint);
     }
     match sha256 {
-        Some(wanted) if !wanted.eq_ignore_ascii_case(&digest) => Finding::lacking(
+        Some(wanted) if !wanted.eq_ignore_ascii_case(&digest) => Need::lacking(
             what,
             format!("{shown} has the SHA-256 {digest}, and {wanted} is asked for"),
             "get the right one, or correct `sha256`",
         ),
-        Some(_) => Finding::fine(what, format!("{shown}, {} MiB, with its SHA-256", bytes >> 20)),
-        None => Finding::fine(what, format!("{shown}, {} MiB", bytes >> 20)),
+        Some(_) => Need::fine(what, format!("{shown}, {} MiB, with its SHA-256", bytes >> 20)),
+        None => Need::fine(what, format!("{shown}, {} MiB", bytes >> 20)),
     }
 }
 

@@ -56,28 +56,9 @@ ExecReload=-/usr/sbin/nft -f /etc/mesosflow/firewall.nft
 ExecStopPost=-/usr/sbin/nft -f /etc/mesosflow/firewall.nft
 ";
 
-/// Whether exactly this table is loaded now and at the next boot. nft itself shows no rules as they were written: a comment
-/// in them says which file they are from.
-pub(crate) const READY: &str = r#"[ "$(cat "$file" 2>/dev/null)" = "$rules" ] || exit 1
-[ "$(cat "/etc/systemd/system/$unit" 2>/dev/null)" = "$text" ] || exit 1
-[ "$(cat "$addition" 2>/dev/null)" = "$added" ] || exit 1
-systemctl is-enabled --quiet "$unit" && systemctl is-active --quiet "$unit" || exit 1
-is_loaded "$unit" && is_loaded nftables.service || exit 1
-nft list table inet mesosflow 2>/dev/null | grep --quiet --fixed-strings "$digest" || exit 1"#;
+pub(crate) const READY: &str = shell!("firewall-ready.sh");
 
-/// The rules are tried before anything is put in place: a kernel without nf_tables says so here.
-pub(crate) const MAKE: &str = r#"mkdir -p /etc/mesosflow
-printf '%s\n' "$rules" > "$file.new"
-nft --check -f "$file.new"
-mv "$file.new" "$file"
-printf '%s\n' "$text" > "/etc/systemd/system/$unit.new"
-mv "/etc/systemd/system/$unit.new" "/etc/systemd/system/$unit"
-mkdir -p "$(dirname "$addition")"
-printf '%s\n' "$added" > "$addition.new"
-mv "$addition.new" "$addition"
-systemctl daemon-reload
-systemctl enable --quiet "$unit"
-systemctl restart "$unit""#;
+pub(crate) const MAKE: &str = shell!("firewall-make.sh");
 
 const HAS_NFT: &str = "command -v nft >/dev/null || exit 1";
 const HAS_TABLES: &str = "nft list tables >/dev/null 2>&1 || exit 1";

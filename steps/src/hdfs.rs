@@ -21,7 +21,7 @@ pub const FORMAT_LIMITS: JobLimits = JobLimits {
 const START_LIMIT: Duration = Duration::from_secs(240);
 
 /// One of the two.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Hdfs {
     /// On ephemeral disks: formatted for every generation of a cluster.
@@ -53,66 +53,50 @@ pub enum NameFolder {
     },
 }
 
-/// Neither VERSION nor an image alone proves a format: both do, the image with the checksum that is written after it.
-const LOOK: &str = r#"on_disk "$home"
-[ -d "$name/current" ] || { echo empty; exit 0; }
-id=$(sed -n 's/^clusterID=//p' "$name/current/VERSION" 2>/dev/null) || id=
-image=
-for file in "$name"/current/fsimage_*.md5; do
-  [ -e "$file" ] && (cd "$name/current" && md5sum --check --status "${file##*/}") && image=$file
-done
-if [ -n "$id" ] && [ -n "$image" ]; then
-  echo "complete $id $(cat "$home/format" 2>/dev/null || true)"
-elif [ -n "$(ls -A "$name/current")" ]; then echo half; else echo empty; fi"#;
+const LOOK: &str = shell!("hdfs-look.sh");
 
-/// The marker is written last; without it the format is not done, and nothing has been stored yet.
-const FORMAT: &str = r#"on_disk "$home"
-rm -f -- "$home/format"
-rm -rf -- "$name"
-"/root/$kind-hdfs/bin/hdfs" namenode -format -nonInteractive -clusterid "$id"
-ls "$name"/current/fsimage_*.md5 >/dev/null
-printf '%s\n' "$key" > "$home/format.new"
-sync -f "$home"
-mv -- "$home/format.new" "$home/format""#;
+const FORMAT: &str = shell!("hdfs-format.sh");
 
-/// Before the first block goes: from here on nobody takes the folder for a file system that is whole.
-const GIVE_UP: &str = r#"on_disk "$home"
-rm -f -- "$home/format"
-sync -f "$home" 2>/dev/null || true
-rm -rf -- "$name"
-sync -f "$home" 2>/dev/null || true"#;
+const GIVE_UP: &str = shell!("hdfs-give-up.sh");
 
-const EMPTY_DATA: &str = r#"IFS=,
-on_disk $folders
-for folder in $folders; do
-  # Not the folder itself, which may be where a disk is mounted.
-  [ ! -d "$folder" ] || find "$folder" -mindepth 1 -delete
-done"#;
+const EMPTY_DATA: &str = shell!("hdfs-empty-data.sh");
 /// Prints the clusterIDs of a datanode's folders.
 const DATA_IDS: &str = r#"IFS=,
 on_disk $folders
 for folder in $folders; do sed -n 's/^clusterID=//p' "$folder/current/VERSION" 2>/dev/null || true; done | sort -u"#;
 
-/// Live datanodes and the state of the safe mode, from the namenode's own bean; exit 1 while it is not as wanted.
-const IS_LIVE: &str = r#"beans=$(curl -fsS --max-time 5 "http://$address:$ui/jmx?qry=Hadoop:service=NameNode,name=*" 2>/dev/null) || exit 1
-live=$(printf %s "$beans" | sed -n 's/.*"NumLiveDataNodes" : \([0-9]*\).*/\1/p' | head -n 1)
-safe=$(printf %s "$beans" | sed -n 's/.*"Safemode" : "\(.*\)".*/\1/p' | head -n 1)
-id=$(printf %s "$beans" | sed -n 's/.*"ClusterId" : "\(.*\)".*/\1/p' | head -n 1)
-[ "$live" = "$wanted" ] && [ -z "$safe" ] && [ "$id" = "$cluster_id" ] || exit 1"#;
+const IS_LIVE: &str = shell!("hdfs-is-live.sh");
 
-/// Blocks of which no good copy is left, and those with a damaged one, from the namenode's own beans. `MissingBlocks` is a metric,
-/// which is up to ten seconds old; `NumberOfMissingBlocks` is counted when it is asked for.
-const BLOCKS: &str = r#"beans=$(curl -fsS --max-time 5 "http://$address:$ui/jmx?qry=Hadoop:service=NameNode,name=*")
-number() { printf %s "$beans" | sed -n "s/.*\"$1\" : \([0-9]*\).*/\1/p" | head -n 1; }
-echo "$(number NumberOfMissingBlocks) $(number CorruptBlocks)""#;
+/// What the namenode says of itself, in two documents. Missing blocks are `NumberOfMissingBlocks`, which is counted when it is asked
+/// for; `MissingBlocks` is a metric, which is up to ten seconds old.
+const BEANS: &str = r#"ask="http://$address:$ui/jmx?qry=Hadoop:service=NameNode,name"
+curl -fsS --max-time 10 "$ask=NameNodeInfo" "$ask=FSNamesystem""#;
 
 /// What a file system knows of and cannot give, or not from each of its copies.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Blocks {
     /// Blocks of which no good copy is left.
     pub missing: u64,
-    /// Blocks with a damaged copy.
+    /// Blocks with a damaged copy, also where others are good.
     pub corrupt: u64,
+}
+
+impl Blocks {
+    /// What is missing and what is damaged, as a sentence fragment about the file system.
+    pub fn text(self, hdfs: Hdfs) -> String {
+        let count = |number: u64| match number {
+            1 => "1 block".to_owned(),
+            number => format!("{number} blocks"),
+        };
+        let mut said = Vec::new();
+        if self.missing > 0 {
+            said.push(format!("{} of which no copy is left", count(self.missing)));
+        }
+        if self.corrupt > 0 {
+            said.push(format!("{} with a damaged copy", count(self.corrupt)));
+        }
+        format!("the {} HDFS has {}", hdfs.as_str(), said.join(" and "))
+    }
 }
 
 impl Hdfs {
@@ -360,25 +344,15 @@ impl Hdfs {
             .await
     }
 
-    /// The blocks that the namenode has not, or not whole.
-    ///
-    /// # Errors
-    /// The node cannot be reached, or its namenode does not answer.
-    pub async fn blocks(self, world: &World, namenode: &Node) -> Result<Blocks, ActError> {
-        let title = format!("ask the {} namenode for its blocks", self.as_str());
-        let script = self
-            .script(&title, BLOCKS)
+    /// The script that asks the namenode, on its node, for what it says of itself: its beans `NameNodeInfo` and `FSNamesystem`.
+    pub fn beans_script(self, namenode: &Node) -> Script<'static> {
+        let title = match self {
+            Self::Ephemeral => "ask the ephemeral namenode how it is",
+            Self::Persistent => "ask the persistent namenode how it is",
+        };
+        Script::new(title, BEANS)
             .var("address", namenode.private_ip)
-            .var("ui", self.ui_port());
-        let answer = world.run(namenode, script).await?.stdout_str();
-        let mut numbers = answer.split_whitespace().map(str::parse);
-        match (numbers.next(), numbers.next()) {
-            (Some(Ok(missing)), Some(Ok(corrupt))) => Ok(Blocks { missing, corrupt }),
-            _ => Err(ActError::not_yet(format!(
-                "{title} on {}: cannot understand {answer:?}",
-                namenode.name
-            ))),
-        }
+            .var("ui", self.ui_port())
     }
 
     fn liveness<'a>(

@@ -35,11 +35,7 @@ ServerAliveCountMax 4
 /// The lists, scripts, units and options that every node has.
 pub const SCRIPTS_FOLDER: &str = "/root/mesos-ec2";
 
-/// Prints a digest over the files below `$folder`, their paths and their modes; nothing where the folder is missing.
-const DIGEST: &str = r#"cd "$folder" 2>/dev/null || exit 0
-{ find . -type f -print0 | LC_ALL=C sort -z | xargs -0 -r sha256sum --
-find . -type f -printf '%m %p\n' | LC_ALL=C sort
-find . -type l -printf '%p %l\n' | LC_ALL=C sort; } | sha256sum | cut -d ' ' -f 1"#;
+const DIGEST: &str = shell!("digest-folder.sh");
 
 /// `sudo` on the far side where the login is not root's.
 const COPY: &str = r#"if [ "$user" = root ]; then remote=rsync; else remote='sudo -n rsync'; fi

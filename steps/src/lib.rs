@@ -3,10 +3,14 @@
 //! A workflow is a table of contents: one async function that awaits the steps of its catalogue in order, as
 //! [`workflows::deploy`] does. A step touches the world only through [`World`].
 
+#[macro_use]
+mod shell;
+
 pub mod act;
 pub mod aside;
 pub mod authorized;
 pub mod catalogue;
+pub mod check;
 pub mod cluster;
 pub mod copy;
 pub mod destroy;
@@ -54,9 +58,7 @@ pub use memory::Memory;
 pub use orphans::{Orphans, end_orphans};
 pub use outside::Outside;
 pub use plan::{Plan, PlannedResource, PlannedStep, plan};
-pub use provider::{
-    Finding, ProviderError, Tagged, Verified, open_provider, precheck, settle, survey, verify,
-};
+pub use provider::{Need, ProviderError, Tagged, Verified, open_provider, precheck, settle, survey, verify};
 pub use reach::{LockedOut, address_of};
 pub use record::{Record, asked, deleted};
 pub use setup::{Report, Ui};

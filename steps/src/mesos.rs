@@ -23,39 +23,11 @@ pub const SLAVE: Service = Service {
     config: "/root/mesos/.mesosflow-source",
 };
 
-/// `DPkg::Lock::Timeout` waits for dpkg's locks alone. Those of the lists and of the archives, which the system's own daily
-/// update holds for minutes after a first boot, make apt fail at once: it is asked again until they are free.
-const PATIENTLY: &str = r#"patiently() {
-  give_up=$(($(date +%s) + patience))
-  until said=$(LC_ALL=C apt-get -o DPkg::Lock::Timeout="$patience" "$@" 2>&1); do
-    case $said in
-      *"Could not get lock "*|*"Unable to lock directory "*) ;;
-      *) printf '%s\n' "$said" >&2; return 100 ;;
-    esac
-    if [ "$(date +%s)" -ge "$give_up" ]; then printf '%s\n' "$said" >&2; return 100; fi
-    echo "another process has apt's lock: waiting" >&2
-    sleep 2
-  done
-  printf '%s\n' "$said"
-}
-"#;
+const PATIENTLY: &str = shell!("apt-patiently.sh");
 /// How long apt's locks are waited for, seconds.
 const PATIENCE: u32 = 300;
 
-/// Only what is missing is installed. The lists are fetched once a day at most.
-const PACKAGES: &str = r#"if command -v apt-get >/dev/null; then
-  missing=$(for p in $packages; do dpkg-query -W -f '${Status}\n' "$p" 2>/dev/null | grep -q '^install ok installed' || echo "$p"; done)
-  [ -n "$missing" ] || exit 0
-  export DEBIAN_FRONTEND=noninteractive
-  # An earlier try may have been cut off in the middle.
-  dpkg --configure -a >/dev/null 2>&1 || true
-  # A slim image lacks the folder, without which no Java can be installed.
-  mkdir -p /usr/share/man/man1
-  patiently update -q
-  patiently install -q -y --no-install-recommends $missing
-elif command -v dnf >/dev/null; then dnf install -q -y $packages
-else yum install -q -y $packages
-fi"#;
+const PACKAGES: &str = shell!("packages-install.sh");
 
 /// What a daemon calls itself, with the libraries that lie beside it.
 ///
@@ -103,30 +75,23 @@ pub(crate) fn installing(packages: &[String]) -> Script<'static> {
         .within(Duration::from_secs(900))
 }
 
-/// Whether the master at `$address` says of itself that it leads; leaves its `$metrics`. Not ZooKeeper is asked: there, a
-/// master that was stopped stays the leader until its session ends.
-const LEADS: &str = r#"leads() {
-  metrics=$(curl -fsS --max-time 3 "http://$address:$port/metrics/snapshot" 2>/dev/null) || return 1
-  case $(printf %s "$metrics" | sed -n 's/.*"master[\\]*\/elected":\([0-9.]*\).*/\1/p') in 1 | 1.0) ;; *) return 1 ;; esac
-}
-"#;
-const LEADER: &str = r#"for address in $masters; do
-  if leads; then echo "$address"; exit 0; fi
-done
-exit 1"#;
+const LEADS: &str = shell!("mesos-leads.sh");
+const LEADER: &str = shell!("mesos-leader.sh");
 
-/// Every one of the slaves by its address, and as many active ones as there are slaves.
-const REGISTERED: &str = r#"for address in $masters; do
-  leads || continue
-  state=$(curl -fsS --max-time 5 "http://$address:$port/state" 2>/dev/null) || continue
-  for slave in $slaves; do
-    case $state in *"slave(1)@$slave:5051"*) ;; *) exit 1 ;; esac
-  done
-  active=$(printf %s "$metrics" | sed -n 's/.*"master[\\]*\/slaves_active":\([0-9]*\).*/\1/p')
-  [ "$active" = "$wanted" ] || exit 1
-  echo "$address"; exit 0
-done
-exit 1"#;
+const REGISTERED: &str = shell!("mesos-registered.sh");
+
+/// Whether the master of this node leads, and where it sends whoever asks for the one that does: `yes|no STATUS [URL]`.
+const VIEW: &str = r#"leads && elected=yes || elected=no
+seen=$(curl -sS --max-time 10 --output /dev/null --write-out '%{http_code} %{redirect_url}' "http://$address:$port/redirect") || exit 5
+echo "$elected $seen""#;
+const AGENTS: &str = r#"curl -fsS --max-time 20 "http://$address:$port/slaves""#;
+
+/// What [`task_script`] ends with where the deployed Mesos has no `mesos-execute`.
+pub const NO_EXECUTE: i32 = 69;
+/// The program speaks from where it is to be reached.
+const TASK: &str = r#"[ -x /root/mesos/bin/mesos-execute ] || exit "$no_execute"
+export LD_LIBRARY_PATH=/root/mesos/lib LIBPROCESS_IP="$own"
+exec /root/mesos/bin/mesos-execute --master="$address:$port" --name="$name" --command=true --resources='cpus:0.1;mem:32'"#;
 
 fn addresses(nodes: &[Node]) -> String {
     nodes
@@ -153,6 +118,38 @@ pub fn registered_script(masters: &[Node], slaves: &[Node]) -> Script<'static> {
     asking("ask the leading master for its slaves", REGISTERED, masters)
         .var("slaves", addresses(slaves))
         .var("wanted", slaves.len())
+}
+
+/// The script that asks a master, on its node, what it takes itself and others for: `yes` where it leads or `no`, then the HTTP
+/// status of a request for the leading master, and where it is sent to.
+pub fn view_script(master: &Node) -> Script<'static> {
+    at(
+        Script::new("ask the master who leads", VIEW).before(LEADS),
+        master,
+    )
+}
+
+/// The script that asks the leading master, on its node, for its agents: the JSON of `/slaves`.
+pub fn agents_script(leader: &Node) -> Script<'static> {
+    at(
+        Script::new("ask the leading master for its agents", AGENTS),
+        leader,
+    )
+}
+
+/// The script that runs a task of that name through the leading master, from the master `node`: 0.1 cpus, 32 MB, a command that does
+/// nothing. What it prints tells what becomes of it.
+pub fn task_script<'a>(leader: &Node, node: &Node, name: &'a str) -> Script<'a> {
+    at(Script::new("run a task through Mesos", TASK), leader)
+        .var("own", node.private_ip)
+        .var("name", name)
+        .var("no_execute", NO_EXECUTE)
+}
+
+fn at<'a>(script: Script<'a>, master: &Node) -> Script<'a> {
+    script
+        .var("address", master.private_ip)
+        .var("port", MESOS_MASTER_PORT)
 }
 
 /// The name of the leading master, if every slave is registered and active there.

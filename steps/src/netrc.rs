@@ -12,11 +12,7 @@ use crate::world::{Script, World};
 /// Where such files are, each in a folder of its own that is a home folder to git. Its place is emptied by a reboot.
 pub const PLACE: &str = "/run/mesosflow-netrc";
 
-/// Standard input is the file.
-const HOLD: &str = r#"umask 077
-mkdir -p -m 700 "$place"
-mkdir -p "$folder"
-cat > "$folder/.netrc""#;
+const HOLD: &str = shell!("netrc-hold.sh");
 
 const END: &str = r#"rm -rf -- "$folder""#;
 

@@ -29,61 +29,23 @@ pub(crate) const VOLUME_OPTIONS: &str = "allocsize=8m,nofail";
 const FOLDERS: &str = "/mnt/ephemeral-hdfs /vol/persistent-hdfs /mnt/hadoop/mrlocal /mnt/hadoop/mrlocal2 \
                        /mnt/hadoop/tmp /mnt/hadoop-logs /mnt/mesos-logs /mnt/mesos-work /mnt/nfs";
 
-/// Whether `$device` is what is seen at `$mount`: several things may be mounted there, the last one counts.
-const IS_MOUNTED: &str = r#"number() { stat --dereference --format '%t:%T' -- "$1" 2>/dev/null; }
-is_mounted() {
-  top=$(findmnt --noheadings --output SOURCE --mountpoint "$mount" | tail -n 1)
-  [ -n "$top" ] && [ -b "$top" ] && [ "$(number "$device")" = "$(number "$top")" ]
-}
-"#;
+const IS_MOUNTED: &str = shell!("is-mounted.sh");
 /// The next boot mounts this very disk, too: an image's `/etc/fstab` may name another there.
 const DISK_READY: &str = r#"is_mounted || exit 1
 uuid=$(blkid --probe --match-tag UUID --output value -- "$device") || exit 1
 grep --quiet --fixed-strings --line-regexp -- "UUID=$uuid $mount $type $options 0 0" /etc/fstab || exit 1"#;
 
-/// Formats only what is blank: no file system, no partition table, no other signature, as far as libblkid knows any.
-const DISK_MAKE: &str = r#"[ -b "$device" ] || { echo "there is no block device $device" >&2; exit 3; }
-found=$(blkid --probe --match-tag TYPE --output value -- "$device") || found=
-if [ -z "$found" ]; then
-  signatures=$(wipefs --noheadings -- "$device")
-  [ -z "$signatures" ] || { echo "$device is neither blank nor a file system: $signatures" >&2; exit 4; }
-  "mkfs.$type" $quiet -- "$device" >&2
-  found=$type
-fi
-# Old instance stores come with ext3, which ext4's driver mounts as it is.
-[ "$found" = "$type" ] || [ "$found $type" = "ext3 ext4" ] || { echo "$device holds $found, where $type was expected" >&2; exit 4; }
-uuid=$(blkid --probe --match-tag UUID --output value -- "$device")
-mkdir -p -- "$mount"
-[ -e /etc/fstab ] || : > /etc/fstab
-{ mounts_without "$mount" " $mount $type $options 0 0\$"; echo "UUID=$uuid $mount $type $options 0 0"; } > /etc/fstab.mesosflow
-mv /etc/fstab.mesosflow /etc/fstab
-# systemd unmounts at once what its units still tie to a disk that is gone.
-[ ! -d /run/systemd/system ] || systemctl daemon-reload
-is_mounted || mount -t "$type" -o "$options" -- "$device" "$mount""#;
+const DISK_MAKE: &str = shell!("disk-make.sh");
 
 /// `/vol` must be the volume before anything is put there: a folder on the root disk in its place would be lost.
 const FOLDERS_READY: &str = r#"[ -z "$device" ] || is_mounted || exit 1
 for folder in $folders; do [ -d "$folder" ] || exit 1; done
 [ "$(readlink /nfs)" = /mnt/nfs ] || exit 1"#;
-const FOLDERS_MAKE: &str = r#"[ -z "$device" ] || is_mounted || { echo "$device is not mounted on $mount" >&2; exit 4; }
-on_disk $folders
-mkdir -p -- $folders
-[ ! -e /nfs ] || [ -L /nfs ] || { echo "/nfs is there, and is no link" >&2; exit 4; }
-[ "$(readlink /nfs)" = /mnt/nfs ] || make_way /nfs
-ln -sfn /mnt/nfs /nfs"#;
+const FOLDERS_MAKE: &str = shell!("folders-make.sh");
 
 const SWAP_READY: &str = r#"[ "$(swapon --show=NAME,SIZE --bytes --noheadings | awk '$1 == "/mnt/swap" { print int(($2 + 4096) / 1048576) }')" = "$megabytes" ] || exit 1
 grep --quiet '^/mnt/swap ' /etc/fstab || exit 1"#;
-const SWAP_MAKE: &str = r#"on_disk /mnt/swap
-if swapon --show=NAME --noheadings | grep --quiet --line-regexp /mnt/swap; then swapoff /mnt/swap; fi
-make_way /mnt/swap
-rm -f /mnt/swap
-(umask 077; dd if=/dev/zero of=/mnt/swap.new bs=1M count="$megabytes" status=none)
-mkswap /mnt/swap.new >/dev/null
-lay_claim /mnt/swap.new /mnt/swap
-mv /mnt/swap.new /mnt/swap
-swapon /mnt/swap
-grep --quiet '^/mnt/swap ' /etc/fstab || echo '/mnt/swap none swap sw,nofail 0 0' >> /etc/fstab"#;
+const SWAP_MAKE: &str = shell!("swap-make.sh");
 
 /// What a node has to have.
 #[derive(Debug, Clone, Serialize)]

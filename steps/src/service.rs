@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::act::ActError;
 use crate::aside;
 use crate::cluster::Node;
-use crate::mounts::ON_DISK;
+use crate::mounts::{DOWN, ON_DISK};
 use crate::remote::RemoteError;
 use crate::world::{Script, World};
 
@@ -26,51 +26,28 @@ pub const UNITS: [&str; 10] = [
 /// A stop may have to wait for a daemon's own time-out (20 s in the units) and systemd's.
 const STOP_LIMIT: Duration = Duration::from_secs(90);
 
-/// What the stamp of a running daemon is made of: its unit and the configuration that it was started with.
-const STAMP: &str = r#"stamp() {
-  { cat "/root/mesos-ec2/units/$unit"
-    for folder in $config; do find "$folder" -type f -exec sha256sum {} + | LC_ALL=C sort; done
-    cat /etc/mesosflow/node.env; } | sha256sum | cut -d ' ' -f 1
-}
-file="/run/mesosflow/$unit.started"
-"#;
+const STAMP: &str = shell!("service-stamp.sh");
 /// `is_loaded UNIT`: systemd goes by the unit's files as they are now.
 pub const IS_LOADED: &str = r#"is_loaded() { [ "$(systemctl show --property NeedDaemonReload --value -- "$1")" != yes ]; }
 "#;
-const IS_CURRENT: &str = r#"systemctl is-active --quiet "$unit" || exit 1
-systemctl is-enabled --quiet "$unit" || exit 1
-is_loaded "$unit" || exit 1
-cmp --silent "/root/mesos-ec2/units/$unit" "/etc/systemd/system/$unit" || exit 1
-[ "$(cat "$file" 2>/dev/null)" = "$(stamp)" ] || exit 1"#;
-const START: &str = r#"lay_file "/root/mesos-ec2/units/$unit" "/etc/systemd/system/$unit"
-systemctl daemon-reload
-systemctl enable --quiet "$unit"
-# systemd would wait a minute and a half for a disk that is not there, and not say which.
-for mount in $(missing_for "$unit"); do
-  # With `nofail`, a mount of nothing succeeds.
-  mount -- "$mount" >&2 && mountpoint --quiet -- "$mount" ||
-    { echo "$unit does not start without $mount, which is not mounted" >&2; exit 4; }
-done
-systemctl reset-failed "$unit" 2>/dev/null || true
-mkdir -p /run/mesosflow
-rm -f "$file"
-systemctl restart "$unit"
-stamp > "$file.new"
-mv "$file.new" "$file""#;
+const IS_CURRENT: &str = shell!("service-is-current.sh");
+const START: &str = shell!("service-start.sh");
 const STOP: &str = r#"rm -f "/run/mesosflow/$unit.started"
 [ -e "/etc/systemd/system/$unit" ] || exit 0
 systemctl stop "$unit""#;
-const RETIRE: &str = r#"rm -f "/run/mesosflow/$unit.started"
-[ -e "/etc/systemd/system/$unit" ] || exit 0
-systemctl disable --quiet "$unit"
-systemctl stop "$unit""#;
-/// A unit that was never laid has nothing to be stopped; one that is about to be started again is not gone.
-const IS_RETIRED: &str = r#"[ -e "/etc/systemd/system/$unit" ] || exit 0
-case $(systemctl is-active "$unit" || true) in active | activating | reloading | deactivating) exit 1 ;; esac
-! systemctl is-enabled --quiet "$unit" || exit 1"#;
+const RETIRE: &str = shell!("service-retire.sh");
+const IS_RETIRED: &str = shell!("service-is-retired.sh");
 const EXPLAIN: &str = r#"systemctl is-active "$unit" || true
 for mount in $(missing_for "$unit"); do echo "$mount is not mounted"; done
 journalctl --unit "$unit" --no-pager --output cat --lines 12 2>/dev/null || true"#;
+
+/// The script that prints a line for each daemon of a node that starts by itself and is down: its unit, its state, and the disks that
+/// it lacks.
+pub fn down_script() -> Script<'static> {
+    Script::new("look for daemons that are down", "down")
+        .before(ON_DISK)
+        .before(DOWN)
+}
 
 /// A daemon: a unit of `/root/mesos-ec2/units`, and the folders whose files configure it.
 #[derive(Debug, Clone, Copy)]

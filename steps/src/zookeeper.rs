@@ -11,11 +11,7 @@ pub const SERVER: Service = Service {
     config: "/root/mesos-ec2/zookeeper",
 };
 
-/// The four-letter word `srvr`; a server without a quorum answers without a mode.
-const MODE: &str = r#"answer=$(timeout 5 bash -c 'exec 3<>"/dev/tcp/$0/$1" && printf srvr >&3 && cat <&3' "$address" "$port" 2>/dev/null) || exit 1
-mode=$(printf '%s\n' "$answer" | sed -n 's/^Mode: //p')
-[ -n "$mode" ] || exit 1
-echo "$mode""#;
+const MODE: &str = shell!("zookeeper-mode.sh");
 
 /// The script that answers whether a server belongs to a quorum, and as what: `leader`, `follower` or `standalone`.
 pub fn mode_script(node: &Node) -> Script<'static> {

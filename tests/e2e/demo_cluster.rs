@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-use mesosflow_tests::{Bench, History, Node, Nodes, RUN_LIMIT, Status, assert_healthy, leader};
+use mesosflow_tests::{Bench, History, Node, Nodes, RUN_LIMIT, Status, assert_healthy, leader, until};
 use serde_json::Value;
 
 use crate::replay;
@@ -35,11 +35,49 @@ fn the_demo_cluster_works_and_is_replayed_and_destroyed() {
     logged_in_once(&nodes);
     holds_no_key_of_the_user(&bench, &nodes, &run, &user_key);
     assert_healthy(&nodes);
+    is_checked(&mut bench, &nodes);
     survives_its_leader(&mut bench, &nodes);
 
     replay::on(&mut bench, &run, &cluster);
 
     destroyed(&mut bench, &run, &cluster);
+}
+
+/// `check` knows every server of the quorum, and every master's mind.
+fn is_checked(bench: &mut Bench, nodes: &Nodes) {
+    let patient = ["check", "--json", "--timeout", "240"];
+    let bad_of = |looked: &Value, what: &str| -> Vec<Value> {
+        let all = looked["findings"].as_array().unwrap().iter();
+        let all = all.filter(|finding| finding["what"] == what && finding["ok"] == false);
+        all.map(|finding| finding["node"].clone()).collect()
+    };
+    let looked = bench.say(&patient).ended(0).json();
+    for (what, count) in [
+        ("zookeeper", 3),
+        ("zookeeper-quorum", 1),
+        ("master", 3),
+        ("leading-master", 1),
+    ] {
+        let all = looked["findings"].as_array().unwrap();
+        assert_eq!(
+            all.iter().filter(|finding| finding["what"] == what).count(),
+            count,
+            "{looked:#}"
+        );
+    }
+    let server = nodes.of("zookeeper")[1];
+    server.ask("systemctl stop mesosflow-zookeeper");
+    // If it led, the others elect anew.
+    let looked = until("a quorum without it", RUN_LIMIT, || {
+        let looked = bench.say(&patient).ended(1).json();
+        (bad_of(&looked, "zookeeper") == [server.name.as_str()]).then_some(looked)
+    });
+    assert_eq!(bad_of(&looked, "zookeeper-quorum").len(), 1, "{looked:#}");
+    assert_eq!(bad_of(&looked, "daemons"), [server.name.as_str()], "{looked:#}");
+    server.ask("systemctl start mesosflow-zookeeper");
+    until("a healthy cluster", RUN_LIMIT, || {
+        (bench.say(&patient).code == 0).then_some(())
+    });
 }
 
 /// A key pair where a user has one, so that it would be found.

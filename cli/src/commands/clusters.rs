@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::app::App;
 use crate::error::{CliError, Kind};
+use crate::health::Health;
 use crate::render::table::table;
 use crate::runs::{self, Found};
 use crate::wiring::{self, Journal, Role, Workflow};
@@ -33,6 +34,8 @@ struct ClusterView {
     mesos_version: Option<String>,
     created_at: Timestamp,
     run: RunId,
+    /// What the last `check` came to; none where there was none, or nothing is there to be checked.
+    health: Option<Health>,
 }
 
 /// The newest comes last, where the eye is.
@@ -68,6 +71,7 @@ pub(crate) async fn clusters(app: &App, ClustersArgs {}: &ClustersArgs) -> Resul
         "zookeepers",
         "mesos",
         "since",
+        "health",
     ];
     app.ui.line(&table(&header, views.iter().map(line)))
 }
@@ -85,6 +89,7 @@ async fn view(app: &App, journal: &Journal, row: &RunRow, rows: &[RunRow]) -> Re
         mesos_version: None,
         created_at: row.created_at,
         run: row.run,
+        health: None,
     };
     if !row.owns_cluster {
         return Ok(view);
@@ -100,6 +105,9 @@ async fn view(app: &App, journal: &Journal, row: &RunRow, rows: &[RunRow]) -> Re
         Err(error) => return Err(error),
     };
     let nodes = wiring::nodes(&state);
+    if !nodes.is_empty() && view.state != "stopped" {
+        view.health = Health::kept(&app.places.run_dir(row.run));
+    }
     let of = |role| Some(nodes.iter().filter(|node| node.role == role).count());
     view.masters = of(Role::Master);
     view.slaves = of(Role::Slave);
@@ -134,5 +142,6 @@ fn line(view: &ClusterView) -> Vec<String> {
         count(view.zookeepers),
         view.mesos_version.clone().unwrap_or_default(),
         view.created_at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+        view.health.as_ref().map(Health::text).unwrap_or_default(),
     ]
 }

@@ -12,7 +12,7 @@ use crate::config::{self, Asked, Surroundings};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::text::clean;
-use crate::wiring::{self, ClusterSpec, Finding, ProviderKind};
+use crate::wiring::{self, ClusterSpec, Need, ProviderKind};
 
 /// What a journal with its runs' logs needs at least, MiB: a long run writes some ten.
 const STATE_MIB: u64 = 256;
@@ -42,7 +42,7 @@ Exit codes: 0 nothing is lacking; 1 something is.
 struct Report<'a> {
     healthy: bool,
     provider: ProviderKind,
-    findings: &'a [Finding],
+    findings: &'a [Need],
 }
 
 /// Looks at everything, whatever else is lacking.
@@ -79,13 +79,13 @@ pub(crate) async fn doctor(app: &App, args: &DoctorArgs) -> Result<(), CliError>
 }
 
 /// A line for each, with what to do below.
-fn text(findings: &[Finding]) -> String {
+fn text(findings: &[Need]) -> String {
     let wide = findings
         .iter()
         .map(|finding| finding.what.chars().count())
         .max()
         .unwrap_or(0);
-    let line = |finding: &Finding| {
+    let line = |finding: &Need| {
         let mark = if finding.ok { "ok     " } else { "LACKING" };
         let mut text = format!(
             "{mark}  {:<wide$}  {}",
@@ -101,7 +101,7 @@ fn text(findings: &[Finding]) -> String {
 }
 
 /// The spec of the run, as far as there can be one, and what is wrong with it.
-fn configured(app: &App, flags: &SpecArgs) -> Result<(ClusterSpec, Vec<Finding>), CliError> {
+fn configured(app: &App, flags: &SpecArgs) -> Result<(ClusterSpec, Vec<Need>), CliError> {
     let what = "configuration";
     let around = Surroundings::of_process()?;
     let asked = match config::asked(app.config.as_deref(), flags, &around) {
@@ -113,8 +113,8 @@ fn configured(app: &App, flags: &SpecArgs) -> Result<(ClusterSpec, Vec<Finding>)
         }
     };
     let mut findings = vec![match config::check(&asked, flags, &around) {
-        Ok(warnings) if warnings.is_empty() => Finding::fine(what, shape(&asked.spec)),
-        Ok(warnings) => Finding::fine(what, format!("{}; {}", shape(&asked.spec), warnings.join("; "))),
+        Ok(warnings) if warnings.is_empty() => Need::fine(what, shape(&asked.spec)),
+        Ok(warnings) => Need::fine(what, format!("{}; {}", shape(&asked.spec), warnings.join("; "))),
         Err(wrong) => told(what, &wrong),
     }];
     let Asked {
@@ -132,25 +132,25 @@ fn shape(spec: &ClusterSpec) -> String {
     )
 }
 
-fn told(what: &str, wrong: &CliError) -> Finding {
+fn told(what: &str, wrong: &CliError) -> Need {
     let all: Vec<_> = std::iter::once(&wrong.message)
         .chain(&wrong.causes)
         .cloned()
         .collect();
-    let finding = Finding::failed(what, all.join(": "));
+    let finding = Need::failed(what, all.join(": "));
     let hint = (!wrong.hints.is_empty()).then(|| wrong.hints.join("\n"));
-    Finding { hint, ..finding }
+    Need { hint, ..finding }
 }
 
 /// What this program itself keeps on this machine.
-async fn state(app: &App) -> Vec<Finding> {
+async fn state(app: &App) -> Vec<Need> {
     let what = "state folder";
     let path = app.places.journal();
     let elsewhere = "name another place with --journal, or MESOSFLOW_JOURNAL";
     let place = match wiring::look_at(path) {
         Ok(place) => place,
         Err(error) => {
-            return vec![Finding::lacking(
+            return vec![Need::lacking(
                 what,
                 format!("{}: {error}", path.display()),
                 elsewhere,
@@ -160,9 +160,9 @@ async fn state(app: &App) -> Vec<Finding> {
     let (shown, free) = (place.folder.display(), place.free_bytes >> 20);
     let folder = if !place.is_writable {
         let whose = if place.has_file { path.display() } else { shown };
-        Finding::lacking(what, format!("{whose} cannot be written to"), elsewhere)
+        Need::lacking(what, format!("{whose} cannot be written to"), elsewhere)
     } else if let Some(network) = place.network.as_deref().filter(|_| !app.places.is_on_network()) {
-        Finding::lacking(
+        Need::lacking(
             what,
             format!(
                 "{shown} is on a network file system ({network}), where locks and the journal's log may not hold"
@@ -172,14 +172,14 @@ async fn state(app: &App) -> Vec<Finding> {
     } else if free < STATE_MIB {
         let detail =
             format!("{shown}: {free} MiB are free, and {STATE_MIB} are needed for the journal and logs");
-        Finding::lacking(what, detail, format!("make room there, or {elsewhere}"))
+        Need::lacking(what, detail, format!("make room there, or {elsewhere}"))
     } else {
-        Finding::fine(what, format!("{shown}, {free} MiB free"))
+        Need::fine(what, format!("{shown}, {free} MiB free"))
     };
     let mut findings = vec![folder];
     let mut seen = modified();
     match app.existing_journal() {
-        Ok(None) => findings.push(Finding::fine(
+        Ok(None) => findings.push(Need::fine(
             "journal",
             format!("{} is made by the first run", path.display()),
         )),
@@ -189,7 +189,7 @@ async fn state(app: &App) -> Vec<Finding> {
                     .iter()
                     .flat_map(|row| [Some(row.created_at), row.summary.finished_at]);
                 seen = moments.flatten().chain(seen).max();
-                findings.push(Finding::fine(
+                findings.push(Need::fine(
                     "journal",
                     format!("{}, runs {}", path.display(), rows.len()),
                 ));
@@ -209,14 +209,14 @@ fn modified() -> Option<Timestamp> {
 }
 
 /// Whether the clock has not gone back behind what it has shown.
-fn clock(now: Timestamp, seen: Option<Timestamp>) -> Finding {
+fn clock(now: Timestamp, seen: Option<Timestamp>) -> Need {
     let what = "clock";
     let behind = seen
         .map(|seen| seen.duration_since(now))
         .and_then(|behind| Duration::try_from(behind).ok());
     match behind.filter(|behind| *behind > BACKWARDS) {
-        None => Finding::fine(what, now.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()),
-        Some(behind) => Finding::lacking(
+        None => Need::fine(what, now.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()),
+        Some(behind) => Need::lacking(
             what,
             format!(
                 "it says {}, and has been {} s further already",
@@ -235,8 +235,8 @@ mod tests {
     #[test]
     fn findings_are_lines_with_what_to_do_below() {
         let findings = [
-            Finding::fine("journal", "is made by the first run"),
-            Finding::lacking(
+            Need::fine("journal", "is made by the first run"),
+            Need::lacking(
                 "container engine",
                 "podman: none\u{1b}[31m\ndocker: none",
                 "install podman\nor docker",

@@ -1,5 +1,6 @@
 //! One file per command: its arguments, with the help that they have, and what it does.
 
+mod check;
 mod close;
 mod clusters;
 mod completions;
@@ -53,6 +54,7 @@ pub(crate) enum Command {
     Close(close::CloseArgs),
     Destroy(destroy::DestroyArgs),
     Clusters(clusters::ClustersArgs),
+    Check(check::CheckArgs),
     Login(login::LoginArgs),
     GetMaster(get_master::GetMasterArgs),
     Tunnel(tunnel::TunnelArgs),
@@ -92,6 +94,7 @@ async fn carry_out(app: &App, command: Command) -> Result<(), CliError> {
         Command::Close(args) => close::close(app, &args).await,
         Command::Destroy(args) => destroy::destroy(app, &args).await,
         Command::Clusters(args) => clusters::clusters(app, &args).await,
+        Command::Check(args) => check::check(app, &args).await,
         Command::Login(args) => login::login(app, &args).await,
         Command::GetMaster(args) => get_master::get_master(app, &args).await,
         Command::Tunnel(args) => tunnel::tunnel(app, &args).await,

@@ -41,21 +41,7 @@ pub(crate) async fn replay(app: &App, args: &ReplayArgs) -> Result<(), CliError>
     };
     let found = Found::look(&journal, row).await?;
     session::refuse_ended(app, &found)?;
-    if wiring::workflow_of(&found.state)?.ends_cluster() {
-        let founder = found.record.founder().run.to_string();
-        return Err(CliError::refused(format!(
-            "run `{}` is a {}, of which no part can be done by itself",
-            found.row.run, found.state.workflow
-        ))
-        .hint(format!(
-            "to go on with it: {}",
-            app.places.command(&["resume", &found.row.run.to_string()])
-        ))
-        .hint(format!(
-            "or to replay what made the cluster: {}",
-            app.places.command(&["replay", &founder, "--from", &args.from])
-        )));
-    }
+    refuse_whole(app, &found, &args.from)?;
     let (replay, range) = check(app, &found.state, args)?;
     runs::refuse_busy(&journal, &found).await?;
     clusters::refuse_stopped(app, &found)?;
@@ -78,6 +64,30 @@ pub(crate) async fn replay(app: &App, args: &ReplayArgs) -> Result<(), CliError>
         return Err(CliError::from(&error));
     }
     session::drive(app, run, progress, Driving::new(found.others(), spec, stop)).await
+}
+
+/// Refuses a run of a workflow that is done as a whole or not at all.
+fn refuse_whole(app: &App, found: &Found, from: &str) -> Result<(), CliError> {
+    let state = &found.state;
+    let workflow = wiring::workflow_of(state)?;
+    if workflow.replays() {
+        return Ok(());
+    }
+    let refused = CliError::refused(format!(
+        "run `{}` is a {}, of which no part can be done by itself",
+        state.run, state.workflow
+    ));
+    let again = match state.phase.kind().is_unfinished() {
+        true => app.places.command(&["resume", &state.run.to_string()]),
+        false => app
+            .places
+            .command(&[workflow.name(), "--cluster", &state.cluster]),
+    };
+    let founder = found.record.founder().run.to_string();
+    Err(refused.hint(format!("to do it: {again}")).hint(format!(
+        "or to replay what made the cluster: {}",
+        app.places.command(&["replay", &founder, "--from", from])
+    )))
 }
 
 /// What is to be replayed, and the steps it runs.

@@ -5,6 +5,7 @@ use mesosflow_workflow::{Driver, Phase, Purpose, RunRow, Settings};
 
 use crate::amend::{self, AmendArgs};
 use crate::app::App;
+use crate::clusters;
 use crate::error::CliError;
 use crate::runs::{self, Found};
 use crate::session::{self, Driving};
@@ -121,6 +122,9 @@ pub(crate) async fn resume(app: &App, args: &ResumeArgs) -> Result<(), CliError>
     let found = Found::look(&journal, row).await?;
     runs::refuse_busy(&journal, &found).await?;
     session::refuse_ended(app, &found)?;
+    if found.state.phase == Phase::Partial {
+        clusters::refuse_stopped(app, &found)?;
+    }
     if found.state.phase == Phase::Closed {
         let id = found.row.run;
         let mut closed = CliError::refused(format!("run `{id}` was closed: nobody goes on with it"));
@@ -130,11 +134,12 @@ pub(crate) async fn resume(app: &App, args: &ResumeArgs) -> Result<(), CliError>
     }
     if found.state.phase == Phase::Succeeded && args.amend.admin_cidr.is_empty() {
         let id = found.row.run.to_string();
+        let error = CliError::refused(format!("run `{id}` has succeeded: there is nothing to resume"));
         let replay = app.places.command(&["replay", &id, "--from", "STEP"]);
-        return Err(
-            CliError::refused(format!("run `{id}` has succeeded: there is nothing to resume"))
-                .hint(format!("to run steps of it again: {replay}")),
-        );
+        return Err(match wiring::workflow_of(&found.state)?.replays() {
+            true => error.hint(format!("to run steps of it again: {replay}")),
+            false => error,
+        });
     }
     let spec = amend::amended(app, wiring::frozen_spec(&found.state)?, &args.amend)?;
     let spec = wiring::verify(spec).await?;

@@ -1,5 +1,6 @@
 //! What the user sees of runs: as text, as JSON, as it happens.
 
+pub(crate) mod check;
 pub(crate) mod duration;
 pub(crate) mod event;
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use crate::support::{Bench, FIRST, SECOND};
 
-const ON_ONE_CLUSTER: [&[&str]; 7] = [
+const ON_ONE_CLUSTER: [&[&str]; 8] = [
+    &["check"],
     &["run-command", "--", "true"],
     &["copy-file", "journal.sqlite", "/opt/x"],
     &["login"],
@@ -33,6 +34,9 @@ fn without_a_cluster_there_is_nothing_to_do() {
     for command in ON_ONE_CLUSTER {
         bench.run(command).refused(2, &["there is no cluster"]);
     }
+    bench
+        .run(&["check", "--cluster", "one"])
+        .refused(2, &["there is no cluster `one` any more", "it was destroyed"]);
     let clusters = bench.run(&["clusters", "--json"]).json();
     assert_eq!(clusters[0]["state"], "gone", "{clusters}");
 }
@@ -101,6 +105,7 @@ fn clusters_are_shown_as_they_are() {
         "mesos_version",
         "created_at",
         "run",
+        "health",
     ] {
         assert!(clusters[0].get(key).is_some(), "{key}: {clusters}");
     }
@@ -117,7 +122,9 @@ fn what_cannot_be_is_refused_before_any_node_is_asked() {
     let bench = Bench::new();
     bench.finished(FIRST, "one");
     for args in [
-        &["run-command"][..],
+        &["check", "--timeout", "0"][..],
+        &["check", "now"],
+        &["run-command"],
         &["run-command", "true"],
         &["run-command", "--"],
         &["run-command", "--", " "],

@@ -21,24 +21,16 @@ use crate::remote::RemoteError;
 use crate::service::UNITS;
 use crate::world::{Script, World};
 
-const FUNCTIONS: &str = include_str!("../shell/image-functions.sh");
-const LOOK: &str = include_str!("../shell/image-look.sh");
-const STOP: &str = include_str!("../shell/image-stop.sh");
-const CLEAN: &str = include_str!("../shell/image-clean.sh");
-const SEAL: &str = include_str!("../shell/image-seal.sh");
-const HOST_KEYS_UNIT: &str = include_str!("../shell/image-host-keys.service");
+const FUNCTIONS: &str = shell!("image-functions.sh");
+const LOOK: &str = shell!("image-look.sh");
+const STOP: &str = shell!("image-stop.sh");
+const CLEAN: &str = shell!("image-clean.sh");
+const SEAL: &str = shell!("image-seal.sh");
+const HOST_KEYS_UNIT: &str = shell!("image-host-keys.service");
 
 /// Where the last script is, in memory.
 const FOLDER: &str = "/run/mesosflow-image";
-/// One at a time; it belongs to no session.
-const BEGIN_SEAL: &str = r#"umask 077
-mkdir -p "$folder"
-exec 9>"$folder/lock"
-if flock --nonblock 9; then
-  cat > "$folder/seal"
-  rm -f "$folder/end"
-  setsid --fork sh "$folder/seal" </dev/null >"$folder/said" 2>&1
-fi"#;
+const BEGIN_SEAL: &str = shell!("image-begin-seal.sh");
 const IS_OVER: &str = r#"[ -e "$folder/end" ] || exit 1"#;
 const ENDED: &str = r#"cat "$folder/end"
 tail -n 5 "$folder/said"

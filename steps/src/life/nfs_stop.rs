@@ -15,11 +15,7 @@ use crate::cluster::Node;
 use crate::setup::{NFS_SERVER, SHARED_VOLUME};
 use crate::world::{Script, World};
 
-/// A server that is gone keeps a clean unmount waiting for ever: whatever is not free after the stop is let go of.
-const UNMOUNT: &str = r#"[ ! -e "/etc/systemd/system/$unit" ] || systemctl disable --quiet --now "$unit"
-systemctl stop mnt-nfs.automount 2>/dev/null || true
-timeout 20 umount /mnt/nfs 2>/dev/null || true
-while findmnt --noheadings --mountpoint /mnt/nfs >/dev/null; do umount --lazy /mnt/nfs; done"#;
+const UNMOUNT: &str = shell!("nfs-unmount.sh");
 const IS_UNMOUNTED: &str = r#"! findmnt --noheadings --mountpoint /mnt/nfs >/dev/null || exit 1
 ! systemctl is-enabled --quiet "$unit" 2>/dev/null || exit 1"#;
 const UNMOUNT_LIMIT: Duration = Duration::from_secs(90);

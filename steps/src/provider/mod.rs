@@ -1,15 +1,15 @@
 //! Where nodes come from: the trait that the steps of section 1 act through, and its implementations.
 
 pub mod ec2;
-mod finding;
 pub mod hosts;
 pub mod local;
 mod maker;
+mod need;
 mod open;
 mod order;
 
-pub use finding::Finding;
 pub use maker::{driver_in, driver_tag};
+pub use need::Need;
 pub use open::{Verified, examine, open_provider, precheck, settle, survey, verify};
 pub(crate) use order::{ORDER, kinds};
 

@@ -8,7 +8,7 @@ use mesosflow_workflow::ErrorClass;
 use super::ec2::{self, Ec2Provider};
 use super::hosts::HostsProvider;
 use super::local::LocalProvider;
-use super::{Answer, Finding, Provider, ProviderError, hosts, local};
+use super::{Answer, Need, Provider, ProviderError, hosts, local};
 use crate::cluster::urls::secret_in;
 use crate::cluster::{ClusterSpec, MadeBy, ProviderKind};
 use crate::key::ClusterKey;
@@ -108,7 +108,7 @@ pub async fn survey(spec: &ClusterSpec) -> Result<(), ProviderError> {
 }
 
 /// All that a run of this spec needs of its provider, each by itself: what is there, and what is lacking. Makes nothing.
-pub async fn examine(spec: &ClusterSpec) -> Vec<Finding> {
+pub async fn examine(spec: &ClusterSpec) -> Vec<Need> {
     match spec.provider {
         ProviderKind::Local => local::examine(spec).await,
         ProviderKind::Ec2 => ec2::examine(spec).await,

@@ -15,38 +15,9 @@ use crate::cluster::Node;
 use crate::hub::{ROLES_FOLDER, SSH_CONFIG, SSH_FOLDER};
 use crate::world::{Script, World};
 
-/// `public FILE COMMENT` prints the public half of a key that has this comment, and nothing if it is not there.
-const COMMON: &str = r#"config=$(cat)
-public() {
-  [ "$(stat --format '%F %u %a' -- "$1" 2>/dev/null)" = 'regular file 0 600' ] || return 0
-  ssh-keygen -y -P '' -f "$1" 2>/dev/null | grep " $2\$" || true
-}
-"#;
-/// Prints both public halves. The ZooKeepers' opens nothing: nobody needs its public half.
-const LOOK: &str = r#"nodes_key=$(public "$folder/id_ed25519" "$nodes")
-volume_key=$(public "$roles/slave/id_ed25519" "$volume")
-[ -n "$nodes_key" ] && [ -n "$volume_key" ] && [ -s "$roles/zookeeper/id_ed25519" ] || exit 1
-for place in "$folder" "$roles/slave" "$roles/zookeeper"; do
-  [ "$(stat --format %a -- "$place")" = 700 ] && [ "$(cat "$place/config" 2>/dev/null)" = "$config" ] || exit 1
-done
-[ "$(cat "$roles/slave/known_hosts")" = "$known" ] || exit 1
-printf '%s\n%s\n' "$nodes_key" "$volume_key""#;
-const MAKE: &str = r#"umask 077
-put() { printf '%s\n' "$2" > "$1.new"; mv -fT -- "$1.new" "$1"; }
-make() {
-  [ -z "$(public "$1" "$2")" ] || return 0
-  rm -f -- "$1.new" "$1.new.pub"
-  ssh-keygen -q -t ed25519 -N '' -C "$2" -f "$1.new"
-  rm -f -- "$1.new.pub"
-  mv -fT -- "$1.new" "$1"
-}
-mkdir -p -- "$folder" "$roles/slave" "$roles/zookeeper"
-chmod 700 -- "$folder" "$roles" "$roles/slave" "$roles/zookeeper"
-make "$folder/id_ed25519" "$nodes"
-make "$roles/slave/id_ed25519" "$volume"
-make "$roles/zookeeper/id_ed25519" nothing
-for place in "$folder" "$roles/slave" "$roles/zookeeper"; do put "$place/config" "$config"; done
-put "$roles/slave/known_hosts" "$known""#;
+const COMMON: &str = shell!("keys-common.sh");
+const LOOK: &str = shell!("keys-look.sh");
+const MAKE: &str = shell!("keys-make.sh");
 
 /// Where the keys are made.
 #[derive(Debug, Serialize)]

@@ -51,53 +51,7 @@ const GRACE: Duration = Duration::from_secs(3);
 /// leave anything stopped.
 ///
 /// Nothing of it starts a program but the `sleep`: what every command pays for is four forks.
-const WRAPPER: &str = r#"exec 3<&0 </dev/null
-read -r a a a a group a </proc/$$/stat
-if [ -n "$5" ]; then
-held=
-[ ! -h "$4" ] && [ -O "$4" ] && read -r held 2>/dev/null <"$4/epoch"
-[ "$held" = "${5#* }" ] || { printf "\nmesosflow-fence %s %s\n" "${5##* }" "$held" >&2; exit 97; }
-read -r a a a a a a a a a a a a a a a a a a a a a start a <"/proc/$group/stat"
-export "$5 $group $start"
-fi
-end() {
-trap "" PIPE
-for signal in STOP KILL; do
-for a in /proc/[0-9]*; do
-read -r stat 2>/dev/null <"$a/stat" || continue
-set -- ${stat##*) }
-[ "$3" = "$group" ] || [ "$4" = "$group" ] || continue
-case "$signal ${a#/proc/} $3" in
-"STOP $waiter "* | "STOP $timer "* | "STOP $reader "* | "KILL "*" $group") ;;
-*) kill -$signal "${a#/proc/}" ;;
-esac
-done
-done
-kill -KILL 0
-}
-{
-read -r waiter a </proc/self/stat
-sleep "$3" >/dev/null 2>&1 3<&- &
-timer=$!
-{
-read -r reader a </proc/self/stat
-echo "$reader $timer"
-[ "$2" = 0 ] || head -c "$2" <&3 2>/dev/null
-mark=; read -r mark <&3; [ "$mark" = . ] || end
-exec >/dev/null 2>&1
-while read -r a <&3; do :; done
-end
-} &
-reader=$!
-exec >/dev/null 2>&1
-wait "$timer" && end
-} | {
-read -r helpers
-sh -c "$1" 3<&-
-status=$?
-kill -PIPE $helpers 2>/dev/null
-exit $status
-}"#;
+const WRAPPER: &str = shell!("wrapper.sh");
 
 /// The wrapper's status when the fence keeps the script from beginning; it counts only with the last line of its standard
 /// error, before which the user's login shell may have said something.

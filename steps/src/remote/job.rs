@@ -173,9 +173,9 @@ impl Session {
     /// Starts the job if it was never begun, and says what is known of it. Doing it again does nothing.
     pub async fn job_start(&self, job: &Job) -> Result<JobStatus, RemoteError> {
         let title = format!("start job `{}`", job.title);
-        let script = format!("supervisor={}\n{STATE}{START}", self.quoted(&title, SUPERVISOR)?);
+        let variables = [("supervisor", SUPERVISOR)];
         let command = self
-            .job_command(title, &job.id, &[], &script)?
+            .job_command(title, &job.id, &variables, &format!("{STATE}{START}"))?
             .stdin(job.script.as_bytes());
         Ok(self.look(command).await?.0)
     }
@@ -333,13 +333,6 @@ impl Session {
     pub async fn job_forget(&self, id: &JobId) -> Result<(), RemoteError> {
         let command = self.job_command(format!("forget job {id}"), id, &[], &format!("{STATE}{FORGET}"))?;
         self.run(command).await.map(drop)
-    }
-
-    fn quoted(&self, title: &str, text: &str) -> Result<String, RemoteError> {
-        match super::quote(text) {
-            Ok(quoted) => Ok(quoted.into_owned()),
-            Err(error) => Err(RemoteError::unquotable(self.node(), title, error)),
-        }
     }
 
     fn job_command(

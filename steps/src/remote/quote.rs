@@ -20,8 +20,14 @@ pub fn join<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<String, Quot
 }
 
 /// Puts `variables` in front of `body` as assignments, so that a script can be a constant and refers to its values as
-/// `"$name"`. The names are the caller's own, never input.
+/// `"$name"`. The names are the caller's own, never input; all that the script's header names have to be there.
 pub fn with_variables(variables: &[(&str, &str)], body: &str) -> Result<String, QuoteError> {
+    let is_set = |name: &str| variables.iter().any(|(variable, _)| *variable == name);
+    debug_assert_eq!(
+        crate::shell::unset(body, is_set),
+        None,
+        "a script's header names a variable that is not set"
+    );
     let mut script = String::with_capacity(body.len() + 64 * variables.len());
     for (name, value) in variables {
         script.push_str(name);

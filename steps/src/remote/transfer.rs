@@ -26,62 +26,10 @@ const TRANSFER_DEADLINE: Duration = Duration::from_secs(12 * 3600);
 /// The size of one read from a local file.
 const CHUNK: usize = 256 * 1024;
 
-/// Puts standard input at `$target`: received beside it, compared with the digest, written to the disk, then moved.
-const PUT: &str = r#"set -eu
-folder=$(dirname -- "$target")
-[ -d "$folder" ] || mkdir -p -- "$folder"
-umask 077
-part=$(mktemp -- "$folder/.$(basename -- "$target").mesosflow.XXXXXX")
-trap 'rm -f -- "$part"' EXIT
-cat >"$part"
-[ "$(sha256sum <"$part" | cut -c1-64)" = "$digest" ] || { echo "what arrived is not what was sent" >&2; exit 74; }
-chmod -- "$mode" "$part"
-sync -- "$part"
-mv -fT -- "$part" "$target"
-trap - EXIT
-sync -- "$folder"
-"#;
+const PUT: &str = shell!("put-file.sh");
 
-/// Unpacks standard input beside `$target` and brings that folder to the same state.
-///
-/// Folders that exist keep their owner and mode. Unless the target becomes a mirror, links to folders stay links, and what
-/// belongs below them goes where they lead: the tree may be laid over `/`. (rsync's own option for that, `--keep-dirlinks`,
-/// fails in rsync 3.5 for links that lead out of the target.)
-const PUT_TREE: &str = r#"set -eu
-target=${target%/}
-[ -n "$target" ] || { target=/; [ "$delete" = no ] || { echo "refusing to delete from /" >&2; exit 64; }; }
-folder=$(dirname -- "$target")
-mkdir -p -- "$folder"
-find "$folder" -maxdepth 1 -name '.mesosflow-tree.*' -mmin +1440 -exec rm -rf -- {} + 2>/dev/null || :
-staging=$(mktemp -d -- "$folder/.mesosflow-tree.XXXXXX")
-trap 'rm -rf -- "$staging"' EXIT
-chmod -- "$mode" "$staging"
-tar -x -p --no-same-owner -f - -C "$staging"
-cd -- "$staging"
-target=$target find . -type d -exec sh -c '
-for d do
-  if [ -d "$target/$d" ]; then
-    chmod --reference="$target/$d" -- "$d"
-    chown --reference="$target/$d" -- "$d"
-  fi
-done' sh {} +
-[ -d "$target" ] || mkdir -- "$target"
-if [ "$delete" = yes ]; then
-  set -- --delete-after
-else
-  set --
-  target=$target find . -depth -type d ! -name . -exec sh -c '
-for d do
-  if [ -h "$target/$d" ] && [ -d "$target/$d" ]; then
-    rsync -a --checksum --omit-dir-times -- "$d/" "$target/$d/" || exit
-    rm -rf -- "$d"
-  fi
-done' sh {} +
-fi
-cd /
-rsync -a --checksum --omit-dir-times "$@" -- "$staging/" "$target/"
-sync -f -- "$target"
-"#;
+const PUT_TREE: &str = shell!("put-tree.sh");
+const DIGEST: &str = shell!("digest-file.sh");
 
 /// What becomes of the permissions of the files of a tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -375,11 +323,8 @@ impl Session {
     /// The SHA-256 of the file `path` in hexadecimal; `None` if there is no such file.
     pub async fn file_digest(&self, path: &str) -> Result<Option<String>, RemoteError> {
         let title = format!("digest of {path}");
-        let script = with_variables(
-            &[("source", path)],
-            "[ -e \"$source\" ] || exit 0\nset -e\ndigest=$(sha256sum <\"$source\")\nprintf %.64s \"$digest\"",
-        )
-        .map_err(|error| RemoteError::unquotable(&self.target().node, &title, error))?;
+        let script = with_variables(&[("source", path)], DIGEST)
+            .map_err(|error| RemoteError::unquotable(&self.target().node, &title, error))?;
         let command = Command::new(title, script)
             .deadline(DEFAULT_DEADLINE * 10)
             .silence(DEFAULT_DEADLINE * 10);

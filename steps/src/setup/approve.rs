@@ -10,19 +10,7 @@ use crate::cluster::Node;
 use crate::hub::{KNOWN_HOSTS_PATH, SSH_CONFIG_PATH, between_nodes};
 use crate::world::{Script, World};
 
-/// Several items write the same file: one at a time. The lock is where nobody but root can have put a link.
-const PIN: &str = r#"lines=$(cat)
-mkdir -p /run/mesosflow
-exec 9> /run/mesosflow/known-hosts.lock
-flock 9
-touch "$file"
-for host in $hosts; do
-  awk -v host="$host" '$1 != host' "$file" > "$file.new"
-  cat "$file.new" > "$file"
-done
-printf '%s\n' "$lines" >> "$file"
-rm -f "$file.new"
-chmod 600 "$file""#;
+const PIN: &str = shell!("known-hosts-pin.sh");
 const PINNED: &str = r#"[ "$(grep --count --fixed-strings --line-regexp --file=- "$file" 2>/dev/null)" = "$count" ] || exit 1"#;
 const PROVE: &str =
     r#"for host in $hosts; do ssh -F "$config" -p "$port" -l "$user" -- "$host" true </dev/null; done"#;

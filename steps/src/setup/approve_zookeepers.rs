@@ -12,32 +12,10 @@ use super::Approval;
 use crate::act::ActError;
 use crate::world::{Script, World};
 
-/// Anybody may write to `/tmp`, and have put there what root must not write through or read. What is root's alone in a
-/// sticky folder, nobody else can replace.
-const OURS: &str = r#"folder=/tmp/zookeeper
-kind() { LC_ALL=C stat --format '%F %u' -- "$1" 2>/dev/null; }
-is_ours() { [ "$(kind "$folder")" = 'directory 0' ] && [ -z "$(find "$folder" -maxdepth 0 -perm /022)" ]; }
-"#;
+const OURS: &str = shell!("myid-ours.sh");
 const IS_DROPPED: &str = r#"is_ours && [ "$(kind "$folder/myid")" = 'regular file 0' ] || exit 1
 [ "$(cat "$folder/myid")" = "$id" ] || exit 1"#;
-/// Folder and file are made, never opened. What is in the way is put where only root looks: it may be somebody's data.
-const DROP: &str = r#"[ -k /tmp ] && [ "$(stat --dereference --format %u /tmp)" = 0 ] || {
-  echo "/tmp is not root's, or not sticky: whatever is put there may be replaced by others" >&2; exit 4
-}
-aside= tries=0
-until is_ours; do
-  tries=$((tries + 1))
-  [ "$tries" -le 20 ] || { echo "$folder is made again by $(stat --format %U -- "$folder" || echo somebody) as often as it is removed" >&2; exit 4; }
-  if [ -e "$folder" ] || [ -L "$folder" ]; then
-    [ -n "$aside" ] || aside=$(mktemp -d /tmp/mesosflow-aside.XXXXXX)
-    mv -T -- "$folder" "$aside/zookeeper.$tries" 2>/dev/null || true
-  fi
-  mkdir -m 755 -- "$folder" 2>/dev/null || true
-done
-new=$(mktemp -- "$folder/.myid.XXXXXX")
-printf '%s\n' "$id" > "$new"
-chmod 644 "$new"
-mv -fT -- "$new" "$folder/myid""#;
+const DROP: &str = shell!("myid-drop.sh");
 
 /// One ZooKeeper; its number is its index.
 #[derive(Debug, Serialize)]

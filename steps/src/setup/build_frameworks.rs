@@ -11,12 +11,7 @@ use crate::act::ActError;
 use crate::cluster::{FrameworksSpec, Node};
 use crate::world::{Script, World};
 
-/// Spark's version is that of its jar, which takes no JVM to read: `framework-config` starts it anyway.
-const SPARK: &str = r#"jar=$(find -L /root/spark/jars -name 'spark-core_*.jar' 2>/dev/null | sort | head -n 1)
-[ -n "$jar" ] || exit 1
-jar=${jar##*/}
-jar=${jar%.jar}
-echo "${jar##*-}""#;
+const SPARK: &str = shell!("spark-version.sh");
 /// `Hadoop 2.7.3`, and lines about its build.
 const HADOOP: &str = r#"[ -x /root/ephemeral-hdfs/bin/hdfs ] || exit 1
 /root/ephemeral-hdfs/bin/hdfs version | sed -n 's/^Hadoop //p'"#;

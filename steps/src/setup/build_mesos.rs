@@ -27,31 +27,12 @@ const BUILD_LIMITS: JobLimits = JobLimits {
 /// Where a tarball waits on the first master.
 const TARBALL: &str = "/var/lib/mesosflow/mesos.tarball";
 
-/// A URL is fetched by the first master, which has the better line; tried again, and checked when a digest is known. What begins
-/// on a line that nobody else reads goes on so. A password goes only to whom the netrc names.
-const FETCH: &str = r#"trap '[ -z "$secret" ] || rm -rf -- "$secret"' EXIT
-mkdir -p /var/lib/mesosflow
-set -- --fail --location --silent --show-error --retry 5 --retry-connrefused --proto '=http,https'
-case $url in https://*) set -- "$@" --proto-redir '=https' ;; esac
-[ -z "$secret" ] || set -- "$@" --netrc-file "$secret/.netrc"
-curl "$@" --output "$file.new" -- "$url"
-mv "$file.new" "$file""#;
+const FETCH: &str = shell!("mesos-fetch.sh");
 const CHECK: &str = r#"digest=$(sha256sum "$file" | cut -d ' ' -f 1)
 [ -z "$wanted" ] || [ "$digest" = "$wanted" ] || { echo "sha256 is $digest" >&2; exit 4; }
 echo "$digest""#;
 
-/// The tree of `make install` may stand at the top of the tarball or in folders of its own (`mesos-1.11.0/`, a prefix).
-const UNPACK: &str = r#"rm -rf /root/.mesosflow-mesos.new
-mkdir /root/.mesosflow-mesos.new
-tar --extract --no-same-owner --directory /root/.mesosflow-mesos.new --file "$file"
-master=$(cd /root/.mesosflow-mesos.new && find . -path '*/sbin/mesos-master' | sort | head -n 1)
-[ -n "$master" ] || { echo 'the tarball holds no sbin/mesos-master' >&2; exit 4; }
-master=${master#./}
-top=/root/.mesosflow-mesos.new
-[ "$master" = sbin/mesos-master ] || top=$top/${master%/sbin/mesos-master}
-printf '%s\n' "$mark" > "$top/.mesosflow-source"
-put "$top"
-rm -rf /root/.mesosflow-mesos.new"#;
+const UNPACK: &str = shell!("mesos-unpack.sh");
 
 /// What a build takes (an estimate for 1.11, whose objects alone are about 10 GiB), GiB free below /root; and memory, MiB, swap
 /// counted in: one compiler takes up to 2 GiB, and linking libmesos as much again.
@@ -62,62 +43,11 @@ const BUILD_TOOLS: &str = "git make g++ patch autoconf automake libtoolize";
 /// What they are called as packages of Debian and Ubuntu.
 const BUILD_PACKAGES: &str = "git make g++ patch autoconf automake libtool";
 
-/// An earlier build that goes on counts as space that is there.
-const BUILD_NEEDS: &str = r#"for tool in $tools; do
-  command -v "$tool" >/dev/null || missing="${missing:-}${missing:+, }$tool"
-done
-[ -z "${missing:-}" ] || { echo "tools: $missing"; exit 0; }
-free=$(df --block-size=1M --output=avail -- "$folder" | tail -n 1)
-[ ! -d "$folder/.mesosflow-build" ] || free=$((free + $(du --summarize --block-size=1M -- "$folder/.mesosflow-build" | cut -f 1)))
-[ "$free" -ge "$((disk_gb * 1024))" ] || { echo "disk: $((free / 1024))"; exit 0; }
-memory=$(awk '/^(MemTotal|SwapTotal):/ { total += $2 } END { print int(total / 1024) }' /proc/meminfo)
-[ "$memory" -ge "$memory_mb" ] || { echo "memory: $memory"; exit 0; }
-echo enough"#;
+const BUILD_NEEDS: &str = shell!("mesos-build-needs.sh");
 
-/// Puts a tree that says where it came from in Mesos' place.
-const PUT: &str = r#"put() {
-  make_way /root/mesos
-  rm -rf /root/.mesosflow-mesos.old
-  [ ! -e /root/mesos ] || mv -T /root/mesos /root/.mesosflow-mesos.old
-  mv -T "$1" /root/mesos
-  rm -rf /root/.mesosflow-mesos.old
-}
-"#;
+const PUT: &str = shell!("mesos-put.sh");
 
-/// Installed below a folder of its own first: what is half built is never taken for Mesos. Whoever asks for a password is told
-/// what the netrc says, or nothing: there is nobody to ask. The number of a commit is never taken for the name of a branch.
-const BUILD: &str = r#"trap '[ -z "$secret" ] || rm -rf -- "$secret"' EXIT
-export GIT_TERMINAL_PROMPT=0
-fetching() { if [ -n "$secret" ]; then GIT_CONFIG_GLOBAL=${HOME:-/root}/.gitconfig HOME=$secret git "$@"; else git "$@"; fi; }
-mkdir -p /root/.mesosflow-build
-cd /root/.mesosflow-build
-if [ ! -d source/.git ]; then
-  rm -rf source.new
-  fetching clone -- "$repository" source.new
-  mv source.new source
-fi
-cd source
-fetching fetch --tags origin
-[ -z "$secret" ] || rm -rf -- "$secret"
-case $branch in
-  *[!0-9a-fA-F]*) is_commit=no ;;
-  *) case ${#branch} in 40 | 64) is_commit=yes ;; *) is_commit=no ;; esac ;;
-esac
-if [ "$is_commit" = yes ]; then git checkout --force --detach "$branch^{commit}"
-else git checkout --force --detach "origin/$branch" 2>/dev/null || git checkout --force --detach "$branch"
-fi
-[ -x configure ] || ./bootstrap
-mkdir -p build
-cd build
-eval "../configure --prefix=/root/mesos $flags"
-# No more compilers at once than there is memory for.
-jobs=$(awk '/^(MemTotal|SwapTotal):/ { total += $2 } END { jobs = int(total / 2097152); print jobs < 1 ? 1 : jobs }' /proc/meminfo)
-[ "$jobs" -le "$(nproc)" ] || jobs=$(nproc)
-make -j"$jobs"
-rm -rf /root/.mesosflow-build/install
-make install DESTDIR=/root/.mesosflow-build/install
-printf '%s\n' "$mark" > /root/.mesosflow-build/install/root/mesos/.mesosflow-source
-put /root/.mesosflow-build/install/root/mesos"#;
+const BUILD: &str = shell!("mesos-build.sh");
 
 /// Where Mesos comes from, and where it goes.
 #[derive(Debug, Serialize)]

@@ -1,45 +1,40 @@
-//! `cluster-health`: the cluster does its work, seen so: a file goes through both HDFS, ZooKeeper has one leader, the leading
-//! master sees every slave, the shared volume is read on a slave; no daemon that starts by itself is down, and the persistent
-//! HDFS has every block that it knows of.
+//! `cluster-health`: the cluster does its work, seen so by the same [look](crate::check) that `mesosflow check` takes: every daemon that
+//! starts by itself runs, ZooKeeper has one leader, the masters agree on one and that sees every slave, a file goes through both HDFS
+//! and one through the shared volume, Mesos runs a task where it can. The persistent HDFS has every block that it knows of.
 //!
-//! - Changes: a small file `/mesosflow-health` in each HDFS, which the next check replaces.
+//! - Changes: nothing that stays; see [`crate::check`].
 //! - Twice is safe.
 //! - Nothing to undo.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use mesosflow_workflow::{ErrorClass, Limits, Probe, Retry, Step, StepCx, StepId};
+use mesosflow_workflow::{ErrorClass, Limits, Probe, Retry, Step, StepCx, StepError as _, StepId};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::nfs_export::TOKEN;
-use super::{NfsServer, down};
+use super::NfsServer;
 use crate::act::ActError;
-use crate::cluster::{Inventory, Node};
+use crate::check::{self, Check, Finding, Task, What};
+use crate::cluster::Inventory;
 use crate::hdfs::{Blocks, Hdfs};
-use crate::world::{Script, World, on_each};
-use crate::{mesos, zookeeper};
+use crate::world::World;
 
 /// The step that makes the machines with the datanodes: a replay that names it gives up what is on them, and asks before.
 const DATANODES: StepId = StepId::from_static("launch-slaves");
 
-const HDFS_LIMIT: Duration = Duration::from_secs(120);
+/// How long the look may take: every program of Java that it starts does so in seconds, on a starved machine in a minute.
+const LOOK_LIMIT: Duration = Duration::from_secs(240);
 /// How long a datanode may take to tell of its blocks once it is live, and the pause between two looks.
 const REPORT_LIMIT: Duration = Duration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// Written on the first master, read on a slave: the block has crossed the network.
-const WRITE: &str =
-    r#"printf '%s\n' "$text" | "/root/$kind-hdfs/bin/hdfs" dfs -put -f - "/mesosflow-health""#;
-const READ: &str = r#"[ "$("/root/$kind-hdfs/bin/hdfs" dfs -cat /mesosflow-health)" = "$text" ]"#;
-const SEE_SHARED: &str = r#"[ "$(timeout 10 cat "/mnt/nfs/$file")" = "$token" ]"#;
 
 /// What has to work.
 #[derive(Debug, Serialize)]
 pub struct ClusterHealth {
     /// The nodes.
     pub inventory: Inventory,
-    /// The shared volume's server.
+    /// The shared volume's server, without which there is none to see.
     pub shared: NfsServer,
     /// Whether machines with datanodes were given up on purpose: what only they had is told, and fails nothing.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -57,6 +52,9 @@ pub struct Health {
     pub active_slaves: usize,
     /// HDFS through which a file went.
     pub hdfs: Vec<String>,
+    /// What became of a task; unknown of runs by a version that ran none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<Task>,
     /// What an HDFS has lost all the same; none of the persistent one, with which the step fails unless all its machines were
     /// replaced on purpose.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -85,18 +83,13 @@ impl LostBlocks {
 
     /// The loss as a sentence fragment.
     pub fn text(&self) -> String {
-        let count = |number: u64| match number {
-            1 => "1 block".to_owned(),
-            number => format!("{number} blocks"),
+        let blocks = Blocks {
+            missing: self.missing,
+            corrupt: self.corrupt,
         };
-        let mut said = Vec::new();
-        if self.missing > 0 {
-            said.push(format!("{} of which no copy is left", count(self.missing)));
-        }
-        if self.corrupt > 0 {
-            said.push(format!("{} with a damaged copy", count(self.corrupt)));
-        }
-        format!("the {} HDFS has {}", self.hdfs, said.join(" and "))
+        let hdfs = [Hdfs::Ephemeral, Hdfs::Persistent];
+        let hdfs = hdfs.into_iter().find(|hdfs| hdfs.as_str() == self.hdfs);
+        blocks.text(hdfs.unwrap_or(Hdfs::Persistent))
     }
 
     /// Whether it is data that somebody was promised to find again.
@@ -120,69 +113,27 @@ impl LostBlocks {
 }
 
 impl ClusterHealth {
-    async fn hdfs(&self, cx: &StepCx<World>, hdfs: Hdfs) -> Result<(), ActError> {
-        let text = format!("{} attempt {}", cx.effect_key(), cx.attempt());
-        let script = |title, body| {
-            Script::new(title, body)
-                .var("kind", hdfs.as_str())
-                .var("text", &text)
-                .within(HDFS_LIMIT)
+    /// Looks, and fails with what is bad: first that somebody else drives, then in the order of [`What`]. What is missing of a file system
+    /// is judged by the step itself.
+    async fn look(&self, cx: &StepCx<World>) -> Result<check::Seen, ActError> {
+        let bad = Mutex::new(Vec::new());
+        let tell = |finding: Finding| {
+            if finding.outcome.is_err() && !matches!(finding.what, What::Blocks(_)) {
+                bad.lock().unwrap_or_else(PoisonError::into_inner).push(finding);
+            }
         };
-        let (writer, reader) = (self.inventory.first_master(), &self.inventory.slaves[0]);
-        cx.world()
-            .run(writer, script("write a file to HDFS", WRITE))
-            .await?;
-        cx.world()
-            .run(reader, script("read the file from HDFS", READ))
-            .await?;
-        Ok(())
-    }
-
-    /// One leader, the rest followers; checked here as a whole, since each server only knows its own mode.
-    async fn zookeeper(&self, cx: &StepCx<World>) -> Result<Option<String>, ActError> {
-        let servers = &self.inventory.zookeepers;
-        let world = cx.world();
-        let modes = on_each(servers, |node| async move { zookeeper::mode(world, node).await }).await?;
-        let with = |mode: &str| -> Vec<&Node> {
-            servers
-                .iter()
-                .zip(&modes)
-                .filter(|(_, m)| m.as_deref() == Some(mode))
-                .map(|(node, _)| node)
-                .collect()
+        let world: &World = cx.world();
+        let check = Check::new(world, &self.inventory, LOOK_LIMIT, &tell);
+        let failed = || {
+            let mut bad = bad.lock().unwrap_or_else(PoisonError::into_inner);
+            worst(std::mem::take(&mut *bad)).map_or(Ok(()), Err)
         };
-        let (leaders, followers) = (with("leader"), with("follower"));
-        match leaders[..] {
-            [] if servers.is_empty() => Ok(None),
-            [leader] if followers.len() + 1 == servers.len() => Ok(Some(leader.name.clone())),
-            _ => Err(ActError::not_yet(format!(
-                "the ZooKeepers are {modes:?}: not one leader and followers"
-            ))),
-        }
-    }
-
-    async fn slaves(&self, cx: &StepCx<World>) -> Result<String, ActError> {
-        let Inventory { masters, slaves, .. } = &self.inventory;
-        let leader = mesos::leader_with(cx.world(), masters, slaves).await?;
-        leader.ok_or_else(|| ActError::not_yet("no leading master sees every slave"))
-    }
-
-    /// A cluster may do its work although a daemon of it is missing: replicas hide it.
-    async fn daemons(&self, cx: &StepCx<World>) -> Result<(), ActError> {
-        let (world, nodes) = (cx.world(), self.inventory.all());
-        let down = on_each(nodes, |node| async move {
-            let lines = down::on(world, node).await?;
-            Ok::<_, ActError>(
-                lines
-                    .into_iter()
-                    .map(move |line| format!("{}: {line}", node.name)),
-            )
-        });
-        let lines: Vec<_> = down.await?.into_iter().flatten().collect();
-        match lines.is_empty() {
-            true => Ok(()),
-            false => Err(ActError::wrong(format!("daemons are down: {}", lines.join("; ")))),
-        }
+        // What is down makes the rest slow, and is to be told by itself.
+        check.nodes().await;
+        failed()?;
+        let seen = check.all(true).await;
+        failed()?;
+        Ok(seen)
     }
 
     /// What both file systems have lost. A datanode that was just started tells of its blocks within seconds.
@@ -192,7 +143,7 @@ impl ClusterHealth {
         loop {
             let mut all = Vec::new();
             for hdfs in [Hdfs::Ephemeral, Hdfs::Persistent] {
-                let blocks = hdfs.blocks(world, hub).await?;
+                let blocks = check::blocks(hdfs, world, hub).await?;
                 all.extend((blocks != Blocks::default()).then(|| LostBlocks::new(hdfs, blocks)));
             }
             if all.is_empty() || Instant::now() >= give_up {
@@ -201,19 +152,42 @@ impl ClusterHealth {
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
+}
 
-    async fn shared(&self, cx: &StepCx<World>) -> Result<(), ActError> {
-        let see = || {
-            let script = Script::new("read the token through /mnt/nfs", SEE_SHARED);
-            script.var("file", TOKEN).var("token", &self.shared.token)
-        };
-        let world = cx.world();
-        on_each(&self.inventory.slaves, |node| async move {
-            world.run(node, see()).await.map(drop)
-        })
-        .await?;
-        Ok(())
+/// The error of the findings that are bad: the first one's, with those of the same kind beside it.
+fn worst(mut bad: Vec<Finding>) -> Option<ActError> {
+    let fenced = |finding: &Finding| {
+        let class = finding.outcome.as_ref().err().map(ActError::class);
+        class == Some(ErrorClass::Fenced)
+    };
+    bad.sort_by(|a, b| {
+        let order = |finding: &Finding| (!fenced(finding), finding.what);
+        order(a).cmp(&order(b)).then_with(|| a.node.cmp(&b.node))
+    });
+    let first = bad.first()?.what;
+    let is_fenced = fenced(&bad[0]);
+    let alike = |finding: &&Finding| finding.what == first;
+    if is_fenced || bad.iter().filter(alike).count() == 1 && bad[0].node.is_none() {
+        return bad.swap_remove(0).outcome.err();
     }
+    let said: Vec<_> = bad
+        .iter()
+        .filter(alike)
+        .map(|finding| match &finding.node {
+            Some(node) => format!("{node}: {}", finding.detail()),
+            None => finding.detail(),
+        })
+        .collect();
+    let hint = bad[0].hint();
+    Some(ActError::Unmet {
+        what: format!("{first}: {}", said.join("; ")),
+        class: bad[0]
+            .outcome
+            .as_ref()
+            .err()
+            .map_or(ErrorClass::Transient, ActError::class),
+        hint,
+    })
 }
 
 impl Step for ClusterHealth {
@@ -228,17 +202,7 @@ impl Step for ClusterHealth {
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<Health, ActError> {
-        self.daemons(cx).await?;
-        let (ephemeral, persistent, zookeeper_leader, leading_master, shared) = tokio::join!(
-            self.hdfs(cx, Hdfs::Ephemeral),
-            self.hdfs(cx, Hdfs::Persistent),
-            self.zookeeper(cx),
-            self.slaves(cx),
-            self.shared(cx),
-        );
-        ephemeral?;
-        persistent?;
-        shared?;
+        let seen = self.look(cx).await?;
         let lost_blocks = self.lost_blocks(cx).await?;
         let is_given_up = self.gives_up || cx.is_replaced_on_purpose(&DATANODES);
         if let Some(lost) = lost_blocks.iter().find(|lost| lost.is_loss() && !is_given_up) {
@@ -248,12 +212,13 @@ impl Step for ClusterHealth {
             tracing::warn!(target: "mesosflow::progress", "{}", lost.text());
         }
         Ok(Health {
-            leading_master: leading_master?,
-            zookeeper_leader: zookeeper_leader?,
+            leading_master: seen.leading_master.unwrap_or_default(),
+            zookeeper_leader: seen.zookeeper_leader,
             active_slaves: self.inventory.slaves.len(),
             hdfs: [Hdfs::Ephemeral, Hdfs::Persistent]
                 .map(|hdfs| hdfs.as_str().to_owned())
                 .to_vec(),
+            task: seen.task,
             lost_blocks,
         })
     }

@@ -5,9 +5,9 @@ use mesosflow_workflow::{ErrorClass, ErrorReport, Flow, Halt, ItemKey, Step as _
 
 use super::{ClusterHealth, HdfsStart, MesosStart, NfsExport, NfsMount, PersistentHdfsStart, ZookeeperStart};
 use crate::cluster::{Inventory, Node};
-use crate::mounts::{DOWN, ON_DISK};
 use crate::remote::RemoteError;
-use crate::world::{Script, World, on_each};
+use crate::service::down_script;
+use crate::world::{World, on_each};
 
 /// Which step starts which units, and whether it has an item for each node.
 static STARTS: [(&str, StepId, bool); 8] = [
@@ -31,9 +31,8 @@ fn starts(unit: &str) -> Option<(StepId, bool)> {
 ///
 /// # Errors
 /// The node cannot be reached.
-pub(super) async fn on(world: &World, node: &Node) -> Result<Vec<String>, RemoteError> {
-    let look = Script::new("look for daemons that are down", "down");
-    let said = world.run(node, look.before(ON_DISK).before(DOWN)).await?;
+async fn on(world: &World, node: &Node) -> Result<Vec<String>, RemoteError> {
+    let said = world.run(node, down_script()).await?;
     Ok(said.stdout_str().lines().map(str::to_owned).collect())
 }
 

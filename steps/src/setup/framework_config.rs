@@ -23,12 +23,7 @@ const APACHE: &str = r#"program=$(command -v httpd) || program=apachectl
 const SPARK: &str = r#"grep --quiet --extended-regexp "^spark\.master[[:space:]]+mesos://$url\$" /root/spark/conf/spark-defaults.conf ||
   { echo "spark-defaults.conf does not name mesos://$url" >&2; exit 4; }
 /root/spark/bin/spark-submit --version"#;
-/// Hadoop reads its own files: a malformed one, or another job tracker, is found by it.
-const HADOOP: &str = r#"for file in /root/mesos-ec2/hadoop-framework-conf/*-site.xml; do
-  python3 -c 'import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])' "$file"
-done
-value=$(HADOOP_CONF_DIR=/root/mesos-ec2/hadoop-framework-conf /root/ephemeral-hdfs/bin/hdfs getconf -confKey fs.defaultFS)
-[ "$value" = "$address" ] || { echo "fs.defaultFS is $value, not $address" >&2; exit 4; }"#;
+const HADOOP: &str = shell!("hadoop-config.sh");
 
 /// What has to be checked.
 #[derive(Debug, Serialize)]

@@ -12,32 +12,11 @@ use crate::aside;
 use crate::cluster::{Inventory, Node, ProviderKind};
 use crate::world::{Script, World};
 
-/// Lines that every script below begins with. Slaves offer all processors, and all memory but 1 GiB (the predecessor's
-/// rule), at least half of it. `/etc/hosts` is written in place: in a container it is a mount of its own.
-const COMMON: &str = r#"block=$(cat)
-begin='# mesosflow begin' end='# mesosflow end'
-total=$(awk '$1 == "MemTotal:" { print int($2 / 1024) }' /proc/meminfo)
-memory=$((total - 1024))
-[ "$memory" -ge $((total / 2)) ] || memory=$((total / 2))
-env=$(printf 'NODE_NAME=%s\nNODE_IP=%s\nNODE_PUBLIC=%s\nNODE_CPUS=%s\nNODE_MEM_MB=%s' \
-  "$name" "$address" "$public" "$(nproc)" "$memory")
-"#;
+const COMMON: &str = shell!("hostname-common.sh");
 const READY: &str = r#"[ "$(uname -n)" = "$name" ] && [ "$(cat /etc/hostname)" = "$name" ] || exit 1
 [ "$(sed -n "/^$begin/,/^$end/p" /etc/hosts)" = "$(printf '%s\n%s\n%s' "$begin" "$block" "$end")" ] || exit 1
 [ "$(cat /etc/mesosflow/node.env 2>/dev/null)" = "$env" ] || exit 1"#;
-const MAKE: &str = r#"before=$(cat /etc/hostname 2>/dev/null) || before=
-if [ "$is_listed" = yes ] && [ -n "$before" ] && [ "$before" != "$name" ]; then
-  told "the host name was $before"
-fi
-printf '%s\n' "$name" > /etc/hostname
-hostname -- "$name"
-rest=$(sed "/^$begin/,/^$end/d; s/^127\.0\.1\.1[[:space:]]/# before mesosflow: &/" /etc/hosts)
-printf '%s\n%s\n%s\n%s\n' "$rest" "$begin" "$block" "$end" > /etc/hosts.mesosflow
-cat /etc/hosts.mesosflow > /etc/hosts
-rm /etc/hosts.mesosflow
-mkdir -p /etc/mesosflow
-printf '%s\n' "$env" > /etc/mesosflow/node.env.new
-mv /etc/mesosflow/node.env.new /etc/mesosflow/node.env"#;
+const MAKE: &str = shell!("hostname-make.sh");
 
 /// The name of one node.
 #[derive(Debug, Serialize)]

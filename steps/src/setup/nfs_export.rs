@@ -31,44 +31,10 @@ command -v exportfs >/dev/null || exit 1"#;
 const KERNEL_DROP_IN: &str = "/etc/systemd/system/nfs-server.service.d/mesosflow.conf";
 /// What was exported, by the digest of its file: written last, and gone with the machine's uptime like the table of exports.
 const EXPORTED: &str = "/run/mesosflow/nfs.exported";
-const KERNEL_READY: &str = r#"cmp --silent /root/mesos-ec2/nfs/exports /etc/exports.d/mesosflow.exports || exit 1
-cmp --silent /root/mesos-ec2/nfs/nfs-server.conf "$drop_in" || exit 1
-systemctl is-enabled --quiet nfs-server && systemctl is-active --quiet nfs-server || exit 1
-is_loaded nfs-server || exit 1
-[ "$(cat "$exported" 2>/dev/null)" = "$(sha256sum < /etc/exports.d/mesosflow.exports)" ] || exit 1"#;
-/// A server that already serves something of the user's keeps its addresses.
-const KERNEL_START: &str = r#"if [ -n "$address" ] && ! systemctl is-active --quiet nfs-server && ! grep --quiet '^[^#]' /etc/exports 2>/dev/null; then
-  mkdir -p /etc/nfs.conf.d
-  printf '# Made by mesosflow: this host has another address, which the internet reaches.\n[nfsd]\nhost=%s\n' "$address" > /etc/nfs.conf.d/mesosflow.conf
-fi
-mkdir -p /etc/exports.d /run/mesosflow
-rm -f "$exported"
-install -m 644 /root/mesos-ec2/nfs/exports /etc/exports.d/mesosflow.exports
-install -D -m 644 /root/mesos-ec2/nfs/nfs-server.conf "$drop_in"
-systemctl daemon-reload
-systemctl enable --quiet --now nfs-server
-exportfs -ra
-sha256sum < /etc/exports.d/mesosflow.exports > "$exported.new"
-mv "$exported.new" "$exported""#;
-/// Made where nobody else writes, and moved: somebody may have put links into the folder. Root of a client is nobody in it, and has to
-/// get as far as the token.
-const PUT_TOKEN: &str = r#"on_disk /mnt/nfs
-[ -d /mnt/nfs ] || mkdir -p -m 755 /mnt/nfs
-new=$(mktemp /mnt/.mesosflow-token.XXXXXX)
-printf '%s\n' "$token" > "$new"
-chmod 644 "$new"
-mv -fT -- "$new" "/mnt/nfs/$file""#;
-/// Over the protocol, not through the folder: an NFS client in user space, as a client of the cluster. A system without a
-/// package of it has a kernel that can do it, by a mount of its own that does not wait for a dead server.
-pub(super) const READ_OVER_NFS: &str = r#"if command -v nfs-cat >/dev/null; then
-  said=$(nfs-cat "nfs://$server/mnt/nfs/$file?version=4" 2>/dev/null) || exit 1
-else
-  mount=$(mktemp -d)
-  trap 'umount --lazy "$mount" 2>/dev/null || true; rmdir "$mount"' EXIT
-  mount -t nfs4 -o ro,soft,timeo=50,retrans=1,retry=0 "$server:/mnt/nfs" "$mount" 2>/dev/null || exit 1
-  said=$(cat "$mount/$file" 2>/dev/null) || exit 1
-fi
-[ "$said" = "$token" ] || exit 1"#;
+const KERNEL_READY: &str = shell!("nfs-kernel-ready.sh");
+const KERNEL_START: &str = shell!("nfs-kernel-start.sh");
+const PUT_TOKEN: &str = shell!("nfs-put-token.sh");
+pub(super) const READ_OVER_NFS: &str = shell!("nfs-read.sh");
 
 /// What is exported.
 #[derive(Debug, Serialize)]

@@ -28,42 +28,9 @@ const MOUNT_LIMIT: Duration = Duration::from_secs(60);
 
 const HAS_KERNEL_CLIENT: &str = r#"grep --quiet --word-regexp nfs4 /proc/filesystems || modprobe --quiet nfsv4 2>/dev/null || exit 1
 grep --quiet --word-regexp nfs4 /proc/filesystems || exit 1"#;
-/// Where the unit comes from, and where the limit of a mount's tries is lifted.
-const COMMON: &str = r#"drop_in=/etc/systemd/system/mnt-nfs.mount.d/mesosflow.conf
-"#;
-/// All that [`MOUNT`] leaves, its last act too: what was cut off between two acts is not there. The token is looked for first, since
-/// the automount mounts for whoever looks.
-const LOOK: &str = r#"[ "$(timeout 10 cat "/mnt/nfs/$file" 2>/dev/null)" = "$token" ] || exit 1
-[ "$(findmnt --noheadings --output FSTYPE --mountpoint /mnt/nfs | tail -n 1)" = "$type" ] || exit 1
-grep --quiet --fixed-strings --line-regexp "$source /mnt/nfs $type $options 0 0" /etc/fstab || exit 1
-cmp --silent "/root/mesos-ec2/units/$unit" "/etc/systemd/system/$unit" || exit 1
-cmp --silent /root/mesos-ec2/nfs/mnt-nfs.mount.conf "$drop_in" || exit 1
-[ ! -c /dev/autofs ] || systemctl is-active --quiet mnt-nfs.automount || exit 1
-systemctl is-enabled --quiet "$unit" || exit 1
-systemctl is-active --quiet "$unit" || exit 1
-is_loaded "$unit" || exit 1"#;
-/// By systemd, so that a mount which needs a process (sshfs) does not belong to this session. A kernel without automounts
-/// has the mount alone.
-const MOUNT: &str = r#"start() {
-  systemctl start "$1" && return 0
-  journalctl --unit "$1" --no-pager --output cat --lines 5 >&2 || true
-  exit "$not_mounted"
-}
-on_disk /mnt
-systemctl stop "$unit" mnt-nfs.automount 2>/dev/null || true
-while findmnt --noheadings --mountpoint /mnt/nfs >/dev/null; do umount --lazy /mnt/nfs; done
-mkdir -p /mnt/nfs
-lay_file "/root/mesos-ec2/units/$unit" "/etc/systemd/system/$unit"
-install -D -m 644 /root/mesos-ec2/nfs/mnt-nfs.mount.conf "$drop_in"
-[ -e /etc/fstab ] || : > /etc/fstab
-{ mounts_without /mnt/nfs ':/mnt/nfs /mnt/nfs (nfs4|fuse[.]sshfs) '; echo "$source /mnt/nfs $type $options 0 0"; } > /etc/fstab.mesosflow
-mv /etc/fstab.mesosflow /etc/fstab
-systemctl daemon-reload
-systemctl reset-failed mnt-nfs.mount mnt-nfs.automount 2>/dev/null || true
-systemctl enable --quiet "$unit"
-[ ! -c /dev/autofs ] || start mnt-nfs.automount
-start mnt-nfs.mount
-start "$unit""#;
+const COMMON: &str = shell!("nfs-mount-common.sh");
+const LOOK: &str = shell!("nfs-mount-look.sh");
+const MOUNT: &str = shell!("nfs-mount.sh");
 /// What the script ends with where systemd did not mount: the first master may not serve yet, or not answer for a moment.
 const NOT_MOUNTED: i32 = 75;
 /// Of every kind of mount. A try that gets no answer ends, and whoever asked is told. What lies in the folder was put there on another

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Health, LostBlocks, MountKind, Mounted, NfsServer, NfsServerKind};
 use crate::act::ActError;
+use crate::check::Task;
 use crate::cluster::{HostKeySource, Inventory};
 use crate::hdfs::Hdfs;
 use crate::uis::web_interfaces;
@@ -103,6 +104,15 @@ impl ReportStep {
         }
         said
     }
+
+    /// That the stand-in ran no task is among what it stands in for.
+    fn warnings(&self) -> Vec<String> {
+        let lost = self.health.lost_blocks.iter().map(LostBlocks::text);
+        let is_standin = self.mesos_version.contains("standin");
+        let no_task = self.health.task.as_ref().filter(|_| !is_standin);
+        let no_task = no_task.filter(|task| matches!(task, Task::NotRun { .. }));
+        lost.chain(no_task.map(Task::text)).collect()
+    }
 }
 
 impl Step for ReportStep {
@@ -150,7 +160,7 @@ impl Step for ReportStep {
                 hub.public_ip.unwrap_or(hub.private_ip)
             ),
             substitutions: self.substitutions(),
-            warnings: self.health.lost_blocks.iter().map(LostBlocks::text).collect(),
+            warnings: self.warnings(),
         })
     }
 

@@ -19,11 +19,7 @@ use crate::zookeeper;
 /// The others may start later: their JVMs take seconds each.
 const QUORUM_LIMIT: Duration = Duration::from_secs(120);
 
-const NUMBER: &str = r#"on_disk /var/lib/mesosflow-zookeeper
-mkdir -p /var/lib/mesosflow-zookeeper
-printf '%s\n' "$id" > /var/lib/mesosflow-zookeeper/myid.new
-chmod 644 /var/lib/mesosflow-zookeeper/myid.new
-mv -fT /var/lib/mesosflow-zookeeper/myid.new /var/lib/mesosflow-zookeeper/myid"#;
+const NUMBER: &str = shell!("zookeeper-number.sh");
 
 const IS_NUMBERED: &str = r#"[ "$(cat /var/lib/mesosflow-zookeeper/myid 2>/dev/null)" = "$id" ] || exit 1"#;
 

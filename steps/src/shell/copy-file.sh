@@ -1,5 +1,11 @@
 # Puts standard input at $target, whole or not at all: received beside it, compared with the digest, written to the disk,
-# then moved. Variables: target (absolute), into (yes: it is a folder), name, digest (SHA-256), mode, nonce.
+# then moved.
+# var target: an absolute path
+# var into: yes: it is a folder
+# var name: of the file, in a folder
+# var digest: SHA-256
+# var mode: of the file
+# var nonce: tells this copy from others
 set -eu
 if [ "$into" = yes ] || [ -d "$target" ]; then target=${target%/}/$name; fi
 [ ! -d "$target" ] || { echo "$target is a folder" >&2; exit 73; }

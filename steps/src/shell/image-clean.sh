@@ -1,9 +1,17 @@
 # Everything of the cluster goes that this session does not stand on. The second of three scripts that make a node fit to be an
 # image; can be repeated. Prints what still names the cluster afterwards, a path a line.
-#
-# Variables: removed, data, emptied (paths and patterns), names (of the nodes, and their addresses), marks (what else gives the
-# cluster away), user, driver (the driver's key), unit_text.
 # The patterns are meant to become paths. Nothing of another file system goes, whatever is mounted there.
+# var removed: paths and patterns: what goes
+# var data: what goes where it is on the root disk
+# var emptied: folders that stay
+# var names: of the nodes, and their addresses
+# var marks: what else gives the cluster away
+# var user: the login
+# var driver: the driver's key
+# var unit_text: of the unit that makes host keys
+# var ephemeral: options of ephemeral disks in fstab
+# var volume: those of the volume
+# after image-functions
 for path in $removed; do
   rm -rf --one-file-system -- "$path"
 done

@@ -1,3 +1,8 @@
+# Functions of the scripts that make a node fit to be an image.
+# needs ephemeral: options of ephemeral disks in fstab
+# needs volume: those of the volume
+# needs driver: the driver's key
+
 # `ours_in_fstab` prints SOURCE MOUNT TYPE of each line that mesosflow wrote into fstab, the last first; `others_in_fstab` the file
 # without them. A user's own line for /mnt has other options, and stays.
 is_ours='$1 !~ /^#/ && (($2 ~ /^\/mnt[0-9]*$/ && $3 == "ext4" && $4 == ephemeral) || ($2 == "/vol" && $3 == "xfs" && $4 == volume) ||

@@ -1,7 +1,12 @@
 # What there is of the cluster on this node, a line each, before anything is touched: `job ID` for each job that runs, `path P` for each path
 # of the list, `disk SOURCE MOUNT` for each disk that is only let go of, `mesos` where Mesos lies in its place.
-#
-# Variables: removed, data, edited (paths and patterns), ephemeral, volume (options in fstab).
+# var removed: paths and patterns: what goes
+# var data: what goes where it is on the root disk
+# var edited: what is changed
+# var ephemeral: options of ephemeral disks in fstab
+# var volume: those of the volume
+# var driver: the driver's key
+# after image-functions
 for lock in /var/lib/mesosflow/jobs/*/lock; do
   [ -e "$lock" ] || continue
   flock --shared --nonblock "$lock" true && continue

@@ -1,8 +1,12 @@
 # The last of three scripts that make a node fit to be an image: what would take a machine that boots in between for another one,
 # and then the door itself. It runs by itself, whatever becomes of who started it, and ends by writing `done` or `failed` to
 # $folder/end, in memory: nobody can log in any more.
-#
-# Variables: folder, user, driver (the driver's key).
+# var folder: where this script is, in memory
+# var user: the login
+# var driver: the driver's key
+# var ephemeral: options of ephemeral disks in fstab
+# var volume: those of the volume
+# after image-functions
 trap '[ -e "$folder/end" ] || echo failed > "$folder/end"' EXIT
 if command -v cloud-init >/dev/null; then cloud-init clean --logs; fi
 rm -rf --one-file-system -- /var/lib/cloud/instance /var/lib/cloud/instances /var/lib/cloud/data /var/lib/cloud/sem

@@ -1,7 +1,12 @@
 # No daemon of the cluster runs any more or starts by itself; its disks, its swap and its shared folder are let go of, and nothing
 # mounts them again. The first of three scripts that make a node fit to be an image; can be repeated.
-#
-# Variables: units (the daemons'), firewall and addition (of the firewall), ephemeral, volume (options in fstab).
+# var units: the daemons'
+# var firewall: the name of its unit
+# var addition: the firewall's addition to nftables' own unit
+# var ephemeral: options of ephemeral disks in fstab
+# var volume: those of the volume
+# var driver: the driver's key
+# after image-functions
 has() { [ -e "/etc/systemd/system/$1" ]; }
 for unit in $units; do
   has "$unit" || continue

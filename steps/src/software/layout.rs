@@ -36,25 +36,11 @@ pub(super) const COPIED: [&str; 4] = [
 const READY: &str = r#"[ "$(cat /opt/mesosflow/software 2>/dev/null)" = "$digest" ] || exit 1
 command -v java >/dev/null || exit 1
 bash /opt/mesosflow/layout/layout.sh check / || exit 1"#;
-/// A replay may come while an earlier try is still at it.
-const LAY_OUT: &str = r#"exec 8>"$folder/lock"
-flock 8
-archive=$folder/archive.tar.gz
-bash "$folder/layout/layout.sh" fetch "$archive" ${url:+"$url"}
-bash "$folder/layout/layout.sh" unpack / "$archive"
-bash "$folder/layout/layout.sh" link /
-rm -f "$archive""#;
+const LAY_OUT: &str = shell!("software-lay-out.sh");
 const FORGET_MARK: &str = "rm -f /opt/mesosflow/software";
 const LINK: &str = "bash /opt/mesosflow/layout/layout.sh link /";
 
-/// A home that was linked to the layout is ours; so is one that was laid claim to.
-const CLAIM_HOMES: &str = r#"for home in ephemeral-hdfs:bin/hdfs persistent-hdfs:bin/hdfs spark:bin; do
-  folder=/root/${home%%:*}
-  case $(readlink "$folder/${home#*:}") in /opt/mesosflow/*) continue ;; esac
-  make_way "$folder"
-  mkdir -p "$folder"
-  is_ours "$folder" || lay_claim "$folder" "$folder"
-done"#;
+const CLAIM_HOMES: &str = shell!("software-claim-homes.sh");
 
 /// Sees that the homes of both HDFS and of Spark on a node are mesosflow's; moves aside what is not.
 ///

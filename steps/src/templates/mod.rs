@@ -4,6 +4,8 @@
 mod bounds;
 #[cfg(test)]
 mod guards;
+#[cfg(test)]
+mod identity;
 mod tree;
 mod vars;
 

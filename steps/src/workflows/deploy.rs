@@ -53,6 +53,10 @@ impl Workflow for Deploy {
         true
     }
 
+    fn replays(&self) -> bool {
+        true
+    }
+
     fn cluster(&self, spec: &Value) -> Result<ClusterSpec, serde_json::Error> {
         read(spec)
     }

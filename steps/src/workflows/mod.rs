@@ -39,6 +39,11 @@ pub trait Workflow: Sync {
         false
     }
 
+    /// Whether steps of a run can be done again by themselves. Where they cannot, the command of that name begins another run.
+    fn replays(&self) -> bool {
+        false
+    }
+
     /// The cluster's spec within the spec of a run.
     ///
     /// # Errors

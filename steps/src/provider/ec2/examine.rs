@@ -13,7 +13,7 @@ use super::network::{self, Network};
 use super::tags::{self, Tags, filter};
 use super::{image, launch};
 use crate::cluster::ClusterSpec;
-use crate::provider::{Finding, Groups, Image, Launch, Order, Owner, ProviderError, Slot};
+use crate::provider::{Groups, Image, Launch, Need, Order, Owner, ProviderError, Slot};
 
 /// What says that the caller may, and that nothing was done.
 const MAY: &str = "DryRunOperation";
@@ -23,13 +23,13 @@ const POLICY: &str =
     "give it to the user or role: docs/iam-policy.json is a policy with all that mesosflow needs";
 
 /// Looks from the outermost to the innermost: what lies behind something that is lacking cannot be looked at.
-pub async fn examine(spec: &ClusterSpec) -> Vec<Finding> {
+pub async fn examine(spec: &ClusterSpec) -> Vec<Need> {
     let config = api::load(&spec.ec2).await;
     let region = match api::region(&config) {
         Ok(region) => region,
-        Err(error) => return vec![Finding::of("AWS region", &error)],
+        Err(error) => return vec![Need::of("AWS region", &error)],
     };
-    let mut all = vec![Finding::fine("AWS region", &region)];
+    let mut all = vec![Need::fine("AWS region", &region)];
     let credentials = credentials(&config).await;
     let has_credentials = credentials.ok;
     all.push(credentials);
@@ -40,7 +40,7 @@ pub async fn examine(spec: &ClusterSpec) -> Vec<Finding> {
     let api = match Api::open(&spec.ec2).await {
         Ok(api) => api,
         Err(error) => {
-            all.push(Finding::of("EC2", &error));
+            all.push(Need::of("EC2", &error));
             return all;
         }
     };
@@ -49,7 +49,7 @@ pub async fn examine(spec: &ClusterSpec) -> Vec<Finding> {
         .read_once("DescribeAvailabilityZones", || zones.clone().send())
         .await
     {
-        Ok(found) => all.push(Finding::fine(
+        Ok(found) => all.push(Need::fine(
             "EC2",
             format!(
                 "answers in {region}, which has {} zones",
@@ -57,9 +57,9 @@ pub async fn examine(spec: &ClusterSpec) -> Vec<Finding> {
             ),
         )),
         // It was reached and understood; what may not be looked at is told below.
-        Err(failure) if failure.is(MAY_NOT) => all.push(Finding::fine("EC2", format!("answers in {region}"))),
+        Err(failure) if failure.is(MAY_NOT) => all.push(Need::fine("EC2", format!("answers in {region}"))),
         Err(failure) => {
-            all.push(Finding::of("EC2", &ProviderError::from(failure)));
+            all.push(Need::of("EC2", &ProviderError::from(failure)));
             return all;
         }
     }
@@ -96,20 +96,20 @@ pub async fn examine(spec: &ClusterSpec) -> Vec<Finding> {
     all
 }
 
-fn told<T>(what: &str, found: &Result<T, ProviderError>, detail: impl Fn(&T) -> String) -> Finding {
+fn told<T>(what: &str, found: &Result<T, ProviderError>, detail: impl Fn(&T) -> String) -> Need {
     match found {
-        Ok(found) => Finding::fine(what, detail(found)),
-        Err(error) => Finding::of(what, error),
+        Ok(found) => Need::fine(what, detail(found)),
+        Err(error) => Need::of(what, error),
     }
 }
 
 /// Which source of the chain has them, and never what they are.
-async fn credentials(config: &aws_config::SdkConfig) -> Finding {
+async fn credentials(config: &aws_config::SdkConfig) -> Need {
     let what = "AWS credentials";
     let hint = "give credentials as for every AWS program: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile \
                 (`aws configure`, `aws sso login`, AWS_PROFILE), or the role of the instance that this runs on";
     let Some(chain) = config.credentials_provider() else {
-        return Finding::lacking(what, "there is no source for any", hint);
+        return Need::lacking(what, "there is no source for any", hint);
     };
     match chain.provide_credentials().await {
         Ok(found) => {
@@ -118,7 +118,7 @@ async fn credentials(config: &aws_config::SdkConfig) -> Finding {
             let until = until.map_or_else(String::new, |at| {
                 format!(", until {}", at.strftime("%Y-%m-%d %H:%M UTC"))
             });
-            Finding::fine(what, format!("from {source}{until}"))
+            Need::fine(what, format!("from {source}{until}"))
         }
         Err(error) => {
             let mut text = error.to_string();
@@ -127,7 +127,7 @@ async fn credentials(config: &aws_config::SdkConfig) -> Finding {
                 text = format!("{text}: {cause}");
                 deeper = cause.source();
             }
-            Finding::lacking(what, text, hint)
+            Need::lacking(what, text, hint)
         }
     }
 }
@@ -151,22 +151,22 @@ fn source(debugged: &str) -> String {
 }
 
 /// Whose they are, and that the account is the recorded one is not asked: there is no run yet.
-async fn account(config: &aws_config::SdkConfig, spec: &ClusterSpec, region: &str) -> Finding {
+async fn account(config: &aws_config::SdkConfig, spec: &ClusterSpec, region: &str) -> Need {
     let what = "AWS account";
     match api::account_of(config, &spec.ec2, region).await {
-        Ok(Some(account)) => Finding::fine(what, account),
-        Ok(None) => Finding::fine(
+        Ok(Some(account)) => Need::fine(what, account),
+        Ok(None) => Need::fine(
             what,
             "not known: EC2's endpoint is a stand-in's, and no STS was named (`sts_endpoint_url`); nothing will keep a run from \
              another account's credentials",
         ),
-        Err(error) => Finding::of(what, &error),
+        Err(error) => Need::of(what, &error),
     }
 }
 
 /// Whether everything may be looked at that is looked at: one call of each kind, which shows nothing. What a network and an image are
 /// looked up by is told with them.
-async fn looks(api: &Api) -> Vec<Finding> {
+async fn looks(api: &Api) -> Vec<Need> {
     let none = || filter("tag:mesosflow:run", &["none"]);
     let reads = api.reads();
     let groups = reads.describe_security_groups().filters(none());
@@ -207,9 +207,9 @@ async fn looks(api: &Api) -> Vec<Finding> {
         ),
     ];
     let finding = |(operation, asked): (&str, Result<(), Failure>)| match asked {
-        Ok(()) => Finding::fine(permission(operation), "allowed"),
+        Ok(()) => Need::fine(permission(operation), "allowed"),
         Err(failure) if failure.is(MAY_NOT) => missing(operation, &failure),
-        Err(failure) => Finding::of(permission(operation), &ProviderError::from(failure)),
+        Err(failure) => Need::of(permission(operation), &ProviderError::from(failure)),
     };
     asked.into_iter().map(finding).collect()
 }
@@ -218,30 +218,30 @@ fn permission(operation: &str) -> String {
     format!("ec2:{operation}")
 }
 
-fn missing(operation: &str, failure: &Failure) -> Finding {
+fn missing(operation: &str, failure: &Failure) -> Need {
     let detail = format!("the permission is missing: {failure}");
-    Finding::lacking(permission(operation), detail, POLICY)
+    Need::lacking(permission(operation), detail, POLICY)
 }
 
 /// What came of a request that was only asked for.
-fn dry<T>(operation: &str, of: &str, asked: Result<T, Failure>) -> Finding {
+fn dry<T>(operation: &str, of: &str, asked: Result<T, Failure>) -> Need {
     let what = match of {
         "" => permission(operation),
         of => format!("{} ({of})", permission(operation)),
     };
     match asked {
-        Err(failure) if failure.is(&[MAY]) => Finding::fine(what, "allowed"),
-        Err(failure) if failure.is(MAY_NOT) => Finding {
+        Err(failure) if failure.is(&[MAY]) => Need::fine(what, "allowed"),
+        Err(failure) if failure.is(MAY_NOT) => Need {
             what,
             ..missing(operation, &failure)
         },
         Err(failure) if matches!(failure.stage, Stage::Refused(_)) => {
             let hint = ProviderError::from(failure.clone()).hint;
-            let finding = Finding::failed(what, format!("EC2 would refuse it: {failure}"));
-            Finding { hint, ..finding }
+            let finding = Need::failed(what, format!("EC2 would refuse it: {failure}"));
+            Need { hint, ..finding }
         }
-        Err(failure) => Finding::of(what, &ProviderError::from(failure)),
-        Ok(_) => Finding::lacking(
+        Err(failure) => Need::of(what, &ProviderError::from(failure)),
+        Ok(_) => Need::lacking(
             what,
             "this endpoint took `DryRun` for the real call, and has made something",
             "see what it has made: what it offers is not EC2's API",
@@ -250,7 +250,7 @@ fn dry<T>(operation: &str, of: &str, asked: Result<T, Failure>) -> Finding {
 }
 
 /// The launch of each type of machine, as it would be sent.
-async fn launches(api: &Api, spec: &ClusterSpec, network: &Network, image: &Image) -> Vec<Finding> {
+async fn launches(api: &Api, spec: &ClusterSpec, network: &Network, image: &Image) -> Vec<Need> {
     let groups = Groups {
         by_role: BTreeMap::new(),
         rules: String::new(),
@@ -312,7 +312,7 @@ fn nobody(spec: &ClusterSpec) -> Owner {
     }
 }
 
-async fn makes_groups(api: &Api, spec: &ClusterSpec, network: &Network) -> Finding {
+async fn makes_groups(api: &Api, spec: &ClusterSpec, network: &Network) -> Need {
     let owner = nobody(spec);
     // A name that no group of a cluster has.
     let name = format!("mesosflow-doctor-{}", owner.run);
@@ -329,7 +329,7 @@ async fn makes_groups(api: &Api, spec: &ClusterSpec, network: &Network) -> Findi
 }
 
 /// What is only allowed on things that carry mesosflow's tags can only be asked of one.
-async fn changes(api: &Api) -> Vec<Finding> {
+async fn changes(api: &Api) -> Vec<Need> {
     let groups = api.reads().describe_security_groups().filters(tags::of_any_run());
     let groups = api.read("DescribeSecurityGroups", || groups.clone().send()).await;
     let group = groups.ok().and_then(|found| {
@@ -356,7 +356,7 @@ async fn changes(api: &Api) -> Vec<Finding> {
     });
     let unknown = |operation: &str, what: &str| {
         let detail = format!("not known: it is asked about {what} with mesosflow's tags, and there is none");
-        Finding::fine(permission(operation), detail)
+        Need::fine(permission(operation), detail)
     };
     let mut all = Vec::new();
     all.push(match &group {

@@ -7,27 +7,27 @@ use super::marks;
 use super::provider::HostsProvider;
 use super::survey::AT_ONCE;
 use crate::cluster::ClusterSpec;
-use crate::provider::Finding;
+use crate::provider::Need;
 
 /// What has to be free on a host's root file system, MiB: what is installed on a known system, Mesos, and logs.
 const ROOT_MIB: u64 = 4096;
 
 /// Looks at every host of the list.
-pub async fn examine(spec: &ClusterSpec) -> Vec<Finding> {
+pub async fn examine(spec: &ClusterSpec) -> Vec<Need> {
     if spec.hosts.nodes.is_empty() {
         let hint =
             "list them as `[[hosts.nodes]]` in mesosflow.toml: role, address, host_key (docs/hosts.md)";
-        return vec![Finding::lacking("hosts", "none is listed", hint)];
+        return vec![Need::lacking("hosts", "none is listed", hint)];
     }
     let provider = match HostsProvider::open(spec, None) {
         Ok(provider) => provider,
-        Err(error) => return vec![Finding::of("key to log in with", &error)],
+        Err(error) => return vec![Need::of("key to log in with", &error)],
     };
     let provider = &provider;
     let looking = provider.hosts().iter().map(|host| async move {
         let what = format!("host {} ({})", host.instance.name, host.target);
         match look(provider, host).await {
-            Ok(detail) => Finding::fine(what, detail),
+            Ok(detail) => Need::fine(what, detail),
             Err(trouble) => trouble.finding(what),
         }
     });

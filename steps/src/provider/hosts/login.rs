@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mesosflow_workflow::{ErrorClass, StepError as _};
 
 use crate::cluster::{HostSpec, Instance};
-use crate::provider::{Answer, Finding, ProviderError};
+use crate::provider::{Answer, Need, ProviderError};
 use crate::remote::{Pool, RemoteError, Session, Target};
 
 /// A host of the list, and the machine that the cluster sees in it.
@@ -93,10 +93,10 @@ impl Trouble {
     }
 
     /// The same as what was found of `what`.
-    pub(super) fn finding(self, what: String) -> Finding {
-        Finding {
+    pub(super) fn finding(self, what: String) -> Need {
+        Need {
             hint: self.hint,
-            ..Finding::failed(what, self.what)
+            ..Need::failed(what, self.what)
         }
     }
 

@@ -20,103 +20,19 @@ pub const MARK_PATH: &str = "/etc/mesosflow/owner";
 /// Stopping daemons takes as long as their own limits let it.
 const LEAVE_LIMIT: Duration = Duration::from_secs(180);
 
-/// What a host has: a line `owner …`, a line `key`.
-const LOOK: &str = r#"home=$(getent passwd "$user" | cut -d : -f 6)
-if [ -e "$mark" ]; then echo "owner $(sed '/^#/d' "$mark")"; fi
-if [ -n "$line" ] && grep --quiet --line-regexp --fixed-strings -e "$line" "$home/.ssh/authorized_keys" 2>/dev/null; then
-  echo key
-fi"#;
+const LOOK: &str = shell!("host-look.sh");
 
-/// The host's system, then what it lacks, a line each: of what must be there from the first login on, and of what is
-/// installed where the system is a known one.
-const LACKS: &str = r#"( . /etc/os-release; echo "${ID:-}${VERSION_ID:-}" ) 2>/dev/null || echo unknown
-[ -d /run/systemd/system ] || echo 'base systemd'
-for program in $base; do command -v "$program" >/dev/null || echo "base $program"; done
-for program in $installed; do command -v "$program" >/dev/null || echo "installed $program"; done
-# A kernel can be too old, or a virtual machine's kernel somebody else's.
-[ "$firewall" = no ] || ! command -v nft >/dev/null || nft list tables >/dev/null 2>&1 || echo 'base nf_tables in the kernel'"#;
+const LACKS: &str = shell!("host-lacks.sh");
 
 /// The host's system, its processors, its memory and what is free on its root file system (KiB), a line each.
-const AROUND: &str = r#"( . /etc/os-release; echo "${PRETTY_NAME:-unknown}" ) 2>/dev/null || echo unknown
-getconf _NPROCESSORS_ONLN 2>/dev/null || echo 0
-awk '/^MemTotal:/ { print $2 }' /proc/meminfo
-df -Pk / | awk 'NR == 2 { print $4 }'"#;
+const AROUND: &str = shell!("host-around.sh");
 
 /// What the scripts of the first steps call.
 const BASE: &str = "awk find findmnt sed sha256sum ssh";
 
-/// The mark appears whole, and only where there is none: of two clusters that want a host at the same time, one gets it.
-const ADMIT: &str = r#"umask 077
-mkdir -p -m 755 /etc/mesosflow
-printf '# This machine belongs to a cluster of mesosflow (cluster, run). `mesosflow destroy` removes this file.\n# %s\n%s\n' "$maker" "$owner" > "$mark.$$"
-chmod 644 "$mark.$$"
-ln "$mark.$$" "$mark" 2>/dev/null || true
-rm -f "$mark.$$"
-held=$(sed '/^#/d' "$mark")
-[ "$held" = "$owner" ] || { echo "owner $held"; exit 0; }
-[ "$add" = yes ] || exit 0
-home=$(getent passwd "$user" | cut -d : -f 6)
-[ -d "$home" ] || { echo "$user has no home folder" >&2; exit 1; }
-own=$user:$(id -g "$user")
-folder=$home/.ssh file=$home/.ssh/authorized_keys
-if ! [ -d "$folder" ]; then mkdir "$folder"; chown "$own" "$folder"; fi
-if ! [ -e "$file" ]; then : > "$file"; chown "$own" "$file"; fi
-if ! grep --quiet --line-regexp --fixed-strings -e "$line" "$file"; then
-  # A last line without an end would swallow this one.
-  lead=; [ -z "$(tail -c 1 "$file")" ] || lead='
-'
-  printf '%s%s\n' "$lead" "$line" >> "$file"
-fi
-if command -v restorecon >/dev/null; then restorecon -R "$folder" || true; fi"#;
+const ADMIT: &str = shell!("host-admit.sh");
 
-/// The daemons end first and the key goes last: whoever repeats this can still log in. A file with the user's keys is
-/// replaced as a whole, with its owner and mode. A host that has another owner by now keeps its mark and its daemons.
-const LEAVE: &str = r#"rm -rf -- /run/mesosflow-netrc
-if [ -e "$mark" ] && [ "$(sed '/^#/d' "$mark")" = "$owner" ]; then
-  for unit in $units; do
-    if [ -e "/etc/systemd/system/$unit" ] && is_our_unit "$unit"; then systemctl disable --quiet --now "$unit"; fi
-  done
-  if grep --quiet --extended-regexp '^[^#[:space:]]+:/mnt/nfs /mnt/nfs (nfs4|fuse\.sshfs) ' /etc/fstab 2>/dev/null && findmnt --noheadings --types nfs4,fuse.sshfs,autofs --mountpoint /mnt/nfs >/dev/null; then
-    systemctl stop mnt-nfs.automount 2>/dev/null || true
-    while findmnt --noheadings --mountpoint /mnt/nfs >/dev/null; do umount --lazy /mnt/nfs; done
-  fi
-  rm -f /etc/systemd/system/mnt-nfs.mount.d/mesosflow.conf /etc/systemd/system/nfs-server.service.d/mesosflow.conf
-  if [ -e /etc/exports.d/mesosflow.exports ]; then
-    rm -f /etc/exports.d/mesosflow.exports /etc/nfs.conf.d/mesosflow.conf
-    if command -v exportfs >/dev/null; then exportfs -ra || true; fi
-  fi
-  # What is mounted there would come back with the next boot, and its server is gone.
-  if grep --quiet --extended-regexp '^[^#[:space:]]+:/mnt/nfs /mnt/nfs (nfs4|fuse\.sshfs) ' /etc/fstab 2>/dev/null; then
-    cp --archive /etc/fstab /etc/fstab.mesosflow
-    awk '!($1 ~ /^[^#].*:\/mnt\/nfs$/ && $2 == "/mnt/nfs" && ($3 == "nfs4" || $3 == "fuse.sshfs"))' /etc/fstab > /etc/fstab.mesosflow
-    mv /etc/fstab.mesosflow /etc/fstab
-    systemctl daemon-reload
-  fi
-  rm -rf -- $keys
-  if [ -e "/etc/systemd/system/$firewall" ]; then systemctl disable --quiet --now "$firewall"; fi
-  if [ -e "$addition" ] || [ -e "/etc/systemd/system/$firewall" ]; then
-    rm -f "/etc/systemd/system/$firewall" "$addition"
-    rmdir "$(dirname "$addition")" 2>/dev/null || true
-    systemctl daemon-reload
-  fi
-  if command -v nft >/dev/null && nft list table inet mesosflow >/dev/null 2>&1; then nft delete table inet mesosflow; fi
-  rm -f "$rules" "$mark"
-fi
-home=$(getent passwd "$user" | cut -d : -f 6)
-file=$(readlink -f "$home/.ssh/authorized_keys") || exit 0
-nodes=" mesosflow-(nodes|volume) $owner\$"
-if grep --quiet --extended-regexp "$nodes" "$file" 2>/dev/null; then
-  cp --archive -- "$file" "$file.mesosflow"
-  grep --invert-match --extended-regexp "$nodes" "$file" > "$file.mesosflow" || [ $? = 1 ]
-  mv -- "$file.mesosflow" "$file"
-fi
-# Of a lost key, only the comment is known.
-[ -n "$line" ] || line=$(grep "^ssh-ed25519 .* mesosflow $owner\$" "$file" 2>/dev/null) || exit 0
-if grep --quiet --line-regexp --fixed-strings -e "$line" "$file" 2>/dev/null; then
-  cp --archive -- "$file" "$file.mesosflow"
-  grep --invert-match --line-regexp --fixed-strings -e "$line" "$file" > "$file.mesosflow" || [ $? = 1 ]
-  mv -- "$file.mesosflow" "$file"
-fi"#;
+const LEAVE: &str = shell!("host-leave.sh");
 
 /// What was found on a host.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -6,7 +6,7 @@ use super::LocalProvider;
 use super::engine::{About, Engine, in_path};
 use super::image;
 use crate::cluster::{ClusterSpec, Role};
-use crate::provider::Finding;
+use crate::provider::Need;
 
 /// Memory that a node takes once it works, MiB, without HDFS' heaps: systemd, sshd and its daemons (measured with the stand-in).
 const NODE_MIB: u64 = 150;
@@ -21,19 +21,19 @@ const BUILD_MIB: u64 = 2048;
 const IMAGE_MIB: u64 = 1024;
 
 /// Looks at the engine and at what nodes need of this machine.
-pub async fn examine(spec: &ClusterSpec) -> Vec<Finding> {
+pub async fn examine(spec: &ClusterSpec) -> Vec<Need> {
     let provider = match LocalProvider::open(&spec.local).await {
         Ok(provider) => provider,
-        Err(error) => return vec![Finding::of("container engine", &error), memory(spec)],
+        Err(error) => return vec![Need::of("container engine", &error), memory(spec)],
     };
     let engine = &provider.engine;
     let about = match engine.about().await {
         Ok(about) => about,
-        Err(error) => return vec![Finding::of("container engine", &error), memory(spec)],
+        Err(error) => return vec![Need::of("container engine", &error), memory(spec)],
     };
     let (image, has_image) = image(&provider).await;
     vec![
-        Finding::fine(
+        Need::fine(
             "container engine",
             format!("{} {}", engine.program(), about.version),
         ),
@@ -47,10 +47,10 @@ pub async fn examine(spec: &ClusterSpec) -> Vec<Finding> {
 }
 
 /// Whether nodes boot as containers with systemd.
-fn systemd(engine: &Engine, about: &About) -> Finding {
+fn systemd(engine: &Engine, about: &About) -> Need {
     let what = "nodes with systemd";
     if about.is_rootless {
-        return Finding::lacking(
+        return Need::lacking(
             what,
             format!(
                 "{} works without root here: this machine could not reach its nodes by their addresses, and nodes could mount nothing",
@@ -61,13 +61,13 @@ fn systemd(engine: &Engine, about: &About) -> Finding {
     }
     let is_told = engine.command_line().contains(&"--runtime");
     if engine.is_podman() && about.cgroups == "v1" && !is_told && !in_path("runc") {
-        return Finding::lacking(
+        return Need::lacking(
             what,
             "this machine has cgroups of version 1, on which podman's own runtime, crun, starts no node",
             "install runc (`apt-get install runc`), or boot with `systemd.unified_cgroup_hierarchy=1`",
         );
     }
-    Finding::fine(
+    Need::fine(
         what,
         format!(
             "as root, cgroups {}, called as `{}`",
@@ -78,11 +78,11 @@ fn systemd(engine: &Engine, about: &About) -> Finding {
 }
 
 /// Whether the engine can make a network for them.
-fn network(engine: &Engine, about: &About) -> Finding {
+fn network(engine: &Engine, about: &About) -> Need {
     let what = "network of nodes";
     // netavark writes the rules of its networks by one of these.
     if about.network == "netavark" && !["iptables", "nft"].into_iter().any(in_path) {
-        return Finding::lacking(
+        return Need::lacking(
             what,
             "podman's netavark finds no iptables on this machine",
             "install it (`apt-get install iptables`)",
@@ -92,26 +92,26 @@ fn network(engine: &Engine, about: &About) -> Finding {
         "" => engine.program(),
         network => network,
     };
-    Finding::fine(what, format!("by {by}"))
+    Need::fine(what, format!("by {by}"))
 }
 
 /// Whether the node image is there or can be built, and whether it is there.
-async fn image(provider: &LocalProvider) -> (Finding, bool) {
+async fn image(provider: &LocalProvider) -> (Need, bool) {
     let what = "node image";
     let name = &provider.image;
     match image::find(&provider.engine, name).await {
-        Err(error) => (Finding::of(what, &error), false),
-        Ok(Some(_)) => (Finding::fine(what, name), true),
+        Err(error) => (Need::of(what, &error), false),
+        Ok(Some(_)) => (Need::fine(what, name), true),
         Ok(None) if provider.builds => (buildable(what, name).await, false),
         Ok(None) => {
             let detail = format!("{name} is not on this machine");
             let hint = "import it into the engine, or leave out `[local] image` to have one built";
-            (Finding::lacking(what, detail, hint), false)
+            (Need::lacking(what, detail, hint), false)
         }
     }
 }
 
-async fn buildable(what: &str, name: &str) -> Finding {
+async fn buildable(what: &str, name: &str) -> Need {
     let mut lacks = Vec::new();
     if !is_root() {
         lacks.push("root's rights".to_owned());
@@ -135,13 +135,13 @@ async fn buildable(what: &str, name: &str) -> Finding {
         _ => {}
     }
     match lacks.as_slice() {
-        [] => Finding::fine(
+        [] => Need::fine(
             what,
             format!(
                 "{name} is not there yet: the first `run` builds it, in some minutes, from Debian's packages and PyPI"
             ),
         ),
-        lacks => Finding::lacking(
+        lacks => Need::lacking(
             what,
             format!(
                 "{name} is not there, and cannot be built here without {}",
@@ -158,7 +158,7 @@ fn is_root() -> bool {
 }
 
 /// Memory for the nodes.
-fn memory(spec: &ClusterSpec) -> Finding {
+fn memory(spec: &ClusterSpec) -> Need {
     let needed = needed_mib(spec);
     let nodes = nodes(spec);
     let info = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
@@ -168,12 +168,12 @@ fn memory(spec: &ClusterSpec) -> Finding {
     });
     let what = "memory";
     match available.map(|kib| kib / 1024) {
-        None => Finding::fine(what, format!("not known; {nodes} nodes take about {needed} MiB")),
-        Some(free) if free >= needed => Finding::fine(
+        None => Need::fine(what, format!("not known; {nodes} nodes take about {needed} MiB")),
+        Some(free) if free >= needed => Need::fine(
             what,
             format!("{free} MiB are available, {nodes} nodes take about {needed}"),
         ),
-        Some(free) => Finding::lacking(
+        Some(free) => Need::lacking(
             what,
             format!("{free} MiB are available, and {nodes} nodes take about {needed}"),
             "end something, or ask for fewer nodes (--masters 1 --slaves 1)",
@@ -208,12 +208,12 @@ fn needed_mib(spec: &ClusterSpec) -> u64 {
 }
 
 /// What the kernel lets one user have of inotify, which systemd needs in each node: beyond it, nodes end as soon as they boot.
-fn watchers(spec: &ClusterSpec) -> Finding {
+fn watchers(spec: &ClusterSpec) -> Need {
     let what = "inotify instances";
     let needed = nodes(spec) * NODE_WATCHERS;
     let limit = std::fs::read_to_string("/proc/sys/fs/inotify/max_user_instances").unwrap_or_default();
     let Ok(limit) = limit.trim().parse::<u64>() else {
-        return Finding::fine(what, format!("not known; {} nodes take {needed}", nodes(spec)));
+        return Need::fine(what, format!("not known; {} nodes take {needed}", nodes(spec)));
     };
     let used = used_watchers();
     let detail = format!(
@@ -221,8 +221,8 @@ fn watchers(spec: &ClusterSpec) -> Finding {
         nodes(spec)
     );
     match limit >= used + needed {
-        true => Finding::fine(what, detail),
-        false => Finding::lacking(
+        true => Need::fine(what, detail),
+        false => Need::lacking(
             what,
             detail,
             format!(
@@ -255,21 +255,21 @@ fn used_watchers() -> u64 {
 }
 
 /// Room where the engine keeps containers and images.
-async fn disk(spec: &ClusterSpec, about: &About, has_image: bool) -> Finding {
+async fn disk(spec: &ClusterSpec, about: &About, has_image: bool) -> Need {
     let what = "disk of nodes";
     let store: PathBuf = about.store.clone().unwrap_or_else(|| "/var/lib".into());
     let needed = nodes(spec) * NODE_DISK_MIB + if has_image { 0 } else { IMAGE_MIB };
     let shown = store.display();
     match free_mib(&store).await {
-        None => Finding::fine(
+        None => Need::fine(
             what,
             format!("{shown}: how much is free is not known; about {needed} MiB are needed"),
         ),
-        Some(free) if free >= needed => Finding::fine(
+        Some(free) if free >= needed => Need::fine(
             what,
             format!("{shown}: {free} MiB are free, about {needed} are needed"),
         ),
-        Some(free) => Finding::lacking(
+        Some(free) => Need::lacking(
             what,
             format!("{shown}: {free} MiB are free, and about {needed} are needed"),
             "make room there: `podman system prune` removes what no container uses",

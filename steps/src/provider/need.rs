@@ -5,7 +5,7 @@ use serde::Serialize;
 
 /// One thing that a run needs, as it was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct Need {
     /// The thing.
     pub what: String,
     /// Whether it is as it has to be, or at least nothing speaks against it.
@@ -17,7 +17,7 @@ pub struct Finding {
     pub hint: Option<String>,
 }
 
-impl Finding {
+impl Need {
     /// It is as it has to be.
     pub fn fine(what: impl Into<String>, detail: impl Into<String>) -> Self {
         Self {

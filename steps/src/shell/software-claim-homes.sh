@@ -1,0 +1,10 @@
+# Sees that the homes of both HDFS and of Spark are ours. A home that was linked to the layout is ours; so is one that was laid
+# claim to.
+# after aside
+for home in ephemeral-hdfs:bin/hdfs persistent-hdfs:bin/hdfs spark:bin; do
+  folder=/root/${home%%:*}
+  case $(readlink "$folder/${home#*:}") in /opt/mesosflow/*) continue ;; esac
+  make_way "$folder"
+  mkdir -p "$folder"
+  is_ours "$folder" || lay_claim "$folder" "$folder"
+done

@@ -103,7 +103,7 @@ mod tests {
             instance: machine(id, address),
             user: "root".into(),
             port: 22,
-            host_key: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJiOPzWvbJM0kUWmzqSg0cCe4sXlWg0mEvL8vYYRY0eB"
+            host_key: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGjOH5fDqWHuvjT0ZDvVUKo4Q0cdT0wOv0Fjfz0OXbGK"
                 .parse()
                 .unwrap(),
             host_key_source: None,

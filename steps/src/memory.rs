@@ -63,9 +63,13 @@ impl Memory {
         newest.unwrap_or(recorded)
     }
 
-    /// The node in the place of this one by now, with the addresses that it has now.
+    /// The node in the place of this one by now, with the addresses that it has now; this one where the machine that is in its place
+    /// has not answered yet.
     pub(crate) fn node(&self, recorded: Node) -> Node {
-        let newest = self.known().nodes.get(&recorded.name).cloned();
+        let known = self.known();
+        let machine = known.machines.get(&recorded.name);
+        let has_answered = |node: &&Node| machine.is_none_or(|machine| machine.id == node.id);
+        let newest = known.nodes.get(&recorded.name).filter(has_answered).cloned();
         newest.unwrap_or(recorded)
     }
 
@@ -74,5 +78,58 @@ impl Memory {
         let known = self.known();
         let node = known.nodes.get(&machine.name);
         node.filter(|node| node.id == machine.id).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::Role;
+
+    fn machine(id: &str, address: &str) -> Instance {
+        Instance {
+            id: id.into(),
+            name: "demo-slave-1".into(),
+            role: Role::Slave,
+            index: 1,
+            private_ip: address.parse().unwrap(),
+            public_ip: None,
+            volume: None,
+        }
+    }
+
+    fn node(id: &str, address: &str) -> Node {
+        Node {
+            instance: machine(id, address),
+            user: "root".into(),
+            port: 22,
+            host_key: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGjOH5fDqWHuvjT0ZDvVUKo4Q0cdT0wOv0Fjfz0OXbGK"
+                .parse()
+                .unwrap(),
+            host_key_source: None,
+            via: None,
+        }
+    }
+
+    #[test]
+    fn a_node_is_where_it_was_seen_last() {
+        let memory = Memory::default();
+        assert_eq!(memory.node(node("i-1", "10.0.0.1")), node("i-1", "10.0.0.1"));
+        memory.made(&machine("i-1", "10.0.0.1"));
+        memory.answered(&node("i-1", "10.0.0.2"));
+        assert_eq!(memory.node(node("i-1", "10.0.0.1")), node("i-1", "10.0.0.2"));
+        assert!(memory.pinned(&machine("i-1", "10.0.0.1")).is_some());
+    }
+
+    /// A launch that was replayed alone: what is on the nodes is out of date, and says so.
+    #[test]
+    fn a_machine_that_has_not_answered_yet_is_no_node_of_before() {
+        let memory = Memory::default();
+        memory.made(&machine("i-1", "10.0.0.1"));
+        memory.answered(&node("i-1", "10.0.0.1"));
+        memory.made(&machine("i-2", "10.0.0.1"));
+        assert_eq!(memory.machine(machine("i-1", "10.0.0.1")).id, "i-2");
+        assert_eq!(memory.node(node("i-2", "10.0.0.1")).id, "i-2");
+        assert!(memory.pinned(&machine("i-2", "10.0.0.1")).is_none());
     }
 }

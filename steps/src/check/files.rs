@@ -16,7 +16,8 @@ use crate::hdfs::Hdfs;
 use crate::mounts::ON_DISK;
 use crate::world::Script;
 
-const JANITOR: &str = include_str!("../shell/check-janitor.sh");
+const JANITOR: &str = shell!("check-janitor.sh");
+const SHARE: &str = shell!("check-share.sh");
 
 /// How much longer than the check the janitor waits, and how long the end of a check may take.
 const GRACE: Duration = Duration::from_secs(15);
@@ -36,11 +37,6 @@ const READ: &str = r#"said=$("/root/$kind-hdfs/bin/hdfs" dfs -cat "/mesosflow-ch
 const REMOVE: &str = r#""/root/$kind-hdfs/bin/hdfs" dfs -rm -f -skipTrash "/mesosflow-check.$nonce"
 rm -f -- "/run/mesosflow/check.$nonce.$kind""#;
 
-/// Never through a link: somebody may have put some into the folder. Root of a slave is nobody in it.
-const SHARE: &str = r#"on_disk /mnt/nfs
-umask 022
-set -C
-printf '%s\n' "$nonce" > "/mnt/nfs/.mesosflow-check.$nonce""#;
 /// A dead server hangs whoever asks it.
 const SEE_SHARED: &str = r#"mountpoint --quiet /mnt/nfs || { echo '/mnt/nfs is not mounted' >&2; exit 4; }
 said=$(timeout -s KILL 20 cat "/mnt/nfs/.mesosflow-check.$nonce") || exit 4

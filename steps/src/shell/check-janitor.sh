@@ -1,5 +1,7 @@
 # Waits on the first master until a check is over, or its time is up because nobody ends it any more, and takes away what is left of
-# it: files of both HDFS, whole or half, and the one of the shared volume. Variables: nonce, limit (seconds).
+# it: files of both HDFS, whole or half, and the one of the shared volume.
+# var nonce: tells this check from others
+# var limit: how long it may take, seconds
 marker=/run/mesosflow/check.$nonce
 end=$(($(date +%s) + limit))
 while [ -e "$marker" ] && [ "$(date +%s)" -lt "$end" ]; do sleep 1; done

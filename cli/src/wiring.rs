@@ -79,6 +79,15 @@ pub(crate) fn plan(spec: &ClusterSpec) -> Plan {
     mesosflow_steps::plan(spec)
 }
 
+/// What a run of a workflow would do.
+pub(crate) fn planned(
+    workflow: &dyn Workflow,
+    cluster: &ClusterSpec,
+    spec: &serde_json::Value,
+) -> Result<Vec<PlannedStep>, serde_json::Error> {
+    Ok(mesosflow_steps::planned(cluster, workflow.catalogue(spec)?))
+}
+
 /// Writes into the spec what it leaves to the environment of this moment, so that the run stays where it began.
 pub(crate) async fn settle(spec: ClusterSpec) -> Result<Verified, CliError> {
     let provider = spec.provider;

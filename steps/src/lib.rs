@@ -57,7 +57,7 @@ pub use key::{KeyError, KeyExpected};
 pub use memory::Memory;
 pub use orphans::{Orphans, end_orphans};
 pub use outside::Outside;
-pub use plan::{Plan, PlannedResource, PlannedStep, plan};
+pub use plan::{Plan, PlannedResource, PlannedStep, plan, planned};
 pub use provider::{Need, ProviderError, Tagged, Verified, open_provider, precheck, settle, survey, verify};
 pub use reach::{LockedOut, address_of};
 pub use record::{Record, asked, deleted};

@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use mesosflow_workflow::{RunId, RunState};
+use mesosflow_workflow::{ItemKey, RunId, RunState, Step as _, StepId};
 
 use crate::cluster::{Instance, Node};
+use crate::provision::AwaitNode;
 use crate::view;
 
 /// Machines and nodes by their names, as the newest run that had to do with each has left them.
@@ -26,7 +27,9 @@ impl Memory {
     /// What the record of a cluster (see [`crate::Record::cluster`]) says; `runs` are all that it has.
     pub fn of(cluster: &RunState, runs: impl IntoIterator<Item = RunId>) -> Self {
         let machines = view::launched(cluster).into_iter();
-        let nodes = view::awaited(cluster).into_iter();
+        let mut nodes = view::awaited(cluster);
+        nodes.retain(|node| !has_been_launched_since(cluster, &node.name));
+        let nodes = nodes.into_iter();
         Self {
             runs: runs.into_iter().collect(),
             known: Mutex::new(Known {
@@ -45,11 +48,17 @@ impl Memory {
         self.runs.iter().copied()
     }
 
-    /// A machine was made, or found.
-    pub(crate) fn made(&self, machine: &Instance) {
+    /// A machine was found in its place.
+    pub(crate) fn found(&self, machine: &Instance) {
         self.known()
             .machines
             .insert(machine.name.clone(), machine.clone());
+    }
+
+    /// A machine was made: whatever was in its place has nothing to do with it.
+    pub(crate) fn made(&self, machine: &Instance) {
+        self.found(machine);
+        self.known().nodes.remove(&machine.name);
     }
 
     /// A node has answered.
@@ -79,6 +88,15 @@ impl Memory {
         let node = known.nodes.get(&machine.name);
         node.filter(|node| node.id == machine.id).cloned()
     }
+}
+
+/// Whether the machine in a node's place was launched after that node has answered: a provider may give it the same name as the one
+/// before, and it is another one, with a host key of its own.
+fn has_been_launched_since(cluster: &RunState, name: &str) -> bool {
+    let key = ItemKey::from(name);
+    let given = |step: &StepId| Some(cluster.step(step)?.items.get(&key)?.given);
+    let launched = view::LAUNCHES.iter().filter_map(given).max();
+    launched > given(&AwaitNode::ID)
 }
 
 #[cfg(test)]
@@ -115,7 +133,7 @@ mod tests {
     fn a_node_is_where_it_was_seen_last() {
         let memory = Memory::default();
         assert_eq!(memory.node(node("i-1", "10.0.0.1")), node("i-1", "10.0.0.1"));
-        memory.made(&machine("i-1", "10.0.0.1"));
+        memory.found(&machine("i-1", "10.0.0.1"));
         memory.answered(&node("i-1", "10.0.0.2"));
         assert_eq!(memory.node(node("i-1", "10.0.0.1")), node("i-1", "10.0.0.2"));
         assert!(memory.pinned(&machine("i-1", "10.0.0.1")).is_some());
@@ -125,11 +143,21 @@ mod tests {
     #[test]
     fn a_machine_that_has_not_answered_yet_is_no_node_of_before() {
         let memory = Memory::default();
-        memory.made(&machine("i-1", "10.0.0.1"));
+        memory.found(&machine("i-1", "10.0.0.1"));
         memory.answered(&node("i-1", "10.0.0.1"));
-        memory.made(&machine("i-2", "10.0.0.1"));
+        memory.found(&machine("i-2", "10.0.0.1"));
         assert_eq!(memory.machine(machine("i-1", "10.0.0.1")).id, "i-2");
         assert_eq!(memory.node(node("i-2", "10.0.0.1")).id, "i-2");
         assert!(memory.pinned(&machine("i-2", "10.0.0.1")).is_none());
+    }
+
+    /// A container has the name of the one before it.
+    #[test]
+    fn a_machine_that_was_made_anew_has_a_key_of_its_own_whatever_it_is_called() {
+        let memory = Memory::default();
+        memory.found(&machine("i-1", "10.0.0.1"));
+        memory.answered(&node("i-1", "10.0.0.1"));
+        memory.made(&machine("i-1", "10.0.0.1"));
+        assert!(memory.pinned(&machine("i-1", "10.0.0.1")).is_none());
     }
 }

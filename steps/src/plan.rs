@@ -1,5 +1,6 @@
 //! What a deploy would do and create, without doing it.
 
+use mesosflow_workflow::CatalogueEntry;
 use serde::Serialize;
 
 use crate::catalogue::{catalogue, skip_reason};
@@ -31,6 +32,21 @@ pub struct PlannedStep {
     pub reason: Option<String>,
 }
 
+/// What a run of a catalogue on a cluster of this spec would do.
+pub fn planned(spec: &ClusterSpec, catalogue: Vec<CatalogueEntry>) -> Vec<PlannedStep> {
+    let step = |entry: CatalogueEntry| {
+        let reason = skip_reason(spec, &entry.id).map(str::to_owned);
+        PlannedStep {
+            id: entry.id.to_string(),
+            notes: entry.notes,
+            title: entry.title,
+            action: if reason.is_some() { "skip" } else { "run" },
+            reason,
+        }
+    };
+    catalogue.into_iter().map(step).collect()
+}
+
 /// One thing that it would create.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PlannedResource {
@@ -50,18 +66,8 @@ pub struct PlannedResource {
 
 /// The plan of a spec.
 pub fn plan(spec: &ClusterSpec) -> Plan {
-    let steps = catalogue().into_iter().map(|entry| {
-        let reason = skip_reason(spec, &entry.id);
-        PlannedStep {
-            id: entry.id.to_string(),
-            notes: entry.notes,
-            title: entry.title,
-            action: if reason.is_some() { "skip" } else { "run" },
-            reason: reason.map(str::to_owned),
-        }
-    });
     Plan {
-        steps: steps.collect(),
+        steps: planned(spec, catalogue()),
         creates: creates(spec),
     }
 }

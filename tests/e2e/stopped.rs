@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mesosflow_tests::{
-    Bench, FileSystem, Hdfs, Nodes, RUN_LIMIT, Reached, Seen, Status, Watch, assert_healthy,
+    Bench, FileSystem, Hdfs, Nodes, Point, RUN_LIMIT, Reached, Seen, Status, Watch, assert_healthy,
 };
 
 use crate::random::Random;
@@ -62,7 +62,24 @@ fn a_cluster_is_stopped_and_started_with_its_data() {
         .ended(0);
     assert_eq!(bench.nodes(&deploy).hub().ip, moved.hub().ip);
 
-    // Once more, and nobody has moved: what is as it was is left so.
+    // Once more: a machine that somebody has started meanwhile is stopped all the same, and one that is gone is made anew, under the
+    // name that it had and with another host key.
+    let stop = bench.start(&["stop", "--yes"]).finish(RUN_LIMIT).ended(0).run();
+    is_stopped(&mut bench, &cluster, &stop);
+    bench.engine().run(&["start", &moved.hub().container]).ok();
+    let stop = bench.start(&["stop", "--yes"]).finish(RUN_LIMIT).ended(0).run();
+    is_stopped(&mut bench, &cluster, &stop);
+    let gone = moved.of("slave")[1].container.clone();
+    bench.engine().run(&["rm", "--force", "--volumes", &gone]).ok();
+    let mut live = bench.start(&["start"]);
+    let start = live.run();
+    let launched = |seen: &Seen| seen.is(Point::succeeded("launch-slaves"));
+    Watch::new(bench.journal(), &start, 0).until(&mut live, RUN_LIMIT, launched);
+    live.kill();
+    bench.start(&["resume", &start]).finish(RUN_LIMIT).ended(0);
+    let nodes = bench.nodes(&deploy);
+    is_up(&mut bench, &start, &nodes);
+    read(&nodes, "after");
     let stop = bench.start(&["stop", "--yes"]).finish(RUN_LIMIT).ended(0).run();
     is_stopped(&mut bench, &cluster, &stop);
     bench
@@ -108,6 +125,18 @@ fn refused_unasked(bench: &mut Bench, cluster: &str, deploy: &str) {
     let list = bench.say(&["list", "--json"]).ended(0).json();
     assert_eq!(list.as_array().unwrap().len(), 1, "a run was begun: {list}");
     assert_eq!(list[0]["run"], deploy);
+    let plan = bench.say(&["plan", "stop", "--json"]).ended(0).json();
+    assert_eq!(plan["workflow"], "stop");
+    let machines = plan["machines"].as_array().unwrap();
+    assert!(
+        machines.iter().all(|machine| machine["action"] == "stop"),
+        "{plan}"
+    );
+    assert_eq!(machines.len(), 7, "{plan}");
+    assert_eq!(
+        plan["steps"].as_array().unwrap().last().unwrap()["id"],
+        "stop-machines"
+    );
     // What runs has nothing to be started.
     bench.say(&["start"]).ended(0);
     assert_eq!(bench.say(&["list", "--json"]).json().as_array().unwrap().len(), 1);

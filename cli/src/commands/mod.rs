@@ -20,6 +20,7 @@ mod logs;
 mod orphans;
 mod plan;
 mod plan_destroy;
+mod plan_power;
 mod replay;
 mod resume;
 mod run;

@@ -1,9 +1,10 @@
-//! `plan`: what `run` would do; `plan destroy`: what `destroy` would.
+//! `plan`: what `run` would do; `plan stop`, `plan start`, `plan destroy`: what these would.
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::plan_destroy::{self, PlanDestroyArgs};
+use super::plan_power::{self, PlanStartArgs, PlanStopArgs};
 use crate::app::App;
 use crate::args::SpecArgs;
 use crate::config::{Configured, Surroundings, configure};
@@ -25,6 +26,8 @@ pub(crate) struct PlanArgs {
 /// The workflows that act on a cluster which exists.
 #[derive(Debug, Clone, Subcommand)]
 enum PlanOf {
+    Stop(PlanStopArgs),
+    Start(PlanStartArgs),
     Destroy(PlanDestroyArgs),
 }
 
@@ -41,6 +44,8 @@ struct PlanView<'a> {
 pub(crate) async fn plan(app: &App, args: &PlanArgs) -> Result<(), CliError> {
     match &args.of {
         None => plan_run(app, args),
+        Some(PlanOf::Stop(args)) => plan_power::plan_stop(app, args).await,
+        Some(PlanOf::Start(args)) => plan_power::plan_start(app, args).await,
         Some(PlanOf::Destroy(args)) => plan_destroy::plan_destroy(app, args).await,
     }
 }

@@ -8,7 +8,9 @@ use crate::clusters::{self, ClusterArgs};
 use crate::error::CliError;
 use crate::runs::{self, Found};
 use crate::session::{self, Driving};
-use crate::wiring::{self, ClusterSpec, Lacking, Machine, ProviderKind, Role, StartSpec, StartWorkflow};
+use crate::wiring::{
+    self, ClusterSpec, Journal, Lacking, Machine, ProviderKind, Role, StartSpec, StartWorkflow, Verified,
+};
 
 /// Start a stopped cluster: its machines, at whatever addresses they have by now, and all that it did before
 #[derive(Debug, Clone, Args)]
@@ -23,27 +25,12 @@ pub(crate) struct StartArgs {
 pub(crate) async fn start(app: &App, args: &StartArgs) -> Result<(), CliError> {
     let journal = app.journal_with_runs()?;
     let found = clusters::founded(app, &journal, &args.cluster).await?;
-    session::refuse_ended(app, &found)?;
-    runs::refuse_busy(&journal, &found).await?;
-    let spec = amend::amended(app, wiring::frozen_spec(&found.state)?, &args.amend)?;
-    let spec = wiring::verify(spec).await?;
-    wiring::precheck(&spec).await?;
-    let cluster = found.cluster();
-    let machines = wiring::machines(&spec, &cluster).await?;
-    if !found.record.is_stopped() && machines.iter().all(|machine| machine.runs) {
-        return session::told_already(
-            app,
-            &found,
-            "was not stopped, and all its machines run: nothing was done",
-        );
-    }
-    wiring::refuse_makers(&app.places, &spec, &cluster, &[]).await?;
-    let frozen = frozen(app, &found, &spec, &machines)?;
-    for place in &frozen.lacking {
-        let name = place.role.node_name(&spec.cluster, place.index);
-        app.ui.note(&format!(
-            "{name} has no machine any more: another is launched in its place"
-        ));
+    let Some((spec, frozen)) = ready(app, &journal, &found, &args.amend).await? else {
+        return session::told_already(app, &found, ALREADY);
+    };
+    wiring::refuse_makers(&app.places, &spec, &found.cluster(), &[]).await?;
+    for launched in launches(&spec, &frozen) {
+        app.ui.note(&launched);
     }
     let heard = session::heard(app)?;
     let (run, progress) =
@@ -53,6 +40,38 @@ pub(crate) async fn start(app: &App, args: &StartArgs) -> Result<(), CliError> {
         ..Driving::new(found.record.others(run.id()), spec, heard)
     };
     session::drive(app, run, progress, driving).await
+}
+
+/// Why there is nothing to do.
+pub(super) const ALREADY: &str = "was not stopped, and all its machines run: nothing was done";
+
+/// Looks at what there is to be started; none where all of it runs.
+pub(super) async fn ready(
+    app: &App,
+    journal: &Journal,
+    found: &Found,
+    amend: &AmendArgs,
+) -> Result<Option<(Verified, StartSpec)>, CliError> {
+    session::refuse_ended(app, found)?;
+    runs::refuse_busy(journal, found).await?;
+    let spec = amend::amended(app, wiring::frozen_spec(&found.state)?, amend)?;
+    let spec = wiring::verify(spec).await?;
+    wiring::precheck(&spec).await?;
+    let machines = wiring::machines(&spec, &found.cluster()).await?;
+    if !found.record.is_stopped() && machines.iter().all(|machine| machine.runs) {
+        return Ok(None);
+    }
+    let frozen = frozen(app, found, &spec, &machines)?;
+    Ok(Some((spec, frozen)))
+}
+
+/// The places that get another machine.
+pub(super) fn launches(spec: &ClusterSpec, frozen: &StartSpec) -> Vec<String> {
+    let name = |place: &Lacking| {
+        let name = place.role.node_name(&spec.cluster, place.index);
+        format!("{name} has no machine any more: another is launched in its place")
+    };
+    frozen.lacking.iter().map(name).collect()
 }
 
 /// What the run has to know of the cluster.

@@ -8,34 +8,67 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::runs::{self, Found};
 use crate::session::{self, Driving};
-use crate::wiring::{self, ClusterSpec, Machine, ProviderKind, Role, StopSpec, StopWorkflow};
+use crate::wiring::{
+    self, ClusterSpec, Journal, Machine, ProviderKind, Role, StopSpec, StopWorkflow, Verified,
+};
 
 /// Stop a cluster, its daemons and then its machines, until `start`: what is on disks that outlive a stop stays
 #[derive(Debug, Clone, Args)]
 pub(crate) struct StopArgs {
     #[command(flatten)]
-    cluster: ClusterArgs,
+    pub(super) cluster: ClusterArgs,
     /// End slaves on spot instances, which cannot be stopped; `start` launches others in their places
     #[arg(long)]
-    terminate_spot: bool,
+    pub(super) terminate_spot: bool,
     /// Do not ask
     #[arg(long, short)]
-    yes: bool,
+    pub(super) yes: bool,
+}
+
+/// A stop that could begin.
+pub(super) struct Ready {
+    spec: Verified,
+    pub(super) frozen: StopSpec,
+    /// What it costs.
+    pub(super) losses: Vec<String>,
 }
 
 /// Everything that can be refused is refused before anything is stopped.
 pub(crate) async fn stop(app: &App, args: &StopArgs) -> Result<(), CliError> {
     let journal = app.journal_with_runs()?;
     let found = clusters::founded(app, &journal, &args.cluster).await?;
-    session::refuse_ended(app, &found)?;
-    runs::refuse_busy(&journal, &found).await?;
-    if found.record.is_stopped() {
-        return session::told_already(app, &found, "is stopped already: nothing was done");
-    }
+    let Some(Ready { spec, frozen, losses }) = ready(app, &journal, &found, args).await? else {
+        return session::told_already(app, &found, ALREADY);
+    };
+    app.ui.confirm(&losses, &command(app, args), args.yes)?;
+    let (cluster, run_dir) = (found.cluster(), app.run_dir(found.row.run)?);
+    wiring::refuse_strangers(&app.places, &spec, &cluster, &run_dir).await?;
+    let heard = session::heard(app)?;
+    let (run, progress) = session::create(app, journal, &found, (&StopWorkflow, &frozen), Vec::new()).await?;
+    let driving = Driving::new(found.record.others(run.id()), spec, heard);
+    session::drive(app, run, progress, driving).await
+}
+
+/// Why there is nothing to do.
+pub(super) const ALREADY: &str = "is stopped already: nothing was done";
+
+/// Looks at what there is to be stopped; none where all was stopped, and nobody has started a machine since.
+pub(super) async fn ready(
+    app: &App,
+    journal: &Journal,
+    found: &Found,
+    args: &StopArgs,
+) -> Result<Option<Ready>, CliError> {
+    session::refuse_ended(app, found)?;
+    runs::refuse_busy(journal, found).await?;
     let spec = wiring::verify(wiring::frozen_spec(&found.state)?).await?;
     let cluster = found.cluster();
     let machines = wiring::machines(&spec, &cluster).await?;
-    let ending = spot_slaves(app, &found, &spec, &machines, args)?;
+    let is_listed = spec.provider == ProviderKind::Hosts;
+    if found.record.is_stopped() && (is_listed || !machines.iter().any(|machine| machine.runs)) {
+        return Ok(None);
+    }
+    let ending = spot_slaves(app, found, &spec, &machines, args)?;
     let (nodes, names) = (wiring::reachable(&cluster), &found.row.cluster);
     if nodes.is_empty() {
         return Err(CliError::new(
@@ -69,13 +102,7 @@ pub(crate) async fn stop(app: &App, args: &StopArgs) -> Result<(), CliError> {
         ending: ending.clone(),
     };
     let losses = losses(&spec, &cluster, &frozen);
-    app.ui.confirm(&losses, &command(app, args), args.yes)?;
-    let run_dir = app.run_dir(found.row.run)?;
-    wiring::refuse_strangers(&app.places, &spec, &cluster, &run_dir).await?;
-    let heard = session::heard(app)?;
-    let (run, progress) = session::create(app, journal, &found, (&StopWorkflow, &frozen), Vec::new()).await?;
-    let driving = Driving::new(found.record.others(run.id()), spec, heard);
-    session::drive(app, run, progress, driving).await
+    Ok(Some(Ready { spec, frozen, losses }))
 }
 
 /// Slaves that cannot be stopped, and end if the user says so.

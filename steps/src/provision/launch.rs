@@ -52,7 +52,7 @@ pub(super) async fn probe(place: &Place, cx: &StepCx<World>) -> Result<Probe<Ins
     if !outdated(cx, &slot).await?.is_empty() {
         return Ok(Probe::NotDone);
     }
-    cx.world().memory().made(&machine.instance);
+    cx.world().memory().found(&machine.instance);
     Ok(Probe::Done(machine.instance))
 }
 

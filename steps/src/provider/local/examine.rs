@@ -8,9 +8,10 @@ use super::image;
 use crate::cluster::{ClusterSpec, Role};
 use crate::provider::Need;
 
-/// Memory that a node takes once it works, MiB, without HDFS' heaps: systemd, sshd and its daemons (measured with the stand-in).
+/// Memory that a node takes once it works, MiB, without HDFS' heaps: systemd, sshd and its daemons (an estimate, with the
+/// stand-in).
 const NODE_MIB: u64 = 150;
-/// What a virtual machine of Java takes beside its heap once it works, MiB (measured with HDFS' and ZooKeeper's).
+/// What a virtual machine of Java takes beside its heap once it works, MiB (an estimate).
 const JAVA_MIB: u64 = 90;
 /// Instances of inotify that a node takes: systemd and the daemons of its image (measured).
 const NODE_WATCHERS: u64 = 6;

@@ -1,0 +1,151 @@
+//! `plan stop`, `plan start`: what these would do.
+
+use clap::Args;
+use mesosflow_workflow::ClusterId;
+use serde::Serialize;
+
+use super::start;
+use super::stop::{self, StopArgs};
+use crate::amend::AmendArgs;
+use crate::app::App;
+use crate::clusters::{self, ClusterArgs};
+use crate::error::CliError;
+use crate::render::plan::steps;
+use crate::render::table::table;
+use crate::runs::Found;
+use crate::session;
+use crate::wiring::{self, ClusterSpec, PlannedStep, StartWorkflow, StopWorkflow, Workflow};
+
+/// Show what `stop` would do to a cluster, and what that would cost
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PlanStopArgs {
+    #[command(flatten)]
+    cluster: ClusterArgs,
+    /// With slaves on spot instances ended
+    #[arg(long)]
+    terminate_spot: bool,
+}
+
+/// Show what `start` would do to a cluster
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PlanStartArgs {
+    #[command(flatten)]
+    cluster: ClusterArgs,
+}
+
+#[derive(Serialize)]
+struct PlanView<'a> {
+    workflow: &'static str,
+    cluster: &'a str,
+    cluster_id: ClusterId,
+    provider: &'a str,
+    warnings: &'a [String],
+    steps: &'a [PlannedStep],
+    /// What it would be done to.
+    machines: &'a [PlannedMachine<'a>],
+}
+
+#[derive(Serialize)]
+struct PlannedMachine<'a> {
+    name: &'a str,
+    id: &'a str,
+    /// `stop`, `start`, `launch` or `terminate`.
+    action: &'static str,
+}
+
+/// Asks the provider for the machines, and refuses what `stop` would refuse.
+pub(crate) async fn plan_stop(app: &App, args: &PlanStopArgs) -> Result<(), CliError> {
+    let journal = app.journal_with_runs()?;
+    let found = clusters::founded(app, &journal, &args.cluster).await?;
+    let args = StopArgs {
+        cluster: args.cluster.clone(),
+        terminate_spot: args.terminate_spot,
+        yes: true,
+    };
+    let Some(ready) = stop::ready(app, &journal, &found, &args).await? else {
+        return session::told_already(app, &found, stop::ALREADY);
+    };
+    let stopping = ready.frozen.machines.iter();
+    let stopping = stopping.map(|machine| (machine.name.as_str(), machine.id.as_str(), "stop"));
+    let ending = ready.frozen.ending.iter();
+    let ending = ending.map(|machine| (machine.name.as_str(), machine.id.as_str(), "terminate"));
+    let machines: Vec<_> = stopping.chain(ending).map(planned).collect();
+    let (frozen, losses) = (&ready.frozen, &ready.losses);
+    show(
+        app,
+        &found,
+        &frozen.cluster,
+        (&StopWorkflow, frozen),
+        losses,
+        &machines,
+    )
+}
+
+/// Asks the provider for the machines.
+pub(crate) async fn plan_start(app: &App, args: &PlanStartArgs) -> Result<(), CliError> {
+    let journal = app.journal_with_runs()?;
+    let found = clusters::founded(app, &journal, &args.cluster).await?;
+    let Some((spec, frozen)) = start::ready(app, &journal, &found, &AmendArgs::default()).await? else {
+        return session::told_already(app, &found, start::ALREADY);
+    };
+    let starting = frozen.machines.iter();
+    let starting = starting.map(|machine| (machine.name.clone(), machine.id.as_str(), "start"));
+    let lacking = frozen.lacking.iter();
+    let lacking = lacking.map(|place| (place.role.node_name(&spec.cluster, place.index), "", "launch"));
+    let named: Vec<_> = starting.chain(lacking).collect();
+    let machines = named.iter().map(|(name, id, action)| planned((name, id, action)));
+    let machines: Vec<_> = machines.collect();
+    let warnings = start::launches(&spec, &frozen);
+    show(
+        app,
+        &found,
+        &spec,
+        (&StartWorkflow, &frozen),
+        &warnings,
+        &machines,
+    )
+}
+
+const fn planned<'a>((name, id, action): (&'a str, &'a str, &'static str)) -> PlannedMachine<'a> {
+    PlannedMachine { name, id, action }
+}
+
+fn show(
+    app: &App,
+    found: &Found,
+    cluster: &ClusterSpec,
+    (workflow, spec): (&dyn Workflow, &impl Serialize),
+    warnings: &[String],
+    machines: &[PlannedMachine<'_>],
+) -> Result<(), CliError> {
+    let unwritable = |error| CliError::usage("the spec cannot be written as JSON").because_of(&error);
+    let frozen = serde_json::to_value(spec).map_err(unwritable)?;
+    let planned = wiring::planned(workflow, cluster, &frozen).map_err(unwritable)?;
+    if app.ui.json {
+        return app.ui.document(&PlanView {
+            workflow: workflow.name(),
+            cluster: &found.row.cluster,
+            cluster_id: found.row.cluster_id,
+            provider: &found.row.provider,
+            warnings,
+            steps: &planned,
+            machines,
+        });
+    }
+    for warning in warnings {
+        app.ui.warn(warning);
+    }
+    app.ui.line(&steps(&planned))?;
+    if machines.is_empty() {
+        return Ok(());
+    }
+    let rows = machines.iter().map(|machine| {
+        vec![
+            machine.action.to_owned(),
+            machine.name.to_owned(),
+            machine.id.to_owned(),
+        ]
+    });
+    app.ui.line("")?;
+    app.ui.line(&table(&["would", "name", "id"], rows))
+}

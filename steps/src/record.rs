@@ -204,6 +204,20 @@ mod tests {
         }
     }
 
+    fn started(cluster: ClusterId, workflow: &str, catalogue: Vec<CatalogueEntry>) -> Event {
+        Event::RunStarted {
+            workflow: workflow.into(),
+            cluster: "demo".into(),
+            cluster_id: Some(cluster),
+            provider: "local".into(),
+            spec: serde_json::Value::Null,
+            tool_version: "0".into(),
+            catalogue,
+            nonce: Some(Nonce::generate()),
+            over: Vec::new(),
+        }
+    }
+
     /// A run of a workflow on the cluster, begun under that epoch; what it says of things, each under an epoch of its own.
     fn run(cluster: ClusterId, workflow: &str, epoch: u64, says: &[(&str, bool, u64)]) -> RunState {
         let begun = Recorded {
@@ -213,17 +227,7 @@ mod tests {
             epoch: Epoch(epoch),
             generation: Generation::FIRST,
             format: EVENT_FORMAT,
-            event: Event::RunStarted {
-                workflow: workflow.into(),
-                cluster: "demo".into(),
-                cluster_id: Some(cluster),
-                provider: "local".into(),
-                spec: serde_json::Value::Null,
-                tool_version: "0".into(),
-                catalogue: Vec::new(),
-                nonce: Some(Nonce::generate()),
-                over: Vec::new(),
-            },
+            event: started(cluster, workflow, Vec::new()),
         };
         let mut state = RunState::begin(&begun).unwrap();
         for (number, (id, exists, epoch)) in says.iter().enumerate() {
@@ -289,17 +293,8 @@ mod tests {
             format: EVENT_FORMAT,
             event,
         };
-        let begun = Event::RunStarted {
-            workflow: workflow.into(),
-            cluster: "demo".into(),
-            cluster_id: Some(cluster),
-            provider: "local".into(),
-            spec: serde_json::Value::Null,
-            tool_version: "0".into(),
-            catalogue: vec![CatalogueEntry::new(step.clone(), "-", "").over("nodes")],
-            nonce: Some(Nonce::generate()),
-            over: Vec::new(),
-        };
+        let entry = CatalogueEntry::new(step.clone(), "-", "").over("nodes");
+        let begun = started(cluster, workflow, vec![entry]);
         let mut state = RunState::begin(&recorded(1, begun)).unwrap();
         let starts = |state: &RunState, item: Option<&ItemKey>| {
             let (attempt, effect_key) = state.next_try(&step, item);

@@ -1,13 +1,14 @@
 //! What only a living cluster knows: the steps of the workflows after its deploy. One file per step.
 
+mod daemon_stop;
 mod delete;
 mod find_resources;
 mod hdfs_stop;
-mod nfs_stop;
+mod nfs_unmount;
 mod power;
 mod see_gone;
-mod zookeeper_stop;
 
+pub use daemon_stop::{NfsStop, StopDaemon, ZookeeperStop};
 pub(crate) use delete::delete_steps;
 pub use delete::{
     CancelSpotRequests, Delete, DeleteGroups, DeleteMachines, DeleteNetworks, DeleteRules, DeleteVolumes,
@@ -15,7 +16,6 @@ pub use delete::{
 };
 pub use find_resources::FindResources;
 pub use hdfs_stop::{HdfsStop, PersistentHdfsStop, StopHdfs};
-pub use nfs_stop::{NfsStop, NfsUnmount};
+pub use nfs_unmount::NfsUnmount;
 pub use power::{Halted, StartMachine, StopMachine};
 pub use see_gone::{Gone, Past, SeeGone};
-pub use zookeeper_stop::ZookeeperStop;

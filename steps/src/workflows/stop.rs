@@ -112,7 +112,7 @@ async fn stop_all(flow: Flow<World>, spec: Arc<StopSpec>) -> Result<(), Halt> {
         flow.fan_out(each(&slaves, |node| NfsUnmount { node: node.clone() }))
             .await?;
         match hub.cloned() {
-            Some(hub) => flow.step(NfsStop { hub }).await,
+            Some(node) => flow.step(NfsStop { node }).await,
             None => flow.skip(NfsStop::ID, NO_HUB).await,
         }
     };

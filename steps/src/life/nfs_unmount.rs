@@ -1,9 +1,8 @@
-//! `nfs-unmount`: a slave has the shared volume mounted no more. `nfs-stop`: the first master serves it no more.
+//! `nfs-unmount`: a slave has the shared volume mounted no more, and does not mount it with a boot.
 //!
-//! - Changes: the automount and the mount end, and the unit that mounts with a boot is disabled; then the server that is the
-//!   cluster's own. The kernel's server is the system's, and goes on.
+//! - Changes: the automount and the mount end, and the unit that mounts with a boot is disabled.
 //! - Twice is safe.
-//! - Undone by `nfs-export` and `nfs-mount`.
+//! - Undone by `nfs-mount`.
 
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use serde::Serialize;
 
 use crate::act::ActError;
 use crate::cluster::Node;
-use crate::setup::{NFS_SERVER, SHARED_VOLUME};
+use crate::setup::SHARED_VOLUME;
 use crate::world::{Script, World};
 
 const UNMOUNT: &str = shell!("nfs-unmount.sh");
@@ -25,13 +24,6 @@ const UNMOUNT_LIMIT: Duration = Duration::from_secs(90);
 pub struct NfsUnmount {
     /// The slave.
     pub node: Node,
-}
-
-/// The server.
-#[derive(Debug, Serialize)]
-pub struct NfsStop {
-    /// The first master.
-    pub hub: Node,
 }
 
 impl NfsUnmount {
@@ -71,36 +63,6 @@ impl Step for NfsUnmount {
             false => Err(ActError::not_yet(
                 "/mnt/nfs was mounted again right after its unmount",
             )),
-        }
-    }
-
-    fn limits(&self) -> Limits {
-        Limits::within(Duration::from_secs(240))
-    }
-}
-
-impl Step for NfsStop {
-    type World = World;
-    type Output = ();
-    type Error = ActError;
-
-    const ID: StepId = StepId::from_static("nfs-stop");
-
-    async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
-        Ok(match NFS_SERVER.is_retired(cx.world(), &self.hub).await? {
-            true => Probe::Done(()),
-            false => Probe::NotDone,
-        })
-    }
-
-    async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {
-        Ok(NFS_SERVER.retire(cx.world(), &self.hub).await?)
-    }
-
-    async fn verify(&self, cx: &StepCx<World>, (): &()) -> Result<(), ActError> {
-        match NFS_SERVER.is_retired(cx.world(), &self.hub).await? {
-            true => Ok(()),
-            false => Err(ActError::not_yet("the NFS server still runs after its stop")),
         }
     }
 

@@ -20,7 +20,7 @@ use crate::provider::{Groups, Image};
 use crate::provision::{
     ImageMetadata, LaunchMaster, LaunchSlave, LaunchZookeeper, Place, SanityCheck, SecurityGroups,
 };
-use crate::setup::Report;
+use crate::setup::{HdfsFormat, PersistentHdfsFormat, Report};
 use crate::world::World;
 
 /// What a start needs of the cluster's record, as it was when it began.
@@ -43,6 +43,15 @@ pub struct StartSpec {
     /// Whether the cluster has had a persistent HDFS.
     pub has_persistent: bool,
 }
+
+/// What is otherwise made: here it is looked for.
+static KEPT: [(StepId, &str); 2] = [
+    (
+        HdfsFormat::ID,
+        "ephemeral HDFS found; formatted where its disks were wiped",
+    ),
+    (PersistentHdfsFormat::ID, "persistent HDFS found, never formatted"),
+];
 
 /// A place without a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,6 +131,11 @@ fn catalogue(spec: &StartSpec) -> Vec<CatalogueEntry> {
         None => !MADE.contains(step),
     };
     all.extend(of_deploy().into_iter().filter(|entry| has(&entry.id)));
+    for entry in &mut all {
+        if let Some((_, title)) = KEPT.iter().find(|(step, _)| *step == entry.id) {
+            (*title).clone_into(&mut entry.title);
+        }
+    }
     all
 }
 

@@ -66,6 +66,12 @@ impl Service {
             .var("config", self.config)
     }
 
+    /// A script that leaves a unit of the user's alone.
+    fn of_ours<'a>(&self, title: &'a str, body: &'a str) -> Script<'a> {
+        let script = self.script(title, body).before(aside::IS_OUR_UNIT);
+        script.before(aside::FUNCTIONS)
+    }
+
     /// Whether the daemon runs, under the deployed unit and configuration, and will after a reboot.
     ///
     /// # Errors
@@ -118,7 +124,7 @@ impl Service {
     /// The node cannot be reached, or systemd refuses.
     pub async fn retire(&self, world: &World, node: &Node) -> Result<(), RemoteError> {
         let title = format!("stop {}", self.unit);
-        let script = self.script(&title, RETIRE).within(STOP_LIMIT);
+        let script = self.of_ours(&title, RETIRE).within(STOP_LIMIT);
         world.run(node, script).await.map(drop)
     }
 
@@ -128,7 +134,7 @@ impl Service {
     /// The node cannot be reached.
     pub async fn is_retired(&self, world: &World, node: &Node) -> Result<bool, RemoteError> {
         let title = format!("look whether {} is stopped", self.unit);
-        world.ask(node, self.script(&title, IS_RETIRED)).await
+        world.ask(node, self.of_ours(&title, IS_RETIRED)).await
     }
 
     /// Adds what the daemon last said to an error of waiting for it.

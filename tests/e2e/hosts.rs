@@ -32,6 +32,7 @@ fn hosts_of_ones_own_are_entered_built_on_and_given_back() {
     assert_healthy(&machines.nodes(&bench, &run));
     belongs_to_one_cluster(&mut bench, &cluster, &run, &machines);
     replayed(&mut bench, &run, &machines);
+    stopped_and_started(&mut bench, &run, &machines);
     given_back(&mut bench, &run, &machines);
 }
 
@@ -300,6 +301,45 @@ fn replayed(bench: &mut Bench, run: &str, machines: &Machines) {
     }
 }
 
+/// Of hosts, daemons alone are stopped, with what they have started; and none comes back with a boot.
+fn stopped_and_started(bench: &mut Bench, run: &str, machines: &Machines) {
+    let [master, slave] = &machines.hosts[..] else {
+        panic!("{machines:?}")
+    };
+    executor(slave);
+    bench.start(&["stop", "--yes"]).finish(RUN_LIMIT).ended(0);
+    assert_eq!(slave.ask(EXECUTORS), "", "an executor outlives the stop");
+    for host in [master, slave] {
+        let up = host.ask(
+            "cd /root/mesos-ec2/units && for unit in *.service; do
+               case $(systemctl is-active $unit)$(systemctl is-enabled $unit) in active*|*enabled) echo $unit ;; esac
+             done 2>/dev/null",
+        );
+        assert_eq!(up, "", "runs, or will after a boot");
+    }
+    bench.say(&["run-command", "--", "true"]).ended(3);
+    bench.say(&["stop", "--yes"]).ended(0);
+    bench.start(&["start"]).finish(RUN_LIMIT).ended(0);
+    assert_healthy(&machines.nodes(bench, run));
+    // Whoever gets the host back has nothing of it running either.
+    executor(slave);
+}
+
+/// The executors of the slave's agent.
+const EXECUTORS: &str = "pgrep -fx 'sleep 4711' || true";
+
+/// Something that the agent has started, and leaves alone when it is stopped.
+fn executor(slave: &Host) {
+    slave.ask(
+        "group=$(systemctl show --property ControlGroup --value mesos-slave.service)
+         for root in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
+           [ ! -e $root$group/cgroup.procs ] || procs=$root$group/cgroup.procs
+         done
+         setsid sleep 4711 > /dev/null 2>&1 & echo $! > $procs",
+    );
+    assert_ne!(slave.ask(EXECUTORS), "");
+}
+
 fn given_back(bench: &mut Bench, run: &str, machines: &Machines) {
     // A host that is away keeps nobody from giving back the others, and is named.
     let [master, slave] = &machines.hosts[..] else {
@@ -324,6 +364,7 @@ fn given_back(bench: &mut Bench, run: &str, machines: &Machines) {
             0
         );
         assert_ne!(host.run("mountpoint --quiet /mnt/nfs").code, 0);
+        assert_eq!(host.ask(EXECUTORS), "", "an executor outlives the cluster");
         assert_eq!(
             host.run("ls -d /root/.ssh/mesosflow*").out,
             "",

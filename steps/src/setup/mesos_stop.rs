@@ -1,6 +1,6 @@
 //! `mesos-stop` (notes 2.20.a): no Mesos runs on any master or slave.
 //!
-//! - Changes: masters and agents are stopped, and gone. Their work folders and executors stay.
+//! - Changes: masters and agents are stopped, and gone. Their work folders stay; their executors too, unless it is for good.
 //! - Twice is safe.
 //! - Undone by `mesos-start`.
 

@@ -14,7 +14,12 @@
 rm -rf -- /run/mesosflow-netrc
 if [ -e "$mark" ] && [ "$(sed '/^#/d' "$mark")" = "$owner" ]; then
   for unit in $units; do
-    if [ -e "/etc/systemd/system/$unit" ] && is_our_unit "$unit"; then systemctl disable --quiet --now "$unit"; fi
+    if [ -e "/etc/systemd/system/$unit" ] && is_our_unit "$unit"; then
+      systemctl disable --quiet --now "$unit"
+      # An agent leaves its executors alone when it is stopped: here they end with it.
+      systemctl kill --kill-who=all --signal=SIGKILL "$unit" 2>/dev/null || true
+      [ "$unit" != mesos-slave.service ] || systemctl stop mesos_executors.slice 2>/dev/null || true
+    fi
   done
   if grep --quiet --extended-regexp '^[^#[:space:]]+:/mnt/nfs /mnt/nfs (nfs4|fuse\.sshfs) ' /etc/fstab 2>/dev/null && findmnt --noheadings --types nfs4,fuse.sshfs,autofs --mountpoint /mnt/nfs >/dev/null; then
     systemctl stop mnt-nfs.automount 2>/dev/null || true

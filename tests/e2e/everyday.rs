@@ -393,10 +393,10 @@ fn digest(path: &str) -> String {
     String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
 }
 
-/// The node is held while it looks at what arrived.
+/// The node is held while it writes to its disk what arrived.
 fn copies_are_interrupted(stage: &mut Stage) {
     let slave = stage.node("slave-1");
-    slave.ask("printf '#!/bin/sh\\nsleep 10004\\n' >/usr/local/bin/sha256sum; chmod +x /usr/local/bin/sha256sum; echo old >/opt/held");
+    slave.ask("printf '#!/bin/sh\\nsleep 10004\\n' >/usr/local/bin/sync; chmod +x /usr/local/bin/sync; echo old >/opt/held");
     let file = stage.bench.write("held", "new\n");
     let live = stage.bench.start(&[
         "copy-file",
@@ -424,7 +424,7 @@ fn copies_are_interrupted(stage: &mut Stage) {
         "",
         "half a file is left"
     );
-    slave.ask("rm /usr/local/bin/sha256sum");
+    slave.ask("rm /usr/local/bin/sync");
 }
 
 fn of_ansible(stage: &mut Stage) {

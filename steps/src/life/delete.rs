@@ -27,6 +27,9 @@ const STEPS: [&str; ORDER.len()] = [
     "release-hosts",
 ];
 
+/// The number of the last of them.
+const RELEASE_HOSTS: usize = STEPS.len() - 1;
+
 /// How long the deletion of one thing may take: a hung shutdown is forced by EC2 after ten minutes.
 const LIMIT: Duration = Duration::from_secs(15 * 60);
 /// A thing may be held for five minutes by a machine that is seen no more; waits of up to 15 s are 7.5 s on average.
@@ -49,7 +52,7 @@ pub type DeleteGroups = Delete<4>;
 /// Networks that nothing is in any more.
 pub type DeleteNetworks = Delete<5>;
 /// The user's own machines are given back.
-pub type ReleaseHosts = Delete<6>;
+pub type ReleaseHosts = Delete<RELEASE_HOSTS>;
 
 /// The deletion of one thing of the kind with that number.
 #[derive(Debug, Serialize)]
@@ -165,9 +168,14 @@ impl<const KIND: usize> Step for Delete<KIND> {
     }
 
     fn limits(&self) -> Limits {
+        let retry = match KIND {
+            // Nothing of anybody's holds a host: one that is away is named soon, and given back when it is there again.
+            RELEASE_HOSTS => Retry::STANDARD,
+            _ => PATIENT,
+        };
         Limits {
             deadline: LIMIT,
-            retry: PATIENT,
+            retry,
         }
     }
 }

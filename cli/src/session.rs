@@ -495,11 +495,11 @@ pub(crate) fn mends(app: &App, found: &Found, open: Option<&StepId>) -> Vec<Stri
     let destroy = app.places.command(&["destroy", &founder]);
     let workflow = wiring::workflow_of(state).ok();
     let replays = workflow.is_some_and(Workflow::replays);
-    let again = |open: &StepId| match workflow {
-        _ if replays => app
+    let again = |open: &StepId| match replays {
+        true => app
             .places
             .command(&["replay", &state.run.to_string(), "--from", open.as_str()]),
-        _ => app
+        false => app
             .places
             .command(&[&state.workflow, "--cluster", &state.cluster]),
     };

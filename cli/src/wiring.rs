@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use mesosflow_journal::{Options, SqliteJournal};
 pub(crate) use mesosflow_journal::{Report as JournalReport, backup_folder, look_at, restore};
+use mesosflow_steps::life::DeleteMachines;
 use mesosflow_steps::provider::Condition;
 pub(crate) use mesosflow_steps::provider::{Groups, Image};
 use mesosflow_workflow::{
@@ -13,6 +14,7 @@ use mesosflow_workflow::{
 pub(crate) use mesosflow_workflow::{Resource, RunState};
 
 pub(crate) use ipnet::IpNet;
+use jiff::Timestamp;
 use mesosflow_steps::act::ActError;
 pub(crate) use mesosflow_steps::check::{Check, Finding, What};
 pub(crate) use mesosflow_steps::cluster::{
@@ -188,7 +190,7 @@ impl Machine {
     /// As the journal calls it.
     pub(crate) fn resource(&self) -> Resource {
         Resource {
-            kind: "instance".to_owned(),
+            kind: DeleteMachines::KIND.to_owned(),
             id: self.instance.id.clone(),
             name: self.instance.name.clone(),
         }
@@ -204,10 +206,11 @@ pub(crate) async fn machines(spec: &Verified, state: &RunState) -> Result<Vec<Ma
     for instance in mesosflow_steps::nodes(state) {
         let condition = provider.condition(&instance).await;
         let condition = condition.map_err(|error| unusable(&error))?;
+        let age = mesosflow_steps::age(state, &instance, Timestamp::now());
         machines.push(Machine {
             instance,
             runs: matches!(condition, Condition::Running(_) | Condition::Booting(_)),
-            is_gone: matches!(condition, Condition::Dead(_) | Condition::Unknown(_)),
+            is_gone: mesosflow_steps::provision::gone(&condition, age).is_some(),
         });
     }
     Ok(machines)

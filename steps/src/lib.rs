@@ -63,6 +63,6 @@ pub use reach::{LockedOut, address_of};
 pub use record::{Record, asked, deleted};
 pub use setup::{Report, Ui};
 pub use view::{
-    awaited, formatted_volumes, has_persistent, hub, key_of, launched_from, nodes, reachable, report,
+    age, awaited, formatted_volumes, has_persistent, hub, key_of, launched_from, nodes, reachable, report,
 };
 pub use world::{World, WorldError};

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use mesosflow_workflow::{ItemKey, RunId, RunState, Step as _, StepId};
 
 use crate::cluster::{Instance, Node};
-use crate::provision::AwaitNode;
+use crate::provision::{AwaitNode, LAUNCHES};
 use crate::view;
 
 /// Machines and nodes by their names, as the newest run that had to do with each has left them.
@@ -95,7 +95,7 @@ impl Memory {
 fn has_been_launched_since(cluster: &RunState, name: &str) -> bool {
     let key = ItemKey::from(name);
     let given = |step: &StepId| Some(cluster.step(step)?.items.get(&key)?.given);
-    let launched = view::LAUNCHES.iter().filter_map(given).max();
+    let launched = LAUNCHES.iter().filter_map(given).max();
     launched > given(&AwaitNode::ID)
 }
 

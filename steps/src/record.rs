@@ -8,8 +8,8 @@ use mesosflow_workflow::{
 };
 
 use crate::life::{Ended, Gone, SeeGone, delete_steps};
-use crate::provision::AwaitNode;
-use crate::view::{LAUNCHES, output, outputs};
+use crate::provision::{AwaitNode, LAUNCHES};
+use crate::view::{output, outputs};
 
 /// The workflow that makes a cluster.
 pub const FOUNDS: &str = "deploy";

@@ -1,6 +1,9 @@
 //! What a run's history says in the cluster's own terms.
 
-use mesosflow_workflow::{RunState, Step as _, StepId};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use mesosflow_workflow::{ItemKey, RunState, Step as _, StepId};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -9,7 +12,8 @@ use crate::hdfs::Formatted;
 use crate::key::KeyExpected;
 use crate::provider::{Groups, Image};
 use crate::provision::{
-    AwaitNode, CopySshKey, ImageMetadata, LaunchMaster, LaunchSlave, LaunchZookeeper, SecurityGroups,
+    AwaitNode, CopySshKey, ImageMetadata, LAUNCHES, LaunchMaster, LaunchSlave, LaunchZookeeper,
+    SecurityGroups,
 };
 use crate::setup::{PersistentHdfsFormat, Report, ReportStep};
 
@@ -38,8 +42,14 @@ pub fn nodes(state: &RunState) -> Vec<Instance> {
     nodes
 }
 
-/// The steps whose items are machines.
-pub(crate) const LAUNCHES: [StepId; 3] = [LaunchMaster::ID, LaunchSlave::ID, LaunchZookeeper::ID];
+/// How long ago a machine was launched by the history.
+pub fn age(state: &RunState, machine: &Instance, now: Timestamp) -> Duration {
+    let key = ItemKey::from(machine.name.as_str());
+    let ended = |step: &StepId| state.step(step)?.items.get(&key)?.finished_at;
+    let launched = LAUNCHES.iter().filter_map(ended).max();
+    let age = launched.and_then(|launched| Duration::try_from(now.duration_since(launched)).ok());
+    age.unwrap_or_default()
+}
 
 /// The machines as they were launched, those that are gone by now among them.
 pub(crate) fn launched(state: &RunState) -> Vec<Instance> {

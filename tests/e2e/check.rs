@@ -21,9 +21,7 @@ struct Stage {
 
 impl Stage {
     fn node(&self, name: &str) -> Node {
-        let name = format!("{}-{name}", self.cluster);
-        let found = self.nodes.all().iter().find(|node| node.name == name);
-        found.unwrap().clone()
+        self.nodes.named(&format!("{}-{name}", self.cluster)).clone()
     }
 
     fn check(&mut self, more: &[&str]) -> Said {

@@ -19,9 +19,7 @@ struct Stage {
 
 impl Stage {
     fn node(&self, name: &str) -> Node {
-        let name = format!("{}-{name}", self.cluster);
-        let found = self.nodes.all().iter().find(|node| node.name == name);
-        found.unwrap().clone()
+        self.nodes.named(&format!("{}-{name}", self.cluster)).clone()
     }
 
     fn say(&mut self, args: &[&str]) -> Said {

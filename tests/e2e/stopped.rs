@@ -41,7 +41,7 @@ fn a_cluster_is_stopped_and_started_with_its_data() {
     );
     let moved = bench.nodes(&deploy);
     for node in nodes.all() {
-        let now = moved.all().iter().find(|other| other.name == node.name).unwrap();
+        let now = moved.named(&node.name);
         assert_ne!(now.ip, node.ip, "{} has its old address", node.name);
     }
     is_up(&mut bench, &start, &moved);

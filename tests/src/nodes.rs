@@ -78,6 +78,18 @@ impl Nodes {
         &self.all
     }
 
+    /// The node of that name.
+    ///
+    /// # Panics
+    /// There is none.
+    #[track_caller]
+    pub fn named(&self, name: &str) -> &Node {
+        match self.all().iter().find(|node| node.name == name) {
+            Some(node) => node,
+            None => panic!("no node {name}"),
+        }
+    }
+
     /// Those of a role, in order.
     pub fn of(&self, role: &str) -> Vec<&Node> {
         let mut found: Vec<_> = self.all.iter().filter(|node| node.role == role).collect();

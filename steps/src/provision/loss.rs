@@ -13,10 +13,19 @@ use crate::provider::{Condition, Groups};
 use crate::world::World;
 
 /// The steps whose items are machines.
-const LAUNCHES: [StepId; 3] = [LaunchSlave::ID, LaunchMaster::ID, LaunchZookeeper::ID];
+pub(crate) const LAUNCHES: [StepId; 3] = [LaunchSlave::ID, LaunchMaster::ID, LaunchZookeeper::ID];
 /// Once a machine is this old, a provider that does not show it has forgotten it: what EC2 does not show yet it shows within
 /// minutes, and what is terminated it shows for up to an hour.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(30 * 60);
+
+/// Why a machine of that age is there no more, be it that its provider has forgotten it; none where it is there, or may be.
+pub fn gone(condition: &Condition, age: Duration) -> Option<String> {
+    match condition {
+        Condition::Dead(why) => Some(why.clone()),
+        Condition::Unknown(why) if age > FORGOTTEN_AFTER => Some(format!("{why} any more")),
+        _ => None,
+    }
+}
 
 /// That a machine is dead, in words.
 pub(crate) fn dead(instance: &Instance, why: &str) -> String {
@@ -86,8 +95,6 @@ pub(crate) async fn look_after(flow: &Flow<World>) -> Result<Seen, Halt> {
             let instance = world.memory().machine(made.output);
             let condition = provider.condition(&instance).await;
             let why = match condition {
-                Ok(Condition::Dead(why)) => Some(why),
-                Ok(Condition::Unknown(why)) if made.age > FORGOTTEN_AFTER => Some(format!("{why} any more")),
                 Ok(Condition::Stopping(why) | Condition::Stopped(why)) => {
                     held(stopped).push(Stopped {
                         reason: format!("{} ({}) does not run: {why}", instance.name, instance.id),
@@ -95,7 +102,7 @@ pub(crate) async fn look_after(flow: &Flow<World>) -> Result<Seen, Halt> {
                     });
                     None
                 }
-                Ok(_) => None,
+                Ok(condition) => gone(&condition, made.age),
                 Err(error) => {
                     tracing::info!(node = %instance.name, %error, "cannot be asked about");
                     None
@@ -221,6 +228,17 @@ mod tests {
             }],
             ..Seen::default()
         }
+    }
+
+    #[test]
+    fn what_is_not_shown_yet_is_not_taken_for_gone() {
+        let unknown = Condition::Unknown("EC2 does not show it".into());
+        assert_eq!(gone(&unknown, FORGOTTEN_AFTER), None);
+        let later = FORGOTTEN_AFTER + Duration::from_secs(1);
+        assert_eq!(gone(&unknown, later).unwrap(), "EC2 does not show it any more");
+        let dead = Condition::Dead("terminated".into());
+        assert_eq!(gone(&dead, Duration::ZERO).unwrap(), "terminated");
+        assert_eq!(gone(&Condition::Stopped("it is stopped".into()), later), None);
     }
 
     #[test]

@@ -28,4 +28,5 @@ pub use sanity_check::SanityCheck;
 pub use security_groups::SecurityGroups;
 pub use setup_options::SetupOptions;
 
-pub(crate) use loss::dead;
+pub use loss::gone;
+pub(crate) use loss::{LAUNCHES, dead};

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mesosflow_workflow::{
     CatalogueEntry, Effect, ErrorClass, ErrorReport, Flow, Halt, ItemKey, Outcome, Resource, Run, RunState,
-    Settings, Status, Step, StepId, Stop,
+    Settings, Status, StepId, Stop,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Workflow, read};
+use super::{Workflow, drive, entry, read};
 use crate::cluster::{ClusterSpec, ProviderKind};
 use crate::life::{
     CancelSpotRequests, Delete, DeleteGroups, DeleteMachines, DeleteNetworks, DeleteRules, DeleteVolumes,
@@ -91,17 +91,8 @@ impl Workflow for Destroy {
     }
 
     async fn drive(&self, run: &Run, world: Arc<World>, settings: Settings, stop: Stop) -> Outcome {
-        let spec = match read::<DestroySpec>(&run.state().spec) {
-            Ok(spec) => Arc::new(spec),
-            Err(error) => return run.unreadable(&error).await,
-        };
-        let body = |flow| Box::pin(destroy(flow, spec.clone()));
-        Box::pin(run.drive(world, settings, stop, body)).await
+        drive(run, world, settings, stop, destroy).await
     }
-}
-
-fn entry<S: Step>(title: &str) -> CatalogueEntry {
-    CatalogueEntry::new(S::ID, "-", title)
 }
 
 /// The steps at a provider, which has some kinds of things and not others.
@@ -147,22 +138,22 @@ async fn destroy(flow: Flow<World>, spec: Arc<DestroySpec>) -> Result<Gone, Halt
     let mut stays = Stays::default();
     match spec.cluster.provider {
         ProviderKind::Local => {
-            stays.note(each(&flow, &found, &[], DeleteMachines::new).await)?;
-            stays.note(each(&flow, &found, &[], DeleteNetworks::new).await)?;
+            stays.note(delete_each(&flow, &found, &[], DeleteMachines::new).await)?;
+            stays.note(delete_each(&flow, &found, &[], DeleteNetworks::new).await)?;
         }
         ProviderKind::Ec2 => {
-            stays.note(each(&flow, &found, &[], CancelSpotRequests::new).await)?;
-            stays.note(each(&flow, &found, &[], DeleteMachines::new).await)?;
+            stays.note(delete_each(&flow, &found, &[], CancelSpotRequests::new).await)?;
+            stays.note(delete_each(&flow, &found, &[], DeleteMachines::new).await)?;
             // What a machine holds that does not go is not waited for.
             let held_by = match stays.0 {
                 Some(_) => of_kind(&found, DeleteMachines::KIND),
                 None => Vec::new(),
             };
-            stays.note(each(&flow, &found, &held_by, DeleteVolumes::new).await)?;
-            stays.note(each(&flow, &found, &[], DeleteRules::new).await)?;
-            stays.note(each(&flow, &found, &held_by, DeleteGroups::new).await)?;
+            stays.note(delete_each(&flow, &found, &held_by, DeleteVolumes::new).await)?;
+            stays.note(delete_each(&flow, &found, &[], DeleteRules::new).await)?;
+            stays.note(delete_each(&flow, &found, &held_by, DeleteGroups::new).await)?;
         }
-        ProviderKind::Hosts => stays.note(each(&flow, &found, &[], ReleaseHosts::new).await)?,
+        ProviderKind::Hosts => stays.note(delete_each(&flow, &found, &[], ReleaseHosts::new).await)?,
     }
     stays.told()?;
     flow.step(SeeGone {
@@ -179,7 +170,7 @@ fn of_kind(found: &[Resource], kind: &str) -> Vec<Resource> {
 }
 
 /// Deletes what was found of one kind, side by side; one of these machines may hold it, and not go.
-async fn each<const KIND: usize>(
+pub(super) async fn delete_each<const KIND: usize>(
     flow: &Flow<World>,
     found: &[Resource],
     held_by: &[Resource],

@@ -8,7 +8,7 @@ pub mod stop;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mesosflow_workflow::{CatalogueEntry, Outcome, Run, Settings, Stop as StopSign};
+use mesosflow_workflow::{CatalogueEntry, Flow, Halt, Outcome, Run, Settings, Step, Stop as StopSign};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -76,6 +76,32 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 /// A spec as a run has it.
 fn read<T: DeserializeOwned>(spec: &Value) -> Result<T, serde_json::Error> {
     T::deserialize(spec)
+}
+
+/// A step that is in no item of the deploy notes.
+fn entry<S: Step>(title: &str) -> CatalogueEntry {
+    CatalogueEntry::new(S::ID, "-", title)
+}
+
+/// Drives a run whose steps need what was frozen into it.
+async fn drive<T, Fut, O>(
+    run: &Run,
+    world: Arc<World>,
+    settings: Settings,
+    stop: StopSign,
+    flow: impl Fn(Flow<World>, Arc<T>) -> Fut,
+) -> Outcome
+where
+    T: DeserializeOwned,
+    Fut: Future<Output = Result<O, Halt>>,
+{
+    let spec = match read::<T>(&run.state().spec) {
+        Ok(spec) => Arc::new(spec),
+        Err(error) => return run.unreadable(&error).await,
+    };
+    // On the heap: the future of all steps in one is too deep a type for those that await it.
+    let body = |of_run| Box::pin(flow(of_run, spec.clone()));
+    Box::pin(run.drive(world, settings, stop, body)).await
 }
 
 #[cfg(test)]

@@ -12,10 +12,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::deploy::{Former, awaited, listed, place, set_up};
-use super::{Workflow, read};
+use super::destroy::delete_each;
+use super::{Workflow, drive, entry, read};
 use crate::catalogue::catalogue as of_deploy;
 use crate::cluster::{ClusterSpec, Instance, ProviderKind, Role};
-use crate::life::{DeleteMachines, StartMachine, Together};
+use crate::life::{DeleteMachines, StartMachine};
 use crate::provider::{Groups, Image};
 use crate::provision::{
     ImageMetadata, LaunchMaster, LaunchSlave, LaunchZookeeper, Place, SanityCheck, SecurityGroups,
@@ -91,12 +92,7 @@ impl Workflow for Start {
     }
 
     async fn drive(&self, run: &Run, world: Arc<World>, settings: Settings, stop: Stop) -> Outcome {
-        let spec = match read::<StartSpec>(&run.state().spec) {
-            Ok(spec) => Arc::new(spec),
-            Err(error) => return run.unreadable(&error).await,
-        };
-        let body = |flow| Box::pin(start(flow, spec.clone()));
-        Box::pin(run.drive(world, settings, stop, body)).await
+        drive(run, world, settings, stop, start).await
     }
 }
 
@@ -108,10 +104,6 @@ static LAUNCHES: [(StepId, Role); 3] = [
     (LaunchMaster::ID, Role::Master),
     (LaunchZookeeper::ID, Role::Zookeeper),
 ];
-
-fn entry<S: Step>(title: &str) -> CatalogueEntry {
-    CatalogueEntry::new(S::ID, "-", title)
-}
 
 fn catalogue(spec: &StartSpec) -> Vec<CatalogueEntry> {
     let mut all = Vec::new();
@@ -178,12 +170,7 @@ async fn machines(
     flow.fan_out(starting.collect::<Vec<_>>()).await?;
     let mut machines = spec.machines.clone();
     if !spec.lost.is_empty() {
-        let together = Together::of(spec.lost.clone());
-        let lost = spec.lost.iter().map(|machine| {
-            let step = DeleteMachines::new(machine.clone(), together.clone());
-            (ItemKey::from(machine.name.as_str()), step)
-        });
-        flow.fan_out(lost.collect::<Vec<_>>()).await?;
+        delete_each(flow, &spec.lost, &[], DeleteMachines::new).await?;
     }
     if !spec.lacking.is_empty() {
         let groups = spec.groups.as_ref().ok_or_else(|| unknown("groups"))?;

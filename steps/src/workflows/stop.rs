@@ -12,10 +12,11 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use super::deploy::{each, skipped};
-use super::{Workflow, read};
+use super::destroy::delete_each;
+use super::{Workflow, drive, entry, read};
 use crate::cluster::{ClusterSpec, Instance, Node, ProviderKind, Role};
 use crate::life::{
-    DeleteMachines, HdfsStop, NfsStop, NfsUnmount, PersistentHdfsStop, StopMachine, Together, ZookeeperStop,
+    DeleteMachines, HdfsStop, NfsStop, NfsUnmount, PersistentHdfsStop, StopMachine, ZookeeperStop,
 };
 use crate::record::STOPS;
 use crate::setup::MesosStop;
@@ -58,17 +59,8 @@ impl Workflow for Stop {
     }
 
     async fn drive(&self, run: &Run, world: Arc<World>, settings: Settings, stop: StopSign) -> Outcome {
-        let spec = match read::<StopSpec>(&run.state().spec) {
-            Ok(spec) => Arc::new(spec),
-            Err(error) => return run.unreadable(&error).await,
-        };
-        let body = |flow| Box::pin(stop_all(flow, spec.clone()));
-        Box::pin(run.drive(world, settings, stop, body)).await
+        drive(run, world, settings, stop, stop_all).await
     }
-}
-
-fn entry<S: Step>(title: &str) -> CatalogueEntry {
-    CatalogueEntry::new(S::ID, "-", title)
 }
 
 fn catalogue(spec: &StopSpec) -> Vec<CatalogueEntry> {
@@ -131,12 +123,7 @@ async fn stop_all(flow: Flow<World>, spec: Arc<StopSpec>) -> Result<(), Halt> {
     }
 
     if !spec.ending.is_empty() {
-        let together = Together::of(spec.ending.clone());
-        let ending = spec.ending.iter().map(|machine| {
-            let step = DeleteMachines::new(machine.clone(), together.clone());
-            (ItemKey::from(machine.name.as_str()), step)
-        });
-        flow.fan_out(ending.collect::<Vec<_>>()).await?;
+        delete_each(&flow, &spec.ending, &[], DeleteMachines::new).await?;
     }
     if spec.cluster.provider == ProviderKind::Hosts {
         return Ok(());

@@ -255,7 +255,7 @@ pub async fn destroy(
     observe: &mut (dyn FnMut(&Resource) + Send),
 ) -> Result<Destroyed, DestroyError> {
     let provider = world.provider();
-    let mut doubts = InDoubt::of(ledger.effects(), provider.settle_time());
+    let mut doubts = InDoubt::at(provider, ledger.effects());
     let (mut deleted, mut settled) = (Vec::new(), Vec::new());
     let (mut patience, mut pauses, mut said) = (Patience::default(), Pauses::default(), None);
     loop {

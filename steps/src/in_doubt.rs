@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use mesosflow_workflow::{Effect, EffectKey, Resource, RunState, Settled, Unanswered};
 use tokio::time::Instant;
 
-use crate::provider::{Outdated, Provider, ProviderError};
+use crate::provider::{Launcher, Outdated, Provider, ProviderError};
 
 /// The steps whose effects are machines.
 pub(crate) const LAUNCHES: [&str; 3] = ["launch-slaves", "launch-masters", "launch-zookeepers"];
@@ -83,6 +83,12 @@ impl InDoubt {
         }
     }
 
+    /// The same of effects at this provider.
+    pub(crate) fn at(provider: &dyn Provider, effects: impl IntoIterator<Item = Effect>) -> Self {
+        let settle = provider.launcher().map(Launcher::settle_time);
+        Self::of(effects, settle.unwrap_or_default())
+    }
+
     /// Looks for them; what is there now. A machine that is gone, or on its way, is no end of its launch, since another one may
     /// be launched in its place; but for those that were seen alive before, or were `ended` after every launch.
     pub(crate) async fn look(
@@ -99,7 +105,11 @@ impl InDoubt {
         if names.is_empty() {
             return Ok(Vec::new());
         }
-        let launched = provider.launched(&names).await?;
+        // What makes no machines has none in doubt.
+        let Some(launcher) = provider.launcher() else {
+            return Ok(Vec::new());
+        };
+        let launched = launcher.launched(&names).await?;
         let is_ended = |id: &String| ended.iter().any(|resource| resource.id == *id);
         for launch in &mut self.launches {
             let of = launched
@@ -151,7 +161,7 @@ impl InDoubt {
 
 /// Whether a launch of this run that nobody saw answered may still bring a machine.
 pub fn may_come(state: &RunState, provider: &dyn Provider) -> bool {
-    let doubts = InDoubt::of(state.effects.values().cloned(), provider.settle_time());
+    let doubts = InDoubt::at(provider, state.effects.values().cloned());
     doubts
         .launches
         .iter()

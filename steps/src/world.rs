@@ -10,11 +10,11 @@ use mesosflow_workflow::{
 };
 
 use crate::act::ActError;
-use crate::cluster::{ClusterSpec, Instance, Node, ProviderKind};
+use crate::cluster::{ClusterSpec, Instance, Node};
 use crate::guard::Guard;
 use crate::key::{ClusterKey, KeyError, KeyExpected};
 use crate::memory::Memory;
-use crate::provider::{Owner, Provider, ProviderError, Verified, open_provider};
+use crate::provider::{Launcher, Owner, Provider, ProviderError, Verified, not_launched, open_provider};
 use crate::reach::{LockedOut, address, target};
 use crate::remote::fence::Lineage;
 use crate::remote::job::JobIdError;
@@ -201,6 +201,15 @@ impl World {
         &*self.provider
     }
 
+    /// What makes machines: for the steps that have no place in a cluster of machines that are there already.
+    ///
+    /// # Errors
+    /// The provider makes none.
+    pub(crate) fn launcher(&self) -> Result<&dyn Launcher, ProviderError> {
+        let launcher = self.provider.launcher();
+        launcher.ok_or_else(|| not_launched(self.provider.kind()))
+    }
+
     /// The cluster's own key.
     pub const fn key(&self) -> &ClusterKey {
         &self.key
@@ -270,12 +279,12 @@ impl World {
         }
     }
 
-    /// The drivers that made what exists of the run, as its tags say. Of listed hosts nothing was made: their fences tell.
+    /// The drivers that made what exists of the run, as its tags say. Of machines that nobody made, their fences tell.
     ///
     /// # Errors
     /// The provider does not answer.
     pub async fn makers(&self) -> Result<BTreeSet<Driver>, ProviderError> {
-        if self.spec.provider == ProviderKind::Hosts {
+        if self.provider.launcher().is_none() {
             return Ok(BTreeSet::new());
         }
         let run = self.owner.run.to_string();

@@ -32,8 +32,7 @@ impl Step for FindResources {
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<Vec<Resource>, ActError> {
-        let settle_time = cx.world().provider().settle_time();
-        let mut doubts = InDoubt::of(self.effects.iter().cloned(), settle_time);
+        let mut doubts = InDoubt::at(cx.world().provider(), self.effects.iter().cloned());
         Ok(gather(cx.world(), &mut doubts, &[], self.known.clone()).await?)
     }
 

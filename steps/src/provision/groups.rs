@@ -11,7 +11,7 @@ pub(super) async fn ensure(cx: &StepCx<World>) -> Result<Groups, ActError> {
     let mut made = Vec::new();
     let groups = cx
         .world()
-        .provider()
+        .launcher()?
         .ensure_groups(cx.world().owner(), &mut made)
         .await;
     for resource in made {

@@ -59,18 +59,18 @@ impl Step for ImageMetadata {
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<Image>, ActError> {
         Ok(cx
             .world()
-            .provider()
+            .launcher()?
             .find_image()
             .await?
             .map_or(Probe::NotDone, Probe::Done))
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<Image, ActError> {
-        Ok(cx.world().provider().ensure_image(cx.run()).await?)
+        Ok(cx.world().launcher()?.ensure_image().await?)
     }
 
     async fn verify(&self, cx: &StepCx<World>, image: &Image) -> Result<(), ActError> {
-        match cx.world().provider().find_image().await? {
+        match cx.world().launcher()?.find_image().await? {
             Some(found) if found.id == image.id => Ok(()),
             _ => Err(ActError::wrong(format!(
                 "image {} is not what was built",

@@ -43,8 +43,8 @@ impl Place {
 /// The machine that a place has in this generation, if nothing else is in it; recorded here if a crash kept it from the
 /// journal.
 pub(super) async fn probe(place: &Place, cx: &StepCx<World>) -> Result<Probe<Instance>, ActError> {
-    let (provider, slot) = (cx.world().provider(), place.slot(cx));
-    let Some(machine) = provider.find(&slot).await? else {
+    let (launcher, slot) = (cx.world().launcher()?, place.slot(cx));
+    let Some(machine) = launcher.find(&slot).await? else {
         return Ok(Probe::NotDone);
     };
     refuse_strangers(cx, &machine)?;
@@ -58,13 +58,13 @@ pub(super) async fn probe(place: &Place, cx: &StepCx<World>) -> Result<Probe<Ins
 
 /// Deletes what a replay has replaced in the place, and makes the machine of this generation.
 pub(super) async fn apply(place: &Place, cx: &StepCx<World>) -> Result<Instance, ActError> {
-    let (provider, slot) = (cx.world().provider(), place.slot(cx));
+    let (launcher, slot) = (cx.world().launcher()?, place.slot(cx));
     let mut outdated = outdated(cx, &slot).await?;
     outdated.extend(unrecorded_end(place, cx, &outdated).await?);
     if !outdated.is_empty() {
         cx.world().guard().await?;
     }
-    provider.release(&outdated).await?;
+    launcher.release(&outdated).await?;
     for old in outdated {
         cx.world().guard().await?;
         end(cx, old).await?;
@@ -81,9 +81,9 @@ pub(super) async fn apply(place: &Place, cx: &StepCx<World>) -> Result<Instance,
         effect_key: cx.effect_key().clone(),
         shows_by: cx
             .unanswered_before()
-            .map(|unanswered| shows_by(unanswered, provider.settle_time())),
+            .map(|unanswered| shows_by(unanswered, launcher.settle_time())),
     };
-    let machine = provider.launch(&launch).await?;
+    let machine = launcher.launch(&launch).await?;
     refuse_strangers(cx, &machine)?;
     record(cx, &machine).await?;
     cx.world().memory().made(&machine.instance);
@@ -93,7 +93,7 @@ pub(super) async fn apply(place: &Place, cx: &StepCx<World>) -> Result<Instance,
 /// Sees the machine, and records what came to exist with it in the meantime (a volume that was attached late).
 pub(super) async fn verify(place: &Place, cx: &StepCx<World>, instance: &Instance) -> Result<(), ActError> {
     // Whatever fails here, the machine was launched: until it was seen, the launch stays in doubt.
-    let found = cx.world().provider().find(&place.slot(cx)).await;
+    let found = cx.world().launcher()?.find(&place.slot(cx)).await;
     match found.map_err(ProviderError::after_effect)? {
         Some(machine) if machine.instance.id == instance.id => record(cx, &machine).await,
         _ => Err(ActError::Unmet {
@@ -122,7 +122,7 @@ async fn end(cx: &StepCx<World>, old: Resource) -> Result<(), ActError> {
 /// appear any more, no other one is launched.
 pub(super) async fn settle(cx: &StepCx<World>, effect: &Effect) -> Result<Settled, ActError> {
     let world = cx.world();
-    let mut doubts = InDoubt::of([effect.clone()], world.provider().settle_time());
+    let mut doubts = InDoubt::at(world.provider(), [effect.clone()]);
     let mut pauses = Pauses::default();
     loop {
         let found = doubts.look(world.provider(), &[]).await?;
@@ -179,7 +179,7 @@ async fn unrecorded_end(
     let Some(former) = cx.former::<Instance>() else {
         return Ok(None);
     };
-    let current = cx.world().provider().find(&place.slot(cx)).await?;
+    let current = cx.world().launcher()?.find(&place.slot(cx)).await?;
     let is_current = current.is_some_and(|machine| machine.instance.id == former.id);
     let is_known = known.iter().any(|known| known.id == former.id);
     let recorded = cx
@@ -206,7 +206,7 @@ async fn gone_with_it(place: &Place, cx: &StepCx<World>) -> Result<Vec<Resource>
 
 /// What should not be in the place, if it is all of drivers that this journal knows.
 async fn outdated(cx: &StepCx<World>, slot: &Slot) -> Result<Vec<Resource>, ActError> {
-    let outdated = cx.world().provider().outdated(slot).await?.into_iter();
+    let outdated = cx.world().launcher()?.outdated(slot).await?.into_iter();
     let ours = outdated.map(|old| {
         refuse_stranger(&machine(&old.resource.id), old.driver, |driver| {
             cx.world().knows(driver)

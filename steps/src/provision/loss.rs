@@ -125,10 +125,11 @@ pub(crate) async fn look_after(flow: &Flow<World>) -> Result<Seen, Halt> {
 /// Groups (or the network) that went with the machines in them: they are made anew before anything is launched into them. One whose
 /// machines are there is not asked for by anybody, and another in its place would have them replaced.
 async fn lost_groups(flow: &Flow<World>, occupied: &BTreeSet<Role>) -> Result<Option<Lost>, Halt> {
-    let Some(groups) = flow.outcome::<Groups>(&SecurityGroups::ID) else {
+    let launcher = flow.world().provider().launcher();
+    let Some((launcher, groups)) = launcher.zip(flow.outcome::<Groups>(&SecurityGroups::ID)) else {
         return Ok(None);
     };
-    let lost = match flow.world().provider().lost_groups(&groups).await {
+    let lost = match launcher.lost_groups(&groups).await {
         Ok(lost) => lost,
         Err(error) => {
             tracing::info!(%error, "the groups cannot be asked about");

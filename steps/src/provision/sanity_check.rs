@@ -22,10 +22,12 @@ impl SanityCheck {
     /// Nobody else is there (any more): what had to wait for that is done now.
     async fn complete(&self, cx: &StepCx<World>) -> Result<(), ActError> {
         let (provider, owner) = (cx.world().provider(), cx.world().owner());
-        if provider.find_groups(owner).await?.is_some() {
-            return Ok(());
+        match provider.launcher() {
+            Some(launcher) if launcher.find_groups(owner).await?.is_none() => {
+                groups::ensure(cx).await.map(drop)
+            }
+            _ => Ok(()),
         }
-        groups::ensure(cx).await.map(drop)
     }
 }
 

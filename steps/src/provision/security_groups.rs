@@ -40,7 +40,7 @@ impl Step for SecurityGroups {
         if owned.iter().any(|resource| !known.contains(resource)) {
             return Ok(Probe::NotDone);
         }
-        let found = cx.world().provider().find_groups(cx.world().owner()).await?;
+        let found = cx.world().launcher()?.find_groups(cx.world().owner()).await?;
         Ok(found.map_or(Probe::NotDone, Probe::Done))
     }
 
@@ -67,7 +67,7 @@ impl Step for SecurityGroups {
     }
 
     async fn verify(&self, cx: &StepCx<World>, groups: &Groups) -> Result<(), ActError> {
-        match cx.world().provider().find_groups(cx.world().owner()).await? {
+        match cx.world().launcher()?.find_groups(cx.world().owner()).await? {
             Some(found) if found == *groups => Ok(()),
             _ => Err(ActError::not_yet(format!(
                 "the groups of {} are not as they were made",

@@ -13,6 +13,23 @@ use crate::cluster::{ClusterSpec, LATEST, MachineType, Role};
 use crate::provider::{Image, ProviderError};
 use crate::software::{System, UnknownSystem};
 
+/// The image that a spec names, which has to be there.
+///
+/// # Errors
+/// It is not, or its region does not tell.
+pub(super) async fn existing(api: &Api, spec: &ClusterSpec) -> Result<Image, ProviderError> {
+    find(api, spec).await?.ok_or_else(|| {
+        refused(
+            format!("there is no image `{}` in {}", spec.ec2.ami, api.region()),
+            format!(
+                "none is available, as far as this account can see (os = {:?})",
+                spec.os
+            ),
+            "name one with --ami ami-…, or a system with --os debian12, ubuntu22.04, ubuntu24.04 or al2023",
+        )
+    })
+}
+
 /// Who logs in to an image of which nobody knows its own user: cloud-init makes that user, with the cluster's key.
 pub(super) const OWN_USER: &str = "mesosflow";
 

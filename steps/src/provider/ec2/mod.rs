@@ -21,12 +21,15 @@ mod host_keys;
 mod instances;
 mod kept;
 mod launch;
+mod launcher;
 mod network;
+mod owned;
 mod pace;
 #[cfg(test)]
 mod permissions;
 mod power;
 mod provider;
+mod strangers;
 mod tags;
 mod volumes;
 

@@ -1,7 +1,7 @@
 //! What the provider answers to the steps.
 
 use async_trait::async_trait;
-use mesosflow_workflow::{ErrorClass, Resource, RunId};
+use mesosflow_workflow::{ErrorClass, Resource};
 
 use super::login::{Host, Logins, Trouble, failed};
 use super::marks::{self, Held};
@@ -9,8 +9,7 @@ use super::survey::taken;
 use crate::cluster::{ClusterSpec, HostSpec, Instance, MesosSource, Node, ProviderKind, Role};
 use crate::key::ClusterKey;
 use crate::provider::{
-    Answer, Condition, Deletion, Groups, HostKeys, Image, Launch, Machine, Outdated, Owner, Provider,
-    ProviderError, Slot, Tagged,
+    Answer, Condition, Deletion, HostKeys, Launcher, Owner, Provider, ProviderError, Tagged,
 };
 use crate::remote::{Pool, RemoteError};
 
@@ -80,7 +79,7 @@ impl HostsProvider {
 
     fn host(&self, address: &str) -> Result<&Host, ProviderError> {
         let found = self.hosts.iter().find(|host| host.instance.id == address);
-        found.ok_or_else(|| makes_nothing(&format!("{address} is none of the listed hosts")))
+        found.ok_or_else(|| not_listed(&format!("{address} is none of the listed hosts")))
     }
 }
 
@@ -119,7 +118,7 @@ pub fn instances(spec: &ClusterSpec) -> Vec<(Instance, &HostSpec)> {
     found
 }
 
-fn makes_nothing(doing: &str) -> ProviderError {
+fn not_listed(doing: &str) -> ProviderError {
     ProviderError {
         doing: doing.into(),
         class: ErrorClass::Permanent,
@@ -134,22 +133,9 @@ impl Provider for HostsProvider {
         ProviderKind::Hosts
     }
 
-    async fn find_groups(&self, _owner: &Owner) -> Result<Option<Groups>, ProviderError> {
-        // None are needed, so none are missing.
-        Ok(Some(Groups {
-            by_role: Default::default(),
-            rules: LISTED.into(),
-            subnet: None,
-            foreign: Vec::new(),
-        }))
-    }
-
-    async fn ensure_groups(
-        &self,
-        _owner: &Owner,
-        _made: &mut Vec<Resource>,
-    ) -> Result<Groups, ProviderError> {
-        Err(makes_nothing("listed hosts have no groups"))
+    /// The machines are there, and nothing makes others.
+    fn launcher(&self) -> Option<&dyn Launcher> {
+        None
     }
 
     async fn strangers(&self, owner: &Owner) -> Result<Vec<String>, ProviderError> {
@@ -171,26 +157,6 @@ impl Provider for HostsProvider {
                 ))
             })
             .collect())
-    }
-
-    async fn ensure_image(&self, _run: RunId) -> Result<Image, ProviderError> {
-        Err(makes_nothing("listed hosts have no image"))
-    }
-
-    async fn find_image(&self) -> Result<Option<Image>, ProviderError> {
-        Err(makes_nothing("listed hosts have no image"))
-    }
-
-    async fn find(&self, _slot: &Slot) -> Result<Option<Machine>, ProviderError> {
-        Err(makes_nothing("listed hosts are not looked for"))
-    }
-
-    async fn launch(&self, _launch: &Launch) -> Result<Machine, ProviderError> {
-        Err(makes_nothing("listed hosts are not launched"))
-    }
-
-    async fn outdated(&self, _slot: &Slot) -> Result<Vec<Outdated>, ProviderError> {
-        Ok(Vec::new())
     }
 
     async fn condition(&self, instance: &Instance) -> Result<Condition, ProviderError> {
@@ -294,7 +260,7 @@ impl Provider for HostsProvider {
     async fn delete(&self, resource: &Resource) -> Result<Deletion, ProviderError> {
         let doing = format!("cannot give {} back", resource.name);
         let unknown = || {
-            makes_nothing(&format!(
+            not_listed(&format!(
                 "{doing}: {} is nothing that was left on a host",
                 resource.id
             ))
@@ -384,6 +350,12 @@ mod tests {
             ("authorized-key", "rack1-a")
         );
         assert_eq!(provider.hosts[1].target.to_string(), "admin@192.0.2.2:2201");
+    }
+
+    #[test]
+    fn hosts_are_there_and_nothing_makes_others() {
+        let provider = HostsProvider::open(&spec(), None).unwrap();
+        assert!(provider.launcher().is_none());
     }
 
     #[tokio::test]

@@ -16,8 +16,8 @@ use crate::catalogue;
 use crate::cluster::{ClusterSpec, Instance, ProviderKind, Role};
 use crate::key::KeyExpected;
 use crate::provider::{
-    Condition, Deletion, Groups, HostKeys, Image, Launch, Machine, Outdated, Owner, Provider, ProviderError,
-    Slot, Tagged,
+    Condition, Deletion, Groups, HostKeys, Image, Launch, Launcher, Machine, Outdated, Owner, Provider,
+    ProviderError, Slot, Tagged,
 };
 use crate::world::World;
 
@@ -257,35 +257,11 @@ impl Provider for Nothing {
         self.0
     }
 
-    async fn find_groups(&self, _: &Owner) -> Result<Option<Groups>, ProviderError> {
-        std::future::pending().await
-    }
-
-    async fn ensure_groups(&self, _: &Owner, _: &mut Vec<Resource>) -> Result<Groups, ProviderError> {
-        std::future::pending().await
+    fn launcher(&self) -> Option<&dyn Launcher> {
+        (self.0 != ProviderKind::Hosts).then_some(self as &dyn Launcher)
     }
 
     async fn strangers(&self, _: &Owner) -> Result<Vec<String>, ProviderError> {
-        std::future::pending().await
-    }
-
-    async fn ensure_image(&self, _: RunId) -> Result<Image, ProviderError> {
-        std::future::pending().await
-    }
-
-    async fn find_image(&self) -> Result<Option<Image>, ProviderError> {
-        std::future::pending().await
-    }
-
-    async fn find(&self, _: &Slot) -> Result<Option<Machine>, ProviderError> {
-        std::future::pending().await
-    }
-
-    async fn launch(&self, _: &Launch) -> Result<Machine, ProviderError> {
-        std::future::pending().await
-    }
-
-    async fn outdated(&self, _: &Slot) -> Result<Vec<Outdated>, ProviderError> {
         std::future::pending().await
     }
 
@@ -322,6 +298,41 @@ impl Provider for Nothing {
     }
 
     async fn delete(&self, _: &Resource) -> Result<Deletion, ProviderError> {
+        std::future::pending().await
+    }
+}
+
+#[async_trait]
+impl Launcher for Nothing {
+    async fn find_groups(&self, _: &Owner) -> Result<Option<Groups>, ProviderError> {
+        std::future::pending().await
+    }
+
+    async fn ensure_groups(&self, _: &Owner, _: &mut Vec<Resource>) -> Result<Groups, ProviderError> {
+        std::future::pending().await
+    }
+
+    async fn lost_groups(&self, _: &Groups) -> Result<Vec<Role>, ProviderError> {
+        Ok(Vec::new())
+    }
+
+    async fn ensure_image(&self) -> Result<Image, ProviderError> {
+        std::future::pending().await
+    }
+
+    async fn find_image(&self) -> Result<Option<Image>, ProviderError> {
+        std::future::pending().await
+    }
+
+    async fn find(&self, _: &Slot) -> Result<Option<Machine>, ProviderError> {
+        std::future::pending().await
+    }
+
+    async fn launch(&self, _: &Launch) -> Result<Machine, ProviderError> {
+        std::future::pending().await
+    }
+
+    async fn outdated(&self, _: &Slot) -> Result<Vec<Outdated>, ProviderError> {
         std::future::pending().await
     }
 }

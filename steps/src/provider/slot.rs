@@ -1,0 +1,40 @@
+//! Whose a machine is, and the place that it fills: known before it exists, and what finds it again after a crash.
+
+use mesosflow_workflow::{FencingToken, Generation, RunId};
+
+use crate::cluster::{MadeBy, Role};
+
+/// Whose a resource is: what every one of them is tagged with, in the call that makes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// The cluster's name.
+    pub cluster: String,
+    /// The run.
+    pub run: RunId,
+    /// The cluster's id and the driver that makes it; none outside the fence, where nothing is made.
+    pub driver: Option<FencingToken>,
+    /// Whose journal the run is in; none of a run that an older program began.
+    pub made_by: Option<MadeBy>,
+}
+
+/// A place for one machine: what identifies it before it exists, and finds it again after a crash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot {
+    /// Whose it is.
+    pub owner: Owner,
+    /// The generation that asks for it.
+    pub generation: Generation,
+    /// How often the machine that filled it was lost within that generation: each further one is another machine.
+    pub round: u32,
+    /// What it is for.
+    pub role: Role,
+    /// Its number within the role, from 1.
+    pub index: u16,
+}
+
+impl Slot {
+    /// The host name of its machine.
+    pub fn node_name(&self) -> String {
+        self.role.node_name(&self.owner.cluster, self.index)
+    }
+}

@@ -71,15 +71,7 @@ pub async fn examine(spec: &ClusterSpec) -> Vec<Need> {
             network.subnet, network.vpc
         )
     }));
-    let image = image::find(&api, spec).await.and_then(|found| {
-        found.ok_or_else(|| {
-            network::refused(
-                format!("there is no image `{}` in {region}", spec.ec2.ami),
-                format!("none is available, as far as this account can see (os = {:?})", spec.os),
-                "name one with --ami ami-…, or a system with --os debian12, ubuntu22.04, ubuntu24.04 or al2023",
-            )
-        })
-    });
+    let image = image::existing(&api, spec).await;
     all.push(told("image", &image, |image: &Image| {
         format!(
             "{} ({}, {}), on which {} logs in",
@@ -374,47 +366,59 @@ async fn changes(api: &Api) -> Vec<Need> {
             dry("AuthorizeSecurityGroupIngress", group, outcome)
         }
     });
-    let Some(instance) = instance else {
-        let of_instances = [
-            "CreateTags",
-            "StopInstances",
-            "StartInstances",
-            "TerminateInstances",
-        ];
-        all.extend(of_instances.map(|operation| unknown(operation, "an instance")));
-        return all;
-    };
-    let tag = Tag::builder().key(tags::DRIVER).value("doctor").build();
-    let request = api
-        .writes()
-        .create_tags()
-        .resources(&instance)
-        .tags(tag)
-        .dry_run(true);
-    let outcome = api.write("CreateTags", || request.clone().send()).await;
-    all.push(dry("CreateTags", &instance, outcome));
-    let request = api
-        .writes()
-        .stop_instances()
-        .instance_ids(&instance)
-        .dry_run(true);
-    let outcome = api.write("StopInstances", || request.clone().send()).await;
-    all.push(dry("StopInstances", &instance, outcome));
-    let request = api
-        .writes()
-        .start_instances()
-        .instance_ids(&instance)
-        .dry_run(true);
-    let outcome = api.write("StartInstances", || request.clone().send()).await;
-    all.push(dry("StartInstances", &instance, outcome));
-    let request = api
-        .writes()
-        .terminate_instances()
-        .instance_ids(&instance)
-        .dry_run(true);
-    let outcome = api.write("TerminateInstances", || request.clone().send()).await;
-    all.push(dry("TerminateInstances", &instance, outcome));
+    for operation in OnInstance::ALL {
+        all.push(match &instance {
+            None => unknown(operation.name(), "an instance"),
+            Some(instance) => dry(operation.name(), instance, operation.ask(api, instance).await),
+        });
+    }
     all
+}
+
+/// What is done to an instance that exists.
+#[derive(Debug, Clone, Copy)]
+enum OnInstance {
+    Tag,
+    Stop,
+    Start,
+    Terminate,
+}
+
+impl OnInstance {
+    const ALL: [Self; 4] = [Self::Tag, Self::Stop, Self::Start, Self::Terminate];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Tag => "CreateTags",
+            Self::Stop => "StopInstances",
+            Self::Start => "StartInstances",
+            Self::Terminate => "TerminateInstances",
+        }
+    }
+
+    /// Asks whether it may be done to an instance, and does nothing to it.
+    async fn ask(self, api: &Api, instance: &str) -> Result<(), Failure> {
+        let (name, writes) = (self.name(), api.writes());
+        match self {
+            Self::Tag => {
+                let tag = Tag::builder().key(tags::DRIVER).value("doctor").build();
+                let call = writes.create_tags().resources(instance).tags(tag).dry_run(true);
+                api.write(name, || call.clone().send()).await.map(drop)
+            }
+            Self::Stop => {
+                let call = writes.stop_instances().instance_ids(instance).dry_run(true);
+                api.write(name, || call.clone().send()).await.map(drop)
+            }
+            Self::Start => {
+                let call = writes.start_instances().instance_ids(instance).dry_run(true);
+                api.write(name, || call.clone().send()).await.map(drop)
+            }
+            Self::Terminate => {
+                let call = writes.terminate_instances().instance_ids(instance).dry_run(true);
+                api.write(name, || call.clone().send()).await.map(drop)
+            }
+        }
+    }
 }
 
 /// A rule that lets a group's machines reach one another, which its group has already.

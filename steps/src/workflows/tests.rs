@@ -1,0 +1,62 @@
+//! What holds of every workflow of the list.
+
+use std::collections::BTreeSet;
+
+use super::{ALL, Deploy, Start, Workflow, by_name, names};
+
+#[test]
+fn a_workflow_is_found_by_its_name_alone() {
+    let names: BTreeSet<_> = names().collect();
+    assert_eq!(names.len(), ALL.len());
+    for name in names {
+        assert_eq!(by_name(name).map(Workflow::name), Some(name));
+    }
+    assert!(by_name("").is_none() && by_name("Deploy").is_none());
+}
+
+#[test]
+fn a_catalogue_has_every_step_once() {
+    for provider in ["local", "ec2", "hosts"] {
+        let cluster = serde_json::json!({"provider": provider});
+        let thing = serde_json::json!({"resource_kind": "instance", "id": "i-1", "name": "demo-slave-1"});
+        let specs = [
+            cluster.clone(),
+            serde_json::json!({"cluster": cluster, "nodes": [], "machines": [], "ending": [thing]}),
+            serde_json::json!({
+                "cluster": cluster, "machines": [], "lacking": [{"role": "slave", "index": 1}], "lost": [thing],
+                "image": null, "groups": null, "has_persistent": true,
+            }),
+            serde_json::json!({"cluster": cluster, "resources": [], "effects": []}),
+        ];
+        for (workflow, spec) in ALL.into_iter().zip(specs) {
+            let catalogue = workflow.catalogue(&spec).unwrap();
+            let once: BTreeSet<_> = catalogue.iter().map(|entry| &entry.id).collect();
+            assert_eq!(once.len(), catalogue.len(), "{} on {provider}", workflow.name());
+            assert_eq!(workflow.cluster(&spec).unwrap().provider.as_str(), provider);
+        }
+    }
+}
+
+/// What a start does is what the deploy does, less what makes the machines that are there.
+#[test]
+fn a_start_launches_only_what_is_lacking() {
+    let catalogue = |lacking: serde_json::Value| {
+        let spec = serde_json::json!({
+            "cluster": {"provider": "local"}, "machines": [], "lacking": lacking,
+            "image": null, "groups": null, "has_persistent": false,
+        });
+        let catalogue = Start.catalogue(&spec).unwrap().into_iter();
+        catalogue.map(|entry| entry.id.to_string()).collect::<Vec<_>>()
+    };
+    let none = catalogue(serde_json::json!([]));
+    assert!(none.iter().all(|id| !id.starts_with("launch-")), "{none:?}");
+    assert_eq!(none[..2], ["start-machines", "await-nodes"]);
+    let slave = catalogue(serde_json::json!([{"role": "slave", "index": 2}]));
+    assert_eq!(slave[..3], ["start-machines", "launch-slaves", "await-nodes"]);
+    let deploy = Deploy.catalogue(&serde_json::Value::Null).unwrap();
+    let kept = deploy
+        .iter()
+        .map(|entry| entry.id.to_string())
+        .skip_while(|id| id != "await-nodes");
+    assert_eq!(none[1..], kept.collect::<Vec<_>>());
+}

@@ -31,7 +31,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 const REASON: &str = "mesosflow";
 
 /// The name of a role's group: `demo-master`, `demo-slaves`, `demo-zoo`, as the predecessor called them.
-pub fn name(cluster: &str, role: Role) -> String {
+pub(super) fn name(cluster: &str, role: Role) -> String {
     match role {
         Role::Master => format!("{cluster}-master"),
         Role::Slave => format!("{cluster}-slaves"),
@@ -91,7 +91,7 @@ impl Found {
                 let wanted = rules::wanted(*role, &ids, &spec.ec2.admin_cidr);
                 wanted
                     .into_iter()
-                    .filter(move |rule| !has.contains(rule))
+                    .filter(move |rule| !rule.is_in(&has))
                     .map(|rule| (*role, rule))
             });
             lacking.collect()
@@ -123,7 +123,7 @@ impl Found {
             let name = name(&spec.cluster, *role);
             rules::existing(group.ip_permissions())
                 .into_iter()
-                .filter(move |rule| !wanted.contains(rule))
+                .filter(move |rule| !wanted.iter().any(|wanted| rule.is(wanted)))
                 .map(move |rule| format!("{name}: {rule}"))
         });
         let foreign = foreign.collect();
@@ -248,7 +248,8 @@ pub(super) async fn obsolete(
             continue;
         };
         let wanted = rules::wanted(*role, &ids, &spec.ec2.admin_cidr);
-        let is_wanted = rules::of_addresses(&tagged).is_none_or(|rule| wanted.contains(&rule));
+        let is_wanted =
+            rules::of_addresses(&tagged).is_none_or(|rule| wanted.iter().any(|wanted| rule.is(wanted)));
         if let (false, false, Some(group), Some(id)) = (
             is_wanted,
             occupied.contains(role),

@@ -22,26 +22,33 @@ pub const fn ui_ports(role: Role) -> &'static [u16] {
     }
 }
 
-/// Who may come in.
+/// Who is let in by a rule of mesosflow's: what can be asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Peer {
     /// The members of a group, by its id.
     Group(String),
     /// Addresses.
-    Cidr(String),
-    /// Something else that the API knows (a prefix list).
+    Net(IpNet),
+}
+
+/// Who is let in by a rule that is there, whoever made it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Shown {
+    /// Somebody whom mesosflow might have let in.
+    Peer(Peer),
+    /// Something else that the API knows, in its words (a prefix list).
     Other(String),
 }
 
-/// One rule for what comes in.
+/// One rule for what comes in: one that can be asked for, or one that was [`Shown`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Rule {
+pub struct Rule<P = Peer> {
     /// `tcp`, `-1` for everything, …
     pub protocol: String,
     /// First and last port; none where the protocol has none.
     pub ports: Option<(i32, i32)>,
     /// From where.
-    pub peer: Peer,
+    pub peer: P,
 }
 
 impl Rule {
@@ -58,8 +65,13 @@ impl Rule {
         Self {
             protocol: "tcp".into(),
             ports: Some((port.into(), port.into())),
-            peer: Peer::Cidr(from.trunc().to_string()),
+            peer: Peer::Net(from.trunc()),
         }
+    }
+
+    /// Whether it is among these.
+    pub fn is_in(&self, existing: &[Rule<Shown>]) -> bool {
+        existing.iter().any(|rule| rule.is(self))
     }
 
     /// The rule as a call takes it; `reason` is what AWS' pages show beside it.
@@ -74,20 +86,51 @@ impl Rule {
                 let pair = UserIdGroupPair::builder().group_id(id).description(reason);
                 permission.user_id_group_pairs(pair.build())
             }
-            Peer::Cidr(cidr) if cidr.contains(':') => {
-                permission.ipv6_ranges(Ipv6Range::builder().cidr_ipv6(cidr).description(reason).build())
+            Peer::Net(IpNet::V6(net)) => {
+                let range = Ipv6Range::builder().cidr_ipv6(net.to_string());
+                permission.ipv6_ranges(range.description(reason).build())
             }
-            Peer::Cidr(cidr) | Peer::Other(cidr) => {
-                permission.ip_ranges(IpRange::builder().cidr_ip(cidr).description(reason).build())
+            Peer::Net(IpNet::V4(net)) => {
+                let range = IpRange::builder().cidr_ip(net.to_string());
+                permission.ip_ranges(range.description(reason).build())
             }
         }
         .build()
     }
 }
 
-impl fmt::Display for Rule {
+impl Rule<Shown> {
+    /// Whether it is this one.
+    pub fn is(&self, rule: &Rule) -> bool {
+        let peer = match &self.peer {
+            Shown::Peer(peer) => peer,
+            Shown::Other(_) => return false,
+        };
+        (&self.protocol, self.ports, peer) == (&rule.protocol, rule.ports, &rule.peer)
+    }
+}
+
+impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Peer::Group(peer) | Peer::Cidr(peer) | Peer::Other(peer)) = &self.peer;
+        match self {
+            Self::Group(id) => f.write_str(id),
+            Self::Net(net) => write!(f, "{net}"),
+        }
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Peer(peer) => write!(f, "{peer}"),
+            Self::Other(other) => f.write_str(other),
+        }
+    }
+}
+
+impl<P: fmt::Display> fmt::Display for Rule<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let peer = &self.peer;
         match (self.protocol.as_str(), self.ports) {
             (ANYTHING, _) => write!(f, "everything from {peer}"),
             (protocol, Some((from, to))) if from == to => write!(f, "{protocol} {from} from {peer}"),
@@ -107,15 +150,12 @@ pub fn wanted(role: Role, groups: &[&str], admins: &[IpNet]) -> Vec<Rule> {
 }
 
 /// The rules that a group has, one for each pair of ports and peer.
-pub fn existing(permissions: &[IpPermission]) -> Vec<Rule> {
+pub fn existing(permissions: &[IpPermission]) -> Vec<Rule<Shown>> {
     permissions
         .iter()
         .flat_map(|permission| {
             let protocol = permission.ip_protocol().unwrap_or_default().to_owned();
-            let ports = match (permission.from_port(), permission.to_port()) {
-                (Some(from), Some(to)) if protocol != ANYTHING => Some((from, to)),
-                _ => None,
-            };
+            let ports = ports(&protocol, permission.from_port(), permission.to_port());
             peers(permission).into_iter().map(move |peer| Rule {
                 protocol: protocol.clone(),
                 ports,
@@ -126,44 +166,50 @@ pub fn existing(permissions: &[IpPermission]) -> Vec<Rule> {
 }
 
 /// A rule by itself, where it lets addresses in.
-pub fn of_addresses(rule: &SecurityGroupRule) -> Option<Rule> {
+pub fn of_addresses(rule: &SecurityGroupRule) -> Option<Rule<Shown>> {
     let cidr = rule.cidr_ipv4().or_else(|| rule.cidr_ipv6())?;
     let protocol = rule.ip_protocol().unwrap_or_default().to_owned();
-    let ports = match (rule.from_port(), rule.to_port()) {
-        (Some(from), Some(to)) if protocol != ANYTHING => Some((from, to)),
-        _ => None,
-    };
     let is_ingress = rule.is_egress() != Some(true);
     is_ingress.then(|| Rule {
+        ports: ports(&protocol, rule.from_port(), rule.to_port()),
         protocol,
-        ports,
-        peer: Peer::Cidr(cidr.to_owned()),
+        peer: addresses(cidr),
     })
 }
 
-fn peers(permission: &IpPermission) -> Vec<Peer> {
-    let text = |part: Option<&str>| part.unwrap_or_default().to_owned();
-    let groups = permission
-        .user_id_group_pairs()
-        .iter()
-        .map(|pair| Peer::Group(text(pair.group_id().or_else(|| pair.group_name()))));
-    let v4 = permission
-        .ip_ranges()
-        .iter()
-        .map(|range| Peer::Cidr(text(range.cidr_ip())));
+fn ports(protocol: &str, from: Option<i32>, to: Option<i32>) -> Option<(i32, i32)> {
+    from.zip(to).filter(|_| protocol != ANYTHING)
+}
+
+/// Addresses as the API writes them.
+fn addresses(cidr: &str) -> Shown {
+    match cidr.parse() {
+        Ok(net) => Shown::Peer(Peer::Net(net)),
+        Err(_) => Shown::Other(cidr.to_owned()),
+    }
+}
+
+fn peers(permission: &IpPermission) -> Vec<Shown> {
+    let groups = permission.user_id_group_pairs().iter().map(|pair| {
+        let id = pair.group_id().or_else(|| pair.group_name());
+        Shown::Peer(Peer::Group(id.unwrap_or_default().to_owned()))
+    });
+    let v4 = permission.ip_ranges().iter().filter_map(|range| range.cidr_ip());
     let v6 = permission
         .ipv6_ranges()
         .iter()
-        .map(|range| Peer::Cidr(text(range.cidr_ipv6())));
+        .filter_map(|range| range.cidr_ipv6());
     let lists = permission
         .prefix_list_ids()
         .iter()
-        .map(|list| Peer::Other(text(list.prefix_list_id())));
-    groups.chain(v4).chain(v6).chain(lists).collect()
+        .map(|list| Shown::Other(list.prefix_list_id().unwrap_or_default().to_owned()));
+    groups.chain(v4.chain(v6).map(addresses)).chain(lists).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_ec2::types::PrefixListId;
+
     use super::*;
 
     fn admins() -> Vec<IpNet> {
@@ -177,7 +223,11 @@ mod tests {
     fn a_rule_reads_back_as_it_was_written() {
         let rules = wanted(Role::Master, &["sg-1", "sg-2", "sg-3"], &admins());
         let permissions: Vec<_> = rules.iter().map(|rule| rule.permission("x")).collect();
-        assert_eq!(existing(&permissions), rules);
+        let existing = existing(&permissions);
+        assert_eq!(existing.len(), rules.len());
+        for (existing, rule) in existing.iter().zip(&rules) {
+            assert!(existing.is(rule), "{existing} is not {rule}");
+        }
     }
 
     #[test]
@@ -186,7 +236,7 @@ mod tests {
             let rules = wanted(role, &["sg-1"], &admins());
             let outside: Vec<_> = rules
                 .iter()
-                .filter(|rule| matches!(rule.peer, Peer::Cidr(_)))
+                .filter(|rule| matches!(rule.peer, Peer::Net(_)))
                 .collect();
             assert_eq!(outside.len(), 2 * (1 + ui_ports(role).len()));
             for rule in outside {
@@ -194,7 +244,7 @@ mod tests {
                 assert!(
                     ["203.0.113.0/24", "2001:db8::/48"]
                         .iter()
-                        .any(|cidr| rule.peer == Peer::Cidr((*cidr).into()))
+                        .any(|cidr| rule.peer == Peer::Net(cidr.parse().unwrap()))
                 );
             }
         }
@@ -212,5 +262,21 @@ mod tests {
             .build();
         let said: Vec<_> = existing(&[permission]).iter().map(ToString::to_string).collect();
         assert_eq!(said, ["tcp 80-90 from 10.0.0.0/8", "tcp 80-90 from 0.0.0.0/0"]);
+    }
+
+    /// What is shown of it can be told, and never asked for: only a rule for groups or addresses has a permission.
+    #[test]
+    fn a_prefix_list_is_told_and_is_nobody_whom_mesosflow_lets_in() {
+        let list = PrefixListId::builder().prefix_list_id("pl-63a5400a").build();
+        let permission = IpPermission::builder()
+            .ip_protocol("tcp")
+            .from_port(22)
+            .to_port(22)
+            .prefix_list_ids(list)
+            .build();
+        let shown = existing(&[permission]);
+        assert_eq!(shown[0].to_string(), "tcp 22 from pl-63a5400a");
+        let wanted = wanted(Role::Master, &["sg-1"], &admins());
+        assert!(wanted.iter().all(|rule| !rule.is_in(&shown)));
     }
 }

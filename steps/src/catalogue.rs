@@ -2,7 +2,7 @@
 
 use mesosflow_workflow::{CatalogueEntry, Step, StepId};
 
-use crate::cluster::{ClusterSpec, ProviderKind};
+use crate::cluster::ClusterSpec;
 use crate::life::ZookeeperStop;
 use crate::provider::hosts::LISTED;
 use crate::provision::{
@@ -95,7 +95,7 @@ const MAKING_STEPS: [StepId; 5] = [
 
 /// Why a step has no place in a cluster of this spec; none where it has one.
 pub fn skip_reason(spec: &ClusterSpec, step: &StepId) -> Option<&'static str> {
-    if spec.provider == ProviderKind::Hosts && MAKING_STEPS.contains(step) {
+    if !spec.provider.makes_machines() && MAKING_STEPS.contains(step) {
         return Some(LISTED);
     }
     (spec.zookeepers() == 0 && ZOOKEEPER_STEPS.contains(step)).then_some(ONE_MASTER)

@@ -17,7 +17,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::act::ActError;
-use crate::cluster::{ClusterSpec, Inventory, Node, ProviderKind, Role};
+use crate::cluster::{ClusterSpec, Inventory, Node, Role};
 use crate::mesos;
 use crate::ports;
 use crate::world::{Script, World};
@@ -77,9 +77,7 @@ pub struct Firewall {
 impl Firewall {
     /// The firewall of a cluster's nodes, where its spec asks for one.
     pub fn of(spec: &ClusterSpec, inventory: &Inventory) -> Option<Self> {
-        if spec.provider != ProviderKind::Hosts || !spec.hosts.has_firewall() {
-            return None;
-        }
+        let hosts = spec.of_hosts().filter(|hosts| hosts.has_firewall())?;
         let addresses = inventory.all().flat_map(|node| {
             // Listed hosts have the address of their SSH server as their id.
             let listed = node.id.parse().ok();
@@ -87,7 +85,7 @@ impl Firewall {
         });
         Some(Self {
             cluster: addresses.flatten().collect(),
-            admin: spec.hosts.admin_cidr.clone(),
+            admin: hosts.admin_cidr.clone(),
         })
     }
 

@@ -57,12 +57,15 @@ pub use key::{KeyError, KeyExpected};
 pub use memory::Memory;
 pub use orphans::{Orphans, end_orphans};
 pub use outside::Outside;
-pub use plan::{Plan, PlannedResource, PlannedStep, plan, planned};
-pub use provider::{Need, ProviderError, Tagged, Verified, open_provider, precheck, settle, survey, verify};
+pub use plan::{Plan, PlannedStep, plan, planned};
+pub use provider::{
+    Need, PlannedResource, ProviderError, Tagged, Verified, open_provider, precheck, settle, survey, verify,
+};
 pub use reach::{LockedOut, address_of};
 pub use record::{Record, asked, deleted};
 pub use setup::{Report, Ui};
 pub use view::{
-    age, awaited, formatted_volumes, has_persistent, hub, key_of, launched_from, nodes, reachable, report,
+    age, awaited, formatted_volumes, has_persistent, hub, is_lent, key_of, launched_from, nodes, reachable,
+    report,
 };
 pub use world::{World, WorldError};

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 
 use ipnet::IpNet;
 
-use crate::cluster::{ClusterSpec, Instance, Node, ProviderKind};
+use crate::cluster::{ClusterSpec, Instance, Node};
 use crate::remote::Target;
 
 pub(crate) fn target(node: &Node) -> Target {
@@ -43,12 +43,10 @@ pub struct LockedOut {
 impl LockedOut {
     /// The guess where a host at `address` is silent; none where everybody may come in, or this machine may.
     pub(crate) fn guess(address: &str, spec: &ClusterSpec) -> Option<Self> {
-        if spec.provider != ProviderKind::Ec2 {
-            return None;
-        }
+        let admins = &spec.of_ec2()?.admin_cidr;
         let to: IpAddr = address.parse().ok()?;
         let own = own_address(to).filter(|own| is_seen(*own, to));
-        Self::of(own, &spec.ec2.admin_cidr)
+        Self::of(own, admins)
     }
 
     fn of(own: Option<IpAddr>, admins: &[IpNet]) -> Option<Self> {

@@ -15,9 +15,9 @@ impl ClusterSpec {
     /// Where the spec has the administrators' addresses, and the steps that see to them: security groups on EC2, on listed hosts
     /// the firewall, which is a part of a node's set-up.
     pub fn admission(&self) -> (&'static str, Vec<StepId>) {
-        match self.provider {
-            ProviderKind::Hosts => ("hosts.admin_cidr", FIREWALL.into()),
-            ProviderKind::Ec2 | ProviderKind::Local => ("ec2.admin_cidr", vec![GROUPS]),
+        match self.of_hosts() {
+            Some(_) => ("hosts.admin_cidr", FIREWALL.into()),
+            None => ("ec2.admin_cidr", vec![GROUPS]),
         }
     }
 
@@ -26,6 +26,11 @@ impl ClusterSpec {
     /// # Errors
     /// Nothing at this provider lets addresses in or keeps them out.
     pub fn readmitting(mut self, admins: Vec<IpNet>) -> Result<(Self, Vec<String>), SpecError> {
+        let refused = |problem: String| SpecError {
+            field: self.admission().0,
+            problem,
+            hint: "leave out --admin-cidr".into(),
+        };
         let warnings = match self.provider {
             ProviderKind::Ec2 => {
                 self.ec2.admin_cidr = admins;
@@ -35,15 +40,13 @@ impl ClusterSpec {
                 self.hosts.admin_cidr = admins;
                 Vec::new()
             }
-            ProviderKind::Hosts | ProviderKind::Local => {
-                return Err(SpecError {
-                    field: self.admission().0,
-                    problem: match self.provider {
-                        ProviderKind::Hosts => "is of no use where mesosflow lays down no firewall".into(),
-                        other => format!("is of no use to provider `{other}`"),
-                    },
-                    hint: "leave out --admin-cidr".into(),
-                });
+            ProviderKind::Hosts => {
+                return Err(refused(
+                    "is of no use where mesosflow lays down no firewall".into(),
+                ));
+            }
+            ProviderKind::Local => {
+                return Err(refused(format!("is of no use to provider `{}`", self.provider)));
             }
         };
         Ok((self, warnings))

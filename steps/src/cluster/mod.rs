@@ -6,6 +6,7 @@ mod exposure;
 mod hosts;
 mod identity;
 mod nodes;
+mod provider_kind;
 mod root_disk;
 mod secrets;
 mod spec;
@@ -18,9 +19,10 @@ mod validate_mesos;
 pub use ec2::{AWS_ENDPOINT, Ec2Spec, HostKeySource, LATEST, MachineType, VolumeSpec};
 pub use hosts::{FirewallChoice, HostSpec, HostsSpec};
 pub use nodes::{Instance, Inventory, MESOS_MASTER_PORT, Node, Role, ZOOKEEPER_PORT};
+pub use provider_kind::ProviderKind;
 pub use root_disk::LEAST_ROOT_GB;
 pub use spec::{
     ClusterSpec, DisksSpec, FrameworksSpec, HdfsSpec, LocalSpec, MadeBy, MesosSource, MesosSpec,
-    MountFallback, NfsServerChoice, ProviderKind, SharedVolumeSpec, SshSpec, ZookeeperSpec,
+    MountFallback, NfsServerChoice, SharedVolumeSpec, SshSpec, ZookeeperSpec,
 };
 pub use validate::{MAX_CLUSTER_NAME, MAX_NODES, SpecError};

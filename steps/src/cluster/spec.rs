@@ -1,12 +1,11 @@
 //! What the user asks for: the spec, which is also the shape of the configuration file.
 
-use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Ec2Spec, HostsSpec, Role};
+use super::{Ec2Spec, HostsSpec, ProviderKind, Role};
 
 /// Everything that defines a cluster; frozen into the journal when its run starts.
 ///
@@ -101,35 +100,6 @@ impl Default for ClusterSpec {
             hosts: HostsSpec::default(),
             made_by: None,
         }
-    }
-}
-
-/// Where nodes come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ProviderKind {
-    /// Containers of this machine's engine.
-    Local,
-    /// Instances of Amazon EC2.
-    Ec2,
-    /// Machines of one's own, listed in the configuration.
-    Hosts,
-}
-
-impl ProviderKind {
-    /// The word for it on the command line, in the config and in the journal.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Local => "local",
-            Self::Ec2 => "ec2",
-            Self::Hosts => "hosts",
-        }
-    }
-}
-
-impl fmt::Display for ProviderKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
     }
 }
 
@@ -349,9 +319,11 @@ impl ClusterSpec {
 
     /// What mounts the shared volume where the kernel cannot.
     pub fn mount_fallback(&self) -> MountFallback {
-        self.shared_volume.fallback.unwrap_or(match self.provider {
-            ProviderKind::Local => MountFallback::Sshfs,
-            ProviderKind::Ec2 | ProviderKind::Hosts => MountFallback::None,
-        })
+        self.shared_volume
+            .fallback
+            .unwrap_or(match self.provider.is_here() {
+                true => MountFallback::Sshfs,
+                false => MountFallback::None,
+            })
     }
 }

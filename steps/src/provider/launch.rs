@@ -89,8 +89,13 @@ pub struct Order {
 }
 
 impl Order {
-    /// The order for a role's machine.
-    pub fn new(spec: &ClusterSpec, role: Role, groups: &Groups, image: &Image) -> Self {
+    /// The order for a role's machine; none where the provider has but one kind.
+    pub fn of(spec: &ClusterSpec, role: Role, groups: &Groups, image: &Image) -> Option<Self> {
+        spec.of_ec2().map(|_| Self::new(spec, role, groups, image))
+    }
+
+    /// The order for a role's machine on EC2.
+    pub(super) fn new(spec: &ClusterSpec, role: Role, groups: &Groups, image: &Image) -> Self {
         let kind = image.machine_types.get(&role);
         Self {
             machine_type: spec.ec2.type_of(role).to_owned(),

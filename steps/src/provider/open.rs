@@ -8,7 +8,7 @@ use mesosflow_workflow::ErrorClass;
 use super::ec2::{self, Ec2Provider};
 use super::hosts::HostsProvider;
 use super::local::LocalProvider;
-use super::{Answer, Need, Provider, ProviderError, hosts, local};
+use super::{Answer, Need, PlannedResource, Provider, ProviderError, hosts, local};
 use crate::cluster::urls::secret_in;
 use crate::cluster::{ClusterSpec, MadeBy, ProviderKind};
 use crate::key::ClusterKey;
@@ -113,6 +113,15 @@ pub async fn examine(spec: &ClusterSpec) -> Vec<Need> {
         ProviderKind::Local => local::examine(spec).await,
         ProviderKind::Ec2 => ec2::examine(spec).await,
         ProviderKind::Hosts => hosts::examine(spec).await,
+    }
+}
+
+/// What a deploy of this spec would make, in the order in which it is made. Nothing is asked for it.
+pub fn creates(spec: &ClusterSpec) -> Vec<PlannedResource> {
+    match spec.provider {
+        ProviderKind::Local => local::creates(spec),
+        ProviderKind::Ec2 => ec2::creates(spec),
+        ProviderKind::Hosts => hosts::creates(spec),
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::launch::record;
 use super::loss::{dead, replaced};
 use crate::act::ActError;
-use crate::cluster::{HostKeySource, Instance, Node, ProviderKind};
+use crate::cluster::{HostKeySource, Instance, Node};
 use crate::provider::{Condition, HostKeys, ProviderError};
 use crate::remote::{HostKey, RemoteError};
 use crate::software::complete;
@@ -147,9 +147,10 @@ impl AwaitNode {
         via: Option<&Node>,
     ) -> Result<(HostKey, Option<HostKeySource>), Look> {
         let world = cx.world();
-        // The key that a machine was pinned with is its own for as long as there is that machine: a console has it but once.
-        if let Some(node) = world.memory().pinned(instance)
-            && world.spec().provider != ProviderKind::Hosts
+        // The key that a machine was made with is its own for as long as there is that machine: a console has it but once. That of
+        // any other is what the configuration says now.
+        if world.provider().launcher().is_some()
+            && let Some(node) = world.memory().pinned(instance)
         {
             return Ok((node.host_key, node.host_key_source));
         }

@@ -10,7 +10,7 @@ use mesosflow_workflow::{Limits, Probe, Step, StepCx, StepId};
 use serde::Serialize;
 
 use crate::act::ActError;
-use crate::cluster::{ClusterSpec, LATEST, ProviderKind, Role};
+use crate::cluster::{ClusterSpec, LATEST, Role};
 use crate::provider::Image;
 use crate::provider::local::image::BUILD_LIMIT;
 use crate::world::World;
@@ -28,23 +28,21 @@ pub struct ImageMetadata {
 impl ImageMetadata {
     /// The step for a spec.
     pub fn new(spec: &ClusterSpec) -> Self {
-        match spec.provider {
-            ProviderKind::Ec2 => {
-                let types = spec.roles().into_iter();
-                let machine_types = types.map(|role| (role, spec.ec2.type_of(role).to_owned()));
-                let asked = match spec.ec2.ami.as_str() {
-                    LATEST => format!("{LATEST} {}", spec.os),
-                    named => named.to_owned(),
-                };
-                Self {
-                    asked: Some(asked),
-                    machine_types: machine_types.collect(),
-                }
-            }
-            ProviderKind::Local | ProviderKind::Hosts => Self {
+        let Some(ec2) = spec.of_ec2() else {
+            return Self {
                 asked: spec.local.image.clone(),
                 machine_types: BTreeMap::new(),
-            },
+            };
+        };
+        let types = spec.roles().into_iter();
+        let machine_types = types.map(|role| (role, ec2.type_of(role).to_owned()));
+        let asked = match ec2.ami.as_str() {
+            LATEST => format!("{LATEST} {}", spec.os),
+            named => named.to_owned(),
+        };
+        Self {
+            asked: Some(asked),
+            machine_types: machine_types.collect(),
         }
     }
 }

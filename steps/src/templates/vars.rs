@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::{ClusterSpec, Inventory, Node, ProviderKind};
+use crate::cluster::{ClusterSpec, Inventory, Node};
 
 /// Replication of the ephemeral HDFS; never more than there are slaves.
 const EPHEMERAL_REPLICATION: usize = 3;
@@ -126,9 +126,9 @@ impl DeployVars {
 
 /// A container is no place for cgroups of one's own: the agent must neither make any nor ask systemd to.
 fn agent_flags(spec: &ClusterSpec) -> Vec<String> {
-    let needed: &[&str] = match spec.provider {
-        ProviderKind::Local => &["--launcher=posix", "--no-systemd_enable_support"],
-        ProviderKind::Ec2 | ProviderKind::Hosts => &[],
+    let needed: &[&str] = match spec.provider.is_here() {
+        true => &["--launcher=posix", "--no-systemd_enable_support"],
+        false => &[],
     };
     needed
         .iter()

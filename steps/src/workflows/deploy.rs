@@ -12,12 +12,12 @@ use serde_json::Value;
 use super::{Workflow, read};
 use crate::authorized::{Authorized, NodeKey};
 use crate::catalogue::{catalogue, skip_reason};
-use crate::cluster::{ClusterSpec, DisksSpec, Instance, Inventory, Node, ProviderKind, Role};
+use crate::cluster::{ClusterSpec, DisksSpec, Instance, Inventory, Node, Role};
 use crate::disks::{DiskPlan, DisksToFind, EbsVolume};
 use crate::firewall::Firewall;
 use crate::node_setup::NodeSetup;
 use crate::provider::ec2::VOLUME_DEVICE;
-use crate::provider::{Groups, Image, Order, hosts};
+use crate::provider::{Boot, Groups, Image, Order, hosts};
 use crate::provision::{
     AwaitNode, Copied, CopySshKey, ImageMetadata, LaunchMaster, LaunchSlave, LaunchZookeeper, Place,
     PushConfig, RenderConfig, RenderedConfig, SanityCheck, SecurityGroups, SetupOptions, loss,
@@ -31,9 +31,6 @@ use crate::setup::{
 };
 use crate::templates::DeployVars;
 use crate::world::World;
-
-/// How long a listed host may take to answer and to install what it lacks, seconds.
-const HOST_LIMIT_S: u32 = 600;
 
 /// The workflow.
 #[derive(Debug)]
@@ -89,9 +86,9 @@ async fn bring_up(flow: Flow<World>) -> Result<Report, Halt> {
     let spec = flow.world().spec().clone();
 
     // Section 1: the machines, and the configuration on the first master.
-    let (inventory, image) = match spec.provider {
-        ProviderKind::Local | ProviderKind::Ec2 => provision(&flow, &spec).await?,
-        ProviderKind::Hosts => {
+    let (inventory, image) = match spec.provider.makes_machines() {
+        true => provision(&flow, &spec).await?,
+        false => {
             skipped(&flow, SecurityGroups::ID).await?;
             check(&flow, &spec).await?;
             for step in [
@@ -244,16 +241,17 @@ pub(super) async fn awaited(
     image: &Image,
     machines: Vec<Instance>,
 ) -> Result<Inventory, Halt> {
-    let is_ec2 = spec.provider == ProviderKind::Ec2;
+    let boot = Boot::of(spec);
     let is_first = |machine: &&Instance| machine.role == Role::Master && machine.index == 1;
     let first = machines.iter().find(is_first).cloned();
+    let first = first.filter(|_| boot.is_reached_through_first);
     let items = machines.into_iter().map(|instance| {
         let step = AwaitNode {
             user: image.login_user.clone(),
             port: None,
-            through: first.clone().filter(|first| is_ec2 && first.id != instance.id),
-            completes: is_ec2,
-            boot_limit_s: is_ec2.then_some(spec.ec2.boot_limit_s),
+            through: first.clone().filter(|first| first.id != instance.id),
+            completes: boot.completes,
+            boot_limit_s: boot.limit_s,
             instance,
         };
         (ItemKey::from(step.instance.name.as_str()), step)
@@ -263,13 +261,14 @@ pub(super) async fn awaited(
 
 /// Step 1.5 for machines that are in the configuration.
 pub(super) async fn listed(flow: &Flow<World>, spec: &ClusterSpec) -> Result<Inventory, Halt> {
+    let boot = Boot::of(spec);
     let awaited = hosts::instances(spec).into_iter().map(|(instance, host)| {
         let step = AwaitNode {
             user: host.user.clone(),
             port: (host.port != 22).then_some(host.port),
             through: None,
-            completes: true,
-            boot_limit_s: Some(HOST_LIMIT_S),
+            completes: boot.completes,
+            boot_limit_s: boot.limit_s,
             instance,
         };
         (ItemKey::from(step.instance.name.as_str()), step)
@@ -524,7 +523,7 @@ pub(super) fn place(
         index,
         image: image.id.clone(),
         group,
-        order: (spec.provider == ProviderKind::Ec2).then(|| Order::new(spec, role, groups, image)),
+        order: Order::of(spec, role, groups, image),
     };
     (ItemKey::from(role.node_name(&spec.cluster, index)), place)
 }

@@ -17,7 +17,7 @@ use crate::life::{
     FindResources, Gone, ReleaseHosts, SeeGone, Together,
 };
 use crate::plan::PlannedStep;
-use crate::provider::kinds;
+use crate::provider::{kinds, made_kinds};
 use crate::world::World;
 
 /// What a destroy needs of the cluster's record, as it was when it began.
@@ -100,26 +100,45 @@ fn catalogue(provider: ProviderKind) -> Vec<CatalogueEntry> {
     let mut all = vec![entry::<FindResources>(
         "what there is, by the journal and by its tags",
     )];
-    all.extend(match provider {
-        ProviderKind::Local => vec![
-            entry::<DeleteMachines>("nodes").over("machines").destructive(),
-            entry::<DeleteNetworks>("networks that they were in").over("networks"),
-        ],
-        ProviderKind::Ec2 => vec![
+    let machines = match provider.is_here() {
+        true => "nodes",
+        false => "instances",
+    };
+    let deletions = [
+        (
+            CancelSpotRequests::KIND,
             entry::<CancelSpotRequests>("requests that would bring machines").over("requests"),
-            entry::<DeleteMachines>("instances")
-                .over("machines")
-                .destructive(),
+        ),
+        (
+            DeleteMachines::KIND,
+            entry::<DeleteMachines>(machines).over("machines").destructive(),
+        ),
+        (
+            DeleteVolumes::KIND,
             entry::<DeleteVolumes>("volumes that outlive their machines")
                 .over("volumes")
                 .destructive(),
+        ),
+        (
+            DeleteRules::KIND,
             entry::<DeleteRules>("rules in groups of somebody else's").over("rules"),
+        ),
+        (
+            DeleteGroups::KIND,
             entry::<DeleteGroups>("groups that they were in").over("groups"),
-        ],
-        ProviderKind::Hosts => {
-            vec![entry::<ReleaseHosts>("daemons stopped; the key and the mark taken off").over("hosts")]
-        }
-    });
+        ),
+        (
+            DeleteNetworks::KIND,
+            entry::<DeleteNetworks>("networks that they were in").over("networks"),
+        ),
+        (
+            ReleaseHosts::KIND,
+            entry::<ReleaseHosts>("daemons stopped; the key and the mark taken off").over("hosts"),
+        ),
+    ];
+    let kinds = made_kinds(provider);
+    let made = deletions.into_iter().filter(|(kind, _)| kinds.contains(kind));
+    all.extend(made.map(|(_, entry)| entry));
     all.push(entry::<SeeGone>("nothing is left, and nothing can come any more"));
     all
 }
@@ -135,32 +154,55 @@ async fn destroy(flow: Flow<World>, spec: Arc<DestroySpec>) -> Result<Gone, Halt
             effects: spec.effects.clone(),
         })
         .await?;
-    let mut stays = Stays::default();
-    match spec.cluster.provider {
-        ProviderKind::Local => {
-            stays.note(delete_each(&flow, &found, &[], DeleteMachines::new).await)?;
-            stays.note(delete_each(&flow, &found, &[], DeleteNetworks::new).await)?;
-        }
-        ProviderKind::Ec2 => {
-            stays.note(delete_each(&flow, &found, &[], CancelSpotRequests::new).await)?;
-            stays.note(delete_each(&flow, &found, &[], DeleteMachines::new).await)?;
-            // What a machine holds that does not go is not waited for.
-            let held_by = match stays.0 {
-                Some(_) => of_kind(&found, DeleteMachines::KIND),
-                None => Vec::new(),
-            };
-            stays.note(delete_each(&flow, &found, &held_by, DeleteVolumes::new).await)?;
-            stays.note(delete_each(&flow, &found, &[], DeleteRules::new).await)?;
-            stays.note(delete_each(&flow, &found, &held_by, DeleteGroups::new).await)?;
-        }
-        ProviderKind::Hosts => stays.note(delete_each(&flow, &found, &[], ReleaseHosts::new).await)?,
-    }
-    stays.told()?;
+    let mut ending = Ending {
+        flow: &flow,
+        found: &found,
+        kinds: made_kinds(spec.cluster.provider),
+        stays: Stays::default(),
+    };
+    ending.each(&[], CancelSpotRequests::new).await?;
+    ending.each(&[], DeleteMachines::new).await?;
+    // What a machine holds that does not go is not waited for.
+    let held_by = match ending.stays.0 {
+        Some(_) => of_kind(&found, DeleteMachines::KIND),
+        None => Vec::new(),
+    };
+    ending.each(&held_by, DeleteVolumes::new).await?;
+    ending.each(&[], DeleteRules::new).await?;
+    ending.each(&held_by, DeleteGroups::new).await?;
+    ending.each(&[], DeleteNetworks::new).await?;
+    ending.each(&[], ReleaseHosts::new).await?;
+    ending.stays.told()?;
     flow.step(SeeGone {
         known: spec.resources.clone(),
         effects: spec.effects.clone(),
     })
     .await
+}
+
+/// All that was found, on its way out.
+struct Ending<'f> {
+    flow: &'f Flow<World>,
+    found: &'f [Resource],
+    /// What the provider makes: there are no steps for other kinds.
+    kinds: &'static [&'static str],
+    stays: Stays,
+}
+
+impl Ending<'_> {
+    /// Deletes what is of one kind, if the provider has it; what stays of it keeps nothing else from going.
+    async fn each<const KIND: usize>(
+        &mut self,
+        held_by: &[Resource],
+        step: impl Fn(Resource, Arc<Together>) -> Delete<KIND>,
+    ) -> Result<(), Halt> {
+        match self.kinds.contains(&Delete::<KIND>::KIND) {
+            true => self
+                .stays
+                .note(delete_each(self.flow, self.found, held_by, step).await),
+            false => Ok(()),
+        }
+    }
 }
 
 /// What was found of one kind.

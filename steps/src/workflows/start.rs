@@ -15,7 +15,7 @@ use super::deploy::{Former, awaited, listed, place, set_up};
 use super::destroy::delete_each;
 use super::{Workflow, drive, entry, read};
 use crate::catalogue::catalogue as of_deploy;
-use crate::cluster::{ClusterSpec, Instance, ProviderKind, Role};
+use crate::cluster::{ClusterSpec, Instance, Role};
 use crate::life::{DeleteMachines, StartMachine};
 use crate::provider::{Groups, Image};
 use crate::provision::{
@@ -107,7 +107,7 @@ static LAUNCHES: [(StepId, Role); 3] = [
 
 fn catalogue(spec: &StartSpec) -> Vec<CatalogueEntry> {
     let mut all = Vec::new();
-    if spec.cluster.provider != ProviderKind::Hosts {
+    if spec.cluster.provider.has_power() {
         all.push(entry::<StartMachine>("machines run").over("machines"));
     }
     if !spec.lost.is_empty() {
@@ -137,9 +137,9 @@ fn catalogue(spec: &StartSpec) -> Vec<CatalogueEntry> {
 /// Why the flow has to end; see [`Halt`].
 async fn start(flow: Flow<World>, spec: Arc<StartSpec>) -> Result<Report, Halt> {
     let cluster = flow.world().spec().clone();
-    let inventory = match cluster.provider {
-        ProviderKind::Hosts => listed(&flow, &cluster).await?,
-        ProviderKind::Local | ProviderKind::Ec2 => {
+    let inventory = match cluster.provider.makes_machines() {
+        false => listed(&flow, &cluster).await?,
+        true => {
             let image = spec.image.as_ref().ok_or_else(|| unknown("image"))?;
             let machines = machines(&flow, &cluster, &spec, image).await?;
             awaited(&flow, &cluster, image, machines).await?

@@ -14,7 +14,7 @@ use tokio::sync::OnceCell;
 use super::deploy::{each, skipped};
 use super::destroy::delete_each;
 use super::{Workflow, drive, entry, read};
-use crate::cluster::{ClusterSpec, Instance, Node, ProviderKind, Role};
+use crate::cluster::{ClusterSpec, Instance, Node, Role};
 use crate::life::{
     DeleteMachines, HdfsStop, NfsStop, NfsUnmount, PersistentHdfsStop, StopMachine, ZookeeperStop,
 };
@@ -79,7 +79,7 @@ fn catalogue(spec: &StopSpec) -> Vec<CatalogueEntry> {
                 .destructive(),
         );
     }
-    if spec.cluster.provider != ProviderKind::Hosts {
+    if spec.cluster.provider.has_power() {
         all.push(entry::<StopMachine>("machines stopped").over("machines"));
     }
     all
@@ -125,7 +125,7 @@ async fn stop_all(flow: Flow<World>, spec: Arc<StopSpec>) -> Result<(), Halt> {
     if !spec.ending.is_empty() {
         delete_each(&flow, &spec.ending, &[], DeleteMachines::new).await?;
     }
-    if spec.cluster.provider == ProviderKind::Hosts {
+    if !spec.cluster.provider.has_power() {
         return Ok(());
     }
     let asked = Arc::new(OnceCell::new());

@@ -27,6 +27,7 @@ mod owned;
 mod pace;
 #[cfg(test)]
 mod permissions;
+mod plan;
 mod power;
 mod provider;
 mod strangers;
@@ -36,6 +37,6 @@ mod volumes;
 pub use api::{settle, verify};
 pub use examine::examine;
 pub use frozen::settle_user_data;
-pub use groups::name as group_name;
 pub use instances::VOLUME_DEVICE;
+pub(in crate::provider) use plan::creates;
 pub use provider::Ec2Provider;

@@ -6,9 +6,11 @@
 mod examine;
 mod login;
 mod marks;
+mod plan;
 mod provider;
 mod survey;
 
 pub use examine::examine;
 pub use marks::MARK_PATH;
+pub(in crate::provider) use plan::creates;
 pub use provider::{HostsProvider, LISTED, instances};

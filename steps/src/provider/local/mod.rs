@@ -6,8 +6,10 @@ pub mod image;
 mod labels;
 mod launcher;
 mod names;
+mod plan;
 mod provider;
 mod shown;
 
 pub use examine::examine;
+pub(in crate::provider) use plan::creates;
 pub use provider::LocalProvider;

@@ -258,7 +258,7 @@ impl Provider for Nothing {
     }
 
     fn launcher(&self) -> Option<&dyn Launcher> {
-        (self.0 != ProviderKind::Hosts).then_some(self as &dyn Launcher)
+        self.0.makes_machines().then_some(self as &dyn Launcher)
     }
 
     async fn strangers(&self, _: &Owner) -> Result<Vec<String>, ProviderError> {

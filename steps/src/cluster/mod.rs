@@ -5,6 +5,7 @@ mod ec2;
 mod exposure;
 mod hosts;
 mod identity;
+pub(crate) mod input;
 mod nodes;
 mod root_disk;
 mod secrets;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mesosflow_journal::{Options, SqliteJournal};
 pub(crate) use mesosflow_journal::{Report as JournalReport, backup_folder, look_at, restore};
-use mesosflow_steps::life::DeleteMachines;
+use mesosflow_steps::life::Deleted;
 use mesosflow_steps::provider::Condition;
 pub(crate) use mesosflow_steps::provider::{Groups, Image};
 use mesosflow_workflow::{
@@ -190,7 +190,7 @@ impl Machine {
     /// As the journal calls it.
     pub(crate) fn resource(&self) -> Resource {
         Resource {
-            kind: DeleteMachines::KIND.to_owned(),
+            kind: Deleted::Machines.kind().to_owned(),
             id: self.instance.id.clone(),
             name: self.instance.name.clone(),
         }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use mesosflow_workflow::{ItemKey, RunId, RunState, Step as _, StepId};
+use mesosflow_workflow::{ItemKey, RunId, RunState, StepId};
 
 use crate::cluster::{Instance, Node};
 use crate::provision::{AwaitNode, LAUNCHES};

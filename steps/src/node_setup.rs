@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::act::ActError;
 use crate::aside;
-use crate::cluster::{DisksSpec, Node};
+use crate::cluster::{DisksSpec, Node, input};
 use crate::disks::{DiskError, DiskPlan, LOOK, VOLUME_MOUNT};
 use crate::firewall::{self, Firewall};
 use crate::mounts::ON_DISK;
@@ -51,6 +51,7 @@ const SWAP_MAKE: &str = shell!("swap-make.sh");
 #[derive(Debug, Clone, Serialize)]
 pub struct NodeSetup {
     /// The node.
+    #[serde(serialize_with = "input::node")]
     pub node: Node,
     /// Its further disks.
     pub disks: DiskPlan,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use mesosflow_workflow::{ItemKey, RunState, Step as _, StepId};
+use mesosflow_workflow::{ItemKey, RunState, StepId};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -11,10 +11,7 @@ use crate::cluster::{Instance, Node, ProviderKind, Role};
 use crate::hdfs::Formatted;
 use crate::key::KeyExpected;
 use crate::provider::{Groups, Image};
-use crate::provision::{
-    AwaitNode, CopySshKey, ImageMetadata, LAUNCHES, LaunchMaster, LaunchSlave, LaunchZookeeper,
-    SecurityGroups,
-};
+use crate::provision::{AwaitNode, CopySshKey, ImageMetadata, LAUNCHES, SecurityGroups};
 use crate::setup::{PersistentHdfsFormat, Report, ReportStep};
 
 /// The machines that exist by the history: masters, slaves, ZooKeepers, each in the order of their numbers. What was
@@ -117,15 +114,9 @@ struct DriversKey {
 /// What is known of the cluster's key: from the first machine or host on there is one, and no other ever again.
 pub fn key_of(state: &RunState) -> KeyExpected {
     let copied: Option<DriversKey> = output(state, &CopySshKey::ID);
-    let launches = [
-        LaunchMaster::ID,
-        LaunchSlave::ID,
-        LaunchZookeeper::ID,
-        AwaitNode::ID,
-    ];
     let begun = |step: &StepId| state.step(step).is_some_and(|step| !step.items.is_empty());
     match copied {
-        None if !launches.iter().any(begun) => KeyExpected::MayBeMade,
+        None if !LAUNCHES.iter().chain([&AwaitNode::ID]).any(begun) => KeyExpected::MayBeMade,
         copied => KeyExpected::MustExist {
             public: copied.map(|copied| copied.public_key),
         },

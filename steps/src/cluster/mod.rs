@@ -5,6 +5,7 @@ mod ec2;
 mod exposure;
 mod hosts;
 mod identity;
+pub(crate) mod input;
 mod nodes;
 mod provider_kind;
 mod root_disk;

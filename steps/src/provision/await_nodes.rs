@@ -82,6 +82,9 @@ impl From<RemoteError> for Look {
 }
 
 impl AwaitNode {
+    /// Its id in the catalogue.
+    pub const ID: StepId = StepId::from_static("await-nodes");
+
     /// The limit, and the pause between two looks.
     fn patience(&self) -> (Duration, Duration) {
         match self.boot_limit_s {
@@ -203,7 +206,9 @@ impl Step for AwaitNode {
     type Output = Node;
     type Error = ActError;
 
-    const ID: StepId = StepId::from_static("await-nodes");
+    fn id(&self) -> StepId {
+        Self::ID
+    }
 
     async fn probe(&self, _cx: &StepCx<World>) -> Result<Probe<Node>, ActError> {
         // Whether it answers is all there is to do; and a key is never taken from the network.

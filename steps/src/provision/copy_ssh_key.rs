@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::act::ActError;
 use crate::authorized::comments;
-use crate::cluster::Node;
+use crate::cluster::{Node, input};
 use crate::hub::{ROLES_FOLDER, SSH_CONFIG, SSH_FOLDER};
 use crate::world::{Script, World};
 
@@ -23,6 +23,7 @@ const MAKE: &str = shell!("keys-make.sh");
 #[derive(Debug, Serialize)]
 pub struct CopySshKey {
     /// The first master.
+    #[serde(serialize_with = "input::pinned")]
     pub hub: Node,
     /// The public half of the driver's key, which says whose cluster it is.
     pub public_key: String,
@@ -40,6 +41,9 @@ pub struct Copied {
 }
 
 impl CopySshKey {
+    /// Its id in the catalogue.
+    pub const ID: StepId = StepId::from_static("copy-ssh-key");
+
     fn script<'a>(&self, cx: &StepCx<World>, title: &'a str, body: &'a str) -> Script<'a> {
         let owner = cx.world().owner();
         let [nodes, volume] = comments(&owner.cluster, owner.run);
@@ -84,7 +88,9 @@ impl Step for CopySshKey {
     type Output = Copied;
     type Error = ActError;
 
-    const ID: StepId = StepId::from_static("copy-ssh-key");
+    fn id(&self) -> StepId {
+        Self::ID
+    }
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<Copied>, ActError> {
         Ok(self.look(cx).await?.map_or(Probe::NotDone, Probe::Done))

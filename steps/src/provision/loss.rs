@@ -5,15 +5,19 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use mesosflow_workflow::{ErrorClass, ErrorReport, Flow, Halt, Lost, Made, Step as _, StepId};
+use mesosflow_workflow::{ErrorClass, ErrorReport, Flow, Halt, Lost, Made, StepId};
 
-use super::{AwaitNode, LaunchMaster, LaunchSlave, LaunchZookeeper, SecurityGroups};
+use super::{AwaitNode, LaunchMachine, SecurityGroups};
 use crate::cluster::{Instance, Role};
 use crate::provider::{Condition, Groups};
 use crate::world::World;
 
 /// The steps whose items are machines.
-pub(crate) const LAUNCHES: [StepId; 3] = [LaunchSlave::ID, LaunchMaster::ID, LaunchZookeeper::ID];
+pub(crate) const LAUNCHES: [StepId; 3] = [
+    LaunchMachine::id_of(Role::Slave),
+    LaunchMachine::id_of(Role::Master),
+    LaunchMachine::id_of(Role::Zookeeper),
+];
 /// Once a machine is this old, a provider that does not show it has forgotten it: what EC2 does not show yet it shows within
 /// minutes, and what is terminated it shows for up to an hour.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(30 * 60);

@@ -14,7 +14,7 @@ use super::RenderedConfig;
 use super::render_config::folder;
 use crate::act::ActError;
 use crate::aside;
-use crate::cluster::Node;
+use crate::cluster::{Node, input};
 use crate::hub::{HDFS_CONF, SCRIPTS_FOLDER};
 use crate::remote::transfer::TreeOptions;
 use crate::software;
@@ -28,6 +28,7 @@ const SPARK_CONF: &str = "/root/spark/conf";
 #[derive(Debug, Serialize)]
 pub struct PushConfig {
     /// The first master.
+    #[serde(serialize_with = "input::node")]
     pub hub: Node,
     /// What `render-config` rendered.
     pub rendered: RenderedConfig,
@@ -38,6 +39,9 @@ pub struct PushConfig {
 }
 
 impl PushConfig {
+    /// Its id in the catalogue.
+    pub const ID: StepId = StepId::from_static("push-config");
+
     fn tree(&self) -> Result<RenderedTree, ActError> {
         let tree = render(&self.vars, self.overlay.as_deref())?;
         if tree.digest() != self.rendered.digest {
@@ -61,7 +65,9 @@ impl Step for PushConfig {
     type Output = ();
     type Error = ActError;
 
-    const ID: StepId = StepId::from_static("push-config");
+    fn id(&self) -> StepId {
+        Self::ID
+    }
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
         if self.is_there(cx, &self.tree()?).await? {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::act::ActError;
-use crate::cluster::{MesosSource, MesosSpec, Node};
+use crate::cluster::{MesosSource, MesosSpec, Node, input};
 use crate::remote::{JobLimits, quote};
 use crate::world::{Script, World};
 use crate::{aside, mesos, netrc};
@@ -53,6 +53,7 @@ const BUILD: &str = shell!("mesos-build.sh");
 #[derive(Debug, Serialize)]
 pub struct BuildMesos {
     /// The first master.
+    #[serde(serialize_with = "input::node")]
     pub hub: Node,
     /// The source.
     pub mesos: MesosSpec,
@@ -68,6 +69,9 @@ pub struct BuiltMesos {
 }
 
 impl BuildMesos {
+    /// Its id in the catalogue.
+    pub const ID: StepId = StepId::from_static("build-mesos");
+
     /// What tells this source from another, for the mark.
     fn mark(&self) -> Result<String, ActError> {
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
@@ -223,7 +227,9 @@ impl Step for BuildMesos {
     type Output = BuiltMesos;
     type Error = ActError;
 
-    const ID: StepId = StepId::from_static("build-mesos");
+    fn id(&self) -> StepId {
+        Self::ID
+    }
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<BuiltMesos>, ActError> {
         if self.mesos.source == MesosSource::None {

@@ -73,6 +73,11 @@ impl Software {
         silence: LAY_OUT_LIMIT,
     };
 
+    /// Whether it is the first master's.
+    pub(crate) const fn is_first(&self) -> bool {
+        self.hub.is_none()
+    }
+
     /// The software of the first master, which downloads it.
     pub const fn first(node: Node) -> Self {
         Self {

@@ -13,7 +13,7 @@ use crate::mesos;
 use crate::node_setup::NodeSetup;
 use crate::provider::local::engine::Engine;
 use crate::provider::local::image::image_name;
-use crate::setup::{SetupMaster, SetupNode};
+use crate::setup::SetupNode;
 use crate::zookeeper::mode_script;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/image/software/layout.sh");
@@ -172,14 +172,14 @@ fn what_is_copied_is_what_the_script_lays_out() {
 fn the_software_is_no_further_input_unless_its_archive_is_another_one() {
     let as_before = serde_json::to_string(&setup()).unwrap();
     assert_eq!(
-        serde_json::to_string(&SetupMaster::new(setup())).unwrap(),
+        serde_json::to_string(&SetupNode::first(setup())).unwrap(),
         as_before
     );
     assert_eq!(
-        serde_json::to_string(&SetupNode::new(&node(2), setup())).unwrap(),
+        serde_json::to_string(&SetupNode::of(&node(2), setup())).unwrap(),
         as_before
     );
-    let other = SetupMaster::new(setup()).archive_url(Some("http://mirror/x".into()));
+    let other = SetupNode::first(setup()).archive_url(Some("http://mirror/x".into()));
     let input = serde_json::to_value(other).unwrap();
     assert_eq!(input["archive_url"], "http://mirror/x");
 }

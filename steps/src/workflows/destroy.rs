@@ -12,12 +12,9 @@ use serde_json::Value;
 
 use super::{Workflow, drive, entry, read};
 use crate::cluster::{ClusterSpec, ProviderKind};
-use crate::life::{
-    CancelSpotRequests, Delete, DeleteGroups, DeleteMachines, DeleteNetworks, DeleteRules, DeleteVolumes,
-    FindResources, Gone, ReleaseHosts, SeeGone, Together,
-};
+use crate::life::{Delete, Deleted, FindResources, Gone, SeeGone, Together};
 use crate::plan::PlannedStep;
-use crate::provider::{kinds, made_kinds};
+use crate::provider::kinds;
 use crate::world::World;
 
 /// What a destroy needs of the cluster's record, as it was when it began.
@@ -97,50 +94,28 @@ impl Workflow for Destroy {
 
 /// The steps at a provider, which has some kinds of things and not others.
 fn catalogue(provider: ProviderKind) -> Vec<CatalogueEntry> {
-    let mut all = vec![entry::<FindResources>(
-        "what there is, by the journal and by its tags",
-    )];
-    let machines = match provider.is_here() {
-        true => "nodes",
-        false => "instances",
+    let find = entry(FindResources::ID, "what there is, by the journal and by its tags");
+    let see = entry(SeeGone::ID, "nothing is left, and nothing can come any more");
+    let deletions = Deleted::of(provider).map(|kind| deletion(provider, kind));
+    [find].into_iter().chain(deletions).chain([see]).collect()
+}
+
+fn deletion(provider: ProviderKind, kind: Deleted) -> CatalogueEntry {
+    let machines = if provider.is_here() { "nodes" } else { "instances" };
+    let (title, over) = match kind {
+        Deleted::SpotRequests => ("requests that would bring machines", "requests"),
+        Deleted::Machines => (machines, "machines"),
+        Deleted::Volumes => ("volumes that outlive their machines", "volumes"),
+        Deleted::Rules => ("rules in groups of somebody else's", "rules"),
+        Deleted::Groups => ("groups that they were in", "groups"),
+        Deleted::Networks => ("networks that they were in", "networks"),
+        Deleted::Hosts => ("daemons stopped; the key and the mark taken off", "hosts"),
     };
-    let deletions = [
-        (
-            CancelSpotRequests::KIND,
-            entry::<CancelSpotRequests>("requests that would bring machines").over("requests"),
-        ),
-        (
-            DeleteMachines::KIND,
-            entry::<DeleteMachines>(machines).over("machines").destructive(),
-        ),
-        (
-            DeleteVolumes::KIND,
-            entry::<DeleteVolumes>("volumes that outlive their machines")
-                .over("volumes")
-                .destructive(),
-        ),
-        (
-            DeleteRules::KIND,
-            entry::<DeleteRules>("rules in groups of somebody else's").over("rules"),
-        ),
-        (
-            DeleteGroups::KIND,
-            entry::<DeleteGroups>("groups that they were in").over("groups"),
-        ),
-        (
-            DeleteNetworks::KIND,
-            entry::<DeleteNetworks>("networks that they were in").over("networks"),
-        ),
-        (
-            ReleaseHosts::KIND,
-            entry::<ReleaseHosts>("daemons stopped; the key and the mark taken off").over("hosts"),
-        ),
-    ];
-    let kinds = made_kinds(provider);
-    let made = deletions.into_iter().filter(|(kind, _)| kinds.contains(kind));
-    all.extend(made.map(|(_, entry)| entry));
-    all.push(entry::<SeeGone>("nothing is left, and nothing can come any more"));
-    all
+    let step = entry(Delete::id_of(kind), title).over(over);
+    match kind {
+        Deleted::Machines | Deleted::Volumes => step.destructive(),
+        _ => step,
+    }
 }
 
 /// Destroys the cluster. What cannot go keeps nothing else from going; all of it is told at the end.
@@ -154,55 +129,20 @@ async fn destroy(flow: Flow<World>, spec: Arc<DestroySpec>) -> Result<Gone, Halt
             effects: spec.effects.clone(),
         })
         .await?;
-    let mut ending = Ending {
-        flow: &flow,
-        found: &found,
-        kinds: made_kinds(spec.cluster.provider),
-        stays: Stays::default(),
-    };
-    ending.each(&[], CancelSpotRequests::new).await?;
-    ending.each(&[], DeleteMachines::new).await?;
-    // What a machine holds that does not go is not waited for.
-    let held_by = match ending.stays.0 {
-        Some(_) => of_kind(&found, DeleteMachines::KIND),
-        None => Vec::new(),
-    };
-    ending.each(&held_by, DeleteVolumes::new).await?;
-    ending.each(&[], DeleteRules::new).await?;
-    ending.each(&held_by, DeleteGroups::new).await?;
-    ending.each(&[], DeleteNetworks::new).await?;
-    ending.each(&[], ReleaseHosts::new).await?;
-    ending.stays.told()?;
+    let (mut stays, mut held_by) = (Stays::default(), Vec::new());
+    for kind in Deleted::of(spec.cluster.provider) {
+        stays.note(delete_each(&flow, &found, &held_by, kind).await)?;
+        // What a machine holds that does not go is not waited for.
+        if kind == Deleted::Machines && stays.0.is_some() {
+            held_by = of_kind(&found, kind.kind());
+        }
+    }
+    stays.told()?;
     flow.step(SeeGone {
         known: spec.resources.clone(),
         effects: spec.effects.clone(),
     })
     .await
-}
-
-/// All that was found, on its way out.
-struct Ending<'f> {
-    flow: &'f Flow<World>,
-    found: &'f [Resource],
-    /// What the provider makes: there are no steps for other kinds.
-    kinds: &'static [&'static str],
-    stays: Stays,
-}
-
-impl Ending<'_> {
-    /// Deletes what is of one kind, if the provider has it; what stays of it keeps nothing else from going.
-    async fn each<const KIND: usize>(
-        &mut self,
-        held_by: &[Resource],
-        step: impl Fn(Resource, Arc<Together>) -> Delete<KIND>,
-    ) -> Result<(), Halt> {
-        match self.kinds.contains(&Delete::<KIND>::KIND) {
-            true => self
-                .stays
-                .note(delete_each(self.flow, self.found, held_by, step).await),
-            false => Ok(()),
-        }
-    }
 }
 
 /// What was found of one kind.
@@ -212,13 +152,13 @@ fn of_kind(found: &[Resource], kind: &str) -> Vec<Resource> {
 }
 
 /// Deletes what was found of one kind, side by side; one of these machines may hold it, and not go.
-pub(super) async fn delete_each<const KIND: usize>(
+pub(super) async fn delete_each(
     flow: &Flow<World>,
     found: &[Resource],
     held_by: &[Resource],
-    step: impl Fn(Resource, Arc<Together>) -> Delete<KIND>,
+    kind: Deleted,
 ) -> Result<(), Halt> {
-    let all = of_kind(found, Delete::<KIND>::KIND);
+    let all = of_kind(found, kind.kind());
     let key = |resource: &Resource| {
         let alike = all.iter().filter(|other| other.name == resource.name);
         match alike.count() {
@@ -230,11 +170,11 @@ pub(super) async fn delete_each<const KIND: usize>(
     let items: Vec<_> = all
         .iter()
         .map(|resource| {
-            let step = step(resource.clone(), together.clone());
+            let step = Delete::new(kind, resource.clone(), together.clone());
             (key(resource), step.held_by(held_by))
         })
         .collect();
-    flow.fan_out_each(items).await.map(drop)
+    flow.fan_out_each(Delete::id_of(kind), items).await.map(drop)
 }
 
 /// Why something cannot go, of the kinds gone through so far.

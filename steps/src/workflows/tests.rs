@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{ALL, Deploy, Start, Workflow, by_name, names};
+use super::{ALL, Deploy, Destroy, Start, Workflow, by_name, names};
 
 #[test]
 fn a_workflow_is_found_by_its_name_alone() {
@@ -59,4 +59,28 @@ fn a_start_launches_only_what_is_lacking() {
         .map(|entry| entry.id.to_string())
         .skip_while(|id| id != "await-nodes");
     assert_eq!(none[1..], kept.collect::<Vec<_>>());
+}
+
+/// A kind of things that a provider cannot have is no step there.
+#[test]
+fn a_destroy_deletes_what_its_provider_makes() {
+    for (provider, wanted) in [
+        ("local", &["delete-machines", "delete-networks"][..]),
+        (
+            "ec2",
+            &[
+                "cancel-spot-requests",
+                "delete-machines",
+                "delete-volumes",
+                "delete-rules",
+                "delete-groups",
+            ],
+        ),
+        ("hosts", &["release-hosts"]),
+    ] {
+        let spec = serde_json::json!({"cluster": {"provider": provider}, "resources": [], "effects": []});
+        let catalogue = Destroy.catalogue(&spec).unwrap();
+        let ids: Vec<_> = catalogue.iter().map(|entry| entry.id.as_str()).collect();
+        assert_eq!(ids[1..ids.len() - 1], *wanted, "{provider}");
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mesosflow_workflow::{CatalogueEntry, Flow, Halt, Outcome, Run, Settings, Step, Stop};
+use mesosflow_workflow::{CatalogueEntry, Flow, Halt, Outcome, Run, Settings, StepId, Stop};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -56,8 +56,8 @@ pub(super) fn read<T: DeserializeOwned>(spec: &Value) -> Result<T, serde_json::E
 }
 
 /// A step that is in no item of the deploy notes.
-pub(super) fn entry<S: Step>(title: &str) -> CatalogueEntry {
-    CatalogueEntry::new(S::ID, "-", title)
+pub(super) fn entry(step: StepId, title: &str) -> CatalogueEntry {
+    CatalogueEntry::new(step, "-", title)
 }
 
 /// Drives a run whose steps need what was frozen into it.

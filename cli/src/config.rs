@@ -124,21 +124,21 @@ pub(crate) fn check(asked: &Asked, flags: &SpecArgs, around: &Surroundings) -> R
     let mut warnings = spec
         .validate()
         .map_err(|wrong| CliError::usage(wrong.to_string()).hint(wrong.hint))?;
-    if let (false, ProviderKind::Local, Some(Tarball::StandIn(path))) =
-        (*source_given, spec.provider, &around.tarball)
+    if let (false, true, Some(Tarball::StandIn(path))) =
+        (*source_given, spec.provider.is_here(), &around.tarball)
     {
         warnings.push(format!(
             "nothing says where Mesos comes from: the demo's stand-in is taken, which schedules nothing ({})",
             path.display()
         ));
     }
-    if spec.provider != ProviderKind::Ec2 && flags.ec2.is_given() {
+    if spec.of_ec2().is_none() && flags.ec2.is_given() {
         warnings.push(format!(
             "flags of the EC2 provider are of no use to provider `{}`: add --provider ec2",
             spec.provider
         ));
     }
-    if spec.provider != ProviderKind::Hosts && !spec.hosts.nodes.is_empty() {
+    if spec.of_hosts().is_none() && !spec.hosts.nodes.is_empty() {
         warnings.push(format!(
             "the listed hosts are of no use to provider `{}`: add `provider = \"hosts\"`, or --provider hosts",
             spec.provider
@@ -189,7 +189,7 @@ fn overlay(spec: &mut ClusterSpec, flags: &SpecArgs, cwd: &Path) -> bool {
 
 /// A list of hosts says itself how many there are. `given` tells whether the file says so too, of masters and of slaves.
 fn count_hosts(spec: &mut ClusterSpec, given: [bool; 2], flags: &SpecArgs) -> Result<(), CliError> {
-    if spec.provider != ProviderKind::Hosts {
+    if spec.of_hosts().is_none() {
         return Ok(());
     }
     let counts = [
@@ -241,8 +241,8 @@ const fn by_place(tarball: bool, git: bool) -> Option<MesosSource> {
 /// What is used where nothing says where Mesos comes from. The demo's stand-in is for local clusters alone. Hosts are looked into
 /// before a run begins; an image cannot be, and what is made from it costs money.
 fn default_mesos(spec: &mut ClusterSpec, around: &Surroundings) -> Option<CliError> {
-    let tarball = match (&around.tarball, spec.provider) {
-        (Some(Tarball::Named(path)), _) | (Some(Tarball::StandIn(path)), ProviderKind::Local) => Some(path),
+    let tarball = match (&around.tarball, spec.provider.is_here()) {
+        (Some(Tarball::Named(path)), _) | (Some(Tarball::StandIn(path)), true) => Some(path),
         _ => None,
     };
     if let Some(tarball) = tarball {

@@ -65,7 +65,6 @@ pub use reach::{LockedOut, address_of};
 pub use record::{Record, asked, deleted};
 pub use setup::{Report, Ui};
 pub use view::{
-    age, awaited, formatted_volumes, has_persistent, hub, is_lent, key_of, launched_from, nodes, reachable,
-    report,
+    age, awaited, formatted_volumes, has_persistent, hub, key_of, launched_from, nodes, reachable, report,
 };
 pub use world::{World, WorldError};

@@ -24,7 +24,7 @@ pub fn nodes(state: &RunState) -> Vec<Instance> {
         match nodes.iter_mut().find(|known| known.id == node.id) {
             Some(known) => *known = node.instance,
             // A host that is in no list of resources, because it is the user's.
-            None if is_lent(&state.provider) && !state.destroyed => nodes.push(node.instance),
+            None if ProviderKind::has_lent(&state.provider) && !state.destroyed => nodes.push(node.instance),
             None => {}
         }
     }
@@ -35,11 +35,6 @@ pub fn nodes(state: &RunState) -> Vec<Instance> {
     };
     nodes.sort_by_key(|node| (place(node.role), node.index));
     nodes
-}
-
-/// Whether the machines of a provider, as histories call it, are the user's own: given back in the end, and not deleted.
-pub fn is_lent(provider: &str) -> bool {
-    ProviderKind::named(provider).is_some_and(|kind| !kind.makes_machines())
 }
 
 /// How long ago a machine was launched by the history.

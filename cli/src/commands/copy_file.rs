@@ -18,7 +18,7 @@ use crate::exit::Exit;
 use crate::render::duration;
 use crate::signals::stop_on_signals;
 use crate::text::clean;
-use crate::wiring::{self, Copy, LocalFile, Node, Outside, ProviderKind};
+use crate::wiring::{self, Copy, LocalFile, Node, Outside};
 
 /// From how many bytes on the way through the first master is worth its two connections more.
 const BULK: u64 = 8 * 1024 * 1024;
@@ -162,7 +162,7 @@ fn goes_through(args: &CopyFileArgs, living: &Living, nodes: &[Node], bytes: u64
         return args.through_master;
     }
     let is_ready = wiring::report(&living.state).is_some();
-    is_ready && nodes.len() > 1 && bytes >= BULK && living.spec.provider != ProviderKind::Local
+    is_ready && nodes.len() > 1 && bytes >= BULK && !living.spec.provider.is_here()
 }
 
 impl Work {

@@ -191,7 +191,7 @@ async fn ask(app: &App, named: Option<ProviderKind>, place: &PlaceArgs) -> Resul
         return Ok(vec![of(provider).await?]);
     }
     let (mut all, mut failed) = (Vec::new(), Vec::new());
-    for provider in [ProviderKind::Local, ProviderKind::Ec2] {
+    for provider in ProviderKind::ALL.into_iter().filter(|kind| kind.makes_machines()) {
         match of(provider).await {
             Ok(place) => all.push(place),
             Err(error) => failed.push(error),

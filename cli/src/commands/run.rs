@@ -11,7 +11,7 @@ use crate::config::{Configured, Surroundings, configure};
 use crate::error::CliError;
 use crate::render::progress::Announcer;
 use crate::session::{self, Driving};
-use crate::wiring::{self, ClusterSpec, Journal, ProviderKind};
+use crate::wiring::{self, ClusterSpec, Journal};
 
 /// Bring up a cluster
 #[derive(Debug, Clone, Args)]
@@ -54,11 +54,11 @@ pub(crate) async fn run(app: &App, args: &RunArgs) -> Result<(), CliError> {
 
 /// Shows what will be paid for, and asks where there is somebody to ask.
 fn agree(app: &App, spec: &ClusterSpec, yes: bool) -> Result<(), CliError> {
-    if spec.provider != ProviderKind::Ec2 {
+    let Some(ec2) = spec.of_ec2() else {
         return Ok(());
-    }
-    let place = spec.ec2.region.as_deref().unwrap_or_default();
-    let account = spec.ec2.account.as_deref().unwrap_or("unknown");
+    };
+    let place = ec2.region.as_deref().unwrap_or_default();
+    let account = ec2.account.as_deref().unwrap_or("unknown");
     app.ui.note(&format!(
         "cluster `{}` will create in {place}, account {account}:",
         spec.cluster

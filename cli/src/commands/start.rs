@@ -8,9 +8,7 @@ use crate::clusters::{self, ClusterArgs};
 use crate::error::CliError;
 use crate::runs::{self, Found};
 use crate::session::{self, Driving};
-use crate::wiring::{
-    self, ClusterSpec, Journal, Lacking, Machine, ProviderKind, Role, StartSpec, StartWorkflow, Verified,
-};
+use crate::wiring::{self, ClusterSpec, Journal, Lacking, Machine, Role, StartSpec, StartWorkflow, Verified};
 
 /// Start a stopped cluster: its machines, at whatever addresses they have by now, and all that it did before
 #[derive(Debug, Clone, Args)]
@@ -78,7 +76,7 @@ pub(super) fn launches(spec: &ClusterSpec, frozen: &StartSpec) -> Vec<String> {
 fn frozen(app: &App, found: &Found, spec: &ClusterSpec, machines: &[Machine]) -> Result<StartSpec, CliError> {
     let cluster = found.cluster();
     let (image, groups) = wiring::launched_from(&cluster);
-    let is_listed = spec.provider == ProviderKind::Hosts;
+    let is_listed = !spec.provider.makes_machines();
     if !is_listed && (image.is_none() || groups.is_none()) {
         return Err(CliError::refused(format!(
             "cluster `{}` never came as far as its machines",

@@ -8,9 +8,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::runs::{self, Found};
 use crate::session::{self, Driving};
-use crate::wiring::{
-    self, ClusterSpec, Journal, Machine, ProviderKind, Role, StopSpec, StopWorkflow, Verified,
-};
+use crate::wiring::{self, ClusterSpec, Journal, Machine, Role, StopSpec, StopWorkflow, Verified};
 
 /// Stop a cluster, its daemons and then its machines, until `start`: what is on disks that outlive a stop stays
 #[derive(Debug, Clone, Args)]
@@ -64,8 +62,8 @@ pub(super) async fn ready(
     let spec = wiring::verify(wiring::frozen_spec(&found.state)?).await?;
     let cluster = found.cluster();
     let machines = wiring::machines(&spec, &cluster).await?;
-    let is_listed = spec.provider == ProviderKind::Hosts;
-    if found.record.is_stopped() && (is_listed || !machines.iter().any(|machine| machine.runs)) {
+    let has_power = spec.provider.has_power();
+    if found.record.is_stopped() && (!has_power || !machines.iter().any(|machine| machine.runs)) {
         return Ok(None);
     }
     let ending = spot_slaves(app, found, &spec, &machines, args)?;
@@ -93,11 +91,9 @@ pub(super) async fn ready(
     let frozen = StopSpec {
         cluster: spec.clone().into_spec(),
         nodes: nodes.collect(),
-        machines: match spec.provider {
-            ProviderKind::Hosts => Vec::new(),
-            ProviderKind::Local | ProviderKind::Ec2 => {
-                stopping.map(|machine| machine.instance.clone()).collect()
-            }
+        machines: match has_power {
+            true => stopping.map(|machine| machine.instance.clone()).collect(),
+            false => Vec::new(),
         },
         ending: ending.clone(),
     };
@@ -113,7 +109,7 @@ fn spot_slaves(
     machines: &[Machine],
     args: &StopArgs,
 ) -> Result<Vec<wiring::Resource>, CliError> {
-    if spec.provider != ProviderKind::Ec2 || spec.ec2.spot_price.is_none() {
+    if spec.of_ec2().is_none_or(|ec2| ec2.spot_price.is_none()) {
         return Ok(Vec::new());
     }
     let slaves = machines
@@ -144,8 +140,8 @@ fn spot_slaves(
 /// What a stop costs.
 fn losses(spec: &ClusterSpec, cluster: &wiring::RunState, frozen: &StopSpec) -> Vec<String> {
     let name = &spec.cluster;
-    let machines = match (spec.provider, frozen.machines.len()) {
-        (ProviderKind::Hosts, _) => "the hosts stay on".to_owned(),
+    let machines = match (spec.provider.has_power(), frozen.machines.len()) {
+        (false, _) => "the hosts stay on".to_owned(),
         (_, 1) => "1 machine is stopped".to_owned(),
         (_, count) => format!("{count} machines are stopped"),
     };

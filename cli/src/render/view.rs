@@ -251,7 +251,7 @@ impl ItemView {
 
 impl NodeView {
     fn of(node: &Instance, provider: &str) -> Self {
-        let is_listed = provider == ProviderKind::Hosts.as_str();
+        let is_listed = ProviderKind::has_lent(provider);
         Self {
             origin: if is_listed { "listed" } else { "launched" },
             name: node.name.clone(),

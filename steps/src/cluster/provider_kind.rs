@@ -45,6 +45,11 @@ impl ProviderKind {
         }
     }
 
+    /// Whether the machines of what the journal calls so are the user's own: given back in the end, and not deleted.
+    pub fn has_lent(word: &str) -> bool {
+        Self::named(word).is_some_and(|kind| !kind.makes_machines())
+    }
+
     /// Whether it stops and starts machines; the power of others is their owner's affair.
     pub const fn has_power(self) -> bool {
         self.makes_machines()
@@ -83,7 +88,9 @@ mod tests {
         for kind in ProviderKind::ALL {
             assert_eq!(ProviderKind::named(kind.as_str()), Some(kind));
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+            assert_eq!(ProviderKind::has_lent(kind.as_str()), kind == ProviderKind::Hosts);
         }
+        assert!(!ProviderKind::has_lent("gce"));
         assert_eq!(ProviderKind::named("gce"), None);
     }
 

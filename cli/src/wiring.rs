@@ -31,7 +31,7 @@ pub(crate) use mesosflow_steps::workflows::{
     Destroy as DestroyWorkflow, DestroyPlan, DestroySpec, Lacking, Start as StartWorkflow, StartSpec,
     Stop as StopWorkflow, StopSpec, Workflow,
 };
-use mesosflow_steps::{DestroyError, Memory, ProviderError, WorldError};
+use mesosflow_steps::{DestroyError, ProviderError, WorldError};
 pub(crate) use mesosflow_steps::{KeyExpected, Ledger, remote::Lineage};
 pub(crate) use mesosflow_steps::{
     LockedOut, Need, Orphans, Plan, PlannedStep, Report, Tagged, Verified, World,
@@ -377,7 +377,7 @@ pub(crate) async fn open_world(
 
 /// A world with what all runs of its cluster know of its machines.
 pub(crate) fn remembering(world: World, record: &Record) -> World {
-    let world = world.remembering(Memory::of(&record.cluster(), record.runs()));
+    let world = world.remembering(mesosflow_steps::memory(&record.cluster(), record.runs()));
     match record.is_stopped() {
         // Nobody there could say who drives it.
         true => world.guarded_by(Vec::new()),

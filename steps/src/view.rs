@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use mesosflow_workflow::{ItemKey, RunState, StepId};
+use mesosflow_workflow::{ItemKey, RunId, RunState, StepId};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::cluster::{Instance, Node, ProviderKind, Role};
 use crate::hdfs::Formatted;
 use crate::key::KeyExpected;
+use crate::memory::Memory;
 use crate::provider::{Groups, Image};
 use crate::provision::{AwaitNode, CopySshKey, ImageMetadata, LAUNCHES, SecurityGroups};
 use crate::setup::{PersistentHdfsFormat, Report, ReportStep};
@@ -116,6 +117,22 @@ pub fn key_of(state: &RunState) -> KeyExpected {
             public: copied.map(|copied| copied.public_key),
         },
     }
+}
+
+/// What the record of a cluster (see [`crate::Record::cluster`]) says of machines and nodes; `runs` are all that it has.
+pub fn memory(cluster: &RunState, runs: impl IntoIterator<Item = RunId>) -> Memory {
+    let mut nodes = awaited(cluster);
+    nodes.retain(|node| !has_been_launched_since(cluster, &node.name));
+    Memory::new(runs, launched(cluster), nodes)
+}
+
+/// Whether the machine in a node's place was launched after that node has answered: a provider may give it the same name as the one
+/// before, and it is another one, with a host key of its own.
+fn has_been_launched_since(cluster: &RunState, name: &str) -> bool {
+    let key = ItemKey::from(name);
+    let given = |step: &StepId| Some(cluster.step(step)?.items.get(&key)?.given);
+    let launched = LAUNCHES.iter().filter_map(given).max();
+    launched > given(&AwaitNode::ID)
 }
 
 /// The outputs of a step's items.

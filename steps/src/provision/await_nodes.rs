@@ -12,8 +12,8 @@ use mesosflow_workflow::{ErrorClass, Limits, Probe, Retry, Step, StepCx, StepErr
 use serde::Serialize;
 use tokio::time::Instant;
 
+use super::dead::{dead, replaced};
 use super::launch::record;
-use super::loss::{dead, replaced};
 use crate::act::ActError;
 use crate::cluster::{HostKeySource, Instance, Node};
 use crate::provider::{Condition, HostKeys, ProviderError};

@@ -7,12 +7,12 @@
 //! - Not undone; the keys open nothing but this cluster's nodes, and from its own addresses only.
 
 use mesosflow_workflow::{Probe, Step, StepCx, StepId};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::act::ActError;
-use crate::authorized::comments;
+use crate::authorized::{Copied, comments};
 use crate::cluster::{Node, input};
-use crate::hub::{ROLES_FOLDER, SSH_CONFIG, SSH_FOLDER};
+use crate::on_node::{ROLES_FOLDER, SSH_CONFIG, SSH_FOLDER};
 use crate::world::{Script, World};
 
 const COMMON: &str = shell!("keys-common.sh");
@@ -27,17 +27,6 @@ pub struct CopySshKey {
     pub hub: Node,
     /// The public half of the driver's key, which says whose cluster it is.
     pub public_key: String,
-}
-
-/// Which keys there are.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Copied {
-    /// The public half of the driver's key as an `authorized_keys` line: by it a lost or another key is told.
-    pub public_key: String,
-    /// That of the key that opens every node.
-    pub nodes_key: String,
-    /// That of the key that opens the shared volume.
-    pub volume_key: String,
 }
 
 impl CopySshKey {

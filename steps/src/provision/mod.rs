@@ -2,6 +2,7 @@
 
 mod await_nodes;
 mod copy_ssh_key;
+mod dead;
 mod groups;
 mod image_metadata;
 mod launch;
@@ -13,7 +14,7 @@ mod security_groups;
 mod setup_options;
 
 pub use await_nodes::AwaitNode;
-pub use copy_ssh_key::{Copied, CopySshKey};
+pub use copy_ssh_key::CopySshKey;
 pub use image_metadata::ImageMetadata;
 pub use launch::{LaunchMachine, Place};
 pub use push_config::PushConfig;
@@ -22,5 +23,6 @@ pub use sanity_check::SanityCheck;
 pub use security_groups::SecurityGroups;
 pub use setup_options::SetupOptions;
 
-pub use loss::gone;
-pub(crate) use loss::{LAUNCHES, dead};
+pub(crate) use dead::dead;
+pub use dead::gone;
+pub(crate) use loss::LAUNCHES;

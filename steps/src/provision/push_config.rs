@@ -13,9 +13,9 @@ use serde::Serialize;
 use super::RenderedConfig;
 use super::render_config::folder;
 use crate::act::ActError;
-use crate::aside;
+use crate::claim;
 use crate::cluster::{Node, input};
-use crate::hub::{HDFS_CONF, SCRIPTS_FOLDER};
+use crate::on_node::{HDFS_CONF, SCRIPTS_FOLDER};
 use crate::remote::transfer::TreeOptions;
 use crate::software;
 use crate::templates::{DeployVars, RenderedTree, render};
@@ -83,7 +83,7 @@ impl Step for PushConfig {
         let local = folder(cx).join("root");
         software::claim_homes(cx.world(), &self.hub).await?;
         for folder in [SCRIPTS_FOLDER, HDFS_CONF[0], HDFS_CONF[1], SPARK_CONF] {
-            aside::claim(cx.world(), &self.hub, folder).await?;
+            claim::folder(cx.world(), &self.hub, folder).await?;
         }
         cx.world()
             .session(&self.hub)

@@ -13,7 +13,8 @@ use serde::Serialize;
 use crate::act::ActError;
 use crate::authorized::Authorized;
 use crate::cluster::{Node, input};
-use crate::hub::{KNOWN_HOSTS_PATH, SSH_CONFIG_PATH, between_nodes};
+use crate::hub::between_nodes;
+use crate::on_node::{KNOWN_HOSTS_PATH, SSH_CONFIG_PATH};
 use crate::world::{Script, World};
 
 const PIN: &str = shell!("known-hosts-pin.sh");

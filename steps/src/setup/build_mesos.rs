@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::act::ActError;
+use crate::claim;
 use crate::cluster::{MesosSource, MesosSpec, Node, input};
+use crate::packages;
 use crate::remote::{JobLimits, quote};
 use crate::world::{Script, World};
 use crate::{aside, mesos, netrc};
@@ -242,18 +244,18 @@ impl Step for BuildMesos {
         if !cx.world().ask(&self.hub, look.var("mark", self.mark()?)).await? {
             return Ok(Probe::NotDone);
         }
-        aside::tell(cx.world(), &self.hub).await?;
+        claim::tell(cx.world(), &self.hub).await?;
         Ok(Probe::Done(self.built(cx).await?))
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<BuiltMesos, ActError> {
-        mesos::install_packages(cx.world(), &self.hub, &self.mesos.packages).await?;
+        packages::install(cx.world(), &self.hub, &self.mesos.packages).await?;
         match self.mesos.source {
             MesosSource::None => {}
             MesosSource::Tarball => self.unpack(cx).await?,
             MesosSource::Git => self.build(cx).await?,
         }
-        aside::tell(cx.world(), &self.hub).await?;
+        claim::tell(cx.world(), &self.hub).await?;
         self.built(cx).await.map_err(|error| match self.mesos.source {
             MesosSource::None => ActError::wrong(format!("the image has no Mesos that works: {error}"))
                 .hinted("set `mesos.source` to `tarball` or `git`"),

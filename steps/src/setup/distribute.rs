@@ -15,7 +15,8 @@ use serde::Serialize;
 use crate::act::ActError;
 use crate::authorized::NodeKey;
 use crate::cluster::{Node, Role, input};
-use crate::hub::{self, HDFS_CONF, ROLES_FOLDER, SCRIPTS_FOLDER, SSH_FOLDER};
+use crate::hub;
+use crate::on_node::{HDFS_CONF, ROLES_FOLDER, SCRIPTS_FOLDER, SSH_FOLDER};
 use crate::world::World;
 
 /// What is copied.

@@ -109,7 +109,7 @@ fn hinting(error: ErrorReport, again: &[StepId]) -> ErrorReport {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::service::UNITS;
+    use crate::on_node::UNITS;
 
     /// The secondary namenode is nobody's to start: it is not enabled.
     #[test]

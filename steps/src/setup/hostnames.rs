@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::act::ActError;
 use crate::aside;
+use crate::claim;
 use crate::cluster::{Inventory, Node, ProviderKind, input};
 use crate::world::{Script, World};
 
@@ -85,7 +86,7 @@ impl Step for Hostname {
         let script = self.script("set the host name", &body).before(aside::FUNCTIONS);
         let script = script.var("is_listed", if is_listed { "yes" } else { "no" });
         world.run(&self.node, script).await?;
-        Ok(aside::tell(world, &self.node).await?)
+        Ok(claim::tell(world, &self.node).await?)
     }
 
     async fn verify(&self, cx: &StepCx<World>, (): &()) -> Result<(), ActError> {

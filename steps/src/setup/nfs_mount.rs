@@ -15,9 +15,10 @@ use super::NfsServer;
 use super::nfs_export::{READ_OVER_NFS, TOKEN};
 use crate::act::ActError;
 use crate::aside;
+use crate::claim;
 use crate::cluster::{MountFallback, Node, input};
-use crate::hub::{KEY_PATH, KNOWN_HOSTS_PATH};
 use crate::mounts::ON_DISK;
+use crate::on_node::{KEY_PATH, KNOWN_HOSTS_PATH};
 use crate::service::IS_LOADED;
 use crate::world::{Script, World};
 
@@ -189,7 +190,7 @@ impl Step for NfsMount {
             }
             Err(error) => return Err(error.into()),
         }
-        aside::tell(cx.world(), &self.node).await?;
+        claim::tell(cx.world(), &self.node).await?;
         Ok(Mounted { kind: way.kind })
     }
 

@@ -12,6 +12,8 @@ use serde::Serialize;
 use super::BuiltMesos;
 use crate::act::ActError;
 use crate::cluster::{Node, input};
+use crate::on_node;
+use crate::packages;
 use crate::world::World;
 use crate::{hub, mesos};
 
@@ -35,7 +37,7 @@ impl RedeployMesos {
     pub const ID: StepId = StepId::from_static("redeploy-mesos");
 
     async fn is_equal(&self, cx: &StepCx<World>) -> Result<bool, ActError> {
-        let found = hub::digest(cx.world(), &self.node, mesos::FOLDER).await?;
+        let found = hub::digest(cx.world(), &self.node, on_node::MESOS).await?;
         Ok(found.as_ref() == Some(&self.built.digest))
     }
 
@@ -67,15 +69,15 @@ impl Step for RedeployMesos {
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {
-        mesos::install_packages(cx.world(), &self.node, &self.packages).await?;
-        hub::copy(cx.world(), &self.hub, &self.node, mesos::FOLDER).await
+        packages::install(cx.world(), &self.node, &self.packages).await?;
+        hub::copy(cx.world(), &self.hub, &self.node, on_node::MESOS).await
     }
 
     async fn verify(&self, cx: &StepCx<World>, (): &()) -> Result<(), ActError> {
         if !self.is_equal(cx).await? {
             let what = format!(
                 "{} on {} is not what it is on the first master",
-                mesos::FOLDER,
+                on_node::MESOS,
                 self.node.name
             );
             return Err(ActError::not_yet(what));

@@ -9,8 +9,8 @@ use super::layout::COPIED;
 use super::*;
 use crate::cluster::{LocalSpec, Node};
 use crate::disks::DiskPlan;
-use crate::mesos;
 use crate::node_setup::NodeSetup;
+use crate::packages;
 use crate::provider::local::engine::Engine;
 use crate::provider::local::image::image_name;
 use crate::setup::SetupNode;
@@ -214,7 +214,7 @@ async fn the_lock_of_the_lists_is_waited_for() {
         .unwrap();
     machine.start_program("exec python3 /scratch-hold.py");
     machine.until(Duration::from_secs(30), "[ -e /scratch-held ]");
-    let script = mesos::installing(&["mesosflow-no-such-package".to_owned()])
+    let script = packages::installing(&["mesosflow-no-such-package".to_owned()])
         .text()
         .unwrap();
     machine

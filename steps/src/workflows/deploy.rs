@@ -10,7 +10,7 @@ use mesosflow_workflow::{
 use serde_json::Value;
 
 use super::{Workflow, read};
-use crate::authorized::{Authorized, NodeKey};
+use crate::authorized::{Authorized, Copied, NodeKey};
 use crate::catalogue::{catalogue, skip_reason};
 use crate::cluster::{ClusterSpec, DisksSpec, Instance, Inventory, Node, Role};
 use crate::disks::{DiskPlan, DisksToFind, EbsVolume};
@@ -20,8 +20,8 @@ use crate::node_setup::NodeSetup;
 use crate::provider::ec2::VOLUME_DEVICE;
 use crate::provider::{Boot, Groups, Image, Order, hosts};
 use crate::provision::{
-    AwaitNode, Copied, CopySshKey, ImageMetadata, LaunchMachine, Place, PushConfig, RenderConfig,
-    RenderedConfig, SanityCheck, SecurityGroups, SetupOptions, loss,
+    AwaitNode, CopySshKey, ImageMetadata, LaunchMachine, Place, PushConfig, RenderConfig, RenderedConfig,
+    SanityCheck, SecurityGroups, SetupOptions, loss,
 };
 use crate::setup::{
     Approve, Approved, BuildFrameworks, BuildMesos, BuiltMesos, ClusterHealth, ClusterInputs, Distribute,

@@ -11,7 +11,7 @@ use super::network::refused;
 use super::tags::filter;
 use crate::cluster::{ClusterSpec, LATEST, MachineType, Role};
 use crate::provider::{Image, ProviderError};
-use crate::software::{System, UnknownSystem};
+use crate::system::{System, UnknownSystem};
 
 /// The image that a spec names, which has to be there.
 ///

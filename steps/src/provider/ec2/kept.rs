@@ -17,6 +17,7 @@ use super::api::Api;
 use super::failure::Failure;
 use super::instances::{Seen, VOLUME_DEVICE, by_id};
 use super::network::{self, refused};
+use super::volumes::holding;
 use super::{tags, volumes};
 use crate::provider::{Answer, ProviderError, Slot};
 
@@ -125,15 +126,6 @@ fn holder(volume: &Volume) -> Option<&VolumeAttachment> {
         let state = held.state().map_or("", |state| state.as_str());
         state != "detached"
     })
-}
-
-/// By whom and where a volume is held, in words.
-pub(super) fn holding(held: &VolumeAttachment) -> String {
-    format!(
-        "it is attached to {} as {}",
-        held.instance_id().unwrap_or("an unknown machine"),
-        held.device().unwrap_or("an unknown device")
-    )
 }
 
 /// The machine before it lets its volume go by ending; whoever else has attached it is asked to.

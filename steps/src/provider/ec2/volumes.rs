@@ -6,13 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex as Plain, PoisonError};
 
-use aws_sdk_ec2::types::{Filter, Volume, VolumeState};
+use aws_sdk_ec2::types::{Filter, Volume, VolumeAttachment, VolumeState};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::api::Api;
 use super::failure::Failure;
-use super::kept::holding;
 use super::tags::{self, filter};
 use crate::provider::{Deletion, ProviderError};
 
@@ -108,6 +107,15 @@ pub(super) async fn existing(api: &Api, of: Filter) -> Result<Vec<Volume>, Failu
     let mut found: Vec<Volume> = api.read("DescribeVolumes", pages).await?;
     found.retain(|volume| !matches!(volume.state(), Some(VolumeState::Deleting | VolumeState::Deleted)));
     Ok(found)
+}
+
+/// By whom and where a volume is held, in words.
+pub(super) fn holding(held: &VolumeAttachment) -> String {
+    format!(
+        "it is attached to {} as {}",
+        held.instance_id().unwrap_or("an unknown machine"),
+        held.device().unwrap_or("an unknown device")
+    )
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use mesosflow_workflow::{ErrorClass, StepError as _};
 
+use super::marks::{Held, MARK_PATH};
 use crate::cluster::{HostSpec, Instance};
 use crate::provider::{Answer, Need, ProviderError};
 use crate::remote::{Pool, RemoteError, Session, Target};
@@ -24,6 +25,16 @@ impl Host {
             .host_key(spec.host_key.clone());
         Self { instance, target }
     }
+}
+
+/// A host of another cluster.
+pub(super) fn taken(held: &Held) -> Trouble {
+    Trouble::new(
+        format!("belongs to {held}"),
+        format!(
+            "`mesosflow destroy` that cluster first; if nobody has its journal any more, remove {MARK_PATH} there"
+        ),
+    )
 }
 
 /// The keys that may open a door.

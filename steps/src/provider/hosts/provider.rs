@@ -3,9 +3,8 @@
 use async_trait::async_trait;
 use mesosflow_workflow::{ErrorClass, Resource};
 
-use super::login::{Host, Logins, Trouble, failed};
+use super::login::{Host, Logins, Trouble, failed, taken};
 use super::marks::{self, Held};
-use super::survey::taken;
 use crate::cluster::{ClusterSpec, HostSpec, Instance, MesosSource, Node, ProviderKind, Role};
 use crate::key::ClusterKey;
 use crate::provider::{

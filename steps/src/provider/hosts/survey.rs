@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _};
 
-use super::login::{Host, Trouble, together};
-use super::marks::{self, Held, MARK_PATH};
+use super::login::{Host, Trouble, taken, together};
+use super::marks;
 use super::provider::HostsProvider;
 use crate::provider::ProviderError;
 use crate::remote::Session;
@@ -84,14 +84,4 @@ impl HostsProvider {
             Err(together(troubles, all))
         }
     }
-}
-
-/// A host of another cluster.
-pub(super) fn taken(held: &Held) -> Trouble {
-    Trouble::new(
-        format!("belongs to {held}"),
-        format!(
-            "`mesosflow destroy` that cluster first; if nobody has its journal any more, remove {MARK_PATH} there"
-        ),
-    )
 }

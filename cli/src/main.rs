@@ -3,6 +3,7 @@
 mod amend;
 mod app;
 mod args;
+mod belongings;
 mod clusters;
 mod command_line;
 mod commands;

@@ -224,7 +224,7 @@ fn let_in(app: &App, state: &RunState, locked_out: &LockedOut) -> String {
     format!("{locked_out}; to give it anew: {again}")
 }
 
-/// Makes the run's folder, begins its log and opens the cluster's world.
+/// Begins the run's log and opens the cluster's world.
 async fn begin(
     app: &App,
     run: &Run,
@@ -232,22 +232,21 @@ async fn begin(
     spec: Verified,
     readmits: bool,
 ) -> Result<wiring::World, CliError> {
-    let paused = |error| CliError {
-        exit: Exit::Interrupted,
-        ..error
-    };
-    app.run_dir_with_log(run.id()).map_err(paused)?;
-    tracing::info!(run = %run.id(), version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "begins");
     let state = run.state();
     let ends = wiring::workflow_of(&state)?.ends_cluster();
     let record = Record::of(state, others.iter().cloned());
     let cluster = record.cluster();
-    let folder = app.run_dir(cluster.run).map_err(paused)?;
-    let key = match ends {
-        // Nobody has to log in to what is deleted.
-        true => wiring::key_if_kept(&cluster),
-        false => wiring::key_of(&cluster),
+    let (folder, key) = match ends {
+        // Nobody has to log in to what is deleted, nor to find its things where they ought to be.
+        true => (app.cluster_dir(&cluster), wiring::key_if_kept(&cluster)),
+        // Before the log is begun, which the folder may take along.
+        false => (app.take_cluster_dir(&cluster), wiring::key_of(&cluster)),
     };
+    app.begin_log(run.id()).map_err(|error| CliError {
+        exit: Exit::Interrupted,
+        ..error
+    })?;
+    tracing::info!(run = %run.id(), version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "begins");
     let world = wiring::open_world(spec, &cluster, &folder, run.token(), &key).await?;
     let world = wiring::remembering(world, &record);
     if readmits {

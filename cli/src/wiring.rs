@@ -247,9 +247,9 @@ pub(crate) async fn refuse_strangers(
     places: &Places,
     spec: &Verified,
     state: &RunState,
-    run_dir: &Path,
+    folder: &Path,
 ) -> Result<(), CliError> {
-    let strangers = strangers(spec, state, run_dir).await?;
+    let strangers = strangers(spec, state, folder).await?;
     let Some(newest) = strangers.iter().map(|driver| driver.epoch).max() else {
         return Ok(());
     };
@@ -271,9 +271,9 @@ pub(crate) struct Look {
 }
 
 /// Looks what is there of a run, outside the fence.
-pub(crate) async fn look(spec: ClusterSpec, state: &RunState, run_dir: &Path) -> Result<Look, CliError> {
+pub(crate) async fn look(spec: ClusterSpec, state: &RunState, folder: &Path) -> Result<Look, CliError> {
     let spec = verify(spec).await?;
-    let opened = World::open(spec, state.run, run_dir, None, &key_if_kept(state)).await;
+    let opened = World::open(spec, state.run, folder, None, &key_if_kept(state)).await;
     let world = opened.map_err(|error| {
         closed(
             &error,
@@ -362,12 +362,12 @@ fn unreadable(state: &RunState, error: &serde_json::Error) -> CliError {
 pub(crate) async fn open_world(
     spec: Verified,
     state: &RunState,
-    run_dir: &Path,
+    folder: &Path,
     token: FencingToken,
     key: &KeyExpected,
 ) -> Result<World, CliError> {
     let driver = (token, Lineage::from_iter(state.drivers.iter().copied()));
-    let opened = World::open(spec, state.run, run_dir, Some(driver), key).await;
+    let opened = World::open(spec, state.run, folder, Some(driver), key).await;
     let nodes = mesosflow_steps::reachable(state);
     opened.map(|world| world.guarded_by(nodes)).map_err(|error| {
         let message = format!("cannot begin with run `{}`", state.run);
@@ -404,12 +404,8 @@ pub(crate) fn key_if_kept(state: &RunState) -> KeyExpected {
 }
 
 /// What the steps of a run may touch, outside the fence: for what is done to one node that leaves the cluster.
-pub(crate) async fn open_outside(
-    spec: Verified,
-    state: &RunState,
-    run_dir: &Path,
-) -> Result<World, CliError> {
-    let opened = World::open(spec, state.run, run_dir, None, &key_of(state)).await;
+pub(crate) async fn open_outside(spec: Verified, state: &RunState, folder: &Path) -> Result<World, CliError> {
+    let opened = World::open(spec, state.run, folder, None, &key_of(state)).await;
     opened.map_err(|error| {
         let message = format!("cannot log in to the nodes of run `{}`", state.run);
         closed(&error, message, Exit::Failed)
@@ -487,10 +483,10 @@ fn unprepared(node: &Node, error: &ActError) -> CliError {
 pub(crate) async fn strangers(
     spec: &Verified,
     state: &RunState,
-    run_dir: &Path,
+    folder: &Path,
 ) -> Result<Vec<Driver>, CliError> {
     let key = key_if_kept(state);
-    let opened = World::open(spec.clone(), state.run, run_dir, None, &key).await;
+    let opened = World::open(spec.clone(), state.run, folder, None, &key).await;
     let world = opened.map_err(|error| {
         let message = format!("cannot look at the nodes of run `{}`", state.run);
         closed(&error, message, Exit::Failed)
@@ -660,8 +656,8 @@ pub(crate) async fn owned(world: &World) -> Result<Vec<Resource>, CliError> {
     owned.map_err(|error| unusable(world.spec().provider, &error))
 }
 
-/// The hosts that a run has logged in to, with its own key in `run_dir`, where their list is lost.
-pub(crate) fn awaited_hosts(state: &RunState, run_dir: &Path) -> HostsSpec {
+/// The hosts that a run has logged in to, with its own key in `folder`, where their list is lost.
+pub(crate) fn awaited_hosts(state: &RunState, folder: &Path) -> HostsSpec {
     let nodes = mesosflow_steps::awaited(state);
     let hosts = nodes.into_iter().filter_map(|node| {
         Some(HostSpec {
@@ -675,7 +671,7 @@ pub(crate) fn awaited_hosts(state: &RunState, run_dir: &Path) -> HostsSpec {
         })
     });
     HostsSpec {
-        identity_file: Some(run_dir.join("cluster_ed25519")),
+        identity_file: Some(folder.join("cluster_ed25519")),
         nodes: hosts.collect(),
         ..HostsSpec::default()
     }

@@ -193,7 +193,7 @@ fn holds_no_key_of_the_user(bench: &Bench, nodes: &Nodes, run: &str, user_key: &
     let body = user_key.split_whitespace().nth(1).unwrap();
     let private = std::fs::read_to_string(bench.path(".ssh/id_ed25519")).unwrap();
     let secret = private.lines().nth(2).unwrap();
-    let cluster_key = ssh_keygen(&["-y", "-f"], &bench.run_dir(run).join("cluster_ed25519"));
+    let cluster_key = ssh_keygen(&["-y", "-f"], &bench.cluster_dir(run).join("cluster_ed25519"));
     let cluster_key: Vec<_> = cluster_key
         .split_whitespace()
         .take(2)

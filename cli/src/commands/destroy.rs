@@ -91,12 +91,13 @@ pub(crate) async fn destroy(app: &App, args: &DestroyArgs) -> Result<(), CliErro
     let mut lost = vec![loss(&losses)];
     lost.extend(lost_data(&found));
     app.ui.confirm(&lost, &command, args.yes)?;
-    let run_dir = app.run_dir_with_log(found.row.run)?;
-    let spec = destroy_damaged::spec(app, &found, &run_dir)?;
+    app.begin_log(found.row.run)?;
+    let folder = app.cluster_dir(&found.cluster());
+    let spec = destroy_damaged::spec(app, &found, &folder)?;
     let spec = amend::amended(app, spec, &args.amend)?;
     let spec = wiring::verify(spec).await?;
     let stop = session::heard(app)?;
-    let (run, progress) = match begin(app, &journal, &mut found, (&spec, &run_dir), args, &stop).await {
+    let (run, progress) = match begin(app, &journal, &mut found, (&spec, &folder), args, &stop).await {
         // It has been confirmed already.
         Err(damaged) if damaged.kind == Kind::DamagedRun => {
             return destroy_damaged(app, &journal, found.row, args, true).await;
@@ -133,9 +134,9 @@ pub(super) enum Left {
 pub(super) async fn left(app: &App, found: &Found) -> Result<Left, CliError> {
     let mut losses = Box::new(found.clone());
     if is_over(found) {
-        let run_dir = app.run_dir(found.row.run)?;
-        let spec = destroy_damaged::spec(app, found, &run_dir)?;
-        let look = wiring::look(spec, &found.cluster(), &run_dir).await?;
+        let folder = app.cluster_dir(&found.cluster());
+        let spec = destroy_damaged::spec(app, found, &folder)?;
+        let look = wiring::look(spec, &found.cluster(), &folder).await?;
         if look.owned.is_empty() && !look.may_come {
             let (deleted, asked) = (Vec::new(), look.asked);
             return Ok(Left::Nothing(Done { deleted, asked }));
@@ -166,13 +167,13 @@ async fn begin(
     app: &App,
     journal: &Journal,
     found: &mut Found,
-    (spec, run_dir): (&Verified, &Path),
+    (spec, folder): (&Verified, &Path),
     args: &DestroyArgs,
     stop: &Stop,
 ) -> Result<(Run, Announcer), CliError> {
     let mut cluster = found.cluster();
     let over = match args.take_over {
-        true => wiring::strangers(spec, &cluster, run_dir).await?,
+        true => wiring::strangers(spec, &cluster, folder).await?,
         false => Vec::new(),
     };
     let above = over.iter().map(|driver| driver.epoch).max().unwrap_or(Epoch(0));
@@ -183,7 +184,7 @@ async fn begin(
     cluster.drivers.extend(&over);
     let key = wiring::key_if_kept(&cluster);
     let asked = async {
-        let opened = wiring::open_world(spec.clone(), &cluster, run_dir, taken.token(), &key).await;
+        let opened = wiring::open_world(spec.clone(), &cluster, folder, taken.token(), &key).await;
         let world = opened.map_err(not_begun)?;
         match args.amend.admin_cidr.is_empty() {
             true => wiring::guard(&app.places, &world, &cluster).await,

@@ -53,11 +53,11 @@ pub(super) async fn destroy_damaged(
     }
     app.ui.confirm(&lost, &command, is_agreed)?;
     // What cannot be deleted is not recorded as destroyed.
-    let run_dir = app.run_dir(run)?;
-    let spec = amend::amended(app, spec(app, &found, &run_dir)?, &args.amend)?;
+    let folder = app.cluster_dir(&found.cluster());
+    let spec = amend::amended(app, spec(app, &found, &folder)?, &args.amend)?;
     let spec = wiring::verify(spec).await?;
     if args.take_over {
-        let strangers = wiring::strangers(&spec, &found.state, &run_dir).await?;
+        let strangers = wiring::strangers(&spec, &found.state, &folder).await?;
         found.state.drivers.extend(strangers);
     }
     let again = |error: CliError| error.hint(format!("to try again: {command}"));
@@ -69,7 +69,7 @@ pub(super) async fn destroy_damaged(
     let deleting = take_down(
         app,
         &found,
-        (spec, &run_dir, args),
+        (spec, &folder, args),
         &lease,
         history.nonce,
         &mut gone,
@@ -102,8 +102,8 @@ fn damage(found: &Found, salvaged: &Salvaged) -> String {
 /// The volumes that outlive every machine, and not this. What was formatted may stand in the part that is damaged: the provider says
 /// what there is.
 async fn lost_data(app: &App, found: &Found) -> Result<Option<String>, CliError> {
-    let run_dir = app.run_dir(found.row.run)?;
-    let look = wiring::look(spec(app, found, &run_dir)?, &found.state, &run_dir).await?;
+    let folder = app.cluster_dir(&found.cluster());
+    let look = wiring::look(spec(app, found, &folder)?, &found.state, &folder).await?;
     let listed: Vec<_> = look
         .data_volumes
         .iter()
@@ -118,7 +118,7 @@ async fn lost_data(app: &App, found: &Found) -> Result<Option<String>, CliError>
 async fn take_down(
     app: &App,
     found: &Found,
-    (spec, run_dir, args): (Verified, &Path, &DestroyArgs),
+    (spec, folder, args): (Verified, &Path, &DestroyArgs),
     lease: &Lease,
     nonce: Nonce,
     gone: &mut Vec<Resource>,
@@ -130,7 +130,7 @@ async fn take_down(
         nonce,
     };
     let key = wiring::key_if_kept(&found.state);
-    let opened = wiring::open_world(spec, &found.state, run_dir, token, &key).await;
+    let opened = wiring::open_world(spec, &found.state, folder, token, &key).await;
     let world = opened.map_err(not_begun)?;
     match args.amend.admin_cidr.is_empty() {
         true => wiring::guard(&app.places, &world, &found.state).await?,
@@ -231,7 +231,7 @@ fn beginning(row: &RunRow) -> Recorded {
 
 /// The spec that was frozen into the run; one that is lost, or that an older program wrote otherwise, is replaced as far as
 /// deleting needs it.
-pub(super) fn spec(app: &App, found: &Found, run_dir: &Path) -> Result<ClusterSpec, CliError> {
+pub(super) fn spec(app: &App, found: &Found, folder: &Path) -> Result<ClusterSpec, CliError> {
     if let Ok(spec) = wiring::frozen_spec(&found.state) {
         return Ok(spec);
     }
@@ -258,7 +258,7 @@ pub(super) fn spec(app: &App, found: &Found, run_dir: &Path) -> Result<ClusterSp
             Ok(spec)
         }
         ProviderKind::Hosts => {
-            spec.hosts = wiring::awaited_hosts(&found.state, run_dir);
+            spec.hosts = wiring::awaited_hosts(&found.state, folder);
             if spec.hosts.nodes.is_empty() {
                 return Err(lost(format!("the list of run `{}`'s hosts is lost with its first event", row.run)).hint(
                     "on each host, take the line with the run's id out of `authorized_keys`, and delete the run's mark",

@@ -44,7 +44,7 @@ pub(crate) async fn plan_destroy(app: &App, args: &PlanDestroyArgs) -> Result<()
     let journal = app.journal_with_runs()?;
     let row = meant(app, &journal, args.run.as_deref(), args.cluster.as_deref()).await?;
     let found = Found::look(&journal, row).await?;
-    let spec = destroy_damaged::spec(app, &found, &app.places.run_dir(found.row.run))?;
+    let spec = destroy_damaged::spec(app, &found, &app.cluster_dir(&found.cluster()))?;
     let unfinished = found.record.unfinished();
     let ends = unfinished.is_some_and(|run| wiring::workflow_of(run).is_ok_and(Workflow::ends_cluster));
     let (begun, closes) = match ends {

@@ -41,8 +41,8 @@ pub(crate) async fn stop(app: &App, args: &StopArgs) -> Result<(), CliError> {
         return session::told_already(app, &found, ALREADY);
     };
     app.ui.confirm(&losses, &command(app, args), args.yes)?;
-    let (cluster, run_dir) = (found.cluster(), app.run_dir(found.row.run)?);
-    wiring::refuse_strangers(&app.places, &spec, &cluster, &run_dir).await?;
+    let cluster = found.cluster();
+    wiring::refuse_strangers(&app.places, &spec, &cluster, &app.cluster_dir(&cluster)).await?;
     let heard = session::heard(app)?;
     let (run, progress) = session::create(app, journal, &found, (&StopWorkflow, &frozen), Vec::new()).await?;
     let driving = Driving::new(found.record.others(run.id()), spec, heard);

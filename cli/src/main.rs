@@ -22,6 +22,7 @@ mod session;
 mod shape;
 mod signals;
 mod ssh;
+mod takedown;
 mod text;
 mod ui;
 mod wiring;

@@ -3,9 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// Two files that need one another all the same, until a run of any workflow can be destroyed by the workflow of that name.
-const OPEN: [(&str, &str); 1] = [("commands::destroy_damaged", "commands::destroy")];
-
 /// Which module takes something from which others.
 type Needs = BTreeMap<String, BTreeSet<String>>;
 
@@ -94,7 +91,7 @@ fn needs_of(sources: &BTreeMap<String, String>) -> Needs {
             }
         }
         let found = named.iter().filter_map(|path| owner(path, sources));
-        let others = found.filter(|other| other != module && !OPEN.contains(&(module, other)));
+        let others = found.filter(|other| other != module);
         (module.clone(), others.collect())
     });
     needs.collect()

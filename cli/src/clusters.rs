@@ -158,10 +158,10 @@ impl Living {
         &self.nodes[0]
     }
 
-    /// The masters.
-    pub(crate) fn masters(&self) -> Vec<Node> {
-        let masters = self.nodes.iter().filter(|node| node.role == Role::Master);
-        masters.cloned().collect()
+    /// The nodes of a role.
+    pub(crate) fn of(&self, role: Role) -> Vec<Node> {
+        let of_role = self.nodes.iter().filter(|node| node.role == role);
+        of_role.cloned().collect()
     }
 }
 

@@ -24,7 +24,7 @@ struct Known {
 }
 
 impl Memory {
-    /// What the record of a cluster (see [`crate::Record::cluster`]) says; `runs` are all that it has.
+    /// What the record of a cluster (see [`crate::record::Record::cluster`]) says; `runs` are all that it has.
     pub fn of(cluster: &RunState, runs: impl IntoIterator<Item = RunId>) -> Self {
         let machines = view::launched(cluster).into_iter();
         let mut nodes = view::awaited(cluster);

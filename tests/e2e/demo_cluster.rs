@@ -245,6 +245,22 @@ fn survives_its_leader(bench: &mut Bench, nodes: &Nodes) {
     let second = leader(nodes, |node| node.ip != first.ip);
     assert_ne!(second.ip, first.ip);
     assert_eq!(bench.say(&["get-master"]).ended(0).out.trim_end(), second.ip);
+    // One server less is a quorum still, and the first that is asked does not answer; two less are none.
+    let (one, two) = (nodes.of("zookeeper")[0], nodes.of("zookeeper")[1]);
+    one.ask("systemctl stop mesosflow-zookeeper");
+    assert_eq!(bench.say(&["get-master"]).ended(0).out.trim_end(), second.ip);
+    two.ask("systemctl stop mesosflow-zookeeper");
+    bench
+        .say(&["get-master"])
+        .ended(1)
+        .complains(&["can be asked", &one.name, "no quorum"]);
+    for server in [one, two] {
+        server.ask("systemctl start mesosflow-zookeeper");
+    }
+    let again = leader(nodes, |_| true);
+    until("a quorum", RUN_LIMIT, || {
+        (bench.say(&["get-master"]).out.trim_end() == again.ip).then_some(())
+    });
 }
 
 fn destroyed(bench: &mut Bench, run: &str, cluster: &str) {

@@ -1,9 +1,12 @@
 //! What is asked of single nodes, and done to them.
 
+use std::net::IpAddr;
+
 use mesosflow_steps::World;
 use mesosflow_steps::act::ActError;
 use mesosflow_steps::check::{Finding, What};
 use mesosflow_steps::cluster::Node;
+use mesosflow_steps::election;
 use mesosflow_steps::image::Outlook;
 use mesosflow_steps::outside::Outside;
 use mesosflow_workflow::ErrorReport;
@@ -12,21 +15,22 @@ use crate::error::CliError;
 use crate::exit::Exit;
 
 /// Where a node is reached: from outside, or by the node through which the way leads.
-pub(crate) fn address(node: &Node) -> std::net::IpAddr {
+pub(crate) fn address(node: &Node) -> IpAddr {
     mesosflow_steps::address_of(node)
 }
 
-/// The leading master as `node` sees it; none where none leads. An error is told as one line.
+/// The address of the master that leads, as the first of these ZooKeepers says that answers; without any, as the masters say. None
+/// where no master leads. Of failures each is told as one line.
 pub(crate) async fn leading_master(
     outside: &Outside,
-    node: &Node,
+    zookeepers: &[Node],
     masters: &[Node],
-) -> Result<Option<Node>, String> {
-    let script = mesosflow_steps::mesos::leader_script(masters);
-    let answer = outside.answer(node, script).await;
-    let address = answer.map_err(|error| error.to_string())?;
-    let leads = |master: &&Node| Some(master.private_ip.to_string()) == address;
-    Ok(masters.iter().find(leads).cloned())
+) -> Result<Option<IpAddr>, Vec<String>> {
+    let asked = match zookeepers {
+        [] => election::by_masters(outside, masters).await,
+        servers => election::by_zookeeper(outside, servers).await,
+    };
+    asked.map_err(|failures| failures.iter().map(ToString::to_string).collect())
 }
 
 /// A finding of which the history tells; `Err` where it is bad.

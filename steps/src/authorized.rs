@@ -13,10 +13,9 @@
 use std::net::IpAddr;
 
 use mesosflow_workflow::RunId;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cluster::{Inventory, Node, Role};
-use crate::provision::Copied;
 use crate::world::{Script, World};
 
 /// What the volume's key runs on the first master, whatever it asks for.
@@ -29,6 +28,17 @@ const FILE: &str = shell!("authorized-file.sh");
 const ARE_LET_IN: &str = r#"lines=$(cat)
 [ "$(grep --extended-regexp "$ours" "$file")" = "$lines" ] || exit 1"#;
 const LET_IN: &str = shell!("authorized-let-in.sh");
+
+/// Which keys there are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Copied {
+    /// The public half of the driver's key as an `authorized_keys` line: by it a lost or another key is told.
+    pub public_key: String,
+    /// That of the key that opens every node.
+    pub nodes_key: String,
+    /// That of the key that opens the shared volume.
+    pub volume_key: String,
+}
 
 /// The lines that the nodes' keys have on one node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -1,75 +1,142 @@
 //! The catalogue: every step in the order that replay follows, with the item of the deploy notes that it stands for.
 
-use mesosflow_workflow::{CatalogueEntry, Step, StepId};
+use mesosflow_workflow::{CatalogueEntry, StepId};
 
-use crate::cluster::{ClusterSpec, ProviderKind};
-use crate::life::ZookeeperStop;
+use crate::cluster::{ClusterSpec, ProviderKind, Role};
+use crate::hdfs::Hdfs;
+use crate::life::{Daemon, DaemonStop};
 use crate::provider::hosts::LISTED;
 use crate::provision::{
-    AwaitNode, CopySshKey, ImageMetadata, LaunchMaster, LaunchSlave, LaunchZookeeper, PushConfig,
-    RenderConfig, SanityCheck, SecurityGroups, SetupOptions,
+    AwaitNode, CopySshKey, ImageMetadata, LaunchMachine, PushConfig, RenderConfig, SanityCheck,
+    SecurityGroups, SetupOptions,
 };
 use crate::setup::{
-    ApproveMaster, ApproveNode, ApproveZookeeper, BuildFrameworks, BuildMesos, ClusterHealth, ClusterInputs,
-    DistributeHdfsConfig, DistributeScripts, FrameworkConfig, HdfsFormat, HdfsStart, Hostname, MesosStart,
-    MesosStop, NfsExport, NfsMount, PersistentHdfsFormat, PersistentHdfsStart, RedeployMesos, ReportStep,
-    ScriptPermissions, SetupMaster, SetupNode, ZookeeperStart,
+    Approve, Approved, BuildFrameworks, BuildMesos, ClusterHealth, ClusterInputs, Distribute,
+    FrameworkConfig, HdfsFormat, HdfsStart, Hostname, MesosStart, MesosStop, NfsExport, NfsMount,
+    PersistentHdfsFormat, RedeployMesos, ReportStep, ScriptPermissions, SetupNode, ZookeeperStart,
 };
 
-fn entry<S: Step>(notes: &str, title: &str) -> CatalogueEntry {
-    CatalogueEntry::new(S::ID, notes, title)
+fn entry(step: StepId, notes: &str, title: &str) -> CatalogueEntry {
+    CatalogueEntry::new(step, notes, title)
 }
 
 /// Every step, in order.
 pub fn catalogue() -> Vec<CatalogueEntry> {
     vec![
-        entry::<SecurityGroups>("1.1", "groups of the cluster and their rules"),
-        entry::<SanityCheck>("1.2", "refuse if others' machines live in those groups"),
-        entry::<ImageMetadata>("1.3", "image: architecture, root device, login user"),
-        entry::<LaunchSlave>("1.4", "machines of the slaves")
+        entry(SecurityGroups::ID, "1.1", "groups of the cluster and their rules"),
+        entry(
+            SanityCheck::ID,
+            "1.2",
+            "refuse if others' machines live in those groups",
+        ),
+        entry(
+            ImageMetadata::ID,
+            "1.3",
+            "image: architecture, root device, login user",
+        ),
+        entry(LaunchMachine::id_of(Role::Slave), "1.4", "machines of the slaves")
             .over("slaves")
             .destructive()
             .replaces(),
-        entry::<LaunchMaster>("1.4", "machines of the masters")
-            .over("masters")
-            .destructive()
-            .replaces(),
-        entry::<LaunchZookeeper>("1.4", "machines of the ZooKeepers")
-            .over("zookeepers")
-            .destructive()
-            .replaces(),
-        entry::<AwaitNode>("1.5", "running, host key pinned, SSH answers").over("nodes"),
-        entry::<RenderConfig>("1.6.a", "variables and templates rendered"),
-        entry::<PushConfig>("1.6.a", "rendered tree to the first master"),
-        entry::<CopySshKey>("1.6.b", "the nodes' own keys on the first master"),
-        entry::<SetupOptions>("1.6.c", "options handed over to the deployed scripts"),
-        entry::<Hostname>("2.1", "host names, durable over a reboot").over("nodes"),
-        entry::<ClusterInputs>("2.2, 2.3", "lists read back and checked"),
-        entry::<ScriptPermissions>("2.4", "what will be called can be called"),
-        entry::<SetupMaster>("2.5", "disks, folders, swap of the first master"),
-        entry::<ApproveMaster>("2.6", "host keys of the masters, proven by SSH").over("masters"),
-        entry::<ApproveZookeeper>("2.7", "host keys and numbers of the ZooKeepers").over("zookeepers"),
-        entry::<ApproveNode>("2.8", "host keys of slaves, other masters, ZooKeepers").over("other nodes"),
-        entry::<DistributeScripts>("2.9", "deployed folder and a key to the others").over("other nodes"),
-        entry::<SetupNode>("2.10", "disks, folders, swap of the others").over("other nodes"),
-        entry::<DistributeHdfsConfig>("2.11", "both HDFS configurations to the others").over("other nodes"),
-        entry::<BuildMesos>("2.12", "Mesos on the first master, by its source"),
-        entry::<BuildFrameworks>("2.12", "Spark and Hadoop for the frameworks"),
-        entry::<FrameworkConfig>("2.13", "framework configuration, checked by its programs"),
-        entry::<RedeployMesos>("2.14", "Mesos to other masters and slaves").over("other masters and slaves"),
-        entry::<NfsExport>("2.15", "/mnt/nfs exported by the first master"),
-        entry::<NfsMount>("2.16", "/mnt/nfs mounted").over("slaves"),
-        entry::<HdfsFormat>("2.17", "ephemeral HDFS formatted").destructive(),
-        entry::<HdfsStart>("2.17", "ephemeral HDFS started"),
-        entry::<PersistentHdfsFormat>("2.18", "persistent HDFS formatted if it is empty").destructive(),
-        entry::<PersistentHdfsStart>("2.18", "persistent HDFS started"),
-        entry::<ZookeeperStart>("2.19", "ZooKeeper quorum").over("zookeepers"),
-        entry::<MesosStop>("2.20.a", "Mesos stopped and gone")
+        entry(
+            LaunchMachine::id_of(Role::Master),
+            "1.4",
+            "machines of the masters",
+        )
+        .over("masters")
+        .destructive()
+        .replaces(),
+        entry(
+            LaunchMachine::id_of(Role::Zookeeper),
+            "1.4",
+            "machines of the ZooKeepers",
+        )
+        .over("zookeepers")
+        .destructive()
+        .replaces(),
+        entry(AwaitNode::ID, "1.5", "running, host key pinned, SSH answers").over("nodes"),
+        entry(RenderConfig::ID, "1.6.a", "variables and templates rendered"),
+        entry(PushConfig::ID, "1.6.a", "rendered tree to the first master"),
+        entry(CopySshKey::ID, "1.6.b", "the nodes' own keys on the first master"),
+        entry(
+            SetupOptions::ID,
+            "1.6.c",
+            "options handed over to the deployed scripts",
+        ),
+        entry(Hostname::ID, "2.1", "host names, durable over a reboot").over("nodes"),
+        entry(ClusterInputs::ID, "2.2, 2.3", "lists read back and checked"),
+        entry(ScriptPermissions::ID, "2.4", "what will be called can be called"),
+        entry(
+            SetupNode::MASTER,
+            "2.5",
+            "disks, folders, swap of the first master",
+        ),
+        entry(
+            Approve::id_of(Approved::Masters),
+            "2.6",
+            "host keys of the masters, proven by SSH",
+        )
+        .over("masters"),
+        entry(
+            Approve::id_of(Approved::Zookeepers),
+            "2.7",
+            "host keys and numbers of the ZooKeepers",
+        )
+        .over("zookeepers"),
+        entry(
+            Approve::id_of(Approved::Nodes),
+            "2.8",
+            "host keys of slaves, other masters, ZooKeepers",
+        )
+        .over("other nodes"),
+        entry(
+            Distribute::SCRIPTS,
+            "2.9",
+            "deployed folder and a key to the others",
+        )
+        .over("other nodes"),
+        entry(SetupNode::NODES, "2.10", "disks, folders, swap of the others").over("other nodes"),
+        entry(
+            Distribute::HDFS_CONFIG,
+            "2.11",
+            "both HDFS configurations to the others",
+        )
+        .over("other nodes"),
+        entry(BuildMesos::ID, "2.12", "Mesos on the first master, by its source"),
+        entry(BuildFrameworks::ID, "2.12", "Spark and Hadoop for the frameworks"),
+        entry(
+            FrameworkConfig::ID,
+            "2.13",
+            "framework configuration, checked by its programs",
+        ),
+        entry(RedeployMesos::ID, "2.14", "Mesos to other masters and slaves")
+            .over("other masters and slaves"),
+        entry(NfsExport::ID, "2.15", "/mnt/nfs exported by the first master"),
+        entry(NfsMount::ID, "2.16", "/mnt/nfs mounted").over("slaves"),
+        entry(HdfsFormat::ID, "2.17", "ephemeral HDFS formatted").destructive(),
+        entry(
+            HdfsStart::id_of(Hdfs::Ephemeral),
+            "2.17",
+            "ephemeral HDFS started",
+        ),
+        entry(
+            PersistentHdfsFormat::ID,
+            "2.18",
+            "persistent HDFS formatted if it is empty",
+        )
+        .destructive(),
+        entry(
+            HdfsStart::id_of(Hdfs::Persistent),
+            "2.18",
+            "persistent HDFS started",
+        ),
+        entry(ZookeeperStart::ID, "2.19", "ZooKeeper quorum").over("zookeepers"),
+        entry(MesosStop::ID, "2.20.a", "Mesos stopped and gone")
             .over("masters and slaves")
             .undoes(),
-        entry::<MesosStart>("2.20.b", "masters, then a leader, then slaves"),
-        entry::<ClusterHealth>("-", "the cluster does its work"),
-        entry::<ReportStep>("1.7", "addresses, interfaces, login, times"),
+        entry(MesosStart::ID, "2.20.b", "masters, then a leader, then slaves"),
+        entry(ClusterHealth::ID, "-", "the cluster does its work"),
+        entry(ReportStep::ID, "1.7", "addresses, interfaces, login, times"),
     ]
 }
 
@@ -78,19 +145,19 @@ const ONE_MASTER: &str = "one master needs no ZooKeeper";
 
 /// The steps that have no place in a cluster without ZooKeeper.
 const ZOOKEEPER_STEPS: [StepId; 4] = [
-    LaunchZookeeper::ID,
-    ApproveZookeeper::ID,
+    LaunchMachine::id_of(Role::Zookeeper),
+    Approve::id_of(Approved::Zookeepers),
     ZookeeperStart::ID,
-    ZookeeperStop::ID,
+    DaemonStop::id_of(Daemon::Zookeeper),
 ];
 
 /// The steps that make what hosts of one's own are already.
 const MAKING_STEPS: [StepId; 5] = [
     SecurityGroups::ID,
     ImageMetadata::ID,
-    LaunchSlave::ID,
-    LaunchMaster::ID,
-    LaunchZookeeper::ID,
+    LaunchMachine::id_of(Role::Slave),
+    LaunchMachine::id_of(Role::Master),
+    LaunchMachine::id_of(Role::Zookeeper),
 ];
 
 /// Why a step has no place in a cluster of this spec; none where it has one.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use mesosflow_workflow::Nonce;
 
 use crate::cluster::Node;
-use crate::hub::SSH_CONFIG_PATH;
+use crate::on_node::SSH_CONFIG_PATH;
 use crate::outside::Outside;
 use crate::remote::quote::{QuoteError, join, with_variables};
 use crate::remote::{Command, LocalFile, RemoteError};

@@ -16,16 +16,9 @@ use ipnet::IpNet;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::act::ActError;
-use crate::cluster::{ClusterSpec, Inventory, Node, ProviderKind, Role};
-use crate::mesos;
+use crate::cluster::{ClusterSpec, Inventory, ProviderKind, Role};
+use crate::on_node::{FIREWALL_ADDITION, FIREWALL_FILE, FIREWALL_UNIT};
 use crate::ports;
-use crate::world::{Script, World};
-
-/// What is left on a host: the table as a file, and the unit that loads it.
-pub(crate) const FILE: &str = "/etc/mesosflow/firewall.nft";
-/// The unit's name.
-pub(crate) const UNIT: &str = "mesosflow-firewall.service";
 
 /// Before `network-pre.target`, as Debian's own `nftables.service`, which may not exist. There is no `ExecStop`: what
 /// takes the table away is `destroy`, and a node that goes down keeps its doors shut until it is down.
@@ -47,8 +40,6 @@ ExecStart=/usr/sbin/nft -f /etc/mesosflow/firewall.nft
 WantedBy=sysinit.target
 ";
 
-/// An addition to the system's own service; harmless where there is none, and it never makes that one fail.
-pub(crate) const ADDITION: &str = "/etc/systemd/system/nftables.service.d/mesosflow.conf";
 const ADDITION_TEXT: &str = "# It flushes all tables; that of the mesosflow cluster comes back.
 [Service]
 ExecStartPost=-/usr/sbin/nft -f /etc/mesosflow/firewall.nft
@@ -59,11 +50,6 @@ ExecStopPost=-/usr/sbin/nft -f /etc/mesosflow/firewall.nft
 pub(crate) const READY: &str = shell!("firewall-ready.sh");
 
 pub(crate) const MAKE: &str = shell!("firewall-make.sh");
-
-const HAS_NFT: &str = "command -v nft >/dev/null || exit 1";
-const HAS_TABLES: &str = "nft list tables >/dev/null 2>&1 || exit 1";
-const WAY_OUT: &str =
-    "or destroy, and run with `hosts.firewall = \"none\"` and a firewall of your own in its place";
 
 /// Whom a node's ports answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -96,10 +82,10 @@ impl Firewall {
         let body = self.table(role, "");
         let digest = hex::encode(&Sha256::digest(body.as_bytes())[..8]);
         vec![
-            ("file", FILE.to_owned()),
-            ("unit", UNIT.to_owned()),
+            ("file", FIREWALL_FILE.to_owned()),
+            ("unit", FIREWALL_UNIT.to_owned()),
             ("text", UNIT_TEXT.trim_end().to_owned()),
-            ("addition", ADDITION.to_owned()),
+            ("addition", FIREWALL_ADDITION.to_owned()),
             ("added", ADDITION_TEXT.trim_end().to_owned()),
             ("rules", self.table(role, &digest)),
             ("digest", format!("mesosflow {digest}")),
@@ -165,37 +151,6 @@ impl Firewall {
 fn list(items: impl IntoIterator<Item: ToString>) -> String {
     let words: Vec<_> = items.into_iter().map(|item| item.to_string()).collect();
     words.join(", ")
-}
-
-/// Installs nftables where it is missing, and sees that the kernel has what it needs.
-///
-/// # Errors
-/// The node cannot be reached, or has no such program after all, or no such kernel.
-pub(crate) async fn require_nft(world: &World, node: &Node) -> Result<(), ActError> {
-    let name = &node.name;
-    let has = || world.ask(node, Script::new("look for nft", HAS_NFT));
-    if !has().await? {
-        let failed = mesos::install_packages(world, node, &["nftables".to_owned()]).await;
-        if !has().await? {
-            let why = failed
-                .err()
-                .map_or_else(String::new, |error| format!(": {error}"));
-            let error = ActError::wrong(format!("{name} has no nft{why}"));
-            return Err(error.hinted(format!(
-                "install the package nftables there and resume, {WAY_OUT}"
-            )));
-        }
-    }
-    if world
-        .ask(node, Script::new("look at its tables", HAS_TABLES))
-        .await?
-    {
-        return Ok(());
-    }
-    let error = ActError::wrong(format!(
-        "the kernel of {name} has no nf_tables, or lends them to nobody"
-    ));
-    Err(error.hinted(format!("boot a kernel that has them and resume, {WAY_OUT}")))
 }
 
 #[cfg(test)]

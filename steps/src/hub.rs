@@ -5,35 +5,11 @@ use std::time::Duration;
 use mesosflow_workflow::{ErrorClass, StepError as _};
 
 use crate::act::ActError;
+use crate::claim;
 use crate::cluster::Node;
+use crate::on_node::{HDFS_CONF, MESOS, SCRIPTS_FOLDER, SSH_CONFIG_PATH};
 use crate::remote::RemoteError;
 use crate::world::{Script, World};
-use crate::{aside, mesos};
-
-/// What nodes reach one another with, in a folder of its own: no file of the user's is ever replaced.
-pub const SSH_FOLDER: &str = "/root/.ssh/mesosflow";
-/// The private key on the nodes: on masters the one that opens all of them, elsewhere that of the role.
-pub const KEY_PATH: &str = "/root/.ssh/mesosflow/id_ed25519";
-/// The pinned host keys of the cluster.
-pub const KNOWN_HOSTS_PATH: &str = "/root/.ssh/mesosflow/known_hosts";
-/// The client's configuration: `ssh -F /root/.ssh/mesosflow/config demo-slave-1`.
-pub const SSH_CONFIG_PATH: &str = "/root/.ssh/mesosflow/config";
-/// What the other roles get at [`SSH_FOLDER`], a folder for each, on the masters.
-pub const ROLES_FOLDER: &str = "/root/.ssh/mesosflow-roles";
-/// Only pinned keys, never a question, never silence without end.
-pub const SSH_CONFIG: &str = "\
-IdentityFile /root/.ssh/mesosflow/id_ed25519
-IdentitiesOnly yes
-UserKnownHostsFile /root/.ssh/mesosflow/known_hosts
-GlobalKnownHostsFile none
-StrictHostKeyChecking yes
-BatchMode yes
-ConnectTimeout 10
-ServerAliveInterval 15
-ServerAliveCountMax 4
-";
-/// The lists, scripts, units and options that every node has.
-pub const SCRIPTS_FOLDER: &str = "/root/mesos-ec2";
 
 const DIGEST: &str = shell!("digest-folder.sh");
 
@@ -57,10 +33,8 @@ pub async fn digest(world: &World, node: &Node, folder: &str) -> Result<Option<S
     Ok(if digest.is_empty() { None } else { Some(digest) })
 }
 
-/// The configuration of both HDFS.
-pub const HDFS_CONF: [&str; 2] = ["/root/ephemeral-hdfs/conf", "/root/persistent-hdfs/conf"];
 /// The folders that are mesosflow's alone: another one under that name is moved aside before a copy takes its place.
-const OURS: [&str; 4] = [mesos::FOLDER, SCRIPTS_FOLDER, HDFS_CONF[0], HDFS_CONF[1]];
+const OURS: [&str; 4] = [MESOS, SCRIPTS_FOLDER, HDFS_CONF[0], HDFS_CONF[1]];
 
 /// Makes `folder` on `node` what it is on the hub, by rsync over the private network.
 ///
@@ -82,7 +56,7 @@ pub async fn copy_to(
     target: &str,
 ) -> Result<(), ActError> {
     if OURS.contains(&target) {
-        aside::claim(world, node, target).await?;
+        claim::folder(world, node, target).await?;
     }
     let title = format!("copy {folder} to {}", node.name);
     let script = Script::new(&title, COPY)

@@ -11,6 +11,7 @@ pub mod aside;
 pub mod authorized;
 pub mod catalogue;
 pub mod check;
+mod claim;
 pub mod cluster;
 pub mod copy;
 pub mod destroy;
@@ -31,8 +32,10 @@ pub mod mesos;
 pub mod mounts;
 pub mod netrc;
 pub mod node_setup;
+pub mod on_node;
 pub mod orphans;
 pub mod outside;
+pub mod packages;
 pub mod plan;
 pub mod ports;
 pub mod provider;
@@ -44,6 +47,7 @@ mod script;
 pub mod service;
 pub mod setup;
 pub mod software;
+pub mod system;
 pub mod templates;
 pub mod uis;
 pub mod view;
@@ -62,6 +66,6 @@ pub use provider::{Need, ProviderError, Tagged, Verified, open_provider, prechec
 pub use reach::{LockedOut, address_of};
 pub use setup::Report;
 pub use view::{
-    age, awaited, formatted_volumes, has_persistent, key_of, launched_from, nodes, reachable, report,
+    age, awaited, formatted_volumes, has_persistent, key_of, launched_from, memory, nodes, reachable, report,
 };
 pub use world::{World, WorldError};

@@ -4,11 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use mesosflow_workflow::{ItemKey, RunId, RunState, Step as _, StepId};
+use mesosflow_workflow::RunId;
 
 use crate::cluster::{Instance, Node};
-use crate::provision::{AwaitNode, LAUNCHES};
-use crate::view;
 
 /// Machines and nodes by their names, as the newest run that had to do with each has left them.
 #[derive(Debug, Default)]
@@ -24,11 +22,13 @@ struct Known {
 }
 
 impl Memory {
-    /// What the record of a cluster (see [`crate::record::Record::cluster`]) says; `runs` are all that it has.
-    pub fn of(cluster: &RunState, runs: impl IntoIterator<Item = RunId>) -> Self {
-        let machines = view::launched(cluster).into_iter();
-        let mut nodes = view::awaited(cluster);
-        nodes.retain(|node| !has_been_launched_since(cluster, &node.name));
+    /// These machines and nodes; `runs` are all that the cluster has.
+    pub fn new(
+        runs: impl IntoIterator<Item = RunId>,
+        machines: impl IntoIterator<Item = Instance>,
+        nodes: impl IntoIterator<Item = Node>,
+    ) -> Self {
+        let machines = machines.into_iter();
         let nodes = nodes.into_iter();
         Self {
             runs: runs.into_iter().collect(),
@@ -88,15 +88,6 @@ impl Memory {
         let node = known.nodes.get(&machine.name);
         node.filter(|node| node.id == machine.id).cloned()
     }
-}
-
-/// Whether the machine in a node's place was launched after that node has answered: a provider may give it the same name as the one
-/// before, and it is another one, with a host key of its own.
-fn has_been_launched_since(cluster: &RunState, name: &str) -> bool {
-    let key = ItemKey::from(name);
-    let given = |step: &StepId| Some(cluster.step(step)?.items.get(&key)?.given);
-    let launched = LAUNCHES.iter().filter_map(given).max();
-    launched > given(&AwaitNode::ID)
 }
 
 #[cfg(test)]

@@ -1,16 +1,12 @@
 //! Mesos on the nodes: its version, its folder, its packages, and what its masters say.
 
-use std::time::Duration;
-
 use crate::act::ActError;
 use crate::cluster::{MESOS_MASTER_PORT, Node};
 use crate::hub;
+use crate::on_node::MESOS;
 use crate::remote::RemoteError;
 use crate::service::Service;
 use crate::world::{Script, World};
-
-/// The layout of `make install`.
-pub const FOLDER: &str = "/root/mesos";
 
 /// The master's daemon.
 pub const MASTER: Service = Service {
@@ -22,12 +18,6 @@ pub const SLAVE: Service = Service {
     unit: "mesos-slave.service",
     config: "/root/mesos/.mesosflow-source",
 };
-
-const PATIENTLY: &str = shell!("apt-patiently.sh");
-/// How long apt's locks are waited for, seconds.
-const PATIENCE: u32 = 300;
-
-const PACKAGES: &str = shell!("packages-install.sh");
 
 /// What a daemon calls itself, with the libraries that lie beside it.
 ///
@@ -50,29 +40,8 @@ pub async fn version(world: &World, node: &Node, program: &str) -> Result<String
 /// # Errors
 /// The node cannot be reached, or has no such folder.
 pub async fn digest(world: &World, node: &Node) -> Result<String, ActError> {
-    let found = hub::digest(world, node, FOLDER).await?;
-    found.ok_or_else(|| ActError::wrong(format!("{FOLDER} is missing on {}", node.name)))
-}
-
-/// Installs the operating-system packages that Mesos needs, as far as they are missing.
-///
-/// # Errors
-/// The node cannot be reached, or its package manager refuses.
-pub async fn install_packages(world: &World, node: &Node, packages: &[String]) -> Result<(), RemoteError> {
-    if packages.is_empty() {
-        return Ok(());
-    }
-    world.run(node, installing(packages)).await?;
-    Ok(())
-}
-
-/// The script that does it. It says nothing while apt downloads, and may have to wait for two locks before.
-pub(crate) fn installing(packages: &[String]) -> Script<'static> {
-    Script::new("install the packages that Mesos needs", PACKAGES)
-        .before(PATIENTLY)
-        .var("packages", packages.join(" "))
-        .var("patience", PATIENCE)
-        .within(Duration::from_secs(900))
+    let found = hub::digest(world, node, MESOS).await?;
+    found.ok_or_else(|| ActError::wrong(format!("{MESOS} is missing on {}", node.name)))
 }
 
 const LEADS: &str = shell!("mesos-leads.sh");

@@ -6,10 +6,12 @@ use serde::Serialize;
 
 use crate::act::ActError;
 use crate::aside;
-use crate::cluster::{DisksSpec, Node};
+use crate::claim;
+use crate::cluster::{DisksSpec, Node, input};
 use crate::disks::{DiskError, DiskPlan, LOOK, VOLUME_MOUNT};
 use crate::firewall::{self, Firewall};
 use crate::mounts::ON_DISK;
+use crate::packages;
 use crate::service::IS_LOADED;
 use crate::templates::mount_points;
 use crate::world::{Script, World};
@@ -47,10 +49,16 @@ const SWAP_READY: &str = r#"[ "$(swapon --show=NAME,SIZE --bytes --noheadings | 
 grep --quiet '^/mnt/swap ' /etc/fstab || exit 1"#;
 const SWAP_MAKE: &str = shell!("swap-make.sh");
 
+const HAS_NFT: &str = "command -v nft >/dev/null || exit 1";
+const HAS_TABLES: &str = "nft list tables >/dev/null 2>&1 || exit 1";
+const WAY_OUT: &str =
+    "or destroy, and run with `hosts.firewall = \"none\"` and a firewall of your own in its place";
+
 /// What a node has to have.
 #[derive(Debug, Clone, Serialize)]
 pub struct NodeSetup {
     /// The node.
+    #[serde(serialize_with = "input::node")]
     pub node: Node,
     /// Its further disks.
     pub disks: DiskPlan,
@@ -189,7 +197,7 @@ impl NodeSetup {
     /// The node cannot be reached, a device is missing or holds something else, or a command fails.
     pub async fn make(&self, world: &World) -> Result<(), ActError> {
         if self.firewall.is_some() {
-            firewall::require_nft(world, &self.node).await?;
+            require_nft(world, &self.node).await?;
         }
         for part in self.parts(&self.await_disks(world).await?) {
             if !self.has(world, &part).await? {
@@ -197,7 +205,7 @@ impl NodeSetup {
                 world.run(&self.node, part.script(&title, part.make)).await?;
             }
         }
-        Ok(aside::tell(world, &self.node).await?)
+        Ok(claim::tell(world, &self.node).await?)
     }
 
     /// Refuses unless the node has everything.
@@ -213,6 +221,37 @@ impl NodeSetup {
             self.node.name
         )))
     }
+}
+
+/// Installs nftables where it is missing, and sees that the kernel has what it needs.
+///
+/// # Errors
+/// The node cannot be reached, or has no such program after all, or no such kernel.
+async fn require_nft(world: &World, node: &Node) -> Result<(), ActError> {
+    let name = &node.name;
+    let has = || world.ask(node, Script::new("look for nft", HAS_NFT));
+    if !has().await? {
+        let failed = packages::install(world, node, &["nftables".to_owned()]).await;
+        if !has().await? {
+            let why = failed
+                .err()
+                .map_or_else(String::new, |error| format!(": {error}"));
+            let error = ActError::wrong(format!("{name} has no nft{why}"));
+            return Err(error.hinted(format!(
+                "install the package nftables there and resume, {WAY_OUT}"
+            )));
+        }
+    }
+    if world
+        .ask(node, Script::new("look at its tables", HAS_TABLES))
+        .await?
+    {
+        return Ok(());
+    }
+    let error = ActError::wrong(format!(
+        "the kernel of {name} has no nf_tables, or lends them to nobody"
+    ));
+    Err(error.hinted(format!("boot a kernel that has them and resume, {WAY_OUT}")))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mesosflow_workflow::store::ends_cluster;
 use mesosflow_workflow::{
-    Driver, Effect, EffectKey, Epoch, Phase, Resource, RunId, RunState, Step as _, StepState, Trace,
+    Driver, Effect, EffectKey, Epoch, Phase, Resource, RunId, RunState, StepState, Trace,
 };
 
 use crate::life::{Ended, Gone, SeeGone, delete_steps};

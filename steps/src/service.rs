@@ -3,25 +3,11 @@
 use std::time::Duration;
 
 use crate::act::ActError;
-use crate::aside;
 use crate::cluster::Node;
 use crate::mounts::{DOWN, ON_DISK};
 use crate::remote::RemoteError;
 use crate::world::{Script, World};
-
-/// The daemons of every role, in the order in which they are stopped for good: nothing is asked of one that is gone already.
-pub const UNITS: [&str; 10] = [
-    "mesosflow-shared-volume.service",
-    "mesos-slave.service",
-    "mesos-master.service",
-    "ephemeral-hdfs-datanode.service",
-    "persistent-hdfs-datanode.service",
-    "persistent-hdfs-secondarynamenode.service",
-    "ephemeral-hdfs-namenode.service",
-    "persistent-hdfs-namenode.service",
-    "mesosflow-zookeeper.service",
-    "mesosflow-nfs-ganesha.service",
-];
+use crate::{aside, claim};
 
 /// A stop may have to wait for a daemon's own time-out (20 s in the units) and systemd's.
 const STOP_LIMIT: Duration = Duration::from_secs(90);
@@ -91,7 +77,7 @@ impl Service {
         let body = format!("{STAMP}{START}");
         let script = self.script(&title, &body).before(aside::FUNCTIONS);
         world.run(node, script.within(STOP_LIMIT)).await?;
-        aside::tell(world, node).await
+        claim::tell(world, node).await
     }
 
     /// Starts the daemon unless it runs as it should.

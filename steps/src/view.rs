@@ -3,18 +3,16 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use mesosflow_workflow::{ItemKey, RunState, Step as _, StepId};
+use mesosflow_workflow::{ItemKey, RunId, RunState, StepId};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::cluster::{Instance, Node, ProviderKind, Role};
 use crate::hdfs::Formatted;
 use crate::key::KeyExpected;
+use crate::memory::Memory;
 use crate::provider::{Groups, Image};
-use crate::provision::{
-    AwaitNode, CopySshKey, ImageMetadata, LAUNCHES, LaunchMaster, LaunchSlave, LaunchZookeeper,
-    SecurityGroups,
-};
+use crate::provision::{AwaitNode, CopySshKey, ImageMetadata, LAUNCHES, SecurityGroups};
 use crate::setup::{PersistentHdfsFormat, Report, ReportStep};
 
 /// The machines that exist by the history: masters, slaves, ZooKeepers, each in the order of their numbers. What was
@@ -106,19 +104,29 @@ struct DriversKey {
 /// What is known of the cluster's key: from the first machine or host on there is one, and no other ever again.
 pub fn key_of(state: &RunState) -> KeyExpected {
     let copied: Option<DriversKey> = output(state, &CopySshKey::ID);
-    let launches = [
-        LaunchMaster::ID,
-        LaunchSlave::ID,
-        LaunchZookeeper::ID,
-        AwaitNode::ID,
-    ];
     let begun = |step: &StepId| state.step(step).is_some_and(|step| !step.items.is_empty());
     match copied {
-        None if !launches.iter().any(begun) => KeyExpected::MayBeMade,
+        None if !LAUNCHES.iter().chain([&AwaitNode::ID]).any(begun) => KeyExpected::MayBeMade,
         copied => KeyExpected::MustExist {
             public: copied.map(|copied| copied.public_key),
         },
     }
+}
+
+/// What the record of a cluster (see [`crate::Record::cluster`]) says of machines and nodes; `runs` are all that it has.
+pub fn memory(cluster: &RunState, runs: impl IntoIterator<Item = RunId>) -> Memory {
+    let mut nodes = awaited(cluster);
+    nodes.retain(|node| !has_been_launched_since(cluster, &node.name));
+    Memory::new(runs, launched(cluster), nodes)
+}
+
+/// Whether the machine in a node's place was launched after that node has answered: a provider may give it the same name as the one
+/// before, and it is another one, with a host key of its own.
+fn has_been_launched_since(cluster: &RunState, name: &str) -> bool {
+    let key = ItemKey::from(name);
+    let given = |step: &StepId| Some(cluster.step(step)?.items.get(&key)?.given);
+    let launched = LAUNCHES.iter().filter_map(given).max();
+    launched > given(&AwaitNode::ID)
 }
 
 /// The outputs of a step's items.

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use mesosflow_steps::image::{TRACES, traces};
-use mesosflow_steps::service::UNITS;
+use mesosflow_steps::on_node::UNITS;
 use mesosflow_tests::{Bench, Engine, Node, Nodes, RUN_LIMIT, assert_healthy, log_in, until};
 
 const LIMIT: Duration = Duration::from_secs(180);

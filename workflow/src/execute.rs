@@ -66,15 +66,16 @@ impl<W: Send + Sync + 'static> Flow<W> {
         item: Option<&ItemKey>,
         input: Input,
     ) -> Result<S::Output, Halt> {
+        let id = &step.id();
         let mut delays = step.limits().retry.delays();
         self.may_start()?;
         loop {
-            let attempt = self.start(recorder, &S::ID, item, &input).await?;
+            let attempt = self.start(recorder, id, item, &input).await?;
             let tried = self.attempt(recorder, step, item, attempt).await;
             let error = match tried.and_then(with_json) {
                 Ok((output, value, how)) => {
                     recorder.note(Event::StepSucceeded {
-                        step: S::ID,
+                        step: id.clone(),
                         item: item.cloned(),
                         attempt,
                         output: value,
@@ -92,19 +93,22 @@ impl<W: Send + Sync + 'static> Flow<W> {
             let again = error.class.is_retryable() && may_retry.is_ok();
             let Some(delay) = again.then(|| delays.next()).flatten() else {
                 let stopped = self.stop.is_requested();
-                self.fail(recorder, &S::ID, item, attempt, error.clone()).await?;
+                self.fail(recorder, id, item, attempt, error.clone()).await?;
                 may_retry?;
                 return Err(if stopped {
                     Halt::Stopped
                 } else {
-                    Halt::Failed { step: S::ID, error }
+                    Halt::Failed {
+                        step: id.clone(),
+                        error,
+                    }
                 });
             };
             let retry_in_ms = Some(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
-            let (id, key, reason) = (S::ID, item.cloned(), error.clone());
+            let (key, reason) = (item.cloned(), error.clone());
             recorder
                 .record(Event::StepFailed {
-                    step: id,
+                    step: id.clone(),
                     item: key,
                     attempt,
                     error,
@@ -118,7 +122,7 @@ impl<W: Send + Sync + 'static> Flow<W> {
             }
             if let Err(stopped) = self.may_start() {
                 // The announced try will not come: the failure before it was the last.
-                self.fail(recorder, &S::ID, item, attempt, reason).await?;
+                self.fail(recorder, id, item, attempt, reason).await?;
                 return Err(stopped);
             }
         }
@@ -133,7 +137,7 @@ impl<W: Send + Sync + 'static> Flow<W> {
         item: Option<&ItemKey>,
         attempt: Attempt,
     ) -> Result<(S::Output, How), ErrorReport> {
-        let cx = self.cx::<S>(recorder, item, attempt);
+        let cx = self.cx(recorder, step.id(), item, attempt);
         let work = async {
             self.settle(recorder, step, item, &cx).await?;
             let found = step.probe(&cx).await.map_err(|error| ErrorReport::of(&error))?;
@@ -146,8 +150,8 @@ impl<W: Send + Sync + 'static> Flow<W> {
             Ok((output, How::Applied))
         };
         let span = match item {
-            Some(item) => tracing::info_span!("attempt", step = %S::ID, %item, %attempt),
-            None => tracing::info_span!("attempt", step = %S::ID, %attempt),
+            Some(item) => tracing::info_span!("attempt", step = %cx.step, %item, %attempt),
+            None => tracing::info_span!("attempt", step = %cx.step, %attempt),
         };
         let work = work.instrument(span);
         let deadline = step.limits().deadline;
@@ -167,14 +171,15 @@ impl<W: Send + Sync + 'static> Flow<W> {
         }
     }
 
-    fn cx<S: Step<World = W>>(
+    fn cx(
         &self,
         recorder: &Arc<Recorder>,
+        id: StepId,
         item: Option<&ItemKey>,
         attempt: Attempt,
     ) -> StepCx<W> {
         recorder.inspect(|state| {
-            let found = state.step(&S::ID);
+            let found = state.step(&id);
             let progress = found.and_then(|found| found.of(item));
             let generation = progress.map_or(state.generation, |progress| progress.asked);
             let round = progress.map_or(0, |progress| progress.round);
@@ -185,17 +190,17 @@ impl<W: Send + Sync + 'static> Flow<W> {
                 run: state.run,
                 generation,
                 round,
-                step: S::ID,
                 item: item.cloned(),
                 attempt,
                 effect_key: progress
                     .and_then(|progress| progress.effect_key.clone())
-                    .unwrap_or_else(|| EffectKey::derive(state.run, generation, &S::ID, item, round)),
+                    .unwrap_or_else(|| EffectKey::derive(state.run, generation, &id, item, round)),
                 input_digest: progress.and_then(|p| p.input_digest.clone()).unwrap_or_default(),
                 former: progress.and_then(|progress| progress.output.clone()),
                 was_up: state.was_up,
                 is_asked,
-                named_by_replay: is_asked && state.is_named_by_replay(&S::ID),
+                named_by_replay: is_asked && state.is_named_by_replay(&id),
+                step: id,
             }
         })
     }
@@ -208,11 +213,11 @@ impl<W: Send + Sync + 'static> Flow<W> {
         item: Option<&ItemKey>,
         cx: &StepCx<W>,
     ) -> Result<(), ErrorReport> {
-        for effect in recorder.inspect(|state| state.doubts(&S::ID, item, &cx.effect_key)) {
+        for effect in recorder.inspect(|state| state.doubts(&cx.step, item, &cx.effect_key)) {
             let settled = step.settle(cx, &effect).await;
             let settled = settled.map_err(|error| ErrorReport::of(&error))?;
             let event = Event::EffectSettled {
-                step: S::ID,
+                step: cx.step.clone(),
                 item: item.cloned(),
                 effect_key: effect.key,
                 settled,

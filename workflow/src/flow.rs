@@ -133,9 +133,11 @@ impl<W: Send + Sync + 'static> Flow<W> {
     /// Why the flow has to end; see [`Halt`]. When an item fails for good, no other starts and those that run finish.
     pub async fn fan_out<S: Step<World = W>>(
         &self,
+        step: StepId,
         items: impl IntoIterator<Item = (ItemKey, S)>,
     ) -> Result<Vec<(ItemKey, S::Output)>, Halt> {
-        self.halting(self.run_fan_out(items.into_iter().collect(), Others::Stop).await)
+        let items = items.into_iter().collect();
+        self.halting(self.run_fan_out(&step, items, Others::Stop).await)
     }
 
     /// The same where no item depends on another one, nor anything after them on all: when one fails for good, the others
@@ -145,11 +147,12 @@ impl<W: Send + Sync + 'static> Flow<W> {
     /// Why the flow has to end, unless its function knows better; see [`Halt`].
     pub async fn fan_out_each<S: Step<World = W>>(
         &self,
+        step: StepId,
         items: impl IntoIterator<Item = (ItemKey, S)>,
     ) -> Result<Vec<(ItemKey, S::Output)>, Halt> {
         self.may_start()?;
         let items = items.into_iter().collect();
-        let result = self.apart().run_fan_out(items, Others::GoOn).await;
+        let result = self.apart().run_fan_out(&step, items, Others::GoOn).await;
         match result {
             Err(failed @ Halt::Failed { .. }) => Err(failed),
             other => self.halting(other),
@@ -193,8 +196,7 @@ impl<W: Send + Sync + 'static> Flow<W> {
     }
 
     async fn run_step<S: Step<World = W>>(&self, step: &S) -> Result<S::Output, Halt> {
-        let input = Input::of(&S::ID, step)?;
-        let awaited = self.awaited(step, None, input);
+        let awaited = self.awaited(step, None, Input::of(&step.id(), step)?);
         match &self.hand {
             Hand::Acts(recorder) => self.come_to(recorder, awaited).await,
             Hand::Looks(sight) => sight.see(step, None, &awaited.standing).await,
@@ -207,7 +209,8 @@ impl<W: Send + Sync + 'static> Flow<W> {
         item: Option<&'a ItemKey>,
         input: Input,
     ) -> Awaited<'a, S> {
-        let standing = self.inspect(|state| Standing::of(state, &S::ID, item, &input));
+        let id = step.id();
+        let standing = self.inspect(|state| Standing::of(state, &id, item, &input));
         let standing = match self.settings.accept_drift {
             true => standing.accepting(),
             false => standing,
@@ -215,8 +218,8 @@ impl<W: Send + Sync + 'static> Flow<W> {
         // An output of another version is no outcome: the step is asked again, and its probe tells what is there.
         let standing = match standing {
             Standing::Settled(output) if item.is_some() || !input.is_list => {
-                let runs = self.inspect(|state| state.pass(&S::ID) == Pass::Runs);
-                match decode::<S::Output>(&S::ID, &output) {
+                let runs = self.inspect(|state| state.pass(&id) == Pass::Runs);
+                match decode::<S::Output>(&id, &output) {
                     None if runs => Standing::Due {
                         before: None,
                         reopened: Some("its recorded output is another version's".to_owned()),
@@ -246,7 +249,7 @@ impl<W: Send + Sync + 'static> Flow<W> {
             input,
             standing,
         } = awaited;
-        let id = &S::ID;
+        let id = &step.id();
         match standing {
             Standing::Settled(output) => decode(id, &output).ok_or_else(|| undecodable(id)),
             Standing::Due { reopened, .. } => {
@@ -272,32 +275,33 @@ impl<W: Send + Sync + 'static> Flow<W> {
 
     async fn run_fan_out<S: Step<World = W>>(
         &self,
+        id: &StepId,
         items: Vec<(ItemKey, S)>,
         others: Others,
     ) -> Result<Vec<(ItemKey, S::Output)>, Halt> {
-        let mut seen = BTreeSet::new();
-        if let Some((twice, _)) = items.iter().find(|(key, _)| !seen.insert(key)) {
-            let error = ErrorReport::new(
-                ErrorClass::Permanent,
-                format!("two of its items are named `{twice}`"),
-            );
-            return Err(Halt::Failed { step: S::ID, error });
+        if let Some(why) = misfit(id, &items) {
+            let (step, error) = (id.clone(), ErrorReport::new(ErrorClass::Permanent, why));
+            return Err(Halt::Failed { step, error });
         }
-        let list = Input::list(&S::ID, items.iter().map(|(key, _)| key).collect())?;
+        let list = Input::list(id, items.iter().map(|(key, _)| key).collect())?;
         let mut all = Vec::with_capacity(items.len());
         for (key, step) in &items {
-            all.push(self.awaited(step, Some(key), Input::of(&S::ID, step)?));
+            all.push(self.awaited(step, Some(key), Input::of(id, step)?));
         }
-        let whole = self.inspect(|state| Standing::of(state, &S::ID, None, &list));
+        let whole = self.inspect(|state| Standing::of(state, id, None, &list));
         let whole = match self.settings.accept_drift {
             true => whole.accepting(),
             false => whole,
         };
         match &self.hand {
-            Hand::Looks(sight) => sight.see_all(whole, &all).await,
+            Hand::Looks(sight) => sight.see_all(id, whole, &all).await,
             Hand::Acts(recorder) => {
-                self.come_to_all(recorder, (&items, others), list, whole, all)
-                    .await
+                let fan_out = FanOut {
+                    id,
+                    items: &items,
+                    others,
+                };
+                self.come_to_all(recorder, &fan_out, list, whole, all).await
             }
         }
     }
@@ -305,11 +309,12 @@ impl<W: Send + Sync + 'static> Flow<W> {
     async fn come_to_all<S: Step<World = W>>(
         &self,
         recorder: &Arc<Recorder>,
-        (items, others): (&[(ItemKey, S)], Others),
+        fan_out: &FanOut<'_, S>,
         list: Input,
         whole: Standing,
         all: Vec<Awaited<'_, S>>,
     ) -> Result<Vec<(ItemKey, S::Output)>, Halt> {
+        let FanOut { id, items, others } = *fan_out;
         // What has drifted is found before any item starts.
         let drifts = all.iter().map(|awaited| &awaited.standing).chain([&whole]);
         let drifted = drifts.filter_map(|standing| match standing {
@@ -319,7 +324,7 @@ impl<W: Send + Sync + 'static> Flow<W> {
         if let Some(drift) = drifted.into_iter().next() {
             return Err(Halt::Drift(drift.clone()));
         }
-        let runs = self.inspect(|state| state.pass(&S::ID) == Pass::Runs);
+        let runs = self.inspect(|state| state.pass(id) == Pass::Runs);
         let is_due = matches!(whole, Standing::Due { .. })
             || all
                 .iter()
@@ -330,7 +335,7 @@ impl<W: Send + Sync + 'static> Flow<W> {
             }
             if let Standing::Outdated { is_news: true, .. } = whole {
                 let reason = "its items were replaced".to_owned();
-                recorder.note(stale(&S::ID, None, reason))?;
+                recorder.note(stale(id, None, reason))?;
             }
             let mut outputs = Vec::with_capacity(items.len());
             for ((key, _), awaited) in items.iter().zip(all) {
@@ -346,40 +351,43 @@ impl<W: Send + Sync + 'static> Flow<W> {
                 ..
             } = &awaited.standing
             {
-                recorder.note(stale(&S::ID, awaited.item, reason.clone()))?;
+                recorder.note(stale(id, awaited.item, reason.clone()))?;
             }
         }
-        let status = |state: &RunState| state.step(&S::ID).map(|step| step.progress.status);
+        let status = |state: &RunState| state.step(id).map(|step| step.progress.status);
         match whole {
             Standing::Due {
                 reopened: Some(reason),
                 ..
-            } => recorder.note(stale(&S::ID, None, reason))?,
+            } => recorder.note(stale(id, None, reason))?,
             _ if self.inspect(status) == Some(Status::Succeeded) => {
-                recorder.note(stale(&S::ID, None, "an item of it has to run".to_owned()))?;
+                recorder.note(stale(id, None, "an item of it has to run".to_owned()))?;
             }
             _ => {}
         }
-        let attempt = self.start(recorder, &S::ID, None, &list).await?;
+        let attempt = self.start(recorder, id, None, &list).await?;
         let results = self.run_items(items, others).await;
         let total = results.len();
         let failed: Vec<_> = results
             .iter()
-            .filter_map(|(key, r)| Some((key, self.told::<S>(key, r.as_ref().err()?))))
+            .filter_map(|(key, r)| Some((key, self.told(id, key, r.as_ref().err()?))))
             .collect();
         if let Some(error) = summary(&failed, total) {
-            self.fail(recorder, &S::ID, None, attempt, error.clone()).await?;
+            self.fail(recorder, id, None, attempt, error.clone()).await?;
             let worst = results
                 .into_iter()
                 .filter_map(|(_, r)| r.err())
                 .max_by_key(Halt::rank);
             return Err(match worst {
-                Some(Halt::Failed { .. }) | None => Halt::Failed { step: S::ID, error },
+                Some(Halt::Failed { .. }) | None => Halt::Failed {
+                    step: id.clone(),
+                    error,
+                },
                 Some(other) => other,
             });
         }
         recorder.note(Event::StepSucceeded {
-            step: S::ID,
+            step: id.clone(),
             item: None,
             attempt,
             output: Value::Null,
@@ -392,13 +400,14 @@ impl<W: Send + Sync + 'static> Flow<W> {
     }
 
     /// How an item ended, in its own words: one whose next try was cut off, since another one had failed, has failed too.
-    fn told<S: Step<World = W>>(&self, key: &ItemKey, halt: &Halt) -> Halt {
+    fn told(&self, id: &StepId, key: &ItemKey, halt: &Halt) -> Halt {
         let error = self.inspect(|state| {
-            let progress = state.step(&S::ID)?.items.get(key)?;
+            let progress = state.step(id)?.items.get(key)?;
             let has_failed = progress.status == Status::Failed && matches!(halt, Halt::Stopped);
             has_failed.then(|| progress.error.clone()).flatten()
         });
-        error.map_or_else(|| halt.clone(), |error| Halt::Failed { step: S::ID, error })
+        let step = id.clone();
+        error.map_or_else(|| halt.clone(), |error| Halt::Failed { step, error })
     }
 
     async fn run_items<S: Step<World = W>>(
@@ -426,8 +435,7 @@ impl<W: Send + Sync + 'static> Flow<W> {
     }
 
     async fn item<S: Step<World = W>>(&self, key: &ItemKey, step: &S) -> Result<S::Output, Halt> {
-        let input = Input::of(&S::ID, step)?;
-        let awaited = self.awaited(step, Some(key), input);
+        let awaited = self.awaited(step, Some(key), Input::of(&step.id(), step)?);
         match &self.hand {
             Hand::Acts(recorder) => self.come_to(recorder, awaited).await,
             Hand::Looks(sight) => sight.see(step, Some(key), &awaited.standing).await,
@@ -481,10 +489,27 @@ impl<W: Send + Sync + 'static> Flow<W> {
     }
 }
 
+/// A step that runs once for each item.
+struct FanOut<'a, S> {
+    id: &'a StepId,
+    items: &'a [(ItemKey, S)],
+    others: Others,
+}
+
 impl<S> Awaited<'_, S> {
     pub(crate) fn parts(&self) -> (&S, Option<&ItemKey>, &Standing) {
         (self.step, self.item, &self.standing)
     }
+}
+
+/// Why these cannot be the items of that step.
+fn misfit<S: Step>(id: &StepId, items: &[(ItemKey, S)]) -> Option<String> {
+    let mut seen = BTreeSet::new();
+    if let Some((twice, _)) = items.iter().find(|(key, _)| !seen.insert(key)) {
+        return Some(format!("two of its items are named `{twice}`"));
+    }
+    let (key, other) = items.iter().find(|(_, step)| step.id() != *id)?;
+    Some(format!("its item `{key}` is one of `{}`", other.id()))
 }
 
 fn stale(step: &StepId, item: Option<&ItemKey>, reason: String) -> Event {

@@ -83,6 +83,14 @@ impl Sight {
         note(&mut self.found.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
+    fn reach(&self, id: StepId) {
+        self.note(|found| {
+            if !found.reached.contains(&id) {
+                found.reached.push(id);
+            }
+        });
+    }
+
     /// What a step gives to those after it, by the history; does not return where that does not tell.
     pub(crate) async fn see<S: Step>(
         &self,
@@ -93,7 +101,7 @@ impl Sight {
         let output = match standing {
             Standing::Settled(output) => Some((output, false)),
             Standing::Due { before, .. } => {
-                self.note(|found| found.due.push((S::ID, item.cloned())));
+                self.note(|found| found.due.push((step.id(), item.cloned())));
                 before.as_ref().map(|before| (before, true))
             }
             Standing::Outdated { before, .. } => Some((before, true)),
@@ -103,12 +111,9 @@ impl Sight {
             }
             Standing::Ends => return Err(Halt::EndOfReplay),
         };
-        self.note(|found| {
-            if !found.reached.contains(&S::ID) {
-                found.reached.push(S::ID);
-            }
-        });
-        let given = output.and_then(|(output, is_old)| Some((decode::<S::Output>(&S::ID, output)?, is_old)));
+        let id = step.id();
+        let given = output.and_then(|(output, is_old)| Some((decode::<S::Output>(&id, output)?, is_old)));
+        self.reach(id);
         match given {
             Some((output, false)) => Ok(output),
             Some((before, true)) => Ok(step.forecast(before)),
@@ -119,6 +124,7 @@ impl Sight {
     /// The same for all items of a fan-out.
     pub(crate) async fn see_all<S: Step>(
         &self,
+        id: &StepId,
         whole: Standing,
         all: &[Awaited<'_, S>],
     ) -> Result<Vec<(ItemKey, S::Output)>, Halt> {
@@ -127,11 +133,7 @@ impl Sight {
             Standing::Drifted { drift, .. } => self.note(|found| found.drifts.push(drift)),
             Standing::Settled(_) | Standing::Due { .. } | Standing::Outdated { .. } => {}
         }
-        self.note(|found| {
-            if !found.reached.contains(&S::ID) {
-                found.reached.push(S::ID);
-            }
-        });
+        self.reach(id.clone());
         let looks = all.iter().map(|awaited| {
             let (step, item, standing) = awaited.parts();
             async move { Ok((item.cloned(), self.see(step, item, standing).await?)) }

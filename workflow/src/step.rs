@@ -28,8 +28,8 @@ pub trait Step: Serialize + Send + Sync + 'static {
     /// What can go wrong, with its class.
     type Error: StepError;
 
-    /// Its id in the catalogue.
-    const ID: StepId;
+    /// Its id in the catalogue: of a type that stands for several steps, the one that this value is.
+    fn id(&self) -> StepId;
 
     /// Is the world already so? Changes nothing.
     fn probe(

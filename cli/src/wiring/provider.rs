@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use mesosflow_steps::cluster::{ClusterSpec, Instance, ProviderKind};
-use mesosflow_steps::life::DeleteMachines;
+use mesosflow_steps::life::Deleted;
 use mesosflow_steps::provider::Condition;
 use mesosflow_steps::{DestroyError, Need, Orphans, ProviderError, Tagged, Verified, World};
 use mesosflow_workflow::{ErrorReport, Resource, RunState, StepError as _};
@@ -87,7 +87,7 @@ impl Machine {
     /// As the journal calls it.
     pub(crate) fn resource(&self) -> Resource {
         Resource {
-            kind: DeleteMachines::KIND.to_owned(),
+            kind: Deleted::Machines.kind().to_owned(),
             id: self.instance.id.clone(),
             name: self.instance.name.clone(),
         }

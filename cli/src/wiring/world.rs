@@ -6,7 +6,7 @@ use mesosflow_steps::cluster::ClusterSpec;
 use mesosflow_steps::outside::Outside;
 use mesosflow_steps::record::Record;
 use mesosflow_steps::remote::Lineage;
-use mesosflow_steps::{DestroyError, KeyExpected, Ledger, Memory, Verified, World, WorldError};
+use mesosflow_steps::{DestroyError, KeyExpected, Ledger, Verified, World, WorldError};
 use mesosflow_workflow::{ErrorReport, FencingToken, Resource, RunId, RunState};
 
 use super::provider::{because_of_each, owned, verify};
@@ -73,7 +73,7 @@ pub(crate) async fn open_world(
 
 /// A world with what all runs of its cluster know of its machines.
 pub(crate) fn remembering(world: World, record: &Record) -> World {
-    let world = world.remembering(Memory::of(&record.cluster(), record.runs()));
+    let world = world.remembering(mesosflow_steps::memory(&record.cluster(), record.runs()));
     match record.is_stopped() {
         // Nobody there could say who drives it.
         true => world.guarded_by(Vec::new()),

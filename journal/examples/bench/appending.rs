@@ -46,12 +46,19 @@ impl StepError for Never {
     }
 }
 
+impl<const N: usize> Nothing<N> {
+    /// Its id in the catalogue.
+    const ID: StepId = StepId::from_static(IDS[N]);
+}
+
 impl<const N: usize> Step for Nothing<N> {
     type World = ();
     type Output = usize;
     type Error = Never;
 
-    const ID: StepId = StepId::from_static(IDS[N]);
+    fn id(&self) -> StepId {
+        Self::ID
+    }
 
     async fn probe(&self, _cx: &StepCx<()>) -> Result<Probe<usize>, Never> {
         Ok(Probe::NotDone)
@@ -184,7 +191,7 @@ async fn items(store: &Arc<dyn Store>, width: usize) -> Result<Duration, Failure
     let body = |flow: Flow<()>| async move {
         let items =
             (0..PER_TURN).map(|index| (ItemKey::from(format!("item-{index}")), Nothing::<0> { index }));
-        flow.fan_out(items).await?;
+        flow.fan_out(Nothing::<0>::ID, items).await?;
         serially!(flow: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
         Ok(())
     };

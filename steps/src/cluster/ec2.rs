@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::Role;
+use super::{HostKeySource, Role};
 
 /// The word for the newest image of a named system.
 pub const LATEST: &str = "latest";
@@ -194,31 +194,6 @@ impl Default for VolumeSpec {
             size_gb: 0,
             kind: "gp3".into(),
             encrypted: true,
-        }
-    }
-}
-
-/// How the host key of a machine gets known before the first connection to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum HostKeySource {
-    /// Read from the machine's console, where cloud-init prints it, through the API.
-    #[default]
-    Console,
-    /// Made by mesosflow and handed to the machine in its user data. Known at once; but the private half can be read by
-    /// whoever may read the machine's user data, from the API or on the machine itself.
-    UserData,
-    /// Whatever key the machine shows on the first connection is taken. Somebody in between could show his own.
-    AcceptNew,
-}
-
-impl HostKeySource {
-    /// The word for it in the config.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Console => "console",
-            Self::UserData => "user-data",
-            Self::AcceptNew => "accept-new",
         }
     }
 }

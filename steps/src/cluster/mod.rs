@@ -5,6 +5,7 @@ mod ec2;
 mod exposure;
 mod hosts;
 mod identity;
+pub(crate) mod input;
 mod nodes;
 mod root_disk;
 mod secrets;
@@ -15,9 +16,11 @@ mod validate_ec2;
 mod validate_hosts;
 mod validate_mesos;
 
-pub use ec2::{AWS_ENDPOINT, Ec2Spec, HostKeySource, LATEST, MachineType, VolumeSpec};
+pub use ec2::{AWS_ENDPOINT, Ec2Spec, LATEST, MachineType, VolumeSpec};
 pub use hosts::{FirewallChoice, HostSpec, HostsSpec};
-pub use nodes::{Instance, Inventory, MEETING_PLACE, MESOS_MASTER_PORT, Node, Role, ZOOKEEPER_PORT};
+pub use nodes::{
+    HostKeySource, Instance, Inventory, MEETING_PLACE, MESOS_MASTER_PORT, Node, Role, ZOOKEEPER_PORT,
+};
 pub use root_disk::LEAST_ROOT_GB;
 pub use spec::{
     ClusterSpec, DisksSpec, FrameworksSpec, HdfsSpec, LocalSpec, MadeBy, MesosSource, MesosSpec,

@@ -5,7 +5,6 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::HostKeySource;
 use crate::remote::HostKey;
 
 /// Port of the Mesos master.
@@ -46,6 +45,31 @@ impl Role {
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
+    }
+}
+
+/// How the host key of a machine gets known before the first connection to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HostKeySource {
+    /// Read from the machine's console, where cloud-init prints it, through the API.
+    #[default]
+    Console,
+    /// Made by mesosflow and handed to the machine in its user data. Known at once; but the private half can be read by
+    /// whoever may read the machine's user data, from the API or on the machine itself.
+    UserData,
+    /// Whatever key the machine shows on the first connection is taken. Somebody in between could show his own.
+    AcceptNew,
+}
+
+impl HostKeySource {
+    /// The word for it in the config.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Console => "console",
+            Self::UserData => "user-data",
+            Self::AcceptNew => "accept-new",
+        }
     }
 }
 

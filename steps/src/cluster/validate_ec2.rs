@@ -1,7 +1,7 @@
 //! What an EC2 spec must be before anything is touched.
 
 use super::{AWS_ENDPOINT, ClusterSpec, LATEST, SpecError, VolumeSpec};
-use crate::software::System;
+use crate::system::System;
 
 /// EBS volume types, with the sizes that each can have, GiB (EBS user guide, "Amazon EBS volume types").
 const VOLUMES: [(&str, u32, u32); 7] = [

@@ -15,10 +15,10 @@ use serde::Serialize;
 use super::traces::{Fate, what, words};
 use crate::act::ActError;
 use crate::cluster::Node;
-use crate::firewall;
 use crate::node_setup::{EPHEMERAL_OPTIONS, VOLUME_OPTIONS};
+use crate::on_node;
+use crate::on_node::UNITS;
 use crate::remote::RemoteError;
-use crate::service::UNITS;
 use crate::world::{Script, World};
 
 const FUNCTIONS: &str = shell!("image-functions.sh");
@@ -134,8 +134,8 @@ pub async fn prepare(world: &World, node: &Node, nodes: &[Node]) -> Result<Vec<S
         .collect();
     let stop = script("stop what runs there of the cluster", STOP, world, node)
         .var("units", UNITS.join(" "))
-        .var("firewall", firewall::UNIT)
-        .var("addition", firewall::ADDITION)
+        .var("firewall", on_node::FIREWALL_UNIT)
+        .var("addition", on_node::FIREWALL_ADDITION)
         .within(STOP_LIMIT);
     world.run(node, stop).await.map_err(|error| closed(node, error))?;
     let clean = script("remove what is the cluster's", CLEAN, world, node)

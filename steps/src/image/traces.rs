@@ -2,9 +2,9 @@
 //! compares with what a real node has that its image had not.
 
 use super::traces::Fate::{Data, Edited, Emptied, Kept, Memory, Removed, Sealed};
-use crate::firewall;
-use crate::hub::{ROLES_FOLDER, SCRIPTS_FOLDER, SSH_FOLDER};
-use crate::service::UNITS;
+use crate::on_node;
+use crate::on_node::UNITS;
+use crate::on_node::{ROLES_FOLDER, SCRIPTS_FOLDER, SSH_FOLDER};
 
 /// What becomes of something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub const TRACES: [Trace; 57] = [
         "/etc/systemd/system/nfs-server.service.d/mesosflow.conf",
         "an addition to the NFS server",
     ),
-    trace(Removed, firewall::ADDITION, "an addition to nftables"),
+    trace(Removed, on_node::FIREWALL_ADDITION, "an addition to nftables"),
     trace(Removed, "/etc/exports.d/mesosflow.exports", "the NFS export"),
     trace(
         Removed,
@@ -174,7 +174,7 @@ pub const KEEPS: [&str; 3] = [
 
 /// The units of every role and of the firewall, as files.
 pub fn units() -> impl Iterator<Item = String> {
-    let names = UNITS.into_iter().chain([firewall::UNIT]);
+    let names = UNITS.into_iter().chain([on_node::FIREWALL_UNIT]);
     names.map(|unit| format!("/etc/systemd/system/{unit}"))
 }
 

@@ -10,36 +10,60 @@ use mesosflow_workflow::{Limits, Probe, Step, StepCx, StepId};
 use serde::Serialize;
 
 use crate::act::ActError;
-use crate::cluster::Node;
+use crate::cluster::{Node, input};
 use crate::service::Service;
 use crate::setup::NFS_SERVER;
 use crate::world::World;
 use crate::zookeeper::SERVER;
 
-/// The step that stops each daemon.
-const STEPS: [(&str, Service); 2] = [("zookeeper-stop", SERVER), ("nfs-stop", NFS_SERVER)];
+/// Which daemon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Daemon {
+    /// A server of the quorum.
+    Zookeeper,
+    /// The first master's server of the shared volume, where it is the cluster's own.
+    Nfs,
+}
 
-/// A server of the quorum.
-pub type ZookeeperStop = StopDaemon<0>;
-/// The first master's server of the shared volume, where it is the cluster's own.
-pub type NfsStop = StopDaemon<1>;
-
-/// The stop of the daemon with that number.
+/// The stop of one of them.
 #[derive(Debug, Serialize)]
-pub struct StopDaemon<const WHICH: usize> {
+pub struct DaemonStop {
+    /// Which one.
+    #[serde(skip)]
+    pub daemon: Daemon,
     /// The node that it runs on.
+    #[serde(serialize_with = "input::node")]
     pub node: Node,
 }
 
-impl<const WHICH: usize> Step for StopDaemon<WHICH> {
+impl DaemonStop {
+    /// Its id in the catalogue.
+    pub const fn id_of(daemon: Daemon) -> StepId {
+        StepId::from_static(match daemon {
+            Daemon::Zookeeper => "zookeeper-stop",
+            Daemon::Nfs => "nfs-stop",
+        })
+    }
+
+    const fn service(&self) -> Service {
+        match self.daemon {
+            Daemon::Zookeeper => SERVER,
+            Daemon::Nfs => NFS_SERVER,
+        }
+    }
+}
+
+impl Step for DaemonStop {
     type World = World;
     type Output = ();
     type Error = ActError;
 
-    const ID: StepId = StepId::from_static(STEPS[WHICH].0);
+    fn id(&self) -> StepId {
+        Self::id_of(self.daemon)
+    }
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
-        let (_, daemon) = STEPS[WHICH];
+        let daemon = self.service();
         Ok(match daemon.is_retired(cx.world(), &self.node).await? {
             true => Probe::Done(()),
             false => Probe::NotDone,
@@ -47,12 +71,12 @@ impl<const WHICH: usize> Step for StopDaemon<WHICH> {
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {
-        let (_, daemon) = STEPS[WHICH];
+        let daemon = self.service();
         Ok(daemon.retire(cx.world(), &self.node).await?)
     }
 
     async fn verify(&self, cx: &StepCx<World>, (): &()) -> Result<(), ActError> {
-        let (_, daemon) = STEPS[WHICH];
+        let daemon = self.service();
         match daemon.is_retired(cx.world(), &self.node).await? {
             true => Ok(()),
             false => Err(ActError::not_yet(format!(

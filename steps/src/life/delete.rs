@@ -16,20 +16,6 @@ use crate::destroy::DestroyError;
 use crate::provider::{Deletion, ORDER};
 use crate::world::World;
 
-/// The step that deletes the things of each kind, in the order in which they have to go.
-const STEPS: [&str; ORDER.len()] = [
-    "cancel-spot-requests",
-    "delete-machines",
-    "delete-volumes",
-    "delete-rules",
-    "delete-groups",
-    "delete-networks",
-    "release-hosts",
-];
-
-/// The number of the last of them.
-const RELEASE_HOSTS: usize = STEPS.len() - 1;
-
 /// How long the deletion of one thing may take: a hung shutdown is forced by EC2 after ten minutes.
 const LIMIT: Duration = Duration::from_secs(15 * 60);
 /// A thing may be held for five minutes by a machine that is seen no more; waits of up to 15 s are 7.5 s on average.
@@ -39,24 +25,47 @@ const PATIENT: Retry = Retry {
     ceiling: Duration::from_secs(15),
 };
 
-/// Spot requests are taken back.
-pub type CancelSpotRequests = Delete<0>;
-/// Machines end.
-pub type DeleteMachines = Delete<1>;
-/// Volumes go that no machine has any more.
-pub type DeleteVolumes = Delete<2>;
-/// Rules in groups that are somebody else's.
-pub type DeleteRules = Delete<3>;
-/// Groups that nothing is in any more.
-pub type DeleteGroups = Delete<4>;
-/// Networks that nothing is in any more.
-pub type DeleteNetworks = Delete<5>;
-/// The user's own machines are given back.
-pub type ReleaseHosts = Delete<RELEASE_HOSTS>;
+/// Kinds of things, each deleted by a step of its own, in the order in which they have to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deleted {
+    /// Requests that would bring machines are taken back.
+    SpotRequests,
+    /// Machines end.
+    Machines,
+    /// Volumes that no machine has any more.
+    Volumes,
+    /// Rules in groups that are somebody else's.
+    Rules,
+    /// Groups that nothing is in any more.
+    Groups,
+    /// Networks that nothing is in any more.
+    Networks,
+    /// The user's own machines are given back.
+    Hosts,
+}
 
-/// The deletion of one thing of the kind with that number.
+impl Deleted {
+    const ALL: [Self; ORDER.len()] = [
+        Self::SpotRequests,
+        Self::Machines,
+        Self::Volumes,
+        Self::Rules,
+        Self::Groups,
+        Self::Networks,
+        Self::Hosts,
+    ];
+
+    /// The kind, in the journal's words.
+    pub const fn kind(self) -> &'static str {
+        ORDER[self as usize]
+    }
+}
+
+/// The deletion of one thing.
 #[derive(Debug, Serialize)]
-pub struct Delete<const KIND: usize> {
+pub struct Delete {
+    #[serde(skip)]
+    of: Deleted,
     /// The thing.
     pub resource: Resource,
     /// All that are deleted with it.
@@ -92,17 +101,28 @@ pub struct Ended {
 }
 
 /// Every step that deletes, in the order in which things have to go.
-pub(crate) fn delete_steps() -> [StepId; STEPS.len()] {
-    STEPS.map(StepId::from_static)
+pub(crate) fn delete_steps() -> [StepId; ORDER.len()] {
+    Deleted::ALL.map(Delete::id_of)
 }
 
-impl<const KIND: usize> Delete<KIND> {
-    /// The kind, in the journal's words.
-    pub const KIND: &'static str = ORDER[KIND];
+impl Delete {
+    /// Its id in the catalogue.
+    pub const fn id_of(kind: Deleted) -> StepId {
+        StepId::from_static(match kind {
+            Deleted::SpotRequests => "cancel-spot-requests",
+            Deleted::Machines => "delete-machines",
+            Deleted::Volumes => "delete-volumes",
+            Deleted::Rules => "delete-rules",
+            Deleted::Groups => "delete-groups",
+            Deleted::Networks => "delete-networks",
+            Deleted::Hosts => "release-hosts",
+        })
+    }
 
     /// The deletion of that thing, together with others of its kind.
-    pub const fn new(resource: Resource, together: Arc<Together>) -> Self {
+    pub const fn new(of: Deleted, resource: Resource, together: Arc<Together>) -> Self {
         Self {
+            of,
             resource,
             together,
             held_by: Vec::new(),
@@ -132,12 +152,14 @@ impl<const KIND: usize> Delete<KIND> {
     }
 }
 
-impl<const KIND: usize> Step for Delete<KIND> {
+impl Step for Delete {
     type World = World;
     type Output = Ended;
     type Error = ActError;
 
-    const ID: StepId = StepId::from_static(STEPS[KIND]);
+    fn id(&self) -> StepId {
+        Self::id_of(self.of)
+    }
 
     async fn probe(&self, _cx: &StepCx<World>) -> Result<Probe<Ended>, ActError> {
         Ok(Probe::NotDone)
@@ -168,9 +190,9 @@ impl<const KIND: usize> Step for Delete<KIND> {
     }
 
     fn limits(&self) -> Limits {
-        let retry = match KIND {
+        let retry = match self.of {
             // Nothing of anybody's holds a host: one that is away is named soon, and given back when it is there again.
-            RELEASE_HOSTS => Retry::STANDARD,
+            Deleted::Hosts => Retry::STANDARD,
             _ => PATIENT,
         };
         Limits {

@@ -20,12 +20,19 @@ pub struct FindResources {
     pub effects: Vec<Effect>,
 }
 
+impl FindResources {
+    /// Its id in the catalogue.
+    pub const ID: StepId = StepId::from_static("find-resources");
+}
+
 impl Step for FindResources {
     type World = World;
     type Output = Vec<Resource>;
     type Error = ActError;
 
-    const ID: StepId = StepId::from_static("find-resources");
+    fn id(&self) -> StepId {
+        Self::ID
+    }
 
     async fn probe(&self, _cx: &StepCx<World>) -> Result<Probe<Self::Output>, ActError> {
         Ok(Probe::NotDone)

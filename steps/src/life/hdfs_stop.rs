@@ -10,38 +10,47 @@ use mesosflow_workflow::{Limits, Probe, Step, StepCx, StepId};
 use serde::Serialize;
 
 use crate::act::ActError;
-use crate::cluster::Node;
+use crate::cluster::{Node, input};
 use crate::hdfs::Hdfs;
 use crate::world::World;
 
-/// The step that stops each file system.
-const STEPS: [&str; 2] = ["hdfs-stop", "persistent-hdfs-stop"];
-const FILE_SYSTEMS: [Hdfs; 2] = [Hdfs::Ephemeral, Hdfs::Persistent];
-
-/// The ephemeral one.
-pub type HdfsStop = StopHdfs<0>;
-/// The persistent one.
-pub type PersistentHdfsStop = StopHdfs<1>;
-
-/// The stop of the file system with that number.
+/// The stop of one of them.
 #[derive(Debug, Serialize)]
-pub struct StopHdfs<const WHICH: usize> {
+pub struct HdfsStop {
+    /// Which of both.
+    #[serde(skip)]
+    pub hdfs: Hdfs,
     /// The first master; none where it does not run.
+    #[serde(serialize_with = "input::node_if_any")]
     pub namenode: Option<Node>,
     /// The slaves that run.
+    #[serde(serialize_with = "input::nodes")]
     pub slaves: Vec<Node>,
 }
 
-impl<const WHICH: usize> Step for StopHdfs<WHICH> {
+impl HdfsStop {
+    /// Its id in the catalogue.
+    pub const fn id_of(hdfs: Hdfs) -> StepId {
+        StepId::from_static(match hdfs {
+            Hdfs::Ephemeral => "hdfs-stop",
+            Hdfs::Persistent => "persistent-hdfs-stop",
+        })
+    }
+}
+
+impl Step for HdfsStop {
     type World = World;
     type Output = ();
     type Error = ActError;
 
-    const ID: StepId = StepId::from_static(STEPS[WHICH]);
+    fn id(&self) -> StepId {
+        Self::id_of(self.hdfs)
+    }
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
-        let hdfs = FILE_SYSTEMS[WHICH];
-        let stopped = hdfs.is_retired(cx.world(), self.namenode.as_ref(), &self.slaves);
+        let stopped = self
+            .hdfs
+            .is_retired(cx.world(), self.namenode.as_ref(), &self.slaves);
         Ok(match stopped.await? {
             true => Probe::Done(()),
             false => Probe::NotDone,
@@ -49,8 +58,8 @@ impl<const WHICH: usize> Step for StopHdfs<WHICH> {
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {
-        let hdfs = FILE_SYSTEMS[WHICH];
-        Ok(hdfs
+        Ok(self
+            .hdfs
             .retire(cx.world(), self.namenode.as_ref(), &self.slaves)
             .await?)
     }
@@ -60,7 +69,7 @@ impl<const WHICH: usize> Step for StopHdfs<WHICH> {
             Probe::Done(()) => Ok(()),
             Probe::NotDone => Err(ActError::not_yet(format!(
                 "a daemon of the {} HDFS still runs after its stop",
-                FILE_SYSTEMS[WHICH].as_str()
+                self.hdfs.as_str()
             ))),
         }
     }

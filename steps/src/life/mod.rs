@@ -8,14 +8,11 @@ mod nfs_unmount;
 mod power;
 mod see_gone;
 
-pub use daemon_stop::{NfsStop, StopDaemon, ZookeeperStop};
+pub use daemon_stop::{Daemon, DaemonStop};
 pub(crate) use delete::delete_steps;
-pub use delete::{
-    CancelSpotRequests, Delete, DeleteGroups, DeleteMachines, DeleteNetworks, DeleteRules, DeleteVolumes,
-    Ended, ReleaseHosts, Together,
-};
+pub use delete::{Delete, Deleted, Ended, Together};
 pub use find_resources::FindResources;
-pub use hdfs_stop::{HdfsStop, PersistentHdfsStop, StopHdfs};
+pub use hdfs_stop::HdfsStop;
 pub use nfs_unmount::NfsUnmount;
 pub use power::{Halted, StartMachine, StopMachine};
 pub use see_gone::{Gone, Past, SeeGone};

@@ -10,7 +10,7 @@ use mesosflow_workflow::{Limits, Probe, Step, StepCx, StepId};
 use serde::Serialize;
 
 use crate::act::ActError;
-use crate::cluster::Node;
+use crate::cluster::{Node, input};
 use crate::setup::SHARED_VOLUME;
 use crate::world::{Script, World};
 
@@ -23,10 +23,14 @@ const UNMOUNT_LIMIT: Duration = Duration::from_secs(90);
 #[derive(Debug, Serialize)]
 pub struct NfsUnmount {
     /// The slave.
+    #[serde(serialize_with = "input::node")]
     pub node: Node,
 }
 
 impl NfsUnmount {
+    /// Its id in the catalogue.
+    pub const ID: StepId = StepId::from_static("nfs-unmount");
+
     fn script(title: &'static str, body: &'static str) -> Script<'static> {
         Script::new(title, body).var("unit", SHARED_VOLUME)
     }
@@ -42,7 +46,9 @@ impl Step for NfsUnmount {
     type Output = ();
     type Error = ActError;
 
-    const ID: StepId = StepId::from_static("nfs-unmount");
+    fn id(&self) -> StepId {
+        Self::ID
+    }
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
         Ok(match self.is_unmounted(cx).await? {

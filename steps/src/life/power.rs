@@ -79,6 +79,9 @@ async fn wait<T>(
 }
 
 impl StopMachine {
+    /// Its id in the catalogue.
+    pub const ID: StepId = StepId::from_static("stop-machines");
+
     fn halted(&self, condition: Condition) -> Result<Halted, ActError> {
         let instance = &self.instance;
         match condition {
@@ -101,7 +104,9 @@ impl Step for StopMachine {
     type Output = Halted;
     type Error = ActError;
 
-    const ID: StepId = StepId::from_static("stop-machines");
+    fn id(&self) -> StepId {
+        Self::ID
+    }
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<Halted>, ActError> {
         let condition = cx.world().provider().condition(&self.instance).await?;
@@ -128,6 +133,9 @@ impl Step for StopMachine {
 }
 
 impl StartMachine {
+    /// Its id in the catalogue.
+    pub const ID: StepId = StepId::from_static("start-machines");
+
     fn running(&self, condition: Condition) -> Result<(), ActError> {
         let instance = &self.instance;
         let not_yet = |what: &str| {
@@ -154,7 +162,9 @@ impl Step for StartMachine {
     type Output = ();
     type Error = ActError;
 
-    const ID: StepId = StepId::from_static("start-machines");
+    fn id(&self) -> StepId {
+        Self::ID
+    }
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
         let condition = cx.world().provider().condition(&self.instance).await?;

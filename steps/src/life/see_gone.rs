@@ -47,12 +47,19 @@ pub struct Past {
     pub settled: Settled,
 }
 
+impl SeeGone {
+    /// Its id in the catalogue.
+    pub const ID: StepId = StepId::from_static("see-gone");
+}
+
 impl Step for SeeGone {
     type World = World;
     type Output = Gone;
     type Error = ActError;
 
-    const ID: StepId = StepId::from_static("see-gone");
+    fn id(&self) -> StepId {
+        Self::ID
+    }
 
     async fn probe(&self, _cx: &StepCx<World>) -> Result<Probe<Gone>, ActError> {
         Ok(Probe::NotDone)

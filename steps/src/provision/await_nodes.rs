@@ -12,8 +12,8 @@ use mesosflow_workflow::{ErrorClass, Limits, Probe, Retry, Step, StepCx, StepErr
 use serde::Serialize;
 use tokio::time::Instant;
 
+use super::dead::{dead, replaced};
 use super::launch::record;
-use super::loss::{dead, replaced};
 use crate::act::ActError;
 use crate::cluster::{HostKeySource, Instance, Node, ProviderKind};
 use crate::provider::{Condition, HostKeys, ProviderError};
@@ -82,6 +82,9 @@ impl From<RemoteError> for Look {
 }
 
 impl AwaitNode {
+    /// Its id in the catalogue.
+    pub const ID: StepId = StepId::from_static("await-nodes");
+
     /// The limit, and the pause between two looks.
     fn patience(&self) -> (Duration, Duration) {
         match self.boot_limit_s {
@@ -202,7 +205,9 @@ impl Step for AwaitNode {
     type Output = Node;
     type Error = ActError;
 
-    const ID: StepId = StepId::from_static("await-nodes");
+    fn id(&self) -> StepId {
+        Self::ID
+    }
 
     async fn probe(&self, _cx: &StepCx<World>) -> Result<Probe<Node>, ActError> {
         // Whether it answers is all there is to do; and a key is never taken from the network.

@@ -7,12 +7,12 @@
 //! - Not undone; the keys open nothing but this cluster's nodes, and from its own addresses only.
 
 use mesosflow_workflow::{Probe, Step, StepCx, StepId};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::act::ActError;
-use crate::authorized::comments;
-use crate::cluster::Node;
-use crate::hub::{ROLES_FOLDER, SSH_CONFIG, SSH_FOLDER};
+use crate::authorized::{Copied, comments};
+use crate::cluster::{Node, input};
+use crate::on_node::{ROLES_FOLDER, SSH_CONFIG, SSH_FOLDER};
 use crate::world::{Script, World};
 
 const COMMON: &str = shell!("keys-common.sh");
@@ -23,23 +23,16 @@ const MAKE: &str = shell!("keys-make.sh");
 #[derive(Debug, Serialize)]
 pub struct CopySshKey {
     /// The first master.
+    #[serde(serialize_with = "input::pinned")]
     pub hub: Node,
     /// The public half of the driver's key, which says whose cluster it is.
     pub public_key: String,
 }
 
-/// Which keys there are.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Copied {
-    /// The public half of the driver's key as an `authorized_keys` line: by it a lost or another key is told.
-    pub public_key: String,
-    /// That of the key that opens every node.
-    pub nodes_key: String,
-    /// That of the key that opens the shared volume.
-    pub volume_key: String,
-}
-
 impl CopySshKey {
+    /// Its id in the catalogue.
+    pub const ID: StepId = StepId::from_static("copy-ssh-key");
+
     fn script<'a>(&self, cx: &StepCx<World>, title: &'a str, body: &'a str) -> Script<'a> {
         let owner = cx.world().owner();
         let [nodes, volume] = comments(&owner.cluster, owner.run);
@@ -84,7 +77,9 @@ impl Step for CopySshKey {
     type Output = Copied;
     type Error = ActError;
 
-    const ID: StepId = StepId::from_static("copy-ssh-key");
+    fn id(&self) -> StepId {
+        Self::ID
+    }
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<Copied>, ActError> {
         Ok(self.look(cx).await?.map_or(Probe::NotDone, Probe::Done))

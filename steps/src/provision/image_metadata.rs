@@ -26,6 +26,9 @@ pub struct ImageMetadata {
 }
 
 impl ImageMetadata {
+    /// Its id in the catalogue.
+    pub const ID: StepId = StepId::from_static("image-metadata");
+
     /// The step for a spec.
     pub fn new(spec: &ClusterSpec) -> Self {
         match spec.provider {
@@ -54,7 +57,9 @@ impl Step for ImageMetadata {
     type Output = Image;
     type Error = ActError;
 
-    const ID: StepId = StepId::from_static("image-metadata");
+    fn id(&self) -> StepId {
+        Self::ID
+    }
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<Image>, ActError> {
         Ok(cx

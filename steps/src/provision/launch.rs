@@ -1,8 +1,12 @@
-//! What the three launch steps share: one machine for one place.
+//! `launch-slaves`, `launch-masters`, `launch-zookeepers` (notes 1.4): the machines of a role.
+//!
+//! - Changes: one machine for each place, and none of an older generation stays in it.
+//! - Twice is safe: a machine is found by run, generation, role and number; only a missing one is made.
+//! - Undone by `destroy`.
 
 use std::time::Duration;
 
-use mesosflow_workflow::{Effect, ErrorClass, Limits, Probe, Resource, Retry, Settled, StepCx};
+use mesosflow_workflow::{Effect, ErrorClass, Limits, Probe, Resource, Retry, Settled, Step, StepCx, StepId};
 use serde::Serialize;
 
 use crate::act::ActError;
@@ -40,9 +44,54 @@ impl Place {
     }
 }
 
+/// The machine of one place; the place's role says which of the three steps it belongs to.
+#[derive(Debug, Serialize)]
+pub struct LaunchMachine(pub Place);
+
+impl LaunchMachine {
+    /// The step that launches the machines of a role.
+    pub const fn id_of(role: Role) -> StepId {
+        StepId::from_static(match role {
+            Role::Slave => "launch-slaves",
+            Role::Master => "launch-masters",
+            Role::Zookeeper => "launch-zookeepers",
+        })
+    }
+}
+
+impl Step for LaunchMachine {
+    type World = World;
+    type Output = Instance;
+    type Error = ActError;
+
+    fn id(&self) -> StepId {
+        Self::id_of(self.0.role)
+    }
+
+    async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<Instance>, ActError> {
+        probe(&self.0, cx).await
+    }
+
+    async fn apply(&self, cx: &StepCx<World>) -> Result<Instance, ActError> {
+        apply(&self.0, cx).await
+    }
+
+    async fn verify(&self, cx: &StepCx<World>, instance: &Instance) -> Result<(), ActError> {
+        verify(&self.0, cx, instance).await
+    }
+
+    async fn settle(&self, cx: &StepCx<World>, effect: &Effect) -> Result<Settled, ActError> {
+        settle(cx, effect).await
+    }
+
+    fn limits(&self) -> Limits {
+        limits(&self.0)
+    }
+}
+
 /// The machine that a place has in this generation, if nothing else is in it; recorded here if a crash kept it from the
 /// journal.
-pub(super) async fn probe(place: &Place, cx: &StepCx<World>) -> Result<Probe<Instance>, ActError> {
+async fn probe(place: &Place, cx: &StepCx<World>) -> Result<Probe<Instance>, ActError> {
     let (provider, slot) = (cx.world().provider(), place.slot(cx));
     let Some(machine) = provider.find(&slot).await? else {
         return Ok(Probe::NotDone);
@@ -57,7 +106,7 @@ pub(super) async fn probe(place: &Place, cx: &StepCx<World>) -> Result<Probe<Ins
 }
 
 /// Deletes what a replay has replaced in the place, and makes the machine of this generation.
-pub(super) async fn apply(place: &Place, cx: &StepCx<World>) -> Result<Instance, ActError> {
+async fn apply(place: &Place, cx: &StepCx<World>) -> Result<Instance, ActError> {
     let (provider, slot) = (cx.world().provider(), place.slot(cx));
     let mut outdated = outdated(cx, &slot).await?;
     outdated.extend(unrecorded_end(place, cx, &outdated).await?);
@@ -91,7 +140,7 @@ pub(super) async fn apply(place: &Place, cx: &StepCx<World>) -> Result<Instance,
 }
 
 /// Sees the machine, and records what came to exist with it in the meantime (a volume that was attached late).
-pub(super) async fn verify(place: &Place, cx: &StepCx<World>, instance: &Instance) -> Result<(), ActError> {
+async fn verify(place: &Place, cx: &StepCx<World>, instance: &Instance) -> Result<(), ActError> {
     // Whatever fails here, the machine was launched: until it was seen, the launch stays in doubt.
     let found = cx.world().provider().find(&place.slot(cx)).await;
     match found.map_err(ProviderError::after_effect)? {
@@ -120,7 +169,7 @@ async fn end(cx: &StepCx<World>, old: Resource) -> Result<(), ActError> {
 
 /// Sees to an older launch for this place that nobody saw answered: the machine that it brought is ended, and until none can
 /// appear any more, no other one is launched.
-pub(super) async fn settle(cx: &StepCx<World>, effect: &Effect) -> Result<Settled, ActError> {
+async fn settle(cx: &StepCx<World>, effect: &Effect) -> Result<Settled, ActError> {
     let world = cx.world();
     let mut doubts = InDoubt::of([effect.clone()], world.provider().settle_time());
     let mut pauses = Pauses::default();
@@ -151,7 +200,7 @@ pub(super) async fn settle(cx: &StepCx<World>, effect: &Effect) -> Result<Settle
 }
 
 /// A launch that fails for want of capacity is tried until the limit; one machine more or less is waited for longest.
-pub(super) fn limits(place: &Place) -> Limits {
+fn limits(place: &Place) -> Limits {
     let retry = match &place.order {
         None => Retry::STANDARD,
         // Waits of up to 20 s are 10 s on average.

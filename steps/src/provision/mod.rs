@@ -2,12 +2,10 @@
 
 mod await_nodes;
 mod copy_ssh_key;
+mod dead;
 mod groups;
 mod image_metadata;
 mod launch;
-mod launch_masters;
-mod launch_slaves;
-mod launch_zookeepers;
 pub(crate) mod loss;
 mod push_config;
 mod render_config;
@@ -16,17 +14,15 @@ mod security_groups;
 mod setup_options;
 
 pub use await_nodes::AwaitNode;
-pub use copy_ssh_key::{Copied, CopySshKey};
+pub use copy_ssh_key::CopySshKey;
 pub use image_metadata::ImageMetadata;
-pub use launch::Place;
-pub use launch_masters::LaunchMaster;
-pub use launch_slaves::LaunchSlave;
-pub use launch_zookeepers::LaunchZookeeper;
+pub use launch::{LaunchMachine, Place};
 pub use push_config::PushConfig;
 pub use render_config::{RenderConfig, RenderedConfig};
 pub use sanity_check::SanityCheck;
 pub use security_groups::SecurityGroups;
 pub use setup_options::SetupOptions;
 
-pub use loss::gone;
-pub(crate) use loss::{LAUNCHES, dead};
+pub(crate) use dead::dead;
+pub use dead::gone;
+pub(crate) use loss::LAUNCHES;

@@ -13,9 +13,9 @@ use serde::Serialize;
 use super::RenderedConfig;
 use super::render_config::folder;
 use crate::act::ActError;
-use crate::aside;
-use crate::cluster::Node;
-use crate::hub::{HDFS_CONF, SCRIPTS_FOLDER};
+use crate::claim;
+use crate::cluster::{Node, input};
+use crate::on_node::{HDFS_CONF, SCRIPTS_FOLDER};
 use crate::remote::transfer::TreeOptions;
 use crate::software;
 use crate::templates::{DeployVars, RenderedTree, render};
@@ -28,6 +28,7 @@ const SPARK_CONF: &str = "/root/spark/conf";
 #[derive(Debug, Serialize)]
 pub struct PushConfig {
     /// The first master.
+    #[serde(serialize_with = "input::node")]
     pub hub: Node,
     /// What `render-config` rendered.
     pub rendered: RenderedConfig,
@@ -38,6 +39,9 @@ pub struct PushConfig {
 }
 
 impl PushConfig {
+    /// Its id in the catalogue.
+    pub const ID: StepId = StepId::from_static("push-config");
+
     fn tree(&self) -> Result<RenderedTree, ActError> {
         let tree = render(&self.vars, self.overlay.as_deref())?;
         if tree.digest() != self.rendered.digest {
@@ -61,7 +65,9 @@ impl Step for PushConfig {
     type Output = ();
     type Error = ActError;
 
-    const ID: StepId = StepId::from_static("push-config");
+    fn id(&self) -> StepId {
+        Self::ID
+    }
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
         if self.is_there(cx, &self.tree()?).await? {
@@ -77,7 +83,7 @@ impl Step for PushConfig {
         let local = folder(cx).join("root");
         software::claim_homes(cx.world(), &self.hub).await?;
         for folder in [SCRIPTS_FOLDER, HDFS_CONF[0], HDFS_CONF[1], SPARK_CONF] {
-            aside::claim(cx.world(), &self.hub, folder).await?;
+            claim::folder(cx.world(), &self.hub, folder).await?;
         }
         cx.world()
             .session(&self.hub)

@@ -45,12 +45,19 @@ pub(super) fn folder(cx: &StepCx<World>) -> PathBuf {
     cx.world().folder().join("rendered")
 }
 
+impl RenderConfig {
+    /// Its id in the catalogue.
+    pub const ID: StepId = StepId::from_static("render-config");
+}
+
 impl Step for RenderConfig {
     type World = World;
     type Output = RenderedConfig;
     type Error = ActError;
 
-    const ID: StepId = StepId::from_static("render-config");
+    fn id(&self) -> StepId {
+        Self::ID
+    }
 
     async fn probe(&self, _cx: &StepCx<World>) -> Result<Probe<RenderedConfig>, ActError> {
         // Rendering takes less than finding out whether it was done.

@@ -19,6 +19,9 @@ pub struct SanityCheck {
 }
 
 impl SanityCheck {
+    /// Its id in the catalogue.
+    pub const ID: StepId = StepId::from_static("sanity-check");
+
     /// Nobody else is there (any more): what had to wait for that is done now.
     async fn complete(&self, cx: &StepCx<World>) -> Result<(), ActError> {
         let (provider, owner) = (cx.world().provider(), cx.world().owner());
@@ -34,7 +37,9 @@ impl Step for SanityCheck {
     type Output = ();
     type Error = ActError;
 
-    const ID: StepId = StepId::from_static("sanity-check");
+    fn id(&self) -> StepId {
+        Self::ID
+    }
 
     async fn probe(&self, _cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
         Ok(Probe::NotDone)

@@ -26,12 +26,19 @@ pub struct SecurityGroups {
     pub cluster: String,
 }
 
+impl SecurityGroups {
+    /// Its id in the catalogue.
+    pub const ID: StepId = StepId::from_static("security-groups");
+}
+
 impl Step for SecurityGroups {
     type World = World;
     type Output = Groups;
     type Error = ActError;
 
-    const ID: StepId = StepId::from_static("security-groups");
+    fn id(&self) -> StepId {
+        Self::ID
+    }
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<Groups>, ActError> {
         // Not by the probe alone: groups that a crash left unrecorded have to reach the journal.

@@ -8,7 +8,7 @@ use mesosflow_workflow::{Probe, Step, StepCx, StepId};
 use serde::Serialize;
 
 use crate::act::ActError;
-use crate::cluster::Node;
+use crate::cluster::{Node, input};
 use crate::remote::quote::quote;
 use crate::world::World;
 
@@ -21,6 +21,7 @@ const LIMIT: usize = 64 * 1024;
 #[derive(Debug, Serialize)]
 pub struct SetupOptions {
     /// The first master.
+    #[serde(serialize_with = "input::node")]
     pub hub: Node,
     /// The operating system of the nodes.
     pub os: String,
@@ -33,6 +34,9 @@ pub struct SetupOptions {
 }
 
 impl SetupOptions {
+    /// Its id in the catalogue.
+    pub const ID: StepId = StepId::from_static("setup-options");
+
     fn text(&self) -> Result<String, ActError> {
         let swap = self.swap_mb.to_string();
         let mut text = String::new();
@@ -63,7 +67,9 @@ impl Step for SetupOptions {
     type Output = ();
     type Error = ActError;
 
-    const ID: StepId = StepId::from_static("setup-options");
+    fn id(&self) -> StepId {
+        Self::ID
+    }
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
         Ok(if self.is_there(cx).await? {

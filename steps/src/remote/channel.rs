@@ -7,9 +7,8 @@ use ssh2::{BlockDirections, Channel, ErrorCode, Session};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Instant;
 
-use super::command::INPUT_MARK;
 use super::error::status_of_signal;
-use super::feed::{Activity, Feed, Next, Sink};
+use super::feed::{Activity, Feed, INPUT_MARK, Next, Sink};
 
 /// libssh2's error numbers that this layer tells apart (`libssh2.h`).
 const EAGAIN: i32 = -37;

@@ -29,9 +29,6 @@ pub const DEFAULT_SILENCE: Duration = Duration::from_secs(30);
 /// How many bytes of each output stream are kept if the command does not say.
 pub const DEFAULT_MAX_OUTPUT: usize = 1024 * 1024;
 
-/// What ends the input of every command. See the module's documentation.
-pub(super) const INPUT_MARK: &[u8] = b".\n";
-
 /// libssh2 sends a request as one packet of at most 35000 bytes.
 const MAX_LINE: usize = 32_000;
 
@@ -52,10 +49,6 @@ const GRACE: Duration = Duration::from_secs(3);
 ///
 /// Nothing of it starts a program but the `sleep`: what every command pays for is four forks.
 const WRAPPER: &str = shell!("wrapper.sh");
-
-/// The wrapper's status when the fence keeps the script from beginning; it counts only with the last line of its standard
-/// error, before which the user's login shell may have said something.
-pub(super) const FENCED_STATUS: i32 = 97;
 
 /// A script to be run on a node as root, with the limits under which it runs.
 #[derive(Clone)]
@@ -123,38 +116,6 @@ impl std::fmt::Debug for Command {
     }
 }
 
-/// What a command that ran to its end left behind.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Output {
-    /// The exit status; 128 + n if it was killed by signal n.
-    pub status: i32,
-    /// Its standard output, or the end of it.
-    pub stdout: Vec<u8>,
-    /// Its standard error, or the end of it.
-    pub stderr: Vec<u8>,
-    /// Whether the beginning of either was dropped, because it was more than the command keeps.
-    pub truncated: bool,
-}
-
-impl Output {
-    /// The standard output as text without its trailing newlines; bytes that are no UTF-8 are replaced.
-    pub fn stdout_str(&self) -> String {
-        let mut text = String::from_utf8_lossy(&self.stdout).into_owned();
-        text.truncate(text.trim_end_matches(['\n', '\r']).len());
-        text
-    }
-
-    /// The last lines of the standard error that say something.
-    pub fn stderr_tail(&self) -> String {
-        super::tail::last_lines(&self.stderr)
-    }
-
-    /// Whether the status is 0.
-    pub fn success(&self) -> bool {
-        self.status == 0
-    }
-}
-
 /// Why a command line cannot be sent.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LineError {
@@ -192,6 +153,7 @@ pub(super) fn command_line(
 
 #[cfg(test)]
 mod tests {
+    use super::super::feed::INPUT_MARK;
     use std::io::{Read, Write};
     use std::os::unix::process::{CommandExt, ExitStatusExt};
     use std::process::{Child, Stdio};

@@ -10,6 +10,9 @@ use tokio::time::Instant;
 
 use super::tail::Tail;
 
+/// What ends the input of every command. See [`super::command`].
+pub(super) const INPUT_MARK: &[u8] = b".\n";
+
 /// How many chunks may wait between a peer and the driver.
 const QUEUE: usize = 8;
 

@@ -39,8 +39,9 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
 use super::RemoteError;
-use super::command::{Command, Output};
+use super::command::Command;
 use super::job_scripts::{FORGET, OUTPUT, START, STATE, STOP, SUPERVISOR};
+use super::output::Output;
 use super::quote::with_variables;
 use super::session::Session;
 use super::tail::last_lines;

@@ -11,15 +11,16 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::channel::{Failure, Finished, Kind};
-use super::command::{Command, LineError, Output, command_line};
+use super::command::{Command, LineError, command_line};
 use super::connect::{connect, elapsed_ms, presented};
 use super::contact::Contact;
 use super::driver::Link;
+use super::exec::{Exec, Input};
 use super::feed::Activity;
 use super::fence::{Fence, Lineage};
-use super::stream::{self, Piece};
+use super::output::{Output, Piece};
+use super::stream;
 use super::tail::last_lines;
-use super::transfer::Input;
 use super::{HostKey, RemoteError, Target};
 
 /// How long a stopped command's last output is waited for.
@@ -59,19 +60,6 @@ pub(super) struct Settings {
 struct Connection {
     link: Option<Arc<Link>>,
     failure: Option<RemoteError>,
-}
-
-/// A command on its way: what is common to scripts and transfers.
-pub(super) struct Exec<'a> {
-    pub(super) title: &'a str,
-    pub(super) script: &'a str,
-    pub(super) input: Input,
-    pub(super) deadline: Duration,
-    pub(super) silence: Duration,
-    /// How much of standard output and of standard error is kept.
-    pub(super) max_output: (usize, usize),
-    /// Who takes the output as it comes, instead of its being kept.
-    pub(super) taker: Option<&'a mpsc::Sender<Piece>>,
 }
 
 impl std::fmt::Debug for Session {

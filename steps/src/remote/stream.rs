@@ -4,18 +4,10 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, mpsc};
 
+use super::exec::Exec;
 use super::feed::{self, Sink, SinkReceiver};
-use super::session::Exec;
+use super::output::Piece;
 use super::tail::Tail;
-
-/// A piece of a command's output, cut anywhere.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Piece {
-    /// Of its standard output.
-    Out(Vec<u8>),
-    /// Of its standard error.
-    Err(Vec<u8>),
-}
 
 /// Where a channel's output goes, and the work of handing it on if somebody takes it: that ends with the output, and has the end
 /// of standard error, in which there may be a word of the node's about the command itself.

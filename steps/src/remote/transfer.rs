@@ -5,26 +5,23 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use tokio::io::{AsyncReadExt, AsyncSeekExt};
-use tokio::sync::Notify;
 
 use super::RemoteError;
-use super::command::{Command, DEFAULT_DEADLINE, DEFAULT_MAX_OUTPUT, DEFAULT_SILENCE, Output};
-use super::feed::{self, Feed, FeedSender};
+use super::command::{Command, DEFAULT_DEADLINE, DEFAULT_MAX_OUTPUT, DEFAULT_SILENCE};
+use super::exec::{Exec, Input};
+use super::output::Output;
 use super::quote::with_variables;
-use super::session::{Exec, Session};
+use super::session::Session;
 
 /// How long a transfer may go without a byte moving. After the last byte the node still has to write everything to its
 /// disk and read it again.
 const TRANSFER_SILENCE: Duration = Duration::from_secs(180);
 /// A transfer that makes progress may take as long as it needs; this only ends one that crawls.
 const TRANSFER_DEADLINE: Duration = Duration::from_secs(12 * 3600);
-/// The size of one read from a local file.
-const CHUNK: usize = 256 * 1024;
 
 const PUT: &str = shell!("put-file.sh");
 
@@ -63,81 +60,6 @@ pub struct TreeOptions {
     pub delete: bool,
     /// The permissions.
     pub modes: ModePolicy,
-}
-
-/// Input of a command.
-pub(super) enum Input {
-    /// All of it.
-    Bytes(Arc<Vec<u8>>),
-    /// The first bytes of a local file.
-    File {
-        path: PathBuf,
-        len: u64,
-        /// Counts what is sent.
-        sent: Arc<AtomicU64>,
-    },
-}
-
-impl Input {
-    pub(super) fn len(&self) -> u64 {
-        match self {
-            Self::Bytes(bytes) => bytes.len() as u64,
-            Self::File { len, .. } => *len,
-        }
-    }
-
-    /// The feed for the driver, and the work that fills it. If the work fails, the feed ends short of its length, and the
-    /// node does not act on it.
-    pub(super) fn open(
-        &self,
-        wake: &Arc<Notify>,
-    ) -> (Feed, impl Future<Output = Result<(), RemoteError>> + use<>) {
-        let (feed, file) = match self {
-            Self::Bytes(bytes) => (
-                Feed::Bytes {
-                    bytes: Arc::clone(bytes),
-                    sent: 0,
-                },
-                None,
-            ),
-            Self::File { path, len, sent } => {
-                let (sender, feed) = feed::stream(wake);
-                (feed, Some((sender, path.clone(), *len, Arc::clone(sent))))
-            }
-        };
-        (feed, async move {
-            match file {
-                None => Ok(()),
-                Some((sender, path, len, sent)) => send_file(sender, &path, len, &sent)
-                    .await
-                    .map_err(|error| RemoteError::local("reading", path, error)),
-            }
-        })
-    }
-}
-
-async fn send_file(sender: FeedSender, path: &Path, len: u64, sent: &AtomicU64) -> io::Result<()> {
-    let mut file = tokio::fs::File::open(path).await?;
-    file.rewind().await?;
-    let mut left = len;
-    while left > 0 {
-        let size = usize::try_from(left).unwrap_or(usize::MAX).min(CHUNK);
-        let mut chunk = vec![0; size];
-        let count = file.read(&mut chunk).await?;
-        if count == 0 {
-            return Err(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                "the file became shorter",
-            ));
-        }
-        chunk.truncate(count);
-        left -= count as u64;
-        if !sender.send(chunk).await {
-            return Ok(());
-        }
-        sent.fetch_add(count as u64, Ordering::Relaxed);
-    }
-    Ok(())
 }
 
 /// A local file as it is now, for any number of nodes.

@@ -8,7 +8,7 @@ use mesosflow_workflow::{Probe, Step, StepCx, StepId};
 use serde::{Deserialize, Serialize};
 
 use crate::act::ActError;
-use crate::cluster::{FrameworksSpec, Node};
+use crate::cluster::{FrameworksSpec, Node, input};
 use crate::world::{Script, World};
 
 const SPARK: &str = shell!("spark-version.sh");
@@ -20,6 +20,7 @@ const HADOOP: &str = r#"[ -x /root/ephemeral-hdfs/bin/hdfs ] || exit 1
 #[derive(Debug, Serialize)]
 pub struct BuildFrameworks {
     /// The first master.
+    #[serde(serialize_with = "input::node")]
     pub hub: Node,
     /// Which of them are asked for.
     pub frameworks: FrameworksSpec,
@@ -35,6 +36,9 @@ pub struct Frameworks {
 }
 
 impl BuildFrameworks {
+    /// Its id in the catalogue.
+    pub const ID: StepId = StepId::from_static("build-frameworks");
+
     async fn version(&self, cx: &StepCx<World>, name: &str, look: &str) -> Result<String, ActError> {
         let title = format!("look for {name}");
         match cx.world().run(&self.hub, Script::new(&title, look)).await {
@@ -57,7 +61,9 @@ impl Step for BuildFrameworks {
     type Output = Frameworks;
     type Error = ActError;
 
-    const ID: StepId = StepId::from_static("build-frameworks");
+    fn id(&self) -> StepId {
+        Self::ID
+    }
 
     async fn probe(&self, _cx: &StepCx<World>) -> Result<Probe<Frameworks>, ActError> {
         Ok(Probe::NotDone)

@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::act::ActError;
-use crate::cluster::{MesosSource, MesosSpec, Node};
+use crate::claim;
+use crate::cluster::{MesosSource, MesosSpec, Node, input};
+use crate::packages;
 use crate::remote::{JobLimits, quote};
 use crate::world::{Script, World};
 use crate::{aside, mesos, netrc};
@@ -53,6 +55,7 @@ const BUILD: &str = shell!("mesos-build.sh");
 #[derive(Debug, Serialize)]
 pub struct BuildMesos {
     /// The first master.
+    #[serde(serialize_with = "input::node")]
     pub hub: Node,
     /// The source.
     pub mesos: MesosSpec,
@@ -68,6 +71,9 @@ pub struct BuiltMesos {
 }
 
 impl BuildMesos {
+    /// Its id in the catalogue.
+    pub const ID: StepId = StepId::from_static("build-mesos");
+
     /// What tells this source from another, for the mark.
     fn mark(&self) -> Result<String, ActError> {
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
@@ -223,7 +229,9 @@ impl Step for BuildMesos {
     type Output = BuiltMesos;
     type Error = ActError;
 
-    const ID: StepId = StepId::from_static("build-mesos");
+    fn id(&self) -> StepId {
+        Self::ID
+    }
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<BuiltMesos>, ActError> {
         if self.mesos.source == MesosSource::None {
@@ -236,18 +244,18 @@ impl Step for BuildMesos {
         if !cx.world().ask(&self.hub, look.var("mark", self.mark()?)).await? {
             return Ok(Probe::NotDone);
         }
-        aside::tell(cx.world(), &self.hub).await?;
+        claim::tell(cx.world(), &self.hub).await?;
         Ok(Probe::Done(self.built(cx).await?))
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<BuiltMesos, ActError> {
-        mesos::install_packages(cx.world(), &self.hub, &self.mesos.packages).await?;
+        packages::install(cx.world(), &self.hub, &self.mesos.packages).await?;
         match self.mesos.source {
             MesosSource::None => {}
             MesosSource::Tarball => self.unpack(cx).await?,
             MesosSource::Git => self.build(cx).await?,
         }
-        aside::tell(cx.world(), &self.hub).await?;
+        claim::tell(cx.world(), &self.hub).await?;
         self.built(cx).await.map_err(|error| match self.mesos.source {
             MesosSource::None => ActError::wrong(format!("the image has no Mesos that works: {error}"))
                 .hinted("set `mesos.source` to `tarball` or `git`"),

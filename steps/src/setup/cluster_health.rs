@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::NfsServer;
 use crate::act::ActError;
 use crate::check::{self, Check, Finding, Task, What};
-use crate::cluster::Inventory;
+use crate::cluster::{Inventory, input};
 use crate::hdfs::{Blocks, Hdfs};
 use crate::world::World;
 
@@ -33,6 +33,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug, Serialize)]
 pub struct ClusterHealth {
     /// The nodes.
+    #[serde(serialize_with = "input::inventory")]
     pub inventory: Inventory,
     /// The shared volume's server, without which there is none to see.
     pub shared: NfsServer,
@@ -113,6 +114,9 @@ impl LostBlocks {
 }
 
 impl ClusterHealth {
+    /// Its id in the catalogue.
+    pub const ID: StepId = StepId::from_static("cluster-health");
+
     /// Looks, and fails with what is bad: first that somebody else drives, then in the order of [`What`]. What is missing of a file system
     /// is judged by the step itself.
     async fn look(&self, cx: &StepCx<World>) -> Result<check::Seen, ActError> {
@@ -195,7 +199,9 @@ impl Step for ClusterHealth {
     type Output = Health;
     type Error = ActError;
 
-    const ID: StepId = StepId::from_static("cluster-health");
+    fn id(&self) -> StepId {
+        Self::ID
+    }
 
     async fn probe(&self, _cx: &StepCx<World>) -> Result<Probe<Health>, ActError> {
         Ok(Probe::NotDone)

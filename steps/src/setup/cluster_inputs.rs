@@ -8,13 +8,14 @@ use mesosflow_workflow::{Probe, Step, StepCx, StepId};
 use serde::{Deserialize, Serialize};
 
 use crate::act::ActError;
-use crate::cluster::{Inventory, Node};
+use crate::cluster::{Inventory, Node, input};
 use crate::world::{Script, World};
 
 /// The lists that have to be there.
 #[derive(Debug, Serialize)]
 pub struct ClusterInputs {
     /// The nodes.
+    #[serde(serialize_with = "input::inventory")]
     pub inventory: Inventory,
 }
 
@@ -32,6 +33,9 @@ pub struct Inputs {
 }
 
 impl ClusterInputs {
+    /// Its id in the catalogue.
+    pub const ID: StepId = StepId::from_static("cluster-inputs");
+
     fn expected(&self) -> Inputs {
         let list = |nodes: &[Node]| nodes.iter().map(|n| n.private_ip.to_string()).collect();
         Inputs {
@@ -60,7 +64,9 @@ impl Step for ClusterInputs {
     type Output = Inputs;
     type Error = ActError;
 
-    const ID: StepId = StepId::from_static("cluster-inputs");
+    fn id(&self) -> StepId {
+        Self::ID
+    }
 
     async fn probe(&self, _cx: &StepCx<World>) -> Result<Probe<Inputs>, ActError> {
         Ok(Probe::NotDone)

@@ -1,10 +1,11 @@
 //! Daemons that start by themselves and do not run, although the step that starts them has succeeded: found by `cluster-health`,
 //! started again by the next driver, by that very step.
 
-use mesosflow_workflow::{ErrorClass, ErrorReport, Flow, Halt, ItemKey, Step as _, StepId};
+use mesosflow_workflow::{ErrorClass, ErrorReport, Flow, Halt, ItemKey, StepId};
 
-use super::{ClusterHealth, HdfsStart, MesosStart, NfsExport, NfsMount, PersistentHdfsStart, ZookeeperStart};
+use super::{ClusterHealth, HdfsStart, MesosStart, NfsExport, NfsMount, ZookeeperStart};
 use crate::cluster::{Inventory, Node};
+use crate::hdfs::Hdfs;
 use crate::remote::RemoteError;
 use crate::service::down_script;
 use crate::world::{World, on_each};
@@ -13,10 +14,26 @@ use crate::world::{World, on_each};
 static STARTS: [(&str, StepId, bool); 8] = [
     ("mesosflow-nfs-ganesha.service", NfsExport::ID, false),
     ("mesosflow-shared-volume.service", NfsMount::ID, true),
-    ("ephemeral-hdfs-namenode.service", HdfsStart::ID, false),
-    ("ephemeral-hdfs-datanode.service", HdfsStart::ID, false),
-    ("persistent-hdfs-namenode.service", PersistentHdfsStart::ID, false),
-    ("persistent-hdfs-datanode.service", PersistentHdfsStart::ID, false),
+    (
+        "ephemeral-hdfs-namenode.service",
+        HdfsStart::id_of(Hdfs::Ephemeral),
+        false,
+    ),
+    (
+        "ephemeral-hdfs-datanode.service",
+        HdfsStart::id_of(Hdfs::Ephemeral),
+        false,
+    ),
+    (
+        "persistent-hdfs-namenode.service",
+        HdfsStart::id_of(Hdfs::Persistent),
+        false,
+    ),
+    (
+        "persistent-hdfs-datanode.service",
+        HdfsStart::id_of(Hdfs::Persistent),
+        false,
+    ),
     ("mesosflow-zookeeper.service", ZookeeperStart::ID, true),
     ("mesos-", MesosStart::ID, false),
 ];
@@ -92,7 +109,7 @@ fn hinting(error: ErrorReport, again: &[StepId]) -> ErrorReport {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::service::UNITS;
+    use crate::on_node::UNITS;
 
     /// The secondary namenode is nobody's to start: it is not enabled.
     #[test]

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::Frameworks;
 use crate::act::ActError;
-use crate::cluster::Node;
+use crate::cluster::{Node, input};
 use crate::world::{Script, World};
 
 const HAPROXY: &str = "haproxy -c -q -f '/root/mesos-ec2/haproxy+apache/haproxy.cfg'";
@@ -29,6 +29,7 @@ const HADOOP: &str = shell!("hadoop-config.sh");
 #[derive(Debug, Serialize)]
 pub struct FrameworkConfig {
     /// The first master.
+    #[serde(serialize_with = "input::node")]
     pub hub: Node,
     /// What is installed.
     pub frameworks: Frameworks,
@@ -38,12 +39,19 @@ pub struct FrameworkConfig {
     pub tree: String,
 }
 
+impl FrameworkConfig {
+    /// Its id in the catalogue.
+    pub const ID: StepId = StepId::from_static("framework-config");
+}
+
 impl Step for FrameworkConfig {
     type World = World;
     type Output = ();
     type Error = ActError;
 
-    const ID: StepId = StepId::from_static("framework-config");
+    fn id(&self) -> StepId {
+        Self::ID
+    }
 
     async fn probe(&self, _cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
         Ok(Probe::NotDone)

@@ -11,7 +11,7 @@ use mesosflow_workflow::{Effect, Limits, Probe, Settled, Step, StepCx, StepId};
 use serde::Serialize;
 
 use crate::act::ActError;
-use crate::cluster::Node;
+use crate::cluster::{Node, input};
 use crate::hdfs::{FORMAT_LIMITS, Formatted, Hdfs, NameFolder, is_made_by_run};
 use crate::world::World;
 
@@ -19,8 +19,10 @@ use crate::world::World;
 #[derive(Debug, Serialize)]
 pub struct HdfsFormat {
     /// The first master.
+    #[serde(serialize_with = "input::node")]
     pub namenode: Node,
     /// The slaves.
+    #[serde(serialize_with = "input::nodes")]
     pub slaves: Vec<Node>,
     /// Folders of the datanodes, separated by commas.
     pub data_folders: String,
@@ -31,6 +33,9 @@ pub struct HdfsFormat {
 }
 
 impl HdfsFormat {
+    /// Its id in the catalogue.
+    pub const ID: StepId = StepId::from_static("hdfs-format");
+
     /// Whether the file system of an earlier format is the one to be served.
     async fn counts(&self, cx: &StepCx<World>, key: &str) -> Result<bool, ActError> {
         let world = cx.world();
@@ -67,7 +72,9 @@ impl Step for HdfsFormat {
     type Output = Formatted;
     type Error = ActError;
 
-    const ID: StepId = StepId::from_static("hdfs-format");
+    fn id(&self) -> StepId {
+        Self::ID
+    }
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<Formatted>, ActError> {
         Ok(self.made(cx).await?.map_or(Probe::NotDone, Probe::Done))

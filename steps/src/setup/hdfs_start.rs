@@ -1,4 +1,4 @@
-//! `hdfs-start` (notes 2.17): the ephemeral HDFS runs: its namenode, and a datanode on every slave.
+//! `hdfs-start`, `persistent-hdfs-start` (notes 2.17, 2.18): a file system runs: its namenode, and a datanode on every slave.
 //!
 //! - Changes: the daemons run under systemd, also after a reboot.
 //! - Twice is safe: what runs with the deployed configuration is kept.
@@ -10,24 +10,38 @@ use mesosflow_workflow::{Limits, Probe, Step, StepCx, StepId};
 use serde::Serialize;
 
 use crate::act::ActError;
-use crate::cluster::Node;
+use crate::cluster::{Node, input};
 use crate::hdfs::{Formatted, Hdfs};
 use crate::world::World;
 
 /// What is started.
 #[derive(Debug, Serialize)]
 pub struct HdfsStart {
+    /// Which of both.
+    #[serde(skip)]
+    pub hdfs: Hdfs,
     /// The first master.
+    #[serde(serialize_with = "input::node")]
     pub namenode: Node,
     /// The slaves.
+    #[serde(serialize_with = "input::nodes")]
     pub slaves: Vec<Node>,
     /// The file system that has to be served.
     pub formatted: Formatted,
 }
 
 impl HdfsStart {
+    /// Its id in the catalogue.
+    pub const fn id_of(hdfs: Hdfs) -> StepId {
+        StepId::from_static(match hdfs {
+            Hdfs::Ephemeral => "hdfs-start",
+            Hdfs::Persistent => "persistent-hdfs-start",
+        })
+    }
+
     async fn is_live(&self, cx: &StepCx<World>) -> Result<bool, ActError> {
-        Ok(Hdfs::Ephemeral
+        Ok(self
+            .hdfs
             .is_live(cx.world(), &self.namenode, &self.slaves, &self.formatted)
             .await?)
     }
@@ -38,7 +52,9 @@ impl Step for HdfsStart {
     type Output = ();
     type Error = ActError;
 
-    const ID: StepId = StepId::from_static("hdfs-start");
+    fn id(&self) -> StepId {
+        Self::id_of(self.hdfs)
+    }
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
         Ok(if self.is_live(cx).await? {
@@ -49,7 +65,7 @@ impl Step for HdfsStart {
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {
-        Hdfs::Ephemeral
+        self.hdfs
             .start(cx.world(), &self.namenode, &self.slaves, &self.formatted)
             .await
     }
@@ -58,9 +74,10 @@ impl Step for HdfsStart {
         if self.is_live(cx).await? {
             return Ok(());
         }
-        Err(ActError::not_yet(
-            "the ephemeral HDFS lost a datanode right after its start",
-        ))
+        Err(ActError::not_yet(format!(
+            "the {} HDFS lost a datanode right after its start",
+            self.hdfs.as_str()
+        )))
     }
 
     fn limits(&self) -> Limits {

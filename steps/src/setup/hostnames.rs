@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use crate::act::ActError;
 use crate::aside;
-use crate::cluster::{Inventory, Node, ProviderKind};
+use crate::claim;
+use crate::cluster::{Inventory, Node, ProviderKind, input};
 use crate::world::{Script, World};
 
 const COMMON: &str = shell!("hostname-common.sh");
@@ -22,12 +23,16 @@ const MAKE: &str = shell!("hostname-make.sh");
 #[derive(Debug, Serialize)]
 pub struct Hostname {
     /// The node.
+    #[serde(serialize_with = "input::node")]
     pub node: Node,
     /// Address and name of every node, as lines of `/etc/hosts`.
     pub hosts: String,
 }
 
 impl Hostname {
+    /// Its id in the catalogue.
+    pub const ID: StepId = StepId::from_static("hostnames");
+
     /// The step for a node of an inventory.
     pub fn new(node: &Node, inventory: &Inventory) -> Self {
         let lines: Vec<_> = inventory
@@ -62,7 +67,9 @@ impl Step for Hostname {
     type Output = ();
     type Error = ActError;
 
-    const ID: StepId = StepId::from_static("hostnames");
+    fn id(&self) -> StepId {
+        Self::ID
+    }
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
         Ok(if self.is_so(cx).await? {
@@ -79,7 +86,7 @@ impl Step for Hostname {
         let script = self.script("set the host name", &body).before(aside::FUNCTIONS);
         let script = script.var("is_listed", if is_listed { "yes" } else { "no" });
         world.run(&self.node, script).await?;
-        Ok(aside::tell(world, &self.node).await?)
+        Ok(claim::tell(world, &self.node).await?)
     }
 
     async fn verify(&self, cx: &StepCx<World>, (): &()) -> Result<(), ActError> {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::BuiltMesos;
 use crate::act::ActError;
-use crate::cluster::Node;
+use crate::cluster::{Node, input};
 use crate::mesos;
 use crate::world::{World, on_each};
 
@@ -24,8 +24,10 @@ const REGISTRATION_LIMIT: Duration = Duration::from_secs(180);
 #[derive(Debug, Serialize)]
 pub struct MesosStart {
     /// The masters, the active one first.
+    #[serde(serialize_with = "input::nodes")]
     pub masters: Vec<Node>,
     /// The slaves.
+    #[serde(serialize_with = "input::nodes")]
     pub slaves: Vec<Node>,
     /// What they run.
     pub mesos: BuiltMesos,
@@ -43,6 +45,9 @@ pub struct MesosCluster {
 }
 
 impl MesosStart {
+    /// Its id in the catalogue.
+    pub const ID: StepId = StepId::from_static("mesos-start");
+
     async fn seen(&self, cx: &StepCx<World>) -> Result<Option<MesosCluster>, ActError> {
         let leader = mesos::leader_with(cx.world(), &self.masters, &self.slaves).await?;
         Ok(leader.map(|leader| MesosCluster {
@@ -57,7 +62,9 @@ impl Step for MesosStart {
     type Output = MesosCluster;
     type Error = ActError;
 
-    const ID: StepId = StepId::from_static("mesos-start");
+    fn id(&self) -> StepId {
+        Self::ID
+    }
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<MesosCluster>, ActError> {
         let world = cx.world();

@@ -10,7 +10,7 @@ use mesosflow_workflow::{Limits, Probe, Step, StepCx, StepId};
 use serde::Serialize;
 
 use crate::act::ActError;
-use crate::cluster::Node;
+use crate::cluster::{Node, input};
 use crate::mesos;
 use crate::world::{Script, World};
 
@@ -25,6 +25,7 @@ const SIGNAL: &str =
 #[derive(Debug, Serialize)]
 pub struct MesosStop {
     /// The node.
+    #[serde(serialize_with = "input::node")]
     pub node: Node,
     /// Whether it stays stopped until somebody starts it, also after a reboot.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -32,6 +33,9 @@ pub struct MesosStop {
 }
 
 impl MesosStop {
+    /// Its id in the catalogue.
+    pub const ID: StepId = StepId::from_static("mesos-stop");
+
     async fn is_retired(&self, world: &World) -> Result<bool, ActError> {
         Ok(mesos::SLAVE.is_retired(world, &self.node).await?
             && mesos::MASTER.is_retired(world, &self.node).await?)
@@ -43,7 +47,9 @@ impl Step for MesosStop {
     type Output = ();
     type Error = ActError;
 
-    const ID: StepId = StepId::from_static("mesos-stop");
+    fn id(&self) -> StepId {
+        Self::ID
+    }
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
         let gone = cx

@@ -10,7 +10,7 @@ use mesosflow_workflow::{Probe, Step, StepCx, StepId};
 use serde::{Deserialize, Serialize};
 
 use crate::act::ActError;
-use crate::cluster::{NfsServerChoice, Node, ProviderKind};
+use crate::cluster::{NfsServerChoice, Node, ProviderKind, input};
 use crate::mounts::ON_DISK;
 use crate::service::{IS_LOADED, Service};
 use crate::world::{Script, World};
@@ -40,6 +40,7 @@ pub(super) const READ_OVER_NFS: &str = shell!("nfs-read.sh");
 #[derive(Debug, Serialize)]
 pub struct NfsExport {
     /// The first master.
+    #[serde(serialize_with = "input::node")]
     pub hub: Node,
     /// What shall serve.
     pub server: NfsServerChoice,
@@ -67,6 +68,9 @@ pub struct NfsServer {
 }
 
 impl NfsExport {
+    /// Its id in the catalogue.
+    pub const ID: StepId = StepId::from_static("nfs-export");
+
     async fn choose(&self, cx: &StepCx<World>) -> Result<NfsServerKind, ActError> {
         Ok(match self.server {
             NfsServerChoice::Kernel => NfsServerKind::Kernel,
@@ -107,7 +111,9 @@ impl Step for NfsExport {
     type Output = NfsServer;
     type Error = ActError;
 
-    const ID: StepId = StepId::from_static("nfs-export");
+    fn id(&self) -> StepId {
+        Self::ID
+    }
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<NfsServer>, ActError> {
         let (world, kind) = (cx.world(), self.choose(cx).await?);

@@ -15,9 +15,10 @@ use super::NfsServer;
 use super::nfs_export::{READ_OVER_NFS, TOKEN};
 use crate::act::ActError;
 use crate::aside;
-use crate::cluster::{MountFallback, Node};
-use crate::hub::{KEY_PATH, KNOWN_HOSTS_PATH};
+use crate::claim;
+use crate::cluster::{MountFallback, Node, input};
 use crate::mounts::ON_DISK;
+use crate::on_node::{KEY_PATH, KNOWN_HOSTS_PATH};
 use crate::service::IS_LOADED;
 use crate::world::{Script, World};
 
@@ -41,8 +42,10 @@ const OPTIONS: &str = "_netdev,nofail,nosuid,nodev,x-systemd.automount,x-systemd
 #[derive(Debug, Serialize)]
 pub struct NfsMount {
     /// The first master.
+    #[serde(serialize_with = "input::node")]
     pub hub: Node,
     /// The slave.
+    #[serde(serialize_with = "input::node")]
     pub node: Node,
     /// What serves.
     pub server: NfsServer,
@@ -102,6 +105,9 @@ fn sshfs_options(port: u16) -> String {
 }
 
 impl NfsMount {
+    /// Its id in the catalogue.
+    pub const ID: StepId = StepId::from_static("nfs-mount");
+
     async fn way(&self, cx: &StepCx<World>) -> Result<Way, ActError> {
         let hub = &self.hub;
         if cx
@@ -152,7 +158,9 @@ impl Step for NfsMount {
     type Output = Mounted;
     type Error = ActError;
 
-    const ID: StepId = StepId::from_static("nfs-mount");
+    fn id(&self) -> StepId {
+        Self::ID
+    }
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<Mounted>, ActError> {
         let way = self.way(cx).await?;
@@ -182,7 +190,7 @@ impl Step for NfsMount {
             }
             Err(error) => return Err(error.into()),
         }
-        aside::tell(cx.world(), &self.node).await?;
+        claim::tell(cx.world(), &self.node).await?;
         Ok(Mounted { kind: way.kind })
     }
 

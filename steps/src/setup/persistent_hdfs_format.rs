@@ -11,7 +11,7 @@ use mesosflow_workflow::{Effect, ErrorClass, Limits, Probe, Settled, Step, StepC
 use serde::Serialize;
 
 use crate::act::ActError;
-use crate::cluster::Node;
+use crate::cluster::{Node, input};
 use crate::hdfs::{FORMAT_LIMITS, Formatted, Hdfs, NameFolder, PERSISTENT_DATA, is_of_run};
 use crate::world::World;
 
@@ -19,8 +19,10 @@ use crate::world::World;
 #[derive(Debug, Serialize)]
 pub struct PersistentHdfsFormat {
     /// The first master.
+    #[serde(serialize_with = "input::node")]
     pub namenode: Node,
     /// The slaves.
+    #[serde(serialize_with = "input::nodes")]
     pub slaves: Vec<Node>,
     /// Whether the cluster has had one that its machines were to keep: an empty disk is a loss then, and no place for another.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -28,6 +30,9 @@ pub struct PersistentHdfsFormat {
 }
 
 impl PersistentHdfsFormat {
+    /// Its id in the catalogue.
+    pub const ID: StepId = StepId::from_static("persistent-hdfs-format");
+
     async fn look(&self, cx: &StepCx<World>) -> Result<NameFolder, ActError> {
         Hdfs::Persistent.look(cx.world(), &self.namenode).await
     }
@@ -69,7 +74,9 @@ impl Step for PersistentHdfsFormat {
     type Output = Formatted;
     type Error = ActError;
 
-    const ID: StepId = StepId::from_static("persistent-hdfs-format");
+    fn id(&self) -> StepId {
+        Self::ID
+    }
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<Formatted>, ActError> {
         Ok(match self.look(cx).await? {

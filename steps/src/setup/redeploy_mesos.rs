@@ -11,7 +11,9 @@ use serde::Serialize;
 
 use super::BuiltMesos;
 use crate::act::ActError;
-use crate::cluster::Node;
+use crate::cluster::{Node, input};
+use crate::on_node;
+use crate::packages;
 use crate::world::World;
 use crate::{hub, mesos};
 
@@ -19,8 +21,10 @@ use crate::{hub, mesos};
 #[derive(Debug, Serialize)]
 pub struct RedeployMesos {
     /// The first master.
+    #[serde(serialize_with = "input::node")]
     pub hub: Node,
     /// The node that gets it.
+    #[serde(serialize_with = "input::node")]
     pub node: Node,
     /// What stands on the first master.
     pub built: BuiltMesos,
@@ -29,8 +33,11 @@ pub struct RedeployMesos {
 }
 
 impl RedeployMesos {
+    /// Its id in the catalogue.
+    pub const ID: StepId = StepId::from_static("redeploy-mesos");
+
     async fn is_equal(&self, cx: &StepCx<World>) -> Result<bool, ActError> {
-        let found = hub::digest(cx.world(), &self.node, mesos::FOLDER).await?;
+        let found = hub::digest(cx.world(), &self.node, on_node::MESOS).await?;
         Ok(found.as_ref() == Some(&self.built.digest))
     }
 
@@ -52,7 +59,9 @@ impl Step for RedeployMesos {
     type Output = ();
     type Error = ActError;
 
-    const ID: StepId = StepId::from_static("redeploy-mesos");
+    fn id(&self) -> StepId {
+        Self::ID
+    }
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
         let done = self.is_equal(cx).await? && self.runs(cx).await.is_ok();
@@ -60,15 +69,15 @@ impl Step for RedeployMesos {
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {
-        mesos::install_packages(cx.world(), &self.node, &self.packages).await?;
-        hub::copy(cx.world(), &self.hub, &self.node, mesos::FOLDER).await
+        packages::install(cx.world(), &self.node, &self.packages).await?;
+        hub::copy(cx.world(), &self.hub, &self.node, on_node::MESOS).await
     }
 
     async fn verify(&self, cx: &StepCx<World>, (): &()) -> Result<(), ActError> {
         if !self.is_equal(cx).await? {
             let what = format!(
                 "{} on {} is not what it is on the first master",
-                mesos::FOLDER,
+                on_node::MESOS,
                 self.node.name
             );
             return Err(ActError::not_yet(what));

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{Health, LostBlocks, MountKind, Mounted, NfsServer, NfsServerKind};
 use crate::act::ActError;
 use crate::check::Task;
-use crate::cluster::{HostKeySource, Inventory};
+use crate::cluster::{HostKeySource, Inventory, input};
 use crate::hdfs::Hdfs;
 use crate::uis::web_interfaces;
 use crate::world::World;
@@ -19,6 +19,7 @@ use crate::world::World;
 #[derive(Debug, Serialize)]
 pub struct ReportStep {
     /// The nodes.
+    #[serde(serialize_with = "input::pinned_inventory")]
     pub inventory: Inventory,
     /// What was seen to work.
     pub health: Health,
@@ -64,6 +65,9 @@ pub struct Ui {
 }
 
 impl ReportStep {
+    /// Its id in the catalogue.
+    pub const ID: StepId = StepId::from_static("report");
+
     fn uis(&self) -> Vec<Ui> {
         let all = web_interfaces(self.inventory.all()).into_iter();
         let shown = all.map(|ui| Ui {
@@ -120,7 +124,9 @@ impl Step for ReportStep {
     type Output = Report;
     type Error = ActError;
 
-    const ID: StepId = StepId::from_static("report");
+    fn id(&self) -> StepId {
+        Self::ID
+    }
 
     async fn probe(&self, _cx: &StepCx<World>) -> Result<Probe<Report>, ActError> {
         Ok(Probe::NotDone)

@@ -8,7 +8,7 @@ use mesosflow_workflow::{Probe, Step, StepCx, StepId};
 use serde::Serialize;
 
 use crate::act::ActError;
-use crate::cluster::Node;
+use crate::cluster::{Node, input};
 use crate::world::{Script, World};
 
 /// Prints the scripts (files that begin with `#!`) below the deployed folder which cannot be executed.
@@ -19,10 +19,14 @@ const FIND: &str = r#"find /root/mesos-ec2 -type f ! -perm -0111 -print0 |
 #[derive(Debug, Serialize)]
 pub struct ScriptPermissions {
     /// The first master.
+    #[serde(serialize_with = "input::node")]
     pub hub: Node,
 }
 
 impl ScriptPermissions {
+    /// Its id in the catalogue.
+    pub const ID: StepId = StepId::from_static("script-permissions");
+
     async fn missing(&self, cx: &StepCx<World>) -> Result<String, ActError> {
         Ok(cx
             .world()
@@ -40,7 +44,9 @@ impl Step for ScriptPermissions {
     type Output = ();
     type Error = ActError;
 
-    const ID: StepId = StepId::from_static("script-permissions");
+    fn id(&self) -> StepId {
+        Self::ID
+    }
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
         Ok(if self.missing(cx).await?.is_empty() {

@@ -11,7 +11,7 @@ use mesosflow_workflow::{Limits, Probe, Step, StepCx, StepId};
 use serde::Serialize;
 
 use crate::act::ActError;
-use crate::cluster::Node;
+use crate::cluster::{Node, input};
 use crate::mounts::ON_DISK;
 use crate::world::{Script, World};
 use crate::zookeeper;
@@ -27,12 +27,16 @@ const IS_NUMBERED: &str = r#"[ "$(cat /var/lib/mesosflow-zookeeper/myid 2>/dev/n
 #[derive(Debug, Serialize)]
 pub struct ZookeeperStart {
     /// Its node; its number is the index.
+    #[serde(serialize_with = "input::node")]
     pub node: Node,
     /// Digest of the rendered tree, which holds `zoo.cfg`: another tree is another input.
     pub tree: String,
 }
 
 impl ZookeeperStart {
+    /// Its id in the catalogue.
+    pub const ID: StepId = StepId::from_static("zookeeper-start");
+
     /// Whether the number is there, which a running server has read and needs again at its next start.
     async fn is_numbered(&self, cx: &StepCx<World>) -> Result<bool, ActError> {
         let look = Script::new("look at myid", IS_NUMBERED).var("id", self.node.index);
@@ -45,7 +49,9 @@ impl Step for ZookeeperStart {
     type Output = ();
     type Error = ActError;
 
-    const ID: StepId = StepId::from_static("zookeeper-start");
+    fn id(&self) -> StepId {
+        Self::ID
+    }
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
         let current = zookeeper::SERVER.is_current(cx.world(), &self.node).await?;

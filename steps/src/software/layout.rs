@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{packages, recipe};
 use crate::act::ActError;
 use crate::aside;
+use crate::claim;
 use crate::cluster::Node;
 use crate::hub;
 use crate::remote::{JobLimits, RemoteError, TreeOptions};
@@ -49,7 +50,7 @@ const CLAIM_HOMES: &str = shell!("software-claim-homes.sh");
 pub(crate) async fn claim_homes(world: &World, node: &Node) -> Result<(), RemoteError> {
     let script = Script::new("make way for HDFS and Spark", CLAIM_HOMES).before(aside::FUNCTIONS);
     world.run(node, script).await?;
-    aside::tell(world, node).await
+    claim::tell(world, node).await
 }
 
 /// Hadoop, Spark and ZooKeeper on one node.
@@ -72,6 +73,11 @@ impl Software {
         deadline: LAY_OUT_LIMIT,
         silence: LAY_OUT_LIMIT,
     };
+
+    /// Whether it is the first master's.
+    pub(crate) const fn is_first(&self) -> bool {
+        self.hub.is_none()
+    }
 
     /// The software of the first master, which downloads it.
     pub const fn first(node: Node) -> Self {

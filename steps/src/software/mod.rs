@@ -8,14 +8,11 @@
 mod layout;
 mod packages;
 mod recipe;
-mod system;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use layout::LAY_OUT_LIMIT;
 pub use layout::Software;
 pub(crate) use layout::claim_homes;
-pub(crate) use packages::INSTALLED;
 pub use packages::complete;
 pub use recipe::digest;
-pub use system::{System, UnknownSystem};

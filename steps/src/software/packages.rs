@@ -1,29 +1,14 @@
 //! Whether a node has the programs of its system that it needs, and what to do where it has not.
 
-use super::System;
 use crate::act::ActError;
 use crate::cluster::Node;
-use crate::mesos;
+use crate::packages;
 use crate::remote::RemoteError;
+use crate::system::{INSTALLED, System};
 use crate::world::{Script, World};
 
 /// What [`Software`](super::Software) and the daemons cannot do without.
 pub(super) const NEEDED: &[&str] = &["rsync", "java", "curl", "tar", "gzip"];
-/// What tells a machine that has its packages from one of a stock image.
-pub(crate) const INSTALLED: &[&str] = &[
-    "rsync",
-    "java",
-    "curl",
-    "tar",
-    "gzip",
-    "flock",
-    "mkfs.ext4",
-    "mkfs.xfs",
-    "haproxy",
-    "apachectl",
-    "exportfs",
-];
-
 /// Of `$programs`, those that are missing.
 const MISSING: &str = r#"for program in $programs; do
   command -v "$program" >/dev/null || echo "$program"
@@ -77,7 +62,7 @@ pub async fn complete(world: &World, node: &Node) -> Result<(), ActError> {
     };
     tracing::info!(target: "mesosflow::progress", "{}: installing what {system} lacks", node.name);
     let packages: Vec<_> = system.packages().iter().map(|&name| name.to_owned()).collect();
-    mesos::install_packages(world, node, &packages)
+    packages::install(world, node, &packages)
         .await
         .map_err(|error| match error.exit_status() {
             // A mirror that does not answer is what a package manager most often fails for.

@@ -9,11 +9,11 @@ use super::layout::COPIED;
 use super::*;
 use crate::cluster::{LocalSpec, Node};
 use crate::disks::DiskPlan;
-use crate::mesos;
 use crate::node_setup::NodeSetup;
+use crate::packages;
 use crate::provider::local::engine::Engine;
 use crate::provider::local::image::image_name;
-use crate::setup::{SetupMaster, SetupNode};
+use crate::setup::SetupNode;
 use crate::zookeeper::{children, children_script, data, data_script, mode_script};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/image/software/layout.sh");
@@ -172,14 +172,14 @@ fn what_is_copied_is_what_the_script_lays_out() {
 fn the_software_is_no_further_input_unless_its_archive_is_another_one() {
     let as_before = serde_json::to_string(&setup()).unwrap();
     assert_eq!(
-        serde_json::to_string(&SetupMaster::new(setup())).unwrap(),
+        serde_json::to_string(&SetupNode::first(setup())).unwrap(),
         as_before
     );
     assert_eq!(
-        serde_json::to_string(&SetupNode::new(&node(2), setup())).unwrap(),
+        serde_json::to_string(&SetupNode::of(&node(2), setup())).unwrap(),
         as_before
     );
-    let other = SetupMaster::new(setup()).archive_url(Some("http://mirror/x".into()));
+    let other = SetupNode::first(setup()).archive_url(Some("http://mirror/x".into()));
     let input = serde_json::to_value(other).unwrap();
     assert_eq!(input["archive_url"], "http://mirror/x");
 }
@@ -214,7 +214,7 @@ async fn the_lock_of_the_lists_is_waited_for() {
         .unwrap();
     machine.start_program("exec python3 /scratch-hold.py");
     machine.until(Duration::from_secs(30), "[ -e /scratch-held ]");
-    let script = mesos::installing(&["mesosflow-no-such-package".to_owned()])
+    let script = packages::installing(&["mesosflow-no-such-package".to_owned()])
         .text()
         .unwrap();
     machine

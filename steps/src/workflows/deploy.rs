@@ -4,30 +4,30 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mesosflow_workflow::{
-    CatalogueEntry, ErrorClass, ErrorReport, Flow, Halt, ItemKey, Outcome, Run, Settings, Settle as _, Step,
+    CatalogueEntry, ErrorClass, ErrorReport, Flow, Halt, ItemKey, Outcome, Run, Settings, Settle as _,
     StepId, Stop,
 };
 use serde_json::Value;
 
 use super::{Workflow, read};
-use crate::authorized::{Authorized, NodeKey};
+use crate::authorized::{Authorized, Copied, NodeKey};
 use crate::catalogue::{catalogue, skip_reason};
 use crate::cluster::{ClusterSpec, DisksSpec, Instance, Inventory, Node, ProviderKind, Role};
 use crate::disks::{DiskPlan, DisksToFind, EbsVolume};
 use crate::firewall::Firewall;
+use crate::hdfs::Hdfs;
 use crate::node_setup::NodeSetup;
 use crate::provider::ec2::VOLUME_DEVICE;
 use crate::provider::{Groups, Image, Order, hosts};
 use crate::provision::{
-    AwaitNode, Copied, CopySshKey, ImageMetadata, LaunchMaster, LaunchSlave, LaunchZookeeper, Place,
-    PushConfig, RenderConfig, RenderedConfig, SanityCheck, SecurityGroups, SetupOptions, loss,
+    AwaitNode, CopySshKey, ImageMetadata, LaunchMachine, Place, PushConfig, RenderConfig, RenderedConfig,
+    SanityCheck, SecurityGroups, SetupOptions, loss,
 };
 use crate::setup::{
-    Approval, ApproveMaster, ApproveNode, ApproveZookeeper, BuildFrameworks, BuildMesos, BuiltMesos,
-    ClusterHealth, ClusterInputs, DistributeHdfsConfig, DistributeScripts, FrameworkConfig, HdfsFormat,
-    HdfsStart, Hostname, MesosStart, MesosStop, Mounted, NfsExport, NfsMount, NfsServer,
-    PersistentHdfsFormat, PersistentHdfsStart, RedeployMesos, Report, ReportStep, ScriptPermissions,
-    SetupMaster, SetupNode, ZookeeperStart, down,
+    Approve, Approved, BuildFrameworks, BuildMesos, BuiltMesos, ClusterHealth, ClusterInputs, Distribute,
+    Distributed, FrameworkConfig, HdfsFormat, HdfsStart, Hostname, MesosStart, MesosStop, Mounted, NfsExport,
+    NfsMount, NfsServer, PersistentHdfsFormat, RedeployMesos, Report, ReportStep, ScriptPermissions,
+    SetupNode, ZookeeperStart, down,
 };
 use crate::templates::DeployVars;
 use crate::world::World;
@@ -96,9 +96,9 @@ async fn bring_up(flow: Flow<World>) -> Result<Report, Halt> {
             check(&flow, &spec).await?;
             for step in [
                 ImageMetadata::ID,
-                LaunchSlave::ID,
-                LaunchMaster::ID,
-                LaunchZookeeper::ID,
+                LaunchMachine::id_of(Role::Slave),
+                LaunchMachine::id_of(Role::Master),
+                LaunchMachine::id_of(Role::Zookeeper),
             ] {
                 skipped(&flow, step).await?;
             }
@@ -136,29 +136,34 @@ pub(super) async fn set_up(
     let vars = DeployVars::new(spec, &inventory, of_slaves.unwrap_or_default());
     let (tree, keys) = configure(flow, spec, hub, &vars).await?;
 
-    flow.fan_out(each(inventory.all(), |node| Hostname::new(node, &inventory)))
-        .await?;
+    flow.fan_out(
+        Hostname::ID,
+        each(inventory.all(), |node| Hostname::new(node, &inventory)),
+    )
+    .await?;
     flow.step(ClusterInputs {
         inventory: inventory.clone(),
     })
     .await?;
     flow.step(ScriptPermissions { hub: hub.clone() }).await?;
     flow.step(
-        SetupMaster::new(node_setup(spec, image, &inventory, hub)).archive_url(spec.archive_url.clone()),
+        SetupNode::first(node_setup(spec, image, &inventory, hub)).archive_url(spec.archive_url.clone()),
     )
     .await?;
     approve(flow, spec, &inventory, &keys).await?;
-    flow.fan_out(each(inventory.others(), |node| DistributeScripts {
+    let scripts = each(inventory.others(), |node| Distribute {
         hub: hub.clone(),
         node: node.clone(),
-        key: NodeKey::of(node.role, spec.ssh.key_on_every_node),
+        what: Distributed::Scripts {
+            key: NodeKey::of(node.role, spec.ssh.key_on_every_node),
+        },
         tree: tree.digest.clone(),
-    }))
-    .await?;
-    flow.fan_out(each(inventory.others(), |node| {
-        SetupNode::new(hub, node_setup(spec, image, &inventory, node))
-    }))
-    .await?;
+    });
+    flow.fan_out(Distribute::SCRIPTS, scripts).await?;
+    let others = each(inventory.others(), |node| {
+        SetupNode::of(hub, node_setup(spec, image, &inventory, node))
+    });
+    flow.fan_out(SetupNode::NODES, others).await?;
 
     let (mesos, (shared, mounted), (), ()) = tokio::join!(
         mesos(flow, spec, &inventory, &tree),
@@ -169,10 +174,13 @@ pub(super) async fn set_up(
     .settle()?;
 
     let stopped = inventory.masters.iter().chain(&inventory.slaves);
-    flow.fan_out(each(stopped, |node| MesosStop {
-        node: node.clone(),
-        for_good: false,
-    }))
+    flow.fan_out(
+        MesosStop::ID,
+        each(stopped, |node| MesosStop {
+            node: node.clone(),
+            for_good: false,
+        }),
+    )
     .await?;
     flow.step(MesosStart {
         masters: inventory.masters.clone(),
@@ -209,17 +217,19 @@ async fn provision(flow: &Flow<World>, spec: &ClusterSpec) -> Result<(Inventory,
     check(flow, spec).await?;
     let image = flow.step(ImageMetadata::new(spec)).await?;
 
-    let places = |role, count| places(spec, &groups, &image, role, count);
+    let launched = |role, count| {
+        let places = (1..=count).map(|index| place(spec, &groups, &image, role, index));
+        let machines = places.map(|(key, place)| (key, LaunchMachine(place)));
+        flow.fan_out(LaunchMachine::id_of(role), machines.collect::<Vec<_>>())
+    };
     let (slaves, masters, zookeepers) = tokio::join!(
-        flow.fan_out(places(Role::Slave, spec.slaves).map(|(key, place)| (key, LaunchSlave(place)))),
-        flow.fan_out(places(Role::Master, spec.masters).map(|(key, place)| (key, LaunchMaster(place)))),
+        launched(Role::Slave, spec.slaves),
+        launched(Role::Master, spec.masters),
         async {
-            if skipped(flow, LaunchZookeeper::ID).await? {
-                return Ok(Vec::new());
+            match skipped(flow, LaunchMachine::id_of(Role::Zookeeper)).await? {
+                true => Ok(Vec::new()),
+                false => launched(Role::Zookeeper, spec.zookeepers()).await,
             }
-            let places = places(Role::Zookeeper, spec.zookeepers());
-            flow.fan_out(places.map(|(key, place)| (key, LaunchZookeeper(place))))
-                .await
         },
     )
     .settle()?;
@@ -258,7 +268,7 @@ pub(super) async fn awaited(
         };
         (ItemKey::from(step.instance.name.as_str()), step)
     });
-    sorted(flow, flow.fan_out(items).await?)
+    sorted(flow, flow.fan_out(AwaitNode::ID, items).await?)
 }
 
 /// Step 1.5 for machines that are in the configuration.
@@ -274,7 +284,7 @@ pub(super) async fn listed(flow: &Flow<World>, spec: &ClusterSpec) -> Result<Inv
         };
         (ItemKey::from(step.instance.name.as_str()), step)
     });
-    sorted(flow, flow.fan_out(awaited).await?)
+    sorted(flow, flow.fan_out(AwaitNode::ID, awaited).await?)
 }
 
 /// The nodes by role, each with the addresses that it has by now. A spec without a master is refused before its run begins, so that this is never the first to say so.
@@ -341,24 +351,24 @@ async fn approve(
     inventory: &Inventory,
     keys: &Copied,
 ) -> Result<(), Halt> {
-    let approval = |node: &Node| {
+    let approval = |of, node: &Node| {
         let authorized = Authorized::on(node, inventory, keys, spec.ssh.key_on_every_node);
-        Approval::new(node, authorized, inventory.first_master())
+        Approve::new(of, node, authorized, inventory.first_master())
     };
-    flow.fan_out(each(&inventory.masters, |node| ApproveMaster(approval(node))))
-        .await?;
-    if !skipped(flow, ApproveZookeeper::ID).await? {
-        let approvals = each(&inventory.zookeepers, |node| ApproveZookeeper(approval(node)));
-        flow.fan_out(approvals).await?;
+    let approved = async |of, nodes: Vec<&Node>| {
+        let all = each(nodes, |node| approval(of, node));
+        flow.fan_out(Approve::id_of(of), all).await.map(drop)
+    };
+    approved(Approved::Masters, inventory.masters.iter().collect()).await?;
+    if !skipped(flow, Approve::id_of(Approved::Zookeepers)).await? {
+        approved(Approved::Zookeepers, inventory.zookeepers.iter().collect()).await?;
     }
     let others = inventory
         .slaves
         .iter()
         .chain(inventory.other_masters())
         .chain(&inventory.zookeepers);
-    flow.fan_out(each(others, |node| ApproveNode(approval(node))))
-        .await?;
-    Ok(())
+    approved(Approved::Nodes, others.collect()).await
 }
 
 /// Steps 2.12 to 2.14: Mesos and the frameworks, built or unpacked once, then copied.
@@ -393,7 +403,7 @@ async fn mesos(
         built: built.clone(),
         packages: spec.mesos.packages.clone(),
     });
-    tokio::join!(flow.step(config), flow.fan_out(copies)).settle()?;
+    tokio::join!(flow.step(config), flow.fan_out(RedeployMesos::ID, copies)).settle()?;
     Ok(built)
 }
 
@@ -418,7 +428,7 @@ async fn shared_volume(
         fallback: spec.mount_fallback(),
     });
     let mounted = flow
-        .fan_out(mounts)
+        .fan_out(NfsMount::ID, mounts)
         .await?
         .into_iter()
         .map(|(_, mounted)| mounted)
@@ -435,13 +445,22 @@ async fn both_hdfs(
     former: Former,
 ) -> Result<(), Halt> {
     let hub = inventory.first_master();
-    flow.fan_out(each(inventory.others(), |node| DistributeHdfsConfig {
+    let config = each(inventory.others(), |node| Distribute {
         hub: hub.clone(),
         node: node.clone(),
+        what: Distributed::HdfsConfig {},
         tree: tree.digest.clone(),
-    }))
-    .await?;
+    });
+    flow.fan_out(Distribute::HDFS_CONFIG, config).await?;
     let (namenode, slaves) = (hub.clone(), inventory.slaves.clone());
+    let start = |hdfs, formatted| {
+        flow.step(HdfsStart {
+            hdfs,
+            namenode: namenode.clone(),
+            slaves: slaves.clone(),
+            formatted,
+        })
+    };
     let ephemeral = async {
         let data_folders = vars.hdfs_data_dirs.clone();
         let format = HdfsFormat {
@@ -450,13 +469,7 @@ async fn both_hdfs(
             data_folders,
             keeps: former.was_stopped,
         };
-        let formatted = flow.step(format).await?;
-        flow.step(HdfsStart {
-            namenode: namenode.clone(),
-            slaves: slaves.clone(),
-            formatted,
-        })
-        .await
+        start(Hdfs::Ephemeral, flow.step(format).await?).await
     };
     let persistent = async {
         let format = PersistentHdfsFormat {
@@ -464,13 +477,7 @@ async fn both_hdfs(
             slaves: slaves.clone(),
             must_exist: former.has_persistent,
         };
-        let formatted = flow.step(format).await?;
-        flow.step(PersistentHdfsStart {
-            namenode: namenode.clone(),
-            slaves: slaves.clone(),
-            formatted,
-        })
-        .await
+        start(Hdfs::Persistent, flow.step(format).await?).await
     };
     tokio::join!(ephemeral, persistent).settle()?;
     Ok(())
@@ -485,7 +492,7 @@ async fn zookeeper(flow: &Flow<World>, inventory: &Inventory, tree: &RenderedCon
         node: node.clone(),
         tree: tree.digest.clone(),
     });
-    flow.fan_out(servers).await?;
+    flow.fan_out(ZookeeperStart::ID, servers).await?;
     Ok(())
 }
 
@@ -499,18 +506,7 @@ pub(super) fn each<'n, S>(
         .map(move |node| (ItemKey::from(node.name.as_str()), step(node)))
 }
 
-/// One item for each place of a role, keyed by the name that its node will have.
-fn places(
-    spec: &ClusterSpec,
-    groups: &Groups,
-    image: &Image,
-    role: Role,
-    count: u16,
-) -> impl Iterator<Item = (ItemKey, Place)> {
-    (1..=count).map(move |index| place(spec, groups, image, role, index))
-}
-
-/// The place of a role with that number.
+/// The place of a role with that number, as an item keyed by the name that its node will have.
 pub(super) fn place(
     spec: &ClusterSpec,
     groups: &Groups,

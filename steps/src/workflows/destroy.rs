@@ -12,10 +12,7 @@ use serde_json::Value;
 
 use super::{Workflow, drive, entry, read};
 use crate::cluster::{ClusterSpec, ProviderKind};
-use crate::life::{
-    CancelSpotRequests, Delete, DeleteGroups, DeleteMachines, DeleteNetworks, DeleteRules, DeleteVolumes,
-    FindResources, Gone, ReleaseHosts, SeeGone, Together,
-};
+use crate::life::{Delete, Deleted, FindResources, Gone, SeeGone, Together};
 use crate::plan::PlannedStep;
 use crate::provider::kinds;
 use crate::world::World;
@@ -97,30 +94,53 @@ impl Workflow for Destroy {
 
 /// The steps at a provider, which has some kinds of things and not others.
 fn catalogue(provider: ProviderKind) -> Vec<CatalogueEntry> {
-    let mut all = vec![entry::<FindResources>(
+    let mut all = vec![entry(
+        FindResources::ID,
         "what there is, by the journal and by its tags",
     )];
     all.extend(match provider {
         ProviderKind::Local => vec![
-            entry::<DeleteMachines>("nodes").over("machines").destructive(),
-            entry::<DeleteNetworks>("networks that they were in").over("networks"),
-        ],
-        ProviderKind::Ec2 => vec![
-            entry::<CancelSpotRequests>("requests that would bring machines").over("requests"),
-            entry::<DeleteMachines>("instances")
+            entry(Delete::id_of(Deleted::Machines), "nodes")
                 .over("machines")
                 .destructive(),
-            entry::<DeleteVolumes>("volumes that outlive their machines")
-                .over("volumes")
+            entry(Delete::id_of(Deleted::Networks), "networks that they were in").over("networks"),
+        ],
+        ProviderKind::Ec2 => vec![
+            entry(
+                Delete::id_of(Deleted::SpotRequests),
+                "requests that would bring machines",
+            )
+            .over("requests"),
+            entry(Delete::id_of(Deleted::Machines), "instances")
+                .over("machines")
                 .destructive(),
-            entry::<DeleteRules>("rules in groups of somebody else's").over("rules"),
-            entry::<DeleteGroups>("groups that they were in").over("groups"),
+            entry(
+                Delete::id_of(Deleted::Volumes),
+                "volumes that outlive their machines",
+            )
+            .over("volumes")
+            .destructive(),
+            entry(
+                Delete::id_of(Deleted::Rules),
+                "rules in groups of somebody else's",
+            )
+            .over("rules"),
+            entry(Delete::id_of(Deleted::Groups), "groups that they were in").over("groups"),
         ],
         ProviderKind::Hosts => {
-            vec![entry::<ReleaseHosts>("daemons stopped; the key and the mark taken off").over("hosts")]
+            vec![
+                entry(
+                    Delete::id_of(Deleted::Hosts),
+                    "daemons stopped; the key and the mark taken off",
+                )
+                .over("hosts"),
+            ]
         }
     });
-    all.push(entry::<SeeGone>("nothing is left, and nothing can come any more"));
+    all.push(entry(
+        SeeGone::ID,
+        "nothing is left, and nothing can come any more",
+    ));
     all
 }
 
@@ -138,22 +158,22 @@ async fn destroy(flow: Flow<World>, spec: Arc<DestroySpec>) -> Result<Gone, Halt
     let mut stays = Stays::default();
     match spec.cluster.provider {
         ProviderKind::Local => {
-            stays.note(delete_each(&flow, &found, &[], DeleteMachines::new).await)?;
-            stays.note(delete_each(&flow, &found, &[], DeleteNetworks::new).await)?;
+            stays.note(delete_each(&flow, &found, &[], Deleted::Machines).await)?;
+            stays.note(delete_each(&flow, &found, &[], Deleted::Networks).await)?;
         }
         ProviderKind::Ec2 => {
-            stays.note(delete_each(&flow, &found, &[], CancelSpotRequests::new).await)?;
-            stays.note(delete_each(&flow, &found, &[], DeleteMachines::new).await)?;
+            stays.note(delete_each(&flow, &found, &[], Deleted::SpotRequests).await)?;
+            stays.note(delete_each(&flow, &found, &[], Deleted::Machines).await)?;
             // What a machine holds that does not go is not waited for.
             let held_by = match stays.0 {
-                Some(_) => of_kind(&found, DeleteMachines::KIND),
+                Some(_) => of_kind(&found, Deleted::Machines.kind()),
                 None => Vec::new(),
             };
-            stays.note(delete_each(&flow, &found, &held_by, DeleteVolumes::new).await)?;
-            stays.note(delete_each(&flow, &found, &[], DeleteRules::new).await)?;
-            stays.note(delete_each(&flow, &found, &held_by, DeleteGroups::new).await)?;
+            stays.note(delete_each(&flow, &found, &held_by, Deleted::Volumes).await)?;
+            stays.note(delete_each(&flow, &found, &[], Deleted::Rules).await)?;
+            stays.note(delete_each(&flow, &found, &held_by, Deleted::Groups).await)?;
         }
-        ProviderKind::Hosts => stays.note(delete_each(&flow, &found, &[], ReleaseHosts::new).await)?,
+        ProviderKind::Hosts => stays.note(delete_each(&flow, &found, &[], Deleted::Hosts).await)?,
     }
     stays.told()?;
     flow.step(SeeGone {
@@ -170,13 +190,13 @@ fn of_kind(found: &[Resource], kind: &str) -> Vec<Resource> {
 }
 
 /// Deletes what was found of one kind, side by side; one of these machines may hold it, and not go.
-pub(super) async fn delete_each<const KIND: usize>(
+pub(super) async fn delete_each(
     flow: &Flow<World>,
     found: &[Resource],
     held_by: &[Resource],
-    step: impl Fn(Resource, Arc<Together>) -> Delete<KIND>,
+    kind: Deleted,
 ) -> Result<(), Halt> {
-    let all = of_kind(found, Delete::<KIND>::KIND);
+    let all = of_kind(found, kind.kind());
     let key = |resource: &Resource| {
         let alike = all.iter().filter(|other| other.name == resource.name);
         match alike.count() {
@@ -188,11 +208,11 @@ pub(super) async fn delete_each<const KIND: usize>(
     let items: Vec<_> = all
         .iter()
         .map(|resource| {
-            let step = step(resource.clone(), together.clone());
+            let step = Delete::new(kind, resource.clone(), together.clone());
             (key(resource), step.held_by(held_by))
         })
         .collect();
-    flow.fan_out_each(items).await.map(drop)
+    flow.fan_out_each(Delete::id_of(kind), items).await.map(drop)
 }
 
 /// Why something cannot go, of the kinds gone through so far.

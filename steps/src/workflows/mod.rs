@@ -8,7 +8,7 @@ pub mod stop;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mesosflow_workflow::{CatalogueEntry, Flow, Halt, Outcome, Run, Settings, Step, Stop as StopSign};
+use mesosflow_workflow::{CatalogueEntry, Flow, Halt, Outcome, Run, Settings, StepId, Stop as StopSign};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -79,8 +79,8 @@ fn read<T: DeserializeOwned>(spec: &Value) -> Result<T, serde_json::Error> {
 }
 
 /// A step that is in no item of the deploy notes.
-fn entry<S: Step>(title: &str) -> CatalogueEntry {
-    CatalogueEntry::new(S::ID, "-", title)
+fn entry(step: StepId, title: &str) -> CatalogueEntry {
+    CatalogueEntry::new(step, "-", title)
 }
 
 /// Drives a run whose steps need what was frozen into it.

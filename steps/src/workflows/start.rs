@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mesosflow_workflow::{
     CatalogueEntry, ErrorClass, ErrorReport, Flow, Halt, ItemKey, Outcome, Resource, Run, Settings,
-    Settle as _, Step, StepId, Stop,
+    Settle as _, StepId, Stop,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,11 +16,9 @@ use super::destroy::delete_each;
 use super::{Workflow, drive, entry, read};
 use crate::catalogue::catalogue as of_deploy;
 use crate::cluster::{ClusterSpec, Instance, ProviderKind, Role};
-use crate::life::{DeleteMachines, StartMachine};
+use crate::life::{Delete, Deleted, StartMachine};
 use crate::provider::{Groups, Image};
-use crate::provision::{
-    ImageMetadata, LaunchMaster, LaunchSlave, LaunchZookeeper, Place, SanityCheck, SecurityGroups,
-};
+use crate::provision::{ImageMetadata, LaunchMachine, Place, SanityCheck, SecurityGroups};
 use crate::setup::{HdfsFormat, PersistentHdfsFormat, Report};
 use crate::world::World;
 
@@ -98,28 +96,31 @@ impl Workflow for Start {
 
 /// What only the deploy makes.
 const MADE: [StepId; 3] = [SecurityGroups::ID, SanityCheck::ID, ImageMetadata::ID];
-/// What launches for each role.
-static LAUNCHES: [(StepId, Role); 3] = [
-    (LaunchSlave::ID, Role::Slave),
-    (LaunchMaster::ID, Role::Master),
-    (LaunchZookeeper::ID, Role::Zookeeper),
-];
+/// In the order in which their machines are launched.
+const ROLES: [Role; 3] = [Role::Slave, Role::Master, Role::Zookeeper];
 
 fn catalogue(spec: &StartSpec) -> Vec<CatalogueEntry> {
     let mut all = Vec::new();
     if spec.cluster.provider != ProviderKind::Hosts {
-        all.push(entry::<StartMachine>("machines run").over("machines"));
+        all.push(entry(StartMachine::ID, "machines run").over("machines"));
     }
     if !spec.lost.is_empty() {
         all.push(
-            entry::<DeleteMachines>("what is left of machines that are gone")
-                .over("machines")
-                .destructive(),
+            entry(
+                Delete::id_of(Deleted::Machines),
+                "what is left of machines that are gone",
+            )
+            .over("machines")
+            .destructive(),
         );
     }
-    let launches = |step: &StepId| LAUNCHES.iter().find(|(launch, _)| launch == step);
+    let launches = |step: &StepId| {
+        ROLES
+            .into_iter()
+            .find(|role| LaunchMachine::id_of(*role) == *step)
+    };
     let has = |step: &StepId| match launches(step) {
-        Some((_, role)) => spec.lacks(*role),
+        Some(role) => spec.lacks(role),
         None => !MADE.contains(step),
     };
     all.extend(of_deploy().into_iter().filter(|entry| has(&entry.id)));
@@ -167,22 +168,23 @@ async fn machines(
         };
         (key(instance), step)
     });
-    flow.fan_out(starting.collect::<Vec<_>>()).await?;
+    flow.fan_out(StartMachine::ID, starting.collect::<Vec<_>>())
+        .await?;
     let mut machines = spec.machines.clone();
     if !spec.lost.is_empty() {
-        delete_each(flow, &spec.lost, &[], DeleteMachines::new).await?;
+        delete_each(flow, &spec.lost, &[], Deleted::Machines).await?;
     }
     if !spec.lacking.is_empty() {
         let groups = spec.groups.as_ref().ok_or_else(|| unknown("groups"))?;
-        let places = |role| {
+        let launched = |role| {
             let of_role = spec.lacking.iter().filter(move |place| place.role == role);
             let place = |at: &Lacking| place(cluster, groups, image, role, at.index);
-            of_role.map(place).collect::<Vec<_>>()
+            launched(flow, role, of_role.map(place).collect())
         };
         let (slaves, masters, zookeepers) = tokio::join!(
-            launched(flow, places(Role::Slave), LaunchSlave),
-            launched(flow, places(Role::Master), LaunchMaster),
-            launched(flow, places(Role::Zookeeper), LaunchZookeeper),
+            launched(Role::Slave),
+            launched(Role::Master),
+            launched(Role::Zookeeper),
         )
         .settle()?;
         machines.extend([masters, slaves, zookeepers].concat());
@@ -191,19 +193,16 @@ async fn machines(
 }
 
 /// The machines of a role in these places; a role that lacks none has no such step in its run.
-async fn launched<S>(
+async fn launched(
     flow: &Flow<World>,
+    role: Role,
     places: Vec<(ItemKey, Place)>,
-    step: impl Fn(Place) -> S,
-) -> Result<Vec<Instance>, Halt>
-where
-    S: Step<World = World, Output = Instance>,
-{
+) -> Result<Vec<Instance>, Halt> {
     if places.is_empty() {
         return Ok(Vec::new());
     }
-    let items = places.into_iter().map(|(key, place)| (key, step(place)));
-    let launched = flow.fan_out(items.collect::<Vec<_>>()).await?;
+    let items = places.into_iter().map(|(key, place)| (key, LaunchMachine(place)));
+    let launched = flow.fan_out(LaunchMachine::id_of(role), items).await?;
     Ok(launched.into_iter().map(|(_, instance)| instance).collect())
 }
 

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mesosflow_workflow::{
-    CatalogueEntry, Flow, Halt, ItemKey, Outcome, Resource, Run, Settings, Settle as _, Step,
-    Stop as StopSign,
+    CatalogueEntry, Flow, Halt, ItemKey, Outcome, Resource, Run, Settings, Settle as _, Stop as StopSign,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,9 +14,8 @@ use super::deploy::{each, skipped};
 use super::destroy::delete_each;
 use super::{Workflow, drive, entry, read};
 use crate::cluster::{ClusterSpec, Instance, Node, ProviderKind, Role};
-use crate::life::{
-    DeleteMachines, HdfsStop, NfsStop, NfsUnmount, PersistentHdfsStop, StopMachine, ZookeeperStop,
-};
+use crate::hdfs::Hdfs;
+use crate::life::{Daemon, DaemonStop, Delete, Deleted, HdfsStop, NfsUnmount, StopMachine};
 use crate::record::STOPS;
 use crate::setup::MesosStop;
 use crate::world::World;
@@ -65,22 +63,25 @@ impl Workflow for Stop {
 
 fn catalogue(spec: &StopSpec) -> Vec<CatalogueEntry> {
     let mut all = vec![
-        entry::<MesosStop>("Mesos stopped and gone").over("masters and slaves"),
-        entry::<NfsUnmount>("/mnt/nfs unmounted").over("slaves"),
-        entry::<NfsStop>("/mnt/nfs served no more"),
-        entry::<HdfsStop>("ephemeral HDFS stopped"),
-        entry::<PersistentHdfsStop>("persistent HDFS stopped"),
-        entry::<ZookeeperStop>("ZooKeeper stopped").over("zookeepers"),
+        entry(MesosStop::ID, "Mesos stopped and gone").over("masters and slaves"),
+        entry(NfsUnmount::ID, "/mnt/nfs unmounted").over("slaves"),
+        entry(DaemonStop::id_of(Daemon::Nfs), "/mnt/nfs served no more"),
+        entry(HdfsStop::id_of(Hdfs::Ephemeral), "ephemeral HDFS stopped"),
+        entry(HdfsStop::id_of(Hdfs::Persistent), "persistent HDFS stopped"),
+        entry(DaemonStop::id_of(Daemon::Zookeeper), "ZooKeeper stopped").over("zookeepers"),
     ];
     if !spec.ending.is_empty() {
         all.push(
-            entry::<DeleteMachines>("machines that cannot be stopped end")
-                .over("machines")
-                .destructive(),
+            entry(
+                Delete::id_of(Deleted::Machines),
+                "machines that cannot be stopped end",
+            )
+            .over("machines")
+            .destructive(),
         );
     }
     if spec.cluster.provider != ProviderKind::Hosts {
-        all.push(entry::<StopMachine>("machines stopped").over("machines"));
+        all.push(entry(StopMachine::ID, "machines stopped").over("machines"));
     }
     all
 }
@@ -95,35 +96,47 @@ async fn stop_all(flow: Flow<World>, spec: Arc<StopSpec>) -> Result<(), Halt> {
     let hub = spec.nodes.iter().find(is_hub);
     let slaves: Vec<_> = of(Role::Slave).cloned().collect();
 
-    flow.fan_out(each(of(Role::Slave).chain(of(Role::Master)), |node| MesosStop {
-        node: node.clone(),
-        for_good: true,
-    }))
+    flow.fan_out(
+        MesosStop::ID,
+        each(of(Role::Slave).chain(of(Role::Master)), |node| MesosStop {
+            node: node.clone(),
+            for_good: true,
+        }),
+    )
     .await?;
     let shared = async {
-        flow.fan_out(each(&slaves, |node| NfsUnmount { node: node.clone() }))
-            .await?;
+        flow.fan_out(
+            NfsUnmount::ID,
+            each(&slaves, |node| NfsUnmount { node: node.clone() }),
+        )
+        .await?;
         match hub.cloned() {
-            Some(node) => flow.step(NfsStop { node }).await,
-            None => flow.skip(NfsStop::ID, NO_HUB).await,
+            Some(node) => {
+                let daemon = Daemon::Nfs;
+                flow.step(DaemonStop { daemon, node }).await
+            }
+            None => flow.skip(DaemonStop::id_of(Daemon::Nfs), NO_HUB).await,
         }
     };
     let (namenode, slaves) = (hub.cloned(), slaves.clone());
-    let ephemeral = HdfsStop {
+    let hdfs = |hdfs| HdfsStop {
+        hdfs,
         namenode: namenode.clone(),
         slaves: slaves.clone(),
     };
-    let persistent = PersistentHdfsStop { namenode, slaves };
+    let (ephemeral, persistent) = (hdfs(Hdfs::Ephemeral), hdfs(Hdfs::Persistent));
     tokio::join!(shared, flow.step(ephemeral), flow.step(persistent)).settle()?;
-    if !skipped(&flow, ZookeeperStop::ID).await? {
-        flow.fan_out(each(of(Role::Zookeeper), |node| ZookeeperStop {
+    let quorum = DaemonStop::id_of(Daemon::Zookeeper);
+    if !skipped(&flow, quorum.clone()).await? {
+        let servers = each(of(Role::Zookeeper), |node| DaemonStop {
+            daemon: Daemon::Zookeeper,
             node: node.clone(),
-        }))
-        .await?;
+        });
+        flow.fan_out(quorum, servers).await?;
     }
 
     if !spec.ending.is_empty() {
-        delete_each(&flow, &spec.ending, &[], DeleteMachines::new).await?;
+        delete_each(&flow, &spec.ending, &[], Deleted::Machines).await?;
     }
     if spec.cluster.provider == ProviderKind::Hosts {
         return Ok(());
@@ -136,7 +149,9 @@ async fn stop_all(flow: Flow<World>, spec: Arc<StopSpec>) -> Result<(), Halt> {
         };
         (ItemKey::from(instance.name.as_str()), step)
     });
-    flow.fan_out(machines.collect::<Vec<_>>()).await.map(drop)
+    flow.fan_out(StopMachine::ID, machines.collect::<Vec<_>>())
+        .await
+        .map(drop)
 }
 
 /// Why a step about the first master has no place.

@@ -6,7 +6,7 @@ use mesosflow_workflow::{ErrorClass, Event, Outcome, Phase, Status};
 
 use crate::laws::{assert_complete, assert_lawful};
 use crate::rig::{Rig, assert_succeeded};
-use crate::toy::LIMITS;
+use crate::toy::{LIMITS, Launch, Share};
 use crate::world::{Act, Twist};
 
 const PLACES: [&str; 7] = [
@@ -420,4 +420,26 @@ async fn what_ends_at_its_deadline_has_ended_in_time() {
             [(Act::Probe, 1), (Act::Apply, 1), (Act::Verify, 1)]
         );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_item_of_another_step_is_refused_before_any_begins() {
+    let rig = Rig::new();
+    let run = rig.create().await.unwrap();
+    let outcome = run
+        .drive(
+            rig.world.clone(),
+            rig.settings,
+            rig.stop.clone(),
+            |flow| async move {
+                let share = Share { server: "n1".into() };
+                flow.fan_out(Launch::ID, [("n1".into(), share)]).await.map(drop)
+            },
+        )
+        .await;
+    let Outcome::Failed { error, .. } = outcome else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(error.message, "its item `n1` is one of `share`");
+    assert_eq!(rig.world.applied(), [""; 0]);
 }

@@ -2,7 +2,7 @@
 
 use std::future::ready;
 
-use mesosflow_workflow::{ErrorClass, Outcome, Pass, Run, Step as _};
+use mesosflow_workflow::{ErrorClass, Outcome, Pass, Run};
 
 use crate::laws::assert_lawful;
 use crate::rig::{Rig, assert_succeeded, from};

@@ -256,12 +256,19 @@ async fn an_output_of_another_version_is_asked_for_again() {
             pub(super) cluster: String,
         }
 
+        impl Groups {
+            /// Its id in the catalogue.
+            const ID: StepId = StepId::from_static("groups");
+        }
+
         impl Step for Groups {
             type World = World;
             type Output = Vec<u64>;
             type Error = Trouble;
 
-            const ID: StepId = StepId::from_static("groups");
+            fn id(&self) -> StepId {
+                Self::ID
+            }
 
             async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<Vec<u64>>, Trouble> {
                 assert!(!cx.is_asked());

@@ -51,6 +51,8 @@ macro_rules! toy_step {
         }
 
         impl $name {
+            pub(crate) const ID: StepId = StepId::from_static($id);
+
             fn item(&self) -> Option<&str> {
                 let item: fn(&Self) -> Option<&str> = $item;
                 item(self)
@@ -62,18 +64,20 @@ macro_rules! toy_step {
             type Output = Made;
             type Error = Trouble;
 
-            const ID: StepId = StepId::from_static($id);
+            fn id(&self) -> StepId {
+                Self::ID
+            }
 
             async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<Made>, Trouble> {
-                cx.world().probe::<Self>(cx, self.item()).await
+                cx.world().probe(cx, &self.id(), self.item()).await
             }
 
             async fn apply(&self, cx: &StepCx<World>) -> Result<Made, Trouble> {
-                cx.world().apply::<Self>(cx, self.item()).await
+                cx.world().apply(cx, &self.id(), self.item()).await
             }
 
             async fn verify(&self, cx: &StepCx<World>, made: &Made) -> Result<(), Trouble> {
-                cx.world().verify::<Self>(cx, self.item(), made)
+                cx.world().verify(cx, &self.id(), self.item(), made)
             }
 
             async fn settle(&self, cx: &StepCx<World>, effect: &Effect) -> Result<Settled, Trouble> {
@@ -122,7 +126,10 @@ pub(crate) async fn deploy(flow: Flow<World>, plan: Plan) -> Result<Vec<(ItemKey
         group: group.id.clone(),
     };
     let nodes = flow
-        .fan_out(plan.nodes.iter().map(|node| ((*node).into(), launch(node))))
+        .fan_out(
+            Launch::ID,
+            plan.nodes.iter().map(|node| ((*node).into(), launch(node))),
+        )
         .await?;
     if plan.zookeepers == 0 {
         flow.skip(Quorum::ID, "one master needs no ZooKeeper").await?;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mesosflow_workflow::{
-    Effect, ErrorClass, Event, Generation, Probe, RecordError, Resource, Step, StepCx, StepError,
+    Effect, ErrorClass, Event, Generation, Probe, RecordError, Resource, StepCx, StepError, StepId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -196,11 +196,8 @@ impl World {
         self.lock().most_running
     }
 
-    fn note<S>(&self, act: Act, cx: &StepCx<Self>, item: Option<&str>) -> String
-    where
-        S: Step<World = Self>,
-    {
-        let place = item.map_or_else(|| S::ID.to_string(), |item| format!("{}/{item}", S::ID));
+    fn note(&self, act: Act, cx: &StepCx<Self>, step: &StepId, item: Option<&str>) -> String {
+        let place = item.map_or_else(|| step.to_string(), |item| format!("{step}/{item}"));
         self.lock().deeds.push(Deed {
             act,
             place: place.clone(),
@@ -227,11 +224,13 @@ impl World {
         }
     }
 
-    pub(crate) async fn probe<S>(&self, cx: &StepCx<Self>, item: Option<&str>) -> Result<Probe<Made>, Trouble>
-    where
-        S: Step<World = Self>,
-    {
-        let place = self.note::<S>(Act::Probe, cx, item);
+    pub(crate) async fn probe(
+        &self,
+        cx: &StepCx<Self>,
+        step: &StepId,
+        item: Option<&str>,
+    ) -> Result<Probe<Made>, Trouble> {
+        let place = self.note(Act::Probe, cx, step, item);
         if !self
             .lock()
             .effects
@@ -244,11 +243,13 @@ impl World {
         Ok(Probe::Done(self.made(&place, cx)))
     }
 
-    pub(crate) async fn apply<S>(&self, cx: &StepCx<Self>, item: Option<&str>) -> Result<Made, Trouble>
-    where
-        S: Step<World = Self>,
-    {
-        let place = self.note::<S>(Act::Apply, cx, item);
+    pub(crate) async fn apply(
+        &self,
+        cx: &StepCx<Self>,
+        step: &StepId,
+        item: Option<&str>,
+    ) -> Result<Made, Trouble> {
+        let place = self.note(Act::Apply, cx, step, item);
         self.assert_that_its_start_is_durable(cx, &place);
         let (twist, hook, duration) = {
             let mut inner = self.lock();
@@ -300,11 +301,14 @@ impl World {
         Ok(self.made(&place, cx))
     }
 
-    pub(crate) fn verify<S>(&self, cx: &StepCx<Self>, item: Option<&str>, made: &Made) -> Result<(), Trouble>
-    where
-        S: Step<World = Self>,
-    {
-        let place = self.note::<S>(Act::Verify, cx, item);
+    pub(crate) fn verify(
+        &self,
+        cx: &StepCx<Self>,
+        step: &StepId,
+        item: Option<&str>,
+        made: &Made,
+    ) -> Result<(), Trouble> {
+        let place = self.note(Act::Verify, cx, step, item);
         assert_eq!(made, &self.made(&place, cx), "not the output of its own apply");
         match self.lock().verification_fails.remove(&place) {
             Some(class) => Err(Trouble {

@@ -11,7 +11,7 @@ use super::network::refused;
 use super::tags::filter;
 use crate::cluster::{ClusterSpec, LATEST, MachineType, Role};
 use crate::provider::{Image, ProviderError};
-use crate::software::{System, UnknownSystem};
+use crate::system::{System, UnknownSystem};
 
 /// Who logs in to an image of which nobody knows its own user: cloud-init makes that user, with the cluster's key.
 pub(super) const OWN_USER: &str = "mesosflow";

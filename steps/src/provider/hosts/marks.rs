@@ -6,13 +6,13 @@
 use std::time::Duration;
 
 use crate::aside;
-use crate::firewall;
-use crate::hub::{ROLES_FOLDER, SSH_FOLDER};
+use crate::on_node;
+use crate::on_node::UNITS;
+use crate::on_node::{ROLES_FOLDER, SSH_FOLDER};
 use crate::provider::{Owner, driver_tag};
 use crate::remote::quote::{self, QuoteError};
 use crate::remote::{Command, RemoteError, Session};
-use crate::service::UNITS;
-use crate::software::{INSTALLED, System};
+use crate::system::{INSTALLED, System};
 
 /// The file that says which cluster and run a host belongs to.
 pub const MARK_PATH: &str = "/etc/mesosflow/owner";
@@ -210,9 +210,9 @@ pub(super) async fn leave(session: &Session, owner: &Owner, line: &str) -> Resul
         ("user", &session.target().user),
         ("units", &UNITS.join(" ")),
         ("keys", &format!("{SSH_FOLDER} {ROLES_FOLDER}")),
-        ("firewall", firewall::UNIT),
-        ("addition", firewall::ADDITION),
-        ("rules", firewall::FILE),
+        ("firewall", on_node::FIREWALL_UNIT),
+        ("addition", on_node::FIREWALL_ADDITION),
+        ("rules", on_node::FIREWALL_FILE),
         ("line", line),
     ];
     run(

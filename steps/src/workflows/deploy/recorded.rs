@@ -7,8 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mesosflow_workflow::{
-    Accepted, Event, ItemKey, Nonce, Preflight, Purpose, Recorded, RunState, Settings, Step as _, StepId,
-    preflight,
+    Accepted, Event, ItemKey, Nonce, Preflight, Purpose, Recorded, RunState, Settings, StepId, preflight,
 };
 use serde_json::{Value, json};
 
@@ -17,7 +16,7 @@ use super::rehearsal::Nothing;
 use crate::cluster::ClusterSpec;
 use crate::key::KeyExpected;
 use crate::provision::CopySshKey;
-use crate::setup::{BuildMesos, SetupMaster};
+use crate::setup::{BuildMesos, SetupNode};
 use crate::world::World;
 
 /// The deploys that were recorded, by the names of their files.
@@ -157,7 +156,7 @@ fn a_changed_input_of_a_recorded_deploy_is_found() {
         spec["swap_mb"] = json!(spec["swap_mb"].as_u64().unwrap() + 1);
         let (_, found) = look(&history);
         let drifted: Vec<_> = found.drifts.iter().map(|drift| &drift.step).collect();
-        assert!(drifted.contains(&&SetupMaster::ID), "{name}: {drifted:?}");
+        assert!(drifted.contains(&&SetupNode::MASTER), "{name}: {drifted:?}");
         let counts = Some(Accepted::Counts);
         assert!(
             found.drifts.iter().all(|drift| drift.accepted == counts),

@@ -1,6 +1,7 @@
 //! What the flow promises to the catalogue and to the plan, on every provider.
 
-use mesosflow_workflow::{Event, Outcome, Replay, Step as _, StepId};
+use mesosflow_workflow::{Event, Outcome, Replay, StepId};
+use serde_json::Value;
 
 use super::rehearsal::{HOST_KEY, Rehearsal};
 use crate::catalogue;
@@ -101,5 +102,31 @@ async fn without_a_master_it_fails_and_nobody_is_said_to_have_stopped_it() {
             }
             other => panic!("{other:?}"),
         }
+    }
+}
+
+/// Everything in it that is a node with all that is known of one.
+fn whole_nodes(input: &Value) -> usize {
+    let within = match input {
+        Value::Object(fields) => fields.values().map(whole_nodes).sum(),
+        Value::Array(values) => values.iter().map(whole_nodes).sum(),
+        _ => 0,
+    };
+    within + usize::from(input.get("host_key").is_some() && input.get("user").is_some())
+}
+
+/// Otherwise a field more in `Node` would be another input of every step of every run in flight.
+#[tokio::test]
+async fn no_input_has_more_of_a_node_than_what_makes_it_another_one() {
+    for spec in specs() {
+        let (rehearsal, _) = Rehearsal::of(spec).await;
+        let mut named = 0;
+        for event in rehearsal.events() {
+            if let Event::StepStarted { step, input, .. } = event {
+                assert_eq!(whole_nodes(input), 0, "{step}: {input}");
+                named += usize::from(input.get("hub").is_some_and(|hub| hub["private_ip"].is_string()));
+            }
+        }
+        assert!(named > 5, "the inputs name no hub");
     }
 }

@@ -1,10 +1,11 @@
-//! `setup-master` (notes 2.5): disks, folders, swap and software on the first master.
+//! `setup-master`, `setup-nodes` (notes 2.5, 2.10): disks, folders, swap and software, on the first master, then on every other node.
 //!
 //! - Changes: blank disks are formatted once and mounted (`nofail`), the folders of Hadoop and Mesos are made, swap is on;
 //!   where `hosts.firewall` asks for it, strangers are kept from the cluster's ports;
-//!   Hadoop, Spark and ZooKeeper are downloaded and laid out, where the image does not have them.
+//!   Hadoop, Spark and ZooKeeper are downloaded and laid out on the first master and copied from there, where the image does not
+//!   have them.
 //! - Twice is safe: each part is looked for first; a disk that holds anything is never formatted. The download is a durable
-//!   job, and what it gives takes its place as a whole.
+//!   job, and what it gives takes its place as a whole. A copy counts once it is whole.
 //! - Not undone but for the firewall, which `destroy` takes away; the disks go with the machines.
 
 use std::time::Duration;
@@ -13,13 +14,17 @@ use mesosflow_workflow::{Effect, Limits, Probe, Settled, Step, StepCx, StepId};
 use serde::Serialize;
 
 use crate::act::ActError;
+use crate::cluster::Node;
 use crate::node_setup::NodeSetup;
 use crate::software::{LAY_OUT_LIMIT, Software};
 use crate::world::World;
 
-/// The first master's set-up.
+/// Four copies of at most five minutes each.
+const COPIES_LIMIT: Duration = Duration::from_secs(1200);
+
+/// The set-up of one node.
 #[derive(Debug, Serialize)]
-pub struct SetupMaster {
+pub struct SetupNode {
     /// Its disks, folders and swap.
     #[serde(flatten)]
     pub setup: NodeSetup,
@@ -28,9 +33,20 @@ pub struct SetupMaster {
     pub software: Software,
 }
 
-impl SetupMaster {
+impl SetupNode {
+    /// The step that sets up the first master.
+    pub const MASTER: StepId = StepId::from_static("setup-master");
+    /// The step that sets up all the others.
+    pub const NODES: StepId = StepId::from_static("setup-nodes");
+
+    /// The set-up of a node that gets its software from `hub`.
+    pub fn of(hub: &Node, setup: NodeSetup) -> Self {
+        let software = Software::from_hub(hub.clone(), setup.node.clone());
+        Self { setup, software }
+    }
+
     /// The set-up of the first master.
-    pub fn new(setup: NodeSetup) -> Self {
+    pub fn first(setup: NodeSetup) -> Self {
         let software = Software::first(setup.node.clone());
         Self { setup, software }
     }
@@ -43,12 +59,18 @@ impl SetupMaster {
     }
 }
 
-impl Step for SetupMaster {
+impl Step for SetupNode {
     type World = World;
     type Output = ();
     type Error = ActError;
 
-    const ID: StepId = StepId::from_static("setup-master");
+    fn id(&self) -> StepId {
+        if self.software.is_first() {
+            Self::MASTER
+        } else {
+            Self::NODES
+        }
+    }
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
         let world = cx.world();
@@ -71,6 +93,10 @@ impl Step for SetupMaster {
     }
 
     fn limits(&self) -> Limits {
-        Limits::within(Duration::from_secs(900) + LAY_OUT_LIMIT)
+        let software = match self.software.is_first() {
+            true => LAY_OUT_LIMIT,
+            false => COPIES_LIMIT,
+        };
+        Limits::within(Duration::from_secs(900) + software)
     }
 }

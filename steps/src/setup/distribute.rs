@@ -1,7 +1,9 @@
-//! `distribute-scripts` (notes 2.9): the deployed folder and a key on every other node: masters get the one that opens all
-//! nodes, since any of them may become the hub; the others one of their role, unless all are to have that one.
+//! `distribute-scripts`, `distribute-hdfs-config` (notes 2.9, 2.11): what every other node has of the first master's: the deployed
+//! folder and a key; the configuration of both HDFS. Masters get the key that opens all nodes, since any of them may become the hub;
+//! the others one of their role, unless all are to have that one.
 //!
-//! - Changes: the folders on the node become what they are on the first master.
+//! - Changes: the folders on the node become what they are on the first master; those of HDFS that mesosflow did not put there are
+//!   moved aside.
 //! - Twice is safe: rsync moves what differs.
 //! - Not undone.
 
@@ -12,28 +14,53 @@ use serde::Serialize;
 
 use crate::act::ActError;
 use crate::authorized::NodeKey;
-use crate::cluster::{Node, Role};
-use crate::hub::{self, ROLES_FOLDER, SCRIPTS_FOLDER, SSH_FOLDER};
+use crate::cluster::{Node, Role, input};
+use crate::hub;
+use crate::on_node::{HDFS_CONF, ROLES_FOLDER, SCRIPTS_FOLDER, SSH_FOLDER};
 use crate::world::World;
 
-/// One copy of the scripts and the key.
+/// What is copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Distributed {
+    /// The deployed folder, and this key.
+    Scripts {
+        /// Which one the node gets.
+        key: NodeKey,
+    },
+    /// The configuration of both HDFS.
+    HdfsConfig {},
+}
+
+/// One copy for one node.
 #[derive(Debug, Serialize)]
-pub struct DistributeScripts {
+pub struct Distribute {
     /// The first master.
+    #[serde(serialize_with = "input::node")]
     pub hub: Node,
-    /// The node that gets them.
+    /// The node that gets it.
+    #[serde(serialize_with = "input::node")]
     pub node: Node,
-    /// Which key it gets.
-    pub key: NodeKey,
+    /// What it gets.
+    #[serde(flatten)]
+    pub what: Distributed,
     /// Digest of the rendered tree: another tree is another input.
     pub tree: String,
 }
 
-impl DistributeScripts {
+impl Distribute {
+    /// The step that distributes the deployed folder and the keys.
+    pub const SCRIPTS: StepId = StepId::from_static("distribute-scripts");
+    /// The step that distributes the configuration of both HDFS.
+    pub const HDFS_CONFIG: StepId = StepId::from_static("distribute-hdfs-config");
+
     /// What is copied where.
     fn copies(&self) -> Vec<(String, &'static str)> {
+        let Distributed::Scripts { key } = self.what else {
+            return HDFS_CONF.map(|folder| (folder.to_owned(), folder)).to_vec();
+        };
         let mut copies = vec![(SCRIPTS_FOLDER.to_owned(), SCRIPTS_FOLDER)];
-        copies.push(match self.key {
+        copies.push(match key {
             NodeKey::Nodes => (SSH_FOLDER.to_owned(), SSH_FOLDER),
             NodeKey::Slave => (format!("{ROLES_FOLDER}/slave"), SSH_FOLDER),
             NodeKey::Zookeeper => (format!("{ROLES_FOLDER}/zookeeper"), SSH_FOLDER),
@@ -54,12 +81,17 @@ impl DistributeScripts {
     }
 }
 
-impl Step for DistributeScripts {
+impl Step for Distribute {
     type World = World;
     type Output = ();
     type Error = ActError;
 
-    const ID: StepId = StepId::from_static("distribute-scripts");
+    fn id(&self) -> StepId {
+        match self.what {
+            Distributed::Scripts { .. } => Self::SCRIPTS,
+            Distributed::HdfsConfig {} => Self::HDFS_CONFIG,
+        }
+    }
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
         Ok(if self.is_there(cx).await? {

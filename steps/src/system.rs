@@ -5,6 +5,21 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+/// What tells a machine that has its packages from one of a stock image.
+pub(crate) const INSTALLED: &[&str] = &[
+    "rsync",
+    "java",
+    "curl",
+    "tar",
+    "gzip",
+    "flock",
+    "mkfs.ext4",
+    "mkfs.xfs",
+    "haproxy",
+    "apachectl",
+    "exportfs",
+];
+
 /// What every system of Debian's family calls alike. The lists follow `steps/image/packages.list`, which has the reasons.
 macro_rules! debian_family {
     ($($further:literal),* $(,)?) => {
@@ -233,7 +248,7 @@ mod tests {
     /// Debian's list leaves out what a container needs and a stock image has; what it names is on mesosflow's image too.
     #[test]
     fn debians_packages_are_those_of_the_image() {
-        let image = include_str!("../../image/packages.list");
+        let image = include_str!("../image/packages.list");
         let named: Vec<_> = image.lines().filter(|line| !line.starts_with('#')).collect();
         for package in System::Debian12.packages() {
             // python3 comes with nfs-ganesha's tools there.

@@ -1,0 +1,52 @@
+//! What a node has of mesosflow's, by name: folders, files and units.
+
+/// What nodes reach one another with, in a folder of its own: no file of the user's is ever replaced.
+pub const SSH_FOLDER: &str = "/root/.ssh/mesosflow";
+/// The private key on the nodes: on masters the one that opens all of them, elsewhere that of the role.
+pub const KEY_PATH: &str = "/root/.ssh/mesosflow/id_ed25519";
+/// The pinned host keys of the cluster.
+pub const KNOWN_HOSTS_PATH: &str = "/root/.ssh/mesosflow/known_hosts";
+/// The client's configuration: `ssh -F /root/.ssh/mesosflow/config demo-slave-1`.
+pub const SSH_CONFIG_PATH: &str = "/root/.ssh/mesosflow/config";
+/// What the other roles get at [`SSH_FOLDER`], a folder for each, on the masters.
+pub const ROLES_FOLDER: &str = "/root/.ssh/mesosflow-roles";
+/// Only pinned keys, never a question, never silence without end.
+pub const SSH_CONFIG: &str = "\
+IdentityFile /root/.ssh/mesosflow/id_ed25519
+IdentitiesOnly yes
+UserKnownHostsFile /root/.ssh/mesosflow/known_hosts
+GlobalKnownHostsFile none
+StrictHostKeyChecking yes
+BatchMode yes
+ConnectTimeout 10
+ServerAliveInterval 15
+ServerAliveCountMax 4
+";
+/// The lists, scripts, units and options that every node has.
+pub const SCRIPTS_FOLDER: &str = "/root/mesos-ec2";
+
+/// The configuration of both HDFS.
+pub const HDFS_CONF: [&str; 2] = ["/root/ephemeral-hdfs/conf", "/root/persistent-hdfs/conf"];
+/// Mesos, in the layout of `make install`.
+pub const MESOS: &str = "/root/mesos";
+
+/// The daemons of every role, in the order in which they are stopped for good: nothing is asked of one that is gone already.
+pub const UNITS: [&str; 10] = [
+    "mesosflow-shared-volume.service",
+    "mesos-slave.service",
+    "mesos-master.service",
+    "ephemeral-hdfs-datanode.service",
+    "persistent-hdfs-datanode.service",
+    "persistent-hdfs-secondarynamenode.service",
+    "ephemeral-hdfs-namenode.service",
+    "persistent-hdfs-namenode.service",
+    "mesosflow-zookeeper.service",
+    "mesosflow-nfs-ganesha.service",
+];
+
+/// What is left on a host: the table as a file, and the unit that loads it.
+pub(crate) const FIREWALL_FILE: &str = "/etc/mesosflow/firewall.nft";
+/// The unit's name.
+pub(crate) const FIREWALL_UNIT: &str = "mesosflow-firewall.service";
+/// An addition to the system's own service; harmless where there is none, and it never makes that one fail.
+pub(crate) const FIREWALL_ADDITION: &str = "/etc/systemd/system/nftables.service.d/mesosflow.conf";

@@ -52,6 +52,11 @@ impl App {
         belongings::take(&self.places, cluster.cluster_id, cluster.run)
     }
 
+    /// A text that a run of the cluster has recorded, with the paths of the cluster's things as they are now.
+    pub(crate) fn renamed(&self, cluster: &RunState, text: &str) -> String {
+        belongings::renamed(&self.places, cluster.cluster_id, cluster.run, text)
+    }
+
     /// Begins the log of a run, in its folder: for whoever drives the run or takes it down.
     pub(crate) fn begin_log(&self, run: RunId) -> Result<(), CliError> {
         let begun = self.places.make_run_dir(run);

@@ -34,6 +34,12 @@ pub(crate) fn take(places: &Places, cluster: ClusterId, founder: RunId) -> PathB
     find(places, cluster, founder)
 }
 
+/// A text that a run has recorded, with the paths of the cluster's things as they are now.
+pub(crate) fn renamed(places: &Places, cluster: ClusterId, founder: RunId, text: &str) -> String {
+    let (now, before) = (find(places, cluster, founder), places.run_dir(founder));
+    text.replace(&*before.to_string_lossy(), &now.to_string_lossy())
+}
+
 fn move_all(own: &Path, before: &Path) -> io::Result<()> {
     if holds_any(own) || !holds_any(before) {
         return Ok(());
@@ -146,6 +152,9 @@ mod tests {
             assert_eq!(text(&before.join(LOG)), "log");
             assert!(!own.join(LOG).exists() && !before.join("cluster_ed25519").exists());
             assert_eq!(own.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+            let recorded = format!("ssh -i {}/cluster_ed25519 x", before.display());
+            let now = renamed(&bench.places, bench.cluster, bench.run, &recorded);
+            assert_eq!(now, format!("ssh -i {}/cluster_ed25519 x", own.display()));
         }
         assert_eq!(bench.find(), own);
     }

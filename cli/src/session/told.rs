@@ -53,7 +53,8 @@ pub(super) fn tell(app: &App, ended: &Ended) -> Result<(), CliError> {
         ),
     };
     app.ui.line(&said)?;
-    if let Some(report) = wiring::report(state) {
+    if let Some(mut report) = wiring::report(state) {
+        report.login = app.renamed(cluster, &report.login);
         app.ui.line(&report::text(&report))?;
     }
     let phases = phases::phases(state);

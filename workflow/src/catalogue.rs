@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::Renamed;
 use crate::ids::StepId;
-use crate::state::Replay;
+use crate::replay::Replay;
 
 /// What is known of a step without running it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,6 +100,15 @@ pub struct CatalogueChange {
     pub dropped: Vec<StepId>,
     /// Steps that have another name.
     pub renamed: Vec<Renamed>,
+}
+
+/// A step that got another name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renamed {
+    /// What it was called.
+    pub from: StepId,
+    /// What it is called now.
+    pub to: StepId,
 }
 
 impl CatalogueChange {

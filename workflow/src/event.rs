@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::catalogue::CatalogueEntry;
+use crate::catalogue::{CatalogueEntry, Renamed};
 use crate::error::ErrorReport;
 use crate::ids::{
     Attempt, ClusterId, Driver, EffectKey, Epoch, Generation, ItemKey, Nonce, RunId, Seq, StepId,
@@ -240,15 +240,6 @@ pub enum Event {
 /// The workflow of runs that name none.
 fn deploy() -> String {
     "deploy".to_owned()
-}
-
-/// A step that got another name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Renamed {
-    /// What it was called.
-    pub from: StepId,
-    /// What it is called now.
-    pub to: StepId,
 }
 
 /// What became of an effect in doubt.

@@ -8,7 +8,8 @@ use crate::event::{EVENT_FORMAT, Event, OLDEST_DRIVEN, Purpose, Recorded, Resour
 use crate::ids::{ClusterId, Driver, Epoch, Generation, ItemKey, Nonce, Seq, StepId};
 use crate::pauses::Pauses;
 use crate::progress::{Progress, Start, Status};
-use crate::state::{Effect, IllegalTransition, Phase, Replay, RunState, StepState, Trace, Unanswered};
+use crate::replay::Replay;
+use crate::state::{Effect, IllegalTransition, Phase, RunState, StepState, Trace, Unanswered};
 
 impl RunState {
     /// Folds a whole history.

@@ -1,9 +1,10 @@
 //! The part of the fold that is about another version's catalogue: what is known goes over into it.
 
 use crate::catalogue::CatalogueEntry;
-use crate::event::Renamed;
+use crate::catalogue::Renamed;
 use crate::ids::StepId;
-use crate::state::{Replay, RunState, StepState};
+use crate::replay::Replay;
+use crate::state::{RunState, StepState};
 
 impl RunState {
     pub(crate) fn catalogue_changed(

@@ -3,7 +3,15 @@
 use crate::error::{ErrorClass, ErrorReport};
 use crate::ids::{ItemKey, StepId};
 use crate::record::RecordError;
-use crate::standing::Accepted;
+
+/// What accepting a drift does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accepted {
+    /// The recorded outcome counts all the same.
+    Counts,
+    /// There is no outcome that could count: it runs, or is skipped, as this program would have it.
+    RunsAgain,
+}
 
 /// A step whose history does not fit what this program would do.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,6 +12,7 @@ pub mod contract;
 pub mod error;
 pub mod event;
 mod execute;
+mod fan_out;
 pub mod flow;
 mod fold;
 mod fold_catalogue;
@@ -24,8 +25,10 @@ mod payload;
 pub mod preflight;
 pub mod progress;
 pub mod record;
+pub mod replay;
 pub mod retry;
 pub mod run;
+mod sight;
 mod standing;
 pub mod state;
 pub mod step;
@@ -33,12 +36,12 @@ pub mod stop;
 pub mod store;
 pub mod summary;
 
-pub use catalogue::{CatalogueChange, CatalogueEntry};
+pub use catalogue::{CatalogueChange, CatalogueEntry, Renamed};
 pub use clock::{BoxFuture, Clock, SimulatedClock, SystemClock};
 pub use error::{ErrorClass, ErrorReport, StepError};
-pub use event::{EVENT_FORMAT, Event, How, OLDEST_DRIVEN, Purpose, Recorded, Renamed, Resource, Settled};
+pub use event::{EVENT_FORMAT, Event, How, OLDEST_DRIVEN, Purpose, Recorded, Resource, Settled};
 pub use flow::{Flow, Settings};
-pub use halt::{Drift, Halt, Settle};
+pub use halt::{Accepted, Drift, Halt, Settle};
 pub use ids::{
     Attempt, ClusterId, Driver, EffectKey, Epoch, FencingToken, Generation, ItemKey, Nonce, RunId, Seq,
     StepId,
@@ -46,13 +49,14 @@ pub use ids::{
 pub use lost::{Lost, Made};
 pub use memory::MemoryStore;
 pub use pauses::Pauses;
-pub use preflight::{Preflight, preflight};
+pub use preflight::preflight;
 pub use progress::{Progress, Status};
 pub use record::{Observer, RecordError, Recorder};
+pub use replay::Replay;
 pub use retry::{Delays, Retry};
 pub use run::{Adopter, NewRun, Outcome, Run, RunError, Taken};
-pub use standing::Accepted;
-pub use state::{Effect, Pass, Phase, Replay, ReplayRefused, RunState, StepState, Trace, Unanswered};
+pub use sight::Preflight;
+pub use state::{Effect, Pass, Phase, ReplayRefused, RunState, StepState, Trace, Unanswered};
 pub use step::{Limits, Probe, Step, StepCx};
 pub use stop::Stop;
 pub use store::{Lease, RunRow, STOPPED, Salvaged, Snapshot, Store, StoreError};

@@ -5,9 +5,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::progress::Progress;
-use crate::state::RunState;
-
 /// The pauses of a run, in order; none touches another.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pauses(Vec<(Timestamp, Timestamp)>);
@@ -23,7 +20,7 @@ impl Pauses {
     }
 
     /// How much of the time from `from` to `to` they take.
-    fn within(&self, from: Timestamp, to: Timestamp) -> Duration {
+    pub(crate) fn within(&self, from: Timestamp, to: Timestamp) -> Duration {
         let first = self.0.partition_point(|(_, end)| *end <= from);
         let meant = self.0[first..].iter().take_while(|(start, _)| *start < to);
         meant
@@ -32,20 +29,7 @@ impl Pauses {
     }
 }
 
-impl RunState {
-    /// How long the run was driven from `from` to `to`. A driver that was killed is known to have lived until its last event.
-    pub fn driven(&self, from: Timestamp, to: Timestamp) -> Duration {
-        between(from, to).saturating_sub(self.pauses.within(from, to))
-    }
-
-    /// What a step or an item of this run took while the run was driven: from its first try's start to its last one's end.
-    /// None while that is not known.
-    pub fn took(&self, progress: &Progress) -> Option<Duration> {
-        Some(self.driven(progress.started_at?, progress.finished_at?))
-    }
-}
-
-fn between(from: Timestamp, to: Timestamp) -> Duration {
+pub(crate) fn between(from: Timestamp, to: Timestamp) -> Duration {
     Duration::try_from(to.duration_since(from)).unwrap_or_default()
 }
 

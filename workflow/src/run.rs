@@ -14,7 +14,8 @@ use crate::halt::{Drift, Halt};
 use crate::ids::{ClusterId, Driver, Epoch, FencingToken, Generation, Nonce, RunId, Seq, StepId};
 use crate::preflight::preflight;
 use crate::record::{Observer, RecordError, Recorder};
-use crate::state::{IllegalTransition, Replay, RunState};
+use crate::replay::Replay;
+use crate::state::{IllegalTransition, RunState};
 use crate::stop::Stop;
 use crate::store::{Lease, Store, StoreError};
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::halt::Drift;
+use crate::halt::{Accepted, Drift};
 use crate::ids::{ItemKey, StepId};
 use crate::payload::Input;
 use crate::progress::{Progress, Status};
@@ -157,18 +157,23 @@ impl Standing {
 
 const OTHER_ITEMS: &str = "it has other items than before";
 
-/// What accepting a drift does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Accepted {
-    /// The recorded outcome counts all the same.
-    Counts,
-    /// There is no outcome that could count: it runs, or is skipped, as this program would have it.
-    RunsAgain,
-}
-
 impl Progress {
     /// Whether it last ran with this input.
     fn has_input(&self, input: &Input) -> bool {
         self.input_digest.as_deref() == Some(&input.digest)
+    }
+}
+
+/// A step or item that is to be awaited, and what the history says of it.
+pub(crate) struct Awaited<'a, S> {
+    pub(crate) step: &'a S,
+    pub(crate) item: Option<&'a ItemKey>,
+    pub(crate) input: Input,
+    pub(crate) standing: Standing,
+}
+
+impl<S> Awaited<'_, S> {
+    pub(crate) fn parts(&self) -> (&S, Option<&ItemKey>, &Standing) {
+        (self.step, self.item, &self.standing)
     }
 }

@@ -1,6 +1,7 @@
 //! The state of a run: what its history says, and what may follow.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -10,8 +11,9 @@ use crate::catalogue::CatalogueEntry;
 use crate::error::{ErrorClass, ErrorReport};
 use crate::event::Resource;
 use crate::ids::{Attempt, ClusterId, Driver, EffectKey, Epoch, Generation, ItemKey, RunId, Seq, StepId};
-use crate::pauses::Pauses;
+use crate::pauses::{Pauses, between};
 use crate::progress::{Progress, Status};
+use crate::replay::Replay;
 use crate::store::Snapshot;
 use crate::summary::PhaseKind;
 
@@ -109,17 +111,6 @@ impl StepState {
             Some(item) => self.items.get(item),
         }
     }
-}
-
-/// A replay: which steps a generation runs again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Replay {
-    /// The first step to run again.
-    pub from: StepId,
-    /// The last one to run in this generation; none for all.
-    pub to: Option<StepId>,
-    /// Only `from`.
-    pub only: bool,
 }
 
 /// The last that a history says of a thing.
@@ -294,6 +285,17 @@ pub struct IllegalTransition {
 }
 
 impl RunState {
+    /// How long the run was driven from `from` to `to`. A driver that was killed is known to have lived until its last event.
+    pub fn driven(&self, from: Timestamp, to: Timestamp) -> Duration {
+        between(from, to).saturating_sub(self.pauses.within(from, to))
+    }
+
+    /// What a step or an item of this run took while the run was driven: from its first try's start to its last one's end.
+    /// None while that is not known.
+    pub fn took(&self, progress: &Progress) -> Option<Duration> {
+        Some(self.driven(progress.started_at?, progress.finished_at?))
+    }
+
     /// The state as a store keeps it; none where it cannot be written down.
     pub fn to_snapshot(&self) -> Option<Snapshot> {
         Some(Snapshot {

@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::catalogue::CatalogueEntry;
+use crate::catalogue::Renamed;
 use crate::error::{ErrorClass, ErrorReport};
-use crate::event::{EVENT_FORMAT, Event, How, Purpose, Recorded, Renamed, Resource, Settled};
+use crate::event::{EVENT_FORMAT, Event, How, Purpose, Recorded, Resource, Settled};
 use crate::ids::{Attempt, ClusterId, Driver, EffectKey, Epoch, Generation, Nonce, RunId, Seq, StepId};
 
 /// A `RunStarted` of a new run for a new cluster called `cluster` at the provider `local`.

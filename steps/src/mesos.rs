@@ -55,6 +55,9 @@ seen=$(curl -sS --max-time 10 --output /dev/null --write-out '%{http_code} %{red
 echo "$elected $seen""#;
 const AGENTS: &str = r#"curl -fsS --max-time 20 "http://$address:$port/slaves""#;
 
+/// A master takes an agent that hangs for active until it has missed it for more than a minute.
+const ASK_AGENTS: &str = shell!("mesos-ask-agents.sh");
+
 /// What [`task_script`] ends with where the deployed Mesos has no `mesos-execute`.
 pub const NO_EXECUTE: i32 = 69;
 /// The program speaks from where it is to be reached.
@@ -104,6 +107,22 @@ pub fn agents_script(leader: &Node) -> Script<'static> {
         Script::new("ask the leading master for its agents", AGENTS),
         leader,
     )
+}
+
+/// The script that asks agents for themselves, from the leading master, each for so many seconds at most: it prints those that do not
+/// answer. They are called what Mesos calls them, `slave(1)@ADDRESS:PORT`.
+pub fn ask_agents_script<'a>(pids: &[&str], seconds: u64) -> Script<'a> {
+    let address = |pid: &str| match pid.split_once('@') {
+        Some((process, place)) => format!("http://{place}/{process}"),
+        None => pid.to_owned(),
+    };
+    let lines: Vec<_> = pids
+        .iter()
+        .map(|pid| format!("{pid}\n{}\n", address(pid)))
+        .collect();
+    Script::new("ask the agents whether they are well", ASK_AGENTS)
+        .var("seconds", seconds)
+        .stdin(lines.concat())
 }
 
 /// The script that runs a task of that name through the leading master, from the master `node`: 0.1 cpus, 32 MB, a command that does

@@ -98,6 +98,7 @@ fn a_cluster_is_checked() {
     };
     healthy(&mut stage);
     broken(&mut stage);
+    an_agent_hangs(&mut stage);
     a_node_hangs(&mut stage);
     cut_off(&mut stage);
     tasks(&mut stage);
@@ -241,6 +242,23 @@ fn broken(stage: &mut Stage) {
 
     one.ask("systemctl start mesos-slave");
     two.ask("systemctl start ephemeral-hdfs-datanode; systemctl start mnt-nfs.mount; systemctl start mesosflow-shared-volume");
+    stage.until_healthy();
+}
+
+/// Mesos takes an agent that hangs for active, for more than a minute.
+fn an_agent_hangs(stage: &mut Stage) {
+    let slave = stage.node("slave-2");
+    slave.ask("pkill -STOP -x mesos-slave || pkill -STOP -x mesos-agent");
+    let looked = stage.look(1);
+    assert_bad(&looked, "agent", &slave, "does not answer");
+    let others = of(&looked, "agent").into_iter();
+    assert!(
+        others
+            .filter(|finding| finding["node"] != slave.name)
+            .all(|finding| finding["ok"] == true),
+        "{looked:#}"
+    );
+    slave.ask("pkill -CONT -x mesos-slave || pkill -CONT -x mesos-agent");
     stage.until_healthy();
 }
 

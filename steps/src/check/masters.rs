@@ -1,6 +1,6 @@
 //! The masters agree on one that leads, and that one has every slave registered and active.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 use serde::Deserialize;
@@ -8,7 +8,10 @@ use serde::Deserialize;
 use super::{Check, What};
 use crate::act::ActError;
 use crate::cluster::Node;
-use crate::mesos::{agents_script, view_script};
+use crate::mesos::{agents_script, ask_agents_script, view_script};
+
+/// How long an agent may take to answer, seconds: it has nothing to look up for that.
+const MOST_PATIENCE_S: u64 = 10;
 
 /// What a master says of itself.
 #[derive(Debug, PartialEq, Eq)]
@@ -84,12 +87,12 @@ impl Check<'_> {
     /// Tells of each slave whether it is registered with the leading master and active.
     pub(super) async fn agents(&self, leader: Option<&Node>) -> Agents {
         let slaves = &self.inventory.slaves;
-        let known = match leader {
+        let asked = match leader {
             Some(leader) => self.agents_at(leader).await,
             None => Err(ActError::not_yet("no master leads that could know it")),
         };
-        let known = match known {
-            Ok(known) => known,
+        let (known, silent) = match asked {
+            Ok(asked) => asked,
             Err(error) => {
                 for slave in slaves {
                     self.tell(What::Agent, Some(slave), Err(again(&error)));
@@ -99,19 +102,34 @@ impl Check<'_> {
         };
         let mut agents = Agents::new();
         for slave in slaves {
-            let (outcome, id) = registered(slave, &known);
-            agents.extend(id.map(|id| (id, slave.name.clone())));
-            self.tell(What::Agent, Some(slave), outcome);
+            let outcome = match registered(slave, &known) {
+                Ok(agent) if silent.contains(&agent.pid) => {
+                    Err("is registered with the leading master, and does not answer it")
+                }
+                other => other,
+            };
+            if let Ok(agent) = outcome {
+                agents.insert(agent.id.clone(), slave.name.clone());
+            }
+            let told = outcome.map(|_| "is registered and active".to_owned());
+            self.tell(What::Agent, Some(slave), told.map_err(ActError::not_yet));
         }
         agents
     }
 
-    async fn agents_at(&self, leader: &Node) -> Result<Vec<Agent>, ActError> {
+    /// The agents that the leading master knows, and those among them that do not answer on its node.
+    async fn agents_at(&self, leader: &Node) -> Result<(Vec<Agent>, BTreeSet<String>), ActError> {
         let said = self.asker.run(leader, agents_script(leader)).await?;
         let answer: Answer = serde_json::from_slice(&said.stdout).map_err(|error| {
             ActError::not_yet(format!("{}: cannot understand /slaves: {error}", leader.name))
         })?;
-        Ok(answer.slaves)
+        let active = answer.slaves.iter().filter(|agent| agent.active);
+        let pids: Vec<_> = active.map(|agent| agent.pid.as_str()).collect();
+        // Another half is left for the answer.
+        let seconds = (self.asker.left().as_secs() / 2).clamp(1, MOST_PATIENCE_S);
+        let asked = self.asker.run(leader, ask_agents_script(&pids, seconds)).await?;
+        let silent = asked.stdout_str().lines().map(str::to_owned).collect();
+        Ok((answer.slaves, silent))
     }
 }
 
@@ -140,23 +158,15 @@ fn view(said: &str) -> Result<View, String> {
     }
 }
 
-/// What is known of a slave's agent, and its id where it is as it should be. One that came back under another id is known twice.
-fn registered(slave: &Node, known: &[Agent]) -> (Result<String, ActError>, Option<String>) {
+/// A slave's agent as the leading master knows it, if that takes it for active. One that came back under another id is known twice.
+fn registered<'k>(slave: &Node, known: &'k [Agent]) -> Result<&'k Agent, &'static str> {
     let pid = format!("@{}:", slave.private_ip);
-    let its: Vec<_> = known.iter().filter(|agent| agent.pid.contains(&pid)).collect();
-    match (its.iter().find(|agent| agent.active), its.is_empty()) {
-        (Some(agent), _) => (Ok("is registered and active".to_owned()), Some(agent.id.clone())),
-        (None, false) => (
-            Err(ActError::not_yet(
-                "is registered with the leading master, and not active",
-            )),
-            None,
-        ),
-        (None, true) => (
-            Err(ActError::not_yet("is not registered with the leading master")),
-            None,
-        ),
-    }
+    let mut its = known.iter().filter(|agent| agent.pid.contains(&pid)).peekable();
+    let is_known = its.peek().is_some();
+    its.find(|agent| agent.active).ok_or(match is_known {
+        true => "is registered with the leading master, and not active",
+        false => "is not registered with the leading master",
+    })
 }
 
 #[cfg(test)]
@@ -188,11 +198,9 @@ mod tests {
             pid: format!("slave(1)@{address}:5051"),
             active,
         };
-        let ok = |known: &[Agent]| registered(&slave, known);
-        let (outcome, id) = ok(&[agent("S1", "10.0.0.1", false), agent("S2", "10.0.0.1", true)]);
-        assert!(outcome.is_ok());
-        assert_eq!(id.as_deref(), Some("S2"));
-        let bad = |known: &[Agent]| ok(known).0.unwrap_err().to_string();
+        let twice = [agent("S1", "10.0.0.1", false), agent("S2", "10.0.0.1", true)];
+        assert_eq!(registered(&slave, &twice).unwrap().id, "S2");
+        let bad = |known: &[Agent]| registered(&slave, known).unwrap_err();
         assert!(bad(&[agent("S1", "10.0.0.1", false)]).contains("not active"));
         assert!(
             bad(&[agent("S1", "10.0.0.11", true), agent("S2", "110.0.0.1", true)]).contains("not registered")

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use mesosflow_workflow::RunId;
+use mesosflow_workflow::{RunId, RunState};
 
+use crate::belongings;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::logging::{RunLog, Voice};
@@ -41,20 +42,28 @@ impl App {
         self.existing_journal()?.ok_or_else(|| self.no_run())
     }
 
-    /// The folder of a run, made where it is missing.
-    pub(crate) fn run_dir(&self, run: RunId) -> Result<PathBuf, CliError> {
-        self.places.make_run_dir(run).map_err(|error| {
-            CliError::new(Exit::Failed, format!("cannot make the folder of run `{run}`")).because_of(&error)
-        })
+    /// Where the things of a cluster lie, as its record has it; made or not.
+    pub(crate) fn cluster_dir(&self, cluster: &RunState) -> PathBuf {
+        belongings::find(&self.places, cluster.cluster_id, cluster.run)
     }
 
-    /// The same, with its log begun: for whoever drives the run or takes it down.
-    pub(crate) fn run_dir_with_log(&self, run: RunId) -> Result<PathBuf, CliError> {
-        let dir = self.run_dir(run)?;
-        self.log.attach(&dir).map_err(|error| {
+    /// The same for whoever holds the cluster's lease and drives it.
+    pub(crate) fn take_cluster_dir(&self, cluster: &RunState) -> PathBuf {
+        belongings::take(&self.places, cluster.cluster_id, cluster.run)
+    }
+
+    /// A text that a run of the cluster has recorded, with the paths of the cluster's things as they are now.
+    pub(crate) fn renamed(&self, cluster: &RunState, text: &str) -> String {
+        belongings::renamed(&self.places, cluster.cluster_id, cluster.run, text)
+    }
+
+    /// Begins the log of a run, in its folder: for whoever drives the run or takes it down.
+    pub(crate) fn begin_log(&self, run: RunId) -> Result<(), CliError> {
+        let begun = self.places.make_run_dir(run);
+        let begun = begun.and_then(|dir| self.log.attach(&dir));
+        begun.map_err(|error| {
             CliError::new(Exit::Failed, format!("cannot begin the log of run `{run}`")).because_of(&error)
-        })?;
-        Ok(dir)
+        })
     }
 
     /// There is no run at all.

@@ -46,7 +46,7 @@ pub(crate) struct Living {
     pub(crate) spec: ClusterSpec,
     /// The nodes that exist and have answered once: masters, slaves, ZooKeepers, each in the order of their numbers.
     pub(crate) nodes: Vec<Node>,
-    /// Where its key is.
+    /// Where its key is, and what else is its own.
     pub(crate) folder: PathBuf,
     /// The run of it that is not finished, if there is one.
     unfinished: Option<RunState>,
@@ -85,7 +85,7 @@ impl Living {
         }
         Ok(Self {
             spec: wiring::frozen_spec(&found.state)?,
-            folder: app.places.run_dir(row.run),
+            folder: app.cluster_dir(&state),
             unfinished: found.record.unfinished().cloned(),
             row,
             state,
@@ -158,10 +158,10 @@ impl Living {
         &self.nodes[0]
     }
 
-    /// The masters.
-    pub(crate) fn masters(&self) -> Vec<Node> {
-        let masters = self.nodes.iter().filter(|node| node.role == Role::Master);
-        masters.cloned().collect()
+    /// The nodes of a role.
+    pub(crate) fn of(&self, role: Role) -> Vec<Node> {
+        let of_role = self.nodes.iter().filter(|node| node.role == role);
+        of_role.cloned().collect()
     }
 }
 

@@ -86,6 +86,31 @@ mod tests {
         );
     }
 
+    /// A new command that asks belongs here; one that does not has no `--yes`.
+    #[test]
+    fn only_what_asks_can_be_told_not_to() {
+        fn told(command: &clap::Command, name: &str, all: &mut Vec<String>) {
+            let is_yes = |arg: &clap::Arg| arg.get_long() == Some("yes") || arg.get_short() == Some('y');
+            all.extend(command.get_arguments().any(is_yes).then(|| name.to_owned()));
+            for below in command.get_subcommands() {
+                told(below, format!("{name} {}", below.get_name()).trim(), all);
+            }
+        }
+        let mut all = Vec::new();
+        told(&Cli::command(), "", &mut all);
+        all.sort();
+        let asking = [
+            "close",
+            "destroy",
+            "image prepare",
+            "replay",
+            "resume",
+            "run",
+            "stop",
+        ];
+        assert_eq!(all, asking);
+    }
+
     /// Takes a snapshot of the help of a command and of all below it.
     fn snapshot_help(command: &mut clap::Command, name: &str) {
         insta::assert_snapshot!(name, command.render_help());

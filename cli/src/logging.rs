@@ -69,6 +69,9 @@ impl Visit for Message {
     }
 }
 
+/// What a run's log is called in its folder.
+pub(crate) const LOG: &str = "log.jsonl";
+
 /// The log of a run, which is not known yet when tracing begins.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RunLog(Arc<OnceLock<File>>);
@@ -76,7 +79,7 @@ pub(crate) struct RunLog(Arc<OnceLock<File>>);
 impl RunLog {
     /// The log in a run's folder.
     pub(crate) fn path(run_dir: &Path) -> PathBuf {
-        run_dir.join("log.jsonl")
+        run_dir.join(LOG)
     }
 
     /// Begins to write to the log in `run_dir`, after what is there.

@@ -3,6 +3,7 @@
 mod amend;
 mod app;
 mod args;
+mod belongings;
 mod clusters;
 mod command_line;
 mod commands;
@@ -21,6 +22,7 @@ mod session;
 mod shape;
 mod signals;
 mod ssh;
+mod takedown;
 mod text;
 mod ui;
 mod wiring;

@@ -6,7 +6,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
-use mesosflow_workflow::RunId;
+use mesosflow_workflow::{ClusterId, RunId};
 
 use crate::error::CliError;
 use crate::hints::{self, PROGRAM};
@@ -62,16 +62,21 @@ impl Places {
         self.on_network
     }
 
-    /// The folder of a run: its keys, known hosts and log.
+    /// The folder of a run: its log.
     pub(crate) fn run_dir(&self, run: RunId) -> PathBuf {
-        self.runs().join(run.to_string())
+        self.beside("runs").join(run.to_string())
     }
 
-    /// The folders of all runs. The same by whatever name the journal is called.
-    pub(crate) fn runs(&self) -> PathBuf {
+    /// The folder of a cluster: its key, the pinned host keys, and what else outlives its runs. See [`crate::belongings`].
+    pub(crate) fn cluster_dir(&self, cluster: ClusterId) -> PathBuf {
+        self.beside("clusters").join(cluster.to_string())
+    }
+
+    /// What lies beside the journal. The same by whatever name the journal is called.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
         let absolute = || std::path::absolute(&self.journal).unwrap_or_else(|_| self.journal.clone());
         let journal = self.journal.canonicalize().unwrap_or_else(|_| absolute());
-        journal.parent().unwrap_or(Path::new("/")).join("runs")
+        journal.parent().unwrap_or(Path::new("/")).join(name)
     }
 
     /// Makes the folder of a run, for its owner only.

@@ -8,10 +8,11 @@ use mesosflow_workflow::store::ends_cluster;
 use mesosflow_workflow::{Epoch, Event, Recorded, RunId, RunRow, RunSummary, Seq, StoreError};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::error::damaged;
-use crate::ledger::{ClusterRecord, RunRecord, integer};
+use crate::column::{integer, parsed};
+use crate::error::{Refusal, damaged};
+use crate::ledger::{ClusterRecord, RunRecord};
 use crate::mend::{is_led_to, mend};
-use crate::row::{EventRow, parsed};
+use crate::row::EventRow;
 use crate::snapshot::SnapshotRow;
 
 /// Something to write.
@@ -84,24 +85,6 @@ impl Write {
             | Self::Keep { run, .. }
             | Self::Retire { run, .. } => Some(*run),
         }
-    }
-}
-
-/// Why a request was not carried out: by a decision, which concerns it alone, or by SQLite.
-pub(crate) enum Refusal {
-    Decided(StoreError),
-    Failed(rusqlite::Error),
-}
-
-impl From<rusqlite::Error> for Refusal {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Failed(error)
-    }
-}
-
-impl From<StoreError> for Refusal {
-    fn from(error: StoreError) -> Self {
-        Self::Decided(error)
     }
 }
 
@@ -445,7 +428,7 @@ mod tests {
     fn an_append_compiles_no_statement() {
         let folder = tempfile::tempdir().unwrap();
         let anchor = Anchor::create(&folder.path().join("journal.sqlite"), Options::default()).unwrap();
-        let mut connection = anchor.connect(crate::schema::Access::Write).unwrap();
+        let mut connection = anchor.connect(crate::connect::Access::Write).unwrap();
         crate::schema::prepare_writer(&mut connection, anchor.path(), &Locks::of(&anchor)).unwrap();
         let begin = first("demo");
         let write = |write: Write| {

@@ -14,9 +14,10 @@ use rusqlite::backup::{Backup as Copying, StepResult};
 use rustix::fs::{CWD, OFlags, RenameFlags};
 
 use crate::check::{self, Report};
+use crate::connect::{Access, connect};
 use crate::error::{sqlite, unusable};
 use crate::files::{beside, create_folder};
-use crate::schema::{self, Access};
+use crate::schema;
 use crate::store::SqliteJournal;
 
 /// What a journal is called in a backup.
@@ -191,7 +192,7 @@ fn empty_folder(folder: &Path) -> Result<(), StoreError> {
 /// Copies what `from` reads, in one transaction, into the file at `to`.
 fn copy(from: &Connection, path: &Path, to: &Path) -> Result<(), StoreError> {
     let fail = |error: rusqlite::Error| sqlite("copy into", to, &error);
-    let mut target = schema::connect(to, Access::Write)?;
+    let mut target = connect(to, Access::Write)?;
     let step = Copying::new(from, &mut target)
         .and_then(|copying| copying.step(-1))
         .map_err(fail)?;
@@ -207,7 +208,7 @@ fn copy(from: &Connection, path: &Path, to: &Path) -> Result<(), StoreError> {
 
 /// Reads a copy as a whole. It is as an opening of it would find it, or an error.
 fn verified(copy: &Path) -> Result<Report, StoreError> {
-    let connection = schema::connect(copy, Access::Write)?;
+    let connection = connect(copy, Access::Write)?;
     schema::prepare_reader(&connection, copy)?;
     let connection = match schema::identify(&connection, copy)? {
         0 => return Err(unusable("read", copy, "the file is empty")),

@@ -10,11 +10,11 @@ use std::path::Path;
 use mesosflow_workflow::{Event, RunId, RunSummary, Seq, StoreError};
 use rusqlite::{Connection, ErrorCode};
 
+use crate::column::time;
 use crate::error::{corrupt, of_run, sqlite};
-use crate::ledger::{CLUSTER_COLUMNS, ClusterRecord, RUN_COLUMNS, RunRecord};
-use crate::read::{self, Page};
-use crate::recover;
+use crate::ledger::{CLUSTER_COLUMNS, ClusterRecord, RUN_COLUMNS, RunRecord, owner};
 use crate::snapshot::SnapshotRow;
+use crate::walk::{Page, walk};
 
 /// Up to how many pages the whole file is looked at when it is opened.
 const SMALL: i64 = 2048;
@@ -200,7 +200,7 @@ fn verify_run(
     clusters: &HashMap<i64, ClusterRecord>,
     report: &mut Report,
 ) -> Result<(), StoreError> {
-    let Ok(Some(run)) = recover::owner(connection, record) else {
+    let Ok(Some(run)) = owner(connection, record) else {
         report.find(None, format_args!("run number {} has lost its id", record.number));
         return Ok(());
     };
@@ -214,7 +214,7 @@ fn verify_run(
     let cluster = clusters.get(&record.cluster);
     let mut told: Option<RunSummary> = None;
     let (mut count, mut agrees, mut newest) = (0, true, 0);
-    let walked = read::walk(connection, path, &page, |event| {
+    let walked = walk(connection, path, &page, |event| {
         count += 1;
         newest = newest.max(event.epoch.0);
         match &mut told {
@@ -305,7 +305,7 @@ fn begins_as_listed(
     };
     *workflow == record.workflow
         && i64::from(first.format) == record.format
-        && crate::row::time(first.at) == record.created_at
+        && time(first.at) == record.created_at
         && cluster.is_none_or(|cluster| *name == cluster.name && *provider == cluster.provider)
 }
 

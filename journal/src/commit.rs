@@ -9,8 +9,8 @@ use mesosflow_workflow::{Epoch, RunId, StoreError};
 use rusqlite::ErrorCode;
 use rusqlite::config::DbConfig;
 
-use crate::act::{Refusal, Transaction, Write};
-use crate::error::{Failure, damaged};
+use crate::act::{Transaction, Write};
+use crate::error::{Failure, Refusal, damaged};
 use crate::files::beside;
 use crate::identity::Attached;
 use crate::inode::length;
@@ -292,7 +292,7 @@ mod tests {
     fn work() -> (tempfile::TempDir, Work) {
         let folder = tempfile::tempdir().unwrap();
         let anchor = Anchor::create(&folder.path().join("journal.sqlite"), Options::default()).unwrap();
-        let mut connection = anchor.connect(crate::schema::Access::Write).unwrap();
+        let mut connection = anchor.connect(crate::connect::Access::Write).unwrap();
         crate::schema::prepare_writer(&mut connection, anchor.path(), &Locks::of(&anchor)).unwrap();
         (folder, Work::new(connection, anchor.path()))
     }

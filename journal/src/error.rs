@@ -181,3 +181,20 @@ pub(crate) fn of_run(run: RunId, path: &Path, error: &rusqlite::Error) -> StoreE
         _ => damaged(run, error),
     }
 }
+/// Why a request was not carried out: by a decision, which concerns it alone, or by SQLite.
+pub(crate) enum Refusal {
+    Decided(StoreError),
+    Failed(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Refusal {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Self::Decided(error)
+    }
+}

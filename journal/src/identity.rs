@@ -28,13 +28,13 @@ use mesosflow_workflow::StoreError;
 use nix::libc;
 use rusqlite::Connection;
 
+use crate::connect::{Access, connect};
 use crate::error::unusable;
 use crate::files::{self, beside};
 use crate::filesystem;
 use crate::inode::{FileId, descriptors, is_opened, look};
 use crate::range::{self, Kind, Slot};
 use crate::refusal;
-use crate::schema::{self, Access};
 
 /// How often opening begins again where the file is renamed under it.
 const ATTEMPTS: u32 = 100;
@@ -164,7 +164,7 @@ impl Anchor {
                 break;
             }
             let before = descriptors();
-            let connection = match schema::connect(&self.path, access) {
+            let connection = match connect(&self.path, access) {
                 Ok(connection) => connection,
                 Err(error) if FileId::at(&self.path).map_err(fail)? == Some(self.id()) => return Err(error),
                 Err(_) => break,

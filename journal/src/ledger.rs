@@ -6,8 +6,7 @@ use mesosflow_workflow::{ClusterId, Epoch, Generation, PhaseKind, RunId, RunRow,
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
 
-use crate::recover::owner;
-use crate::row::{digest, time};
+use crate::column::{digest, integer, number, parsed, text, time};
 
 /// The columns of a cluster, in the order in which [`ClusterRecord::read`] takes them.
 pub(crate) const CLUSTER_COLUMNS: &str = "number, id, provider, name, epoch, is_gone, created_at, digest";
@@ -356,6 +355,24 @@ impl RunRecord {
     }
 }
 
+/// Whose events stand behind the number of `record`: its own word is the last that is taken. Of the first events the majority
+/// counts, since one of them may be damaged.
+pub(crate) fn owner(connection: &Connection, record: &RunRecord) -> rusqlite::Result<Option<RunId>> {
+    let mut select = connection.prepare_cached(
+        "SELECT run FROM events WHERE place > (?1 << 32) AND place <= (?1 << 32) + 3 ORDER BY place",
+    )?;
+    let mut said: Vec<RunId> = Vec::new();
+    let mut rows = select.query([record.number])?;
+    // A page that cannot be read ends the look.
+    while let Ok(Some(row)) = rows.next() {
+        said.extend(parsed::<RunId>(row, 0).ok());
+    }
+    said.extend(record.run.parse::<RunId>().ok());
+    let votes = |run: RunId| said.iter().filter(|other| **other == run).count();
+    let most = said.iter().copied().map(votes).max();
+    Ok(said.iter().copied().find(|run| Some(votes(*run)) == most))
+}
+
 /// The summary in the five columns `phase, generation, finished_at, destroyed, seq` from `first` on, if they can be one.
 pub(crate) fn summary(row: &Row<'_>, first: usize) -> Option<RunSummary> {
     let text = |column: usize| row.get_ref(first + column).ok();
@@ -400,24 +417,6 @@ fn found_without_index<T>(
         Err(error) if error.sqlite_error_code() != Some(ErrorCode::DatabaseCorrupt) => Err(error),
         _ => select(&format!("{table} NOT INDEXED")),
     }
-}
-
-/// A column as text, whatever is in it.
-fn text(row: &Row<'_>, column: usize) -> String {
-    match row.get_ref(column) {
-        Ok(ValueRef::Text(bytes) | ValueRef::Blob(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
-        _ => String::new(),
-    }
-}
-
-/// A column as a number; one that no column of ours has where there is none.
-fn number(row: &Row<'_>, column: usize) -> i64 {
-    row.get(column).unwrap_or(-1)
-}
-
-/// A counter as SQLite keeps it. None ever gets near 2⁶³.
-pub(crate) fn integer(counter: u64) -> i64 {
-    i64::try_from(counter).unwrap_or(i64::MAX)
 }
 
 /// The number of the next row. A row's digest holds its number, so that it has to be known before.

@@ -2,11 +2,14 @@
 //!
 //! [`SqliteJournal`] is a [`Store`](mesosflow_workflow::Store) in one SQLite file:
 //!
-//! - `schema` – the tables, their migrations, and the settings every connection is read back for;
-//! - `row`, `ledger`, `snapshot` – events, clusters and runs, and snapshots as rows, and the digests that tell a damaged one;
+//! - `connect` – how SQLite opens the file; `schema` – the tables, their migrations, and the settings every connection is read
+//!   back for;
+//! - `row`, `ledger`, `snapshot` – events, clusters and runs, and snapshots as rows; `column` – their values, and the digests that
+//!   tell a damaged row;
 //! - `writer` – who writes and when: a thread that shares a commit between the appends that wait for it;
 //! - `commit` – one transaction for a group of requests; `act` – what each of them writes;
-//! - `read` – histories page by page, verified as they are read; `list` – the list of runs;
+//! - `walk` – histories page by page, verified as they are read; `read` – what is asked of them; `list` – the list of runs;
+//! - `recover` – what can still be said of a damaged run; `mend` – its rows written anew, so that it can be taken down;
 //! - `backup` – copies of it, made while it is written to, and put back;
 //! - `check` – what is verified before a journal is used, and the whole of it when asked;
 //! - `identity` – which file a journal is, whatever its path says; `inode` – a file itself; `watch` – whether it is still
@@ -26,7 +29,9 @@
 mod act;
 mod backup;
 mod check;
+mod column;
 mod commit;
+mod connect;
 mod error;
 mod files;
 mod filesystem;
@@ -46,6 +51,7 @@ mod row;
 mod schema;
 mod snapshot;
 mod store;
+mod walk;
 mod watch;
 mod writer;
 

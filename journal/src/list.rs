@@ -8,7 +8,8 @@ use rusqlite::Connection;
 
 use crate::error::sqlite;
 use crate::ledger::{CLUSTER_COLUMNS, ClusterRecord, RunRecord};
-use crate::{read, recover};
+use crate::recover;
+use crate::walk::last_seq;
 
 type Clusters = HashMap<i64, ClusterRecord>;
 
@@ -29,7 +30,7 @@ pub(crate) fn list(connection: &Connection, path: &Path) -> Result<Vec<RunRow>, 
         match row {
             Some(mut row) => {
                 // The list says now and then how far a history has come; the history says it always.
-                let last = read::last_seq(&moment, record.number).ok().flatten();
+                let last = last_seq(&moment, record.number).ok().flatten();
                 row.summary.seq = last.map_or(row.summary.seq, |last| last.max(row.summary.seq));
                 rows.push(row);
             }

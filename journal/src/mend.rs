@@ -9,12 +9,11 @@ use std::path::Path;
 use mesosflow_workflow::{RunId, StoreError};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::act::Refusal;
-use crate::error::damaged;
-use crate::ledger::{ClusterRecord, RunRecord, integer};
-use crate::read::last_seq;
+use crate::column::{integer, time};
+use crate::error::{Refusal, damaged};
+use crate::ledger::{ClusterRecord, RunRecord};
 use crate::recover::{self, Told};
-use crate::row::time;
+use crate::walk::last_seq;
 
 /// Writes the rows of `run` and of its cluster anew, unless nothing is wrong with them. Within a transaction.
 pub(crate) fn mend(connection: &Connection, run: RunId) -> Result<(), Refusal> {

@@ -9,9 +9,10 @@ use mesosflow_workflow::store::check_first;
 use mesosflow_workflow::{ClusterId, Epoch, Generation, PhaseKind, Recorded, RunId, RunRow, RunSummary, Seq};
 use rusqlite::Connection;
 
-use crate::ledger::{ClusterRecord, RunRecord, integer};
-use crate::read;
-use crate::row::{COLUMNS, EventRow, LAST_SEQ, OF_RUN, parsed};
+use crate::column::integer;
+use crate::ledger::{ClusterRecord, RunRecord, owner};
+use crate::row::{COLUMNS, EventRow, LAST_SEQ, OF_RUN};
+use crate::walk::{Page, walk};
 
 /// A run as what is left tells it.
 #[derive(Debug)]
@@ -97,11 +98,11 @@ pub(crate) fn cluster_of(
 /// What the first event of a run says, if that is whole.
 fn first(connection: &Connection, path: &Path, run: RunId, record: &RunRecord) -> Option<RunRow> {
     let mut found = None;
-    let page = read::Page {
+    let page = Page {
         limit: 1,
-        ..read::Page::whole(run, record.number)
+        ..Page::whole(run, record.number)
     };
-    let _damaged = read::walk(connection, path, &page, |event| found = Some(event));
+    let _damaged = walk(connection, path, &page, |event| found = Some(event));
     check_first(&Arc::new(found?)).ok()
 }
 
@@ -222,22 +223,4 @@ fn behind_gap(connection: &Connection, number: i64, last: u64) -> Option<u64> {
         }
     }
     Some(can)
-}
-
-/// Whose events stand behind the number of `record`: its own word is the last that is taken. Of the first events the majority
-/// counts, since one of them may be damaged.
-pub(crate) fn owner(connection: &Connection, record: &RunRecord) -> rusqlite::Result<Option<RunId>> {
-    let mut select = connection.prepare_cached(
-        "SELECT run FROM events WHERE place > (?1 << 32) AND place <= (?1 << 32) + 3 ORDER BY place",
-    )?;
-    let mut said: Vec<RunId> = Vec::new();
-    let mut rows = select.query([record.number])?;
-    // A page that cannot be read ends the look.
-    while let Ok(Some(row)) = rows.next() {
-        said.extend(parsed::<RunId>(row, 0).ok());
-    }
-    said.extend(record.run.parse::<RunId>().ok());
-    let votes = |run: RunId| said.iter().filter(|other| **other == run).count();
-    let most = said.iter().copied().map(votes).max();
-    Ok(said.iter().copied().find(|run| Some(votes(*run)) == most))
 }

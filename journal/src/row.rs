@@ -2,13 +2,10 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use mesosflow_workflow::{EVENT_FORMAT, Epoch, Event, Generation, Recorded, RunId, Seq, StoreError};
-use rusqlite::types::Type;
-use sha2::{Digest, Sha256};
 
+use crate::column::{digest, integer, time};
 use crate::error::damaged;
-use crate::ledger::integer;
 
 /// The columns of an event, in the order in which [`EventRow::read`] takes them.
 pub(crate) const COLUMNS: &str =
@@ -156,35 +153,6 @@ impl EventRow {
     }
 }
 
-/// SHA-256 over numbers and texts, each text behind its length.
-pub(crate) fn digest(numbers: &[i64], texts: &[Option<&str>]) -> Vec<u8> {
-    let mut hash = Sha256::new();
-    for number in numbers {
-        hash.update(number.to_le_bytes());
-    }
-    for text in texts {
-        // A length that no text has stands for a missing one.
-        hash.update(text.map_or(u64::MAX, |text| text.len() as u64).to_le_bytes());
-        hash.update(text.unwrap_or_default());
-    }
-    hash.finalize().to_vec()
-}
-
-/// A time as text whose order is the order of time: always nine digits after the point.
-pub(crate) fn time(at: Timestamp) -> String {
-    format!("{at:.9}")
-}
-
-/// Reads a column with anything that parses from text.
-pub(crate) fn parsed<T>(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<T>
-where
-    T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>,
-{
-    let text = row.get_ref(column)?.as_str()?;
-    text.parse()
-        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
-}
-
 fn attempt(event: &Event) -> Option<i64> {
     match event {
         Event::StepStarted { attempt, .. }
@@ -257,17 +225,5 @@ mod tests {
             row.decode(first("other").run),
             Err(StoreError::DamagedRun { .. })
         ));
-    }
-
-    #[test]
-    fn texts_of_times_sort_as_the_times() {
-        let times = [
-            "2026-03-01T09:30:00Z",
-            "2026-03-01T09:30:00.5Z",
-            "2026-03-01T09:30:01Z",
-        ];
-        let texts: Vec<String> = times.iter().map(|at| time(at.parse().unwrap())).collect();
-        assert!(texts.is_sorted(), "{texts:?}");
-        assert_eq!(texts[1], "2026-03-01T09:30:00.500000000Z");
     }
 }

@@ -4,7 +4,7 @@ use mesosflow_workflow::{RunId, Seq, Snapshot};
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
-use crate::ledger::integer;
+use crate::column::integer;
 
 /// A row of the table `snapshots`.
 #[derive(Debug)]

@@ -11,12 +11,13 @@ use rusqlite::Connection;
 
 use crate::act::Write;
 use crate::check::{self, Report};
+use crate::connect::Access;
 use crate::error::{disk_full, unusable};
 use crate::identity::{Anchor, Attached, Options};
 use crate::list::list;
 use crate::lock::{Locks, RunLock};
 use crate::row::EventRow;
-use crate::schema::{self, Access};
+use crate::schema;
 use crate::snapshot::SnapshotRow;
 use crate::writer::{PATIENCE, Writer};
 use crate::{files, read, watch};

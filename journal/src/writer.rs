@@ -310,10 +310,11 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connect::Access;
     use crate::identity::{Anchor, Options};
     use crate::lock::Locks;
     use crate::row::EventRow;
-    use crate::schema::{self, Access};
+    use crate::schema;
     use mesosflow_workflow::contract::first;
     use mesosflow_workflow::store::check_first;
     use mesosflow_workflow::{Epoch, StoreError};

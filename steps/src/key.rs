@@ -1,4 +1,4 @@
-//! The cluster's own key: made for the run, never the user's.
+//! The cluster's own key: made for it, never the user's.
 //!
 //! It is on no node, so that nobody who gets hold of a node has it: nodes reach one another with other keys
 //! ([`crate::authorized`]).
@@ -12,12 +12,12 @@ use std::path::{Path, PathBuf};
 
 use ssh_key::{Algorithm, LineEnding, PrivateKey};
 
-/// The private key's file in the run's folder.
+/// The private key's file in the cluster's folder.
 const FILE: &str = "cluster_ed25519";
 /// What its mode may have at most.
 const PRIVATE: u32 = 0o600;
 
-/// An ed25519 key pair in the run's folder.
+/// An ed25519 key pair in the cluster's folder.
 #[derive(Debug, Clone)]
 pub struct ClusterKey {
     path: PathBuf,
@@ -128,7 +128,7 @@ fn identity(line: &str) -> Vec<&str> {
 }
 
 impl ClusterKey {
-    /// Reads the key of the run whose folder this is. If none is expected yet, it is made, mode 0600; the file appears whole
+    /// Reads the key of the cluster whose folder this is. If none is expected yet, it is made, mode 0600; the file appears whole
     /// or not at all.
     ///
     /// # Errors

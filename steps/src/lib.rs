@@ -17,6 +17,7 @@ pub mod copy;
 pub mod destroy;
 pub mod disks;
 pub mod doctor;
+pub mod election;
 pub mod firewall;
 mod guard;
 pub mod hdfs;
@@ -55,21 +56,18 @@ pub mod world;
 pub mod zookeeper;
 
 pub use catalogue::catalogue;
-pub use destroy::{DestroyError, Destroyed, Ledger, destroy};
+pub use destroy::{DestroyError, Ledger, destroy};
 pub use in_doubt::may_come;
-pub use key::{KeyError, KeyExpected};
+pub use key::KeyExpected;
 pub use memory::Memory;
 pub use orphans::{Orphans, end_orphans};
-pub use outside::Outside;
 pub use plan::{Plan, PlannedStep, plan, planned};
 pub use provider::{
     Need, PlannedResource, ProviderError, Tagged, Verified, open_provider, precheck, settle, survey, verify,
 };
 pub use reach::{LockedOut, address_of};
-pub use record::{Record, asked, deleted};
-pub use setup::{Report, Ui};
+pub use setup::Report;
 pub use view::{
-    age, awaited, formatted_volumes, has_persistent, hub, key_of, launched_from, memory, nodes, reachable,
-    report,
+    age, awaited, formatted_volumes, has_persistent, key_of, launched_from, memory, nodes, reachable, report,
 };
 pub use world::{World, WorldError};

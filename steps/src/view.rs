@@ -93,14 +93,6 @@ pub fn reachable(state: &RunState) -> Vec<Node> {
     reachable
 }
 
-/// The first master, where it has answered once and still exists by the history.
-pub fn hub(state: &RunState) -> Option<Node> {
-    let exists = nodes(state);
-    awaited(state).into_iter().find(|node| {
-        node.role == Role::Master && node.index == 1 && exists.iter().any(|known| known.id == node.id)
-    })
-}
-
 /// What every version has recorded of [`CopySshKey`]'s outcome.
 #[derive(Deserialize)]
 struct DriversKey {

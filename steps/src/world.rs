@@ -1,4 +1,4 @@
-//! All that a step may touch: the provider, the nodes, the cluster's key, the run's folder.
+//! All that a step may touch: the provider, the nodes, the cluster's key and folder.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -57,8 +57,8 @@ pub enum WorldError {
         #[source]
         source: KeyError,
     },
-    /// The run's folder cannot be made.
-    #[error("cannot make the run's folder {}", path.display())]
+    /// The cluster's folder cannot be made.
+    #[error("cannot make the cluster's folder {}", path.display())]
     Folder {
         /// The folder.
         path: PathBuf,
@@ -80,7 +80,7 @@ impl WorldError {
 }
 
 impl World {
-    /// Opens the world of a run: its provider, and its key in `folder` (made, 0700, if it is missing). Whatever it does on a
+    /// Opens the world of a run: its provider, and its cluster's key in `folder` (made, 0700, if it is missing). Whatever it does on a
     /// node carries the token of `driver`; without one it is outside the fence. A key is made only where `expected` says so.
     ///
     /// # Errors
@@ -215,7 +215,7 @@ impl World {
         &self.key
     }
 
-    /// The run's folder on this machine.
+    /// The cluster's folder on this machine.
     pub fn folder(&self) -> &Path {
         &self.folder
     }

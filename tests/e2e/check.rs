@@ -181,7 +181,7 @@ fn healthy(stage: &mut Stage) {
         "{health}"
     );
     stage.bench.say(&["clusters"]).ended(0).tells(&["healthy since"]);
-    let kept = stage.bench.run_dir(&stage.run).join("check.json");
+    let kept = stage.bench.cluster_dir(&stage.run).join("check.json");
     assert_eq!(kept.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     let kept: Value = serde_json::from_slice(&std::fs::read(kept).unwrap()).unwrap();
     assert_eq!(

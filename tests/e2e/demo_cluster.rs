@@ -193,7 +193,7 @@ fn holds_no_key_of_the_user(bench: &Bench, nodes: &Nodes, run: &str, user_key: &
     let body = user_key.split_whitespace().nth(1).unwrap();
     let private = std::fs::read_to_string(bench.path(".ssh/id_ed25519")).unwrap();
     let secret = private.lines().nth(2).unwrap();
-    let cluster_key = ssh_keygen(&["-y", "-f"], &bench.run_dir(run).join("cluster_ed25519"));
+    let cluster_key = ssh_keygen(&["-y", "-f"], &bench.cluster_dir(run).join("cluster_ed25519"));
     let cluster_key: Vec<_> = cluster_key
         .split_whitespace()
         .take(2)
@@ -245,6 +245,22 @@ fn survives_its_leader(bench: &mut Bench, nodes: &Nodes) {
     let second = leader(nodes, |node| node.ip != first.ip);
     assert_ne!(second.ip, first.ip);
     assert_eq!(bench.say(&["get-master"]).ended(0).out.trim_end(), second.ip);
+    // One server less is a quorum still, and the first that is asked does not answer; two less are none.
+    let (one, two) = (nodes.of("zookeeper")[0], nodes.of("zookeeper")[1]);
+    one.ask("systemctl stop mesosflow-zookeeper");
+    assert_eq!(bench.say(&["get-master"]).ended(0).out.trim_end(), second.ip);
+    two.ask("systemctl stop mesosflow-zookeeper");
+    bench
+        .say(&["get-master"])
+        .ended(1)
+        .complains(&["can be asked", &one.name, "no quorum"]);
+    for server in [one, two] {
+        server.ask("systemctl start mesosflow-zookeeper");
+    }
+    let again = leader(nodes, |_| true);
+    until("a quorum", RUN_LIMIT, || {
+        (bench.say(&["get-master"]).out.trim_end() == again.ip).then_some(())
+    });
 }
 
 fn destroyed(bench: &mut Bench, run: &str, cluster: &str) {

@@ -1,7 +1,10 @@
 //! What one does with a cluster every day, on one that all of it shares: commands, copies, logins, ways in. No history tells of any.
 
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
@@ -70,6 +73,7 @@ fn a_cluster_is_used_every_day() {
         "a history tells of it"
     );
     beside_a_driven_run(&mut stage, &run);
+    as_programs_of_before_left_it(&mut stage, &run);
 }
 
 /// The contracts of what is shown.
@@ -613,4 +617,46 @@ fn beside_a_driven_run(stage: &mut Stage, run: &str) {
     stage.say(&["login", "--", "true"]).ended(0);
     live.go_on();
     live.finish(RUN_LIMIT).ended(0);
+}
+
+/// The cluster's things lay with the run that made it once: they are found there, and moved by who drives.
+fn as_programs_of_before_left_it(stage: &mut Stage, run: &str) {
+    let (of_cluster, of_run) = (stage.bench.cluster_dir(run), stage.bench.run_dir(run));
+    let names = |folder: &Path| {
+        let entries = fs::read_dir(folder).unwrap();
+        let names: BTreeSet<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names
+    };
+    assert_eq!(names(&of_run), BTreeSet::from(["log.jsonl".into()]));
+    let own = names(&of_cluster);
+    for name in ["cluster_ed25519", "known_hosts", "ssh"] {
+        assert!(own.contains(OsStr::new(name)), "{own:?}");
+    }
+    for folder in [&of_run, &of_cluster] {
+        assert_eq!(fs::metadata(folder).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+    for name in &own {
+        fs::rename(of_cluster.join(name), of_run.join(name)).unwrap();
+    }
+    fs::remove_dir(&of_cluster).unwrap();
+
+    stage.say(&["login", "--", "true"]).ended(0);
+    let key = |folder: &Path| format!("IdentityFile \"{}\"", ssh_path(&folder.join("cluster_ed25519")));
+    stage.say(&["ssh-config"]).ended(0).tells(&[&key(&of_run)]);
+    let log = fs::read_to_string(of_run.join("log.jsonl")).unwrap();
+    stage
+        .say(&["replay", run, "--from", "report", "--yes"])
+        .ended(0)
+        .tells(&[of_cluster.to_str().unwrap()]);
+    assert_eq!(names(&of_run), BTreeSet::from(["log.jsonl".into()]));
+    assert_eq!(names(&of_cluster), own);
+    let later = fs::read_to_string(of_run.join("log.jsonl")).unwrap();
+    assert!(later.len() > log.len() && later.starts_with(&log), "{later}");
+    stage.say(&["ssh-config"]).ended(0).tells(&[&key(&of_cluster)]);
+    stage.say(&["login", "--", "true"]).ended(0);
+}
+
+/// As OpenSSH's configuration has it.
+fn ssh_path(path: &Path) -> String {
+    path.to_str().unwrap().replace('%', "%%")
 }

@@ -29,7 +29,7 @@ fn a_node_becomes_the_image_of_another_cluster() {
         the_list_has_all_that_is_new_on(bench.engine(), node);
     }
     let before = slave.ask("cat /etc/ssh/ssh_host_ed25519_key.pub /etc/machine-id");
-    let key = bench.run_dir(&run).join("cluster_ed25519");
+    let key = bench.cluster_dir(&run).join("cluster_ed25519");
     it_asks_first(&mut bench, &slave.name);
     cut_off_in_the_middle(&mut bench, slave);
     assert!(

@@ -97,7 +97,7 @@ fn opens_from_the_cluster_alone(bench: &Bench, nodes: &Nodes) {
 }
 
 fn no_node_has_the_drivers_key(bench: &Bench, run: &str, nodes: &Nodes) {
-    let key = bench.run_dir(run).join("cluster_ed25519");
+    let key = bench.cluster_dir(run).join("cluster_ed25519");
     let secret = std::fs::read_to_string(&key).unwrap();
     let secret = secret.lines().nth(2).unwrap();
     for node in nodes.all() {

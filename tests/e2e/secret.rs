@@ -85,12 +85,11 @@ fn trust(hub: &Node, server: &Locked) {
 fn nowhere(bench: &Bench, run: &str, but: &str) {
     let mut files = vec![bench.journal().to_owned()];
     files.push(format!("{}-wal", bench.journal().display()).into());
-    let folder = std::fs::read_dir(bench.run_dir(run)).unwrap();
-    files.extend(
-        folder
-            .map(|file| file.unwrap().path())
-            .filter(|path| path.is_file()),
-    );
+    for folder in [bench.run_dir(run), bench.cluster_dir(run)] {
+        let entries = std::fs::read_dir(folder).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        files.extend(paths.filter(|path| path.is_file()));
+    }
     for file in files {
         let bytes = std::fs::read(&file).unwrap_or_default();
         let found = bytes.windows(SECRET.len()).any(|part| part == SECRET.as_bytes());

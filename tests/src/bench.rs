@@ -116,13 +116,19 @@ impl Bench {
         self.journal = path;
     }
 
-    /// The folder of a run: its key, known hosts and log.
+    /// The folder of a run: its log.
     pub fn run_dir(&self, run: &str) -> PathBuf {
-        self.journal
-            .parent()
-            .expect("a folder above")
-            .join("runs")
-            .join(run)
+        self.beside_journal("runs").join(run)
+    }
+
+    /// The folder of a run's cluster: its key, known hosts, and what its machines were told.
+    pub fn cluster_dir(&self, run: &str) -> PathBuf {
+        self.beside_journal("clusters")
+            .join(self.status(run).cluster_id())
+    }
+
+    fn beside_journal(&self, name: &str) -> PathBuf {
+        self.journal.parent().expect("a folder above").join(name)
     }
 
     /// Puts a script in the engine's place, for the program only: it does this first, then what the engine does.

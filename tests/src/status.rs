@@ -35,6 +35,12 @@ impl Status {
         text(&self.value, "cluster")
     }
 
+    /// The cluster's id, which no other has, be it of the same name.
+    #[track_caller]
+    pub fn cluster_id(&self) -> &str {
+        text(&self.value, "cluster_id")
+    }
+
     /// Every step, in the catalogue's order.
     pub fn steps(&self) -> &[Value] {
         self.value["steps"]

@@ -106,7 +106,7 @@ async fn view(app: &App, journal: &Journal, row: &RunRow, rows: &[RunRow]) -> Re
     };
     let nodes = wiring::nodes(&state);
     if !nodes.is_empty() && view.state != "stopped" {
-        view.health = Health::kept(&app.places.run_dir(row.run));
+        view.health = Health::kept(&app.cluster_dir(&state));
     }
     let of = |role| Some(nodes.iter().filter(|node| node.role == role).count());
     view.masters = of(Role::Master);

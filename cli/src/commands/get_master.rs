@@ -8,7 +8,7 @@ use crate::clusters::{ClusterArgs, Living};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::ssh::address;
-use crate::wiring;
+use crate::wiring::{self, Node, Role};
 
 /// Print the address of the leading Mesos master
 #[derive(Debug, Clone, Args)]
@@ -19,8 +19,9 @@ pub(crate) struct GetMasterArgs {
 }
 
 const HELP: &str = "\
-Prints the address that you reach it under, and nothing else. The masters themselves are asked, from a node that answers: \
-ZooKeeper goes on naming one that has died until its session ends.";
+Prints the address that you reach it under, and nothing else. ZooKeeper is asked, one server after the other until one answers; it \
+goes on naming a master that has died until its session ends, some ten seconds later. Without ZooKeeper the only master itself is \
+asked whether it leads.";
 
 #[derive(Serialize)]
 struct Master<'a> {
@@ -36,38 +37,42 @@ pub(crate) async fn get_master(app: &App, args: &GetMasterArgs) -> Result<(), Cl
     let living = Living::meant(app, &journal, &args.of).await?;
     drop(journal);
     let outside = living.outside()?;
-    let masters = living.masters();
-    let (mut answered, mut causes) = (false, Vec::new());
-    for node in &living.nodes {
-        match wiring::leading_master(&outside, node, &masters).await {
-            Ok(Some(master)) => {
-                return match app.ui.json {
-                    true => app.ui.object(&Master {
-                        node: &master.name,
-                        address: address(&master),
-                        private_ip: master.private_ip.to_string(),
-                        port: wiring::MESOS_MASTER_PORT,
-                    }),
-                    false => app.ui.line(&address(&master)),
-                };
-            }
-            // From one node the leader may not be seen, from all masters it is.
-            Ok(None) => answered = true,
-            Err(cause) => causes.push(cause),
-        }
-    }
+    let (masters, zookeepers) = (living.of(Role::Master), living.of(Role::Zookeeper));
+    let asked = wiring::leading_master(&outside, &zookeepers, &masters).await;
     let cluster = &living.row.cluster;
-    let message = match answered {
-        true => format!("no master of cluster `{cluster}` leads"),
-        false => format!("no node of cluster `{cluster}` can be asked which master leads"),
+    let failed = |message: String, causes: Vec<String>| {
+        let causes = causes.into_iter();
+        causes.fold(CliError::new(Exit::Failed, message), CliError::because)
     };
-    let error = causes
-        .into_iter()
-        .take(3)
-        .fold(CliError::new(Exit::Failed, message), CliError::because);
+    let error = match asked {
+        Ok(Some(leader)) => match masters.iter().find(|master| master.private_ip == leader) {
+            Some(master) => return tell(app, master),
+            None => failed(
+                format!("{leader} leads, which is no master of cluster `{cluster}` that was ever reached"),
+                Vec::new(),
+            ),
+        },
+        Ok(None) => failed(format!("no master of cluster `{cluster}` leads"), Vec::new()),
+        Err(causes) => failed(
+            format!("nothing of cluster `{cluster}` can be asked which master leads"),
+            causes,
+        ),
+    };
     Err(match outside.locked_out(&living.spec) {
         Some(locked_out) => error.hint(locked_out.to_string()),
         None => error
             .hint("an election takes some seconds; `systemctl status mesos-master` on a master says more"),
     })
+}
+
+fn tell(app: &App, master: &Node) -> Result<(), CliError> {
+    match app.ui.json {
+        true => app.ui.object(&Master {
+            node: &master.name,
+            address: address(master),
+            private_ip: master.private_ip.to_string(),
+            port: wiring::MESOS_MASTER_PORT,
+        }),
+        false => app.ui.line(&address(master)),
+    }
 }

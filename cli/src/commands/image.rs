@@ -87,9 +87,9 @@ async fn prepare(app: &App, args: &PrepareArgs) -> Result<(), CliError> {
         Epoch(0),
     )
     .await?;
-    let run_dir = app.run_dir(cluster.run)?;
+    let folder = app.cluster_dir(&cluster);
     let spec = wiring::verify(wiring::frozen_spec(&found.state)?).await?;
-    let strangers = wiring::strangers(&spec, &cluster, &run_dir).await?;
+    let strangers = wiring::strangers(&spec, &cluster, &folder).await?;
     if let Some(stranger) = strangers.first() {
         return Err(CliError::refused(format!(
             "cluster `{}` is driven by somebody whom this journal does not know: nothing was touched",
@@ -98,7 +98,7 @@ async fn prepare(app: &App, args: &PrepareArgs) -> Result<(), CliError> {
         .because(format!("epoch {} is not in this journal", stranger.epoch))
         .hint("use the journal of that driver"));
     }
-    let world = wiring::open_outside(spec, &cluster, &run_dir).await?;
+    let world = wiring::open_outside(spec, &cluster, &folder).await?;
     let outlook = wiring::look_at_image(&world, node).await?;
     refuse_at_work(app, &found, node, &outlook)?;
 

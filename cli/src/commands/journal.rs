@@ -14,8 +14,9 @@ use crate::wiring::{self, Journal, JournalReport};
 
 /// How many events are read at a time.
 const PAGE: usize = 1024;
-/// The folder of the clusters' keys and pinned host keys, beside a journal and in a backup.
-const FOLDERS: &str = "runs";
+/// The folders that lie beside a journal and in a backup: the runs' logs, the clusters' keys and pinned host keys. In this order:
+/// what is moved meanwhile goes from one with a run to the one with its cluster, and is found in either.
+const FOLDERS: [&str; 2] = ["runs", "clusters"];
 
 /// Look after the journal: check, backup, restore, export
 #[derive(Debug, Clone, Subcommand)]
@@ -165,10 +166,13 @@ async fn backup(app: &App, dir: &Path) -> Result<(), CliError> {
     let copy = part.path().join("copy");
     let made = journal.backup(&copy).await?;
     // After the journal: each run that it has is there with its keys.
-    let folders = app.places.runs();
-    let keys = wiring::backup_folder(&folders, &copy.join(FOLDERS))?;
+    let mut skipped = Vec::new();
+    for name in FOLDERS {
+        let copied = wiring::backup_folder(&app.places.beside(name), &copy.join(name))?;
+        skipped.extend(copied.skipped);
+    }
     std::fs::rename(&copy, &absolute).map_err(failed)?;
-    for skipped in &keys.skipped {
+    for skipped in &skipped {
         app.ui.warn(&format!(
             "`{}` is no regular file and was left out",
             skipped.display()
@@ -206,13 +210,29 @@ fn restore(app: &App, dir: &Path) -> Result<(), CliError> {
         .hint("move it away too: what was committed last to that journal is in it"));
     }
     // The keys first: a journal without them could not be driven. One that is there stays.
-    let folders = match std::fs::read_dir(dir.join(FOLDERS)) {
+    for name in FOLDERS {
+        restore_folders(app, &dir.join(name), &app.places.beside(name), failed)?;
+    }
+    let report = wiring::restore(dir, path)?;
+    app.ui.note(
+        "what was done since the backup is not in it: see `mesosflow status` and `mesosflow list --orphans` before you go on",
+    );
+    ReportView::of(path, &report).tell(app, "restored")
+}
+
+fn restore_folders(
+    app: &App,
+    from: &Path,
+    to: &Path,
+    failed: impl Fn(std::io::Error) -> CliError,
+) -> Result<(), CliError> {
+    let folders = match std::fs::read_dir(from) {
         Ok(entries) => entries.collect::<Result<Vec<_>, _>>().map_err(failed)?,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
         Err(error) => return Err(failed(error)),
     };
     for folder in folders {
-        let to = app.places.runs().join(folder.file_name());
+        let to = to.join(folder.file_name());
         if to.exists() {
             app.ui
                 .note(&format!("`{}` is there already, and stays", to.display()));
@@ -220,11 +240,7 @@ fn restore(app: &App, dir: &Path) -> Result<(), CliError> {
             wiring::backup_folder(&folder.path(), &to)?;
         }
     }
-    let report = wiring::restore(dir, path)?;
-    app.ui.note(
-        "what was done since the backup is not in it: see `mesosflow status` and `mesosflow list --orphans` before you go on",
-    );
-    ReportView::of(path, &report).tell(app, "restored")
+    Ok(())
 }
 
 async fn export(app: &App, args: &ExportArgs) -> Result<(), CliError> {

@@ -6,7 +6,6 @@ mod clusters;
 mod completions;
 mod copy_file;
 mod destroy;
-mod destroy_damaged;
 mod destroy_orphans;
 mod doctor;
 mod events;

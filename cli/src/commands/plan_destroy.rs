@@ -4,13 +4,13 @@ use clap::Args;
 use mesosflow_workflow::{ClusterId, RunId};
 use serde::Serialize;
 
-use super::destroy::{frozen, lost_data, meant};
-use super::destroy_damaged;
+use super::destroy::{frozen, meant};
 use crate::app::App;
 use crate::error::CliError;
 use crate::render::plan::steps;
 use crate::render::table::table;
 use crate::runs::Found;
+use crate::takedown;
 use crate::wiring::{self, DestroyPlan, Workflow};
 
 /// Show what `destroy` would do to a cluster, by the journal alone
@@ -44,7 +44,7 @@ pub(crate) async fn plan_destroy(app: &App, args: &PlanDestroyArgs) -> Result<()
     let journal = app.journal_with_runs()?;
     let row = meant(app, &journal, args.run.as_deref(), args.cluster.as_deref()).await?;
     let found = Found::look(&journal, row).await?;
-    let spec = destroy_damaged::spec(app, &found, &app.places.run_dir(found.row.run))?;
+    let spec = takedown::spec(app, &found, &app.cluster_dir(&found.cluster()))?;
     let unfinished = found.record.unfinished();
     let ends = unfinished.is_some_and(|run| wiring::workflow_of(run).is_ok_and(Workflow::ends_cluster));
     let (begun, closes) = match ends {
@@ -52,7 +52,7 @@ pub(crate) async fn plan_destroy(app: &App, args: &PlanDestroyArgs) -> Result<()
         false => (None, unfinished.map(|run| run.run)),
     };
     let plan = frozen(&found, spec).plan(begun);
-    let mut warnings: Vec<_> = lost_data(&found).into_iter().collect();
+    let mut warnings: Vec<_> = takedown::lost_data(&found).into_iter().collect();
     if found.held {
         warnings.push("a run of the cluster is driven now: `destroy` would be refused".to_owned());
     }

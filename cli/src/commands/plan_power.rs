@@ -5,7 +5,7 @@ use mesosflow_workflow::ClusterId;
 use serde::Serialize;
 
 use super::start;
-use super::stop::{self, StopArgs};
+use super::stop::{self, WhatArgs};
 use crate::amend::AmendArgs;
 use crate::app::App;
 use crate::clusters::{self, ClusterArgs};
@@ -20,10 +20,7 @@ use crate::wiring::{self, ClusterSpec, PlannedStep, StartWorkflow, StopWorkflow,
 #[derive(Debug, Clone, Args)]
 pub(crate) struct PlanStopArgs {
     #[command(flatten)]
-    cluster: ClusterArgs,
-    /// With slaves on spot instances ended
-    #[arg(long)]
-    terminate_spot: bool,
+    what: WhatArgs,
 }
 
 /// Show what `start` would do to a cluster
@@ -56,13 +53,8 @@ struct PlannedMachine<'a> {
 /// Asks the provider for the machines, and refuses what `stop` would refuse.
 pub(crate) async fn plan_stop(app: &App, args: &PlanStopArgs) -> Result<(), CliError> {
     let journal = app.journal_with_runs()?;
-    let found = clusters::founded(app, &journal, &args.cluster).await?;
-    let args = StopArgs {
-        cluster: args.cluster.clone(),
-        terminate_spot: args.terminate_spot,
-        yes: true,
-    };
-    let Some(ready) = stop::ready(app, &journal, &found, &args).await? else {
+    let found = clusters::founded(app, &journal, &args.what.cluster).await?;
+    let Some(ready) = stop::ready(app, &journal, &found, &args.what).await? else {
         return session::told_already(app, &found, stop::ALREADY);
     };
     let stopping = ready.frozen.machines.iter();

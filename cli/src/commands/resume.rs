@@ -42,8 +42,8 @@ async fn strangers(
 ) -> Result<Vec<Driver>, CliError> {
     let id = found.row.run.to_string();
     let cluster = found.cluster();
-    let run_dir = app.run_dir(cluster.run)?;
-    let strangers = wiring::strangers(spec, &cluster, &run_dir).await?;
+    let folder = app.cluster_dir(&cluster);
+    let strangers = wiring::strangers(spec, &cluster, &folder).await?;
     let Some(newest) = strangers.iter().map(|driver| driver.epoch).max() else {
         app.ui
             .note("neither nodes nor machines know a driver of this cluster that this journal does not have");

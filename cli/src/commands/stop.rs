@@ -14,13 +14,20 @@ use crate::wiring::{self, ClusterSpec, Journal, Machine, Role, StopSpec, StopWor
 #[derive(Debug, Clone, Args)]
 pub(crate) struct StopArgs {
     #[command(flatten)]
+    what: WhatArgs,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+}
+
+/// What is stopped, be it only in a plan.
+#[derive(Debug, Clone, Args)]
+pub(super) struct WhatArgs {
+    #[command(flatten)]
     pub(super) cluster: ClusterArgs,
     /// End slaves on spot instances, which cannot be stopped; `start` launches others in their places
     #[arg(long)]
-    pub(super) terminate_spot: bool,
-    /// Do not ask
-    #[arg(long, short)]
-    pub(super) yes: bool,
+    terminate_spot: bool,
 }
 
 /// A stop that could begin.
@@ -34,13 +41,13 @@ pub(super) struct Ready {
 /// Everything that can be refused is refused before anything is stopped.
 pub(crate) async fn stop(app: &App, args: &StopArgs) -> Result<(), CliError> {
     let journal = app.journal_with_runs()?;
-    let found = clusters::founded(app, &journal, &args.cluster).await?;
-    let Some(Ready { spec, frozen, losses }) = ready(app, &journal, &found, args).await? else {
+    let found = clusters::founded(app, &journal, &args.what.cluster).await?;
+    let Some(Ready { spec, frozen, losses }) = ready(app, &journal, &found, &args.what).await? else {
         return session::told_already(app, &found, ALREADY);
     };
-    app.ui.confirm(&losses, &command(app, args), args.yes)?;
-    let (cluster, run_dir) = (found.cluster(), app.run_dir(found.row.run)?);
-    wiring::refuse_strangers(&app.places, &spec, &cluster, &run_dir).await?;
+    app.ui.confirm(&losses, &command(app, &args.what), args.yes)?;
+    let cluster = found.cluster();
+    wiring::refuse_strangers(&app.places, &spec, &cluster, &app.cluster_dir(&cluster)).await?;
     let heard = session::heard(app)?;
     let (run, progress) = session::create(app, journal, &found, (&StopWorkflow, &frozen), Vec::new()).await?;
     let driving = Driving::new(found.record.others(run.id()), spec, heard);
@@ -55,7 +62,7 @@ pub(super) async fn ready(
     app: &App,
     journal: &Journal,
     found: &Found,
-    args: &StopArgs,
+    what: &WhatArgs,
 ) -> Result<Option<Ready>, CliError> {
     session::refuse_ended(app, found)?;
     runs::refuse_busy(journal, found).await?;
@@ -66,7 +73,7 @@ pub(super) async fn ready(
     if found.record.is_stopped() && (!has_power || !machines.iter().any(|machine| machine.runs)) {
         return Ok(None);
     }
-    let ending = spot_slaves(app, found, &spec, &machines, args)?;
+    let ending = spot_slaves(app, found, &spec, &machines, what)?;
     let (nodes, names) = (wiring::reachable(&cluster), &found.row.cluster);
     if nodes.is_empty() {
         return Err(CliError::new(
@@ -107,7 +114,7 @@ fn spot_slaves(
     found: &Found,
     spec: &ClusterSpec,
     machines: &[Machine],
-    args: &StopArgs,
+    what: &WhatArgs,
 ) -> Result<Vec<wiring::Resource>, CliError> {
     if spec.of_ec2().is_none_or(|ec2| ec2.spot_price.is_none()) {
         return Ok(Vec::new());
@@ -116,7 +123,7 @@ fn spot_slaves(
         .iter()
         .filter(|machine| machine.instance.role == Role::Slave && !machine.is_gone);
     let slaves: Vec<_> = slaves.map(|machine| machine.resource()).collect();
-    if slaves.is_empty() || args.terminate_spot {
+    if slaves.is_empty() || what.terminate_spot {
         return Ok(slaves);
     }
     let names: Vec<_> = slaves.iter().map(|slave| slave.name.as_str()).collect();
@@ -129,9 +136,9 @@ fn spot_slaves(
         "to end them, with what is on their own disks, and have others launched by `start`: {}",
         command(
             app,
-            &StopArgs {
+            &WhatArgs {
                 terminate_spot: true,
-                ..args.clone()
+                ..what.clone()
             }
         )
     )))
@@ -166,12 +173,12 @@ fn losses(spec: &ClusterSpec, cluster: &wiring::RunState, frozen: &StopSpec) -> 
 }
 
 /// The command line again, to be completed with `--yes`.
-fn command(app: &App, args: &StopArgs) -> String {
+fn command(app: &App, what: &WhatArgs) -> String {
     let mut words = vec!["stop"];
-    if let Some(cluster) = &args.cluster.cluster {
+    if let Some(cluster) = &what.cluster.cluster {
         words.extend(["--cluster", cluster]);
     }
-    if args.terminate_spot {
+    if what.terminate_spot {
         words.push("--terminate-spot");
     }
     app.places.command(&words)

@@ -83,7 +83,10 @@ fn a_backup_put_back_is_the_journal_with_its_keys() {
     bench.finished(FIRST, "demo");
     let keys = bench.path("runs").join(FIRST);
     std::fs::create_dir_all(&keys).unwrap();
+    // As programs of before have left it.
     std::fs::write(keys.join("cluster_ed25519"), "a key").unwrap();
+    std::fs::create_dir_all(bench.path("clusters/of-this")).unwrap();
+    bench.write("clusters/of-this/cluster_ed25519", "another key");
     let before = bench.run(&["events", "--json", FIRST]).out;
 
     bench.write("taken", "something");
@@ -103,6 +106,7 @@ fn a_backup_put_back_is_the_journal_with_its_keys() {
         .join(FIRST)
         .join("cluster_ed25519");
     assert_eq!(mode(&copied), 0o600);
+    assert_eq!(mode(&bench.path("copy/clusters/of-this/cluster_ed25519")), 0o600);
 
     bench
         .run(&["journal", "restore", "copy"])
@@ -110,7 +114,8 @@ fn a_backup_put_back_is_the_journal_with_its_keys() {
     for file in ["journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm"] {
         let _absent = std::fs::remove_file(bench.path(file));
     }
-    std::fs::remove_dir_all(&keys).unwrap();
+    std::fs::remove_dir_all(bench.path("runs")).unwrap();
+    std::fs::remove_dir_all(bench.path("clusters")).unwrap();
     bench
         .run(&["journal", "restore", "nothing"])
         .refused(4, &["nothing"]);
@@ -121,6 +126,10 @@ fn a_backup_put_back_is_the_journal_with_its_keys() {
     assert_eq!(
         std::fs::read_to_string(keys.join("cluster_ed25519")).unwrap(),
         "a key"
+    );
+    assert_eq!(
+        std::fs::read_to_string(bench.path("clusters/of-this/cluster_ed25519")).unwrap(),
+        "another key"
     );
     assert_eq!(bench.run(&["journal", "export"]).out, before);
 }

@@ -1,21 +1,34 @@
-//! How the program's files stand to one another: what a file takes from another, it takes from below.
+//! How the files of each crate stand to one another: what a file takes from another, it takes from below. A `mod.rs` that hands a name on
+//! is no room of its own: who takes the name takes it from the file that has it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-
-/// Two files that need one another all the same, until a run of any workflow can be destroyed by the workflow of that name.
-const OPEN: [(&str, &str); 1] = [("commands::destroy_damaged", "commands::destroy")];
 
 /// Which module takes something from which others.
 type Needs = BTreeMap<String, BTreeSet<String>>;
 
 #[test]
 fn no_two_files_need_one_another() {
-    let needs = house(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
-    assert!(needs["error"].contains("exit"), "{needs:?}");
-    assert!(needs["commands"].contains("commands::run"), "{needs:?}");
-    let circle = circle(&needs);
-    assert_eq!(circle, None, "these files need one another in a circle");
+    let crates = ["cli", "steps", "workflow", "journal"].map(|name| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name);
+        (name, house(&folder.join("src")))
+    });
+    let [(_, program), (_, steps), (_, workflow), (_, journal)] = &crates;
+    assert!(program["error"].contains("exit"), "{program:?}");
+    assert!(program["commands"].contains("commands::run"), "{program:?}");
+    assert!(journal["read"].contains("walk"), "{journal:?}");
+    assert!(workflow["fan_out"].contains("flow"), "{workflow:?}");
+    assert!(
+        steps["workflows::deploy"].contains("setup::hdfs_format"),
+        "{steps:?}"
+    );
+    for (name, needs) in &crates {
+        assert_eq!(
+            circle(needs),
+            None,
+            "these files of {name} need one another in a circle"
+        );
+    }
 }
 
 #[test]
@@ -40,6 +53,15 @@ fn a_circle_is_found_however_it_is_written() {
         let circle = found(&[ui.clone(), code("error", back), main.clone()]).unwrap();
         assert_eq!(circle, ["error", "ui"], "{back}");
     }
+    // Through the face of a folder.
+    let face = code(
+        "steps",
+        "mod one;\nmod two;\npub use one::One;\npub(crate) use two::{Two as Second, three};",
+    );
+    let one = |uses: &str| code("steps::one", uses);
+    let two = code("steps::two", "use super::One;");
+    assert_eq!(found(&[face.clone(), one(""), two.clone()]), None);
+    assert!(found(&[face, one("use crate::steps::Second;"), two]).is_some());
     let below = code("render::plain", "use super::{event, progress::Show};");
     let above = code("render::progress", "use super::plain::Plain;");
     assert!(found(&[below, above]).is_some());
@@ -58,7 +80,7 @@ fn house(src: &Path) -> Needs {
                 folders.push((entry, within));
             } else if entry.extension().is_some_and(|extension| extension == "rs") {
                 let module = match name.as_str() {
-                    "mod" | "main" => path.join("::"),
+                    "mod" | "main" | "lib" => path.join("::"),
                     _ => within.join("::"),
                 };
                 sources.insert(module, code(&std::fs::read_to_string(&entry).unwrap()));
@@ -78,7 +100,10 @@ fn code(source: &str) -> String {
 }
 
 fn needs_of(sources: &BTreeMap<String, String>) -> Needs {
+    let handed_on = handed_on(sources);
     let needs = sources.iter().map(|(module, code)| {
+        let (code, _) = parted(code);
+        let code = &code;
         let above = module.rsplit_once("::").map_or("", |(above, _)| above);
         let mut named = Vec::new();
         for (word, base) in [("crate", ""), ("super", above), ("self", module)] {
@@ -93,8 +118,8 @@ fn needs_of(sources: &BTreeMap<String, String>) -> Needs {
                 named.push(child.clone());
             }
         }
-        let found = named.iter().filter_map(|path| owner(path, sources));
-        let others = found.filter(|other| other != module && !OPEN.contains(&(module, other)));
+        let found = named.iter().filter_map(|path| owner(path, sources, &handed_on));
+        let others = found.filter(|other| other != module);
         (module.clone(), others.collect())
     });
     needs.collect()
@@ -137,13 +162,76 @@ fn paths<'c>(tree: &'c str, base: &str, named: &mut Vec<String>) -> &'c str {
     }
 }
 
-/// The module that has what `path` names, if `path` goes into one and no further.
-fn owner(path: &str, sources: &BTreeMap<String, String>) -> Option<String> {
-    let mut path = path;
-    while !sources.contains_key(path) {
-        (path, _) = path.rsplit_once("::")?;
+/// A source without what it hands on, and the use trees of that.
+fn parted(code: &str) -> (String, Vec<&str>) {
+    let (mut own, mut trees, mut rest) = (String::new(), Vec::new(), code);
+    while let Some(at) = rest.find("pub") {
+        let (before, from) = rest.split_at(at);
+        own.push_str(before);
+        let tree = from["pub".len()..]
+            .trim_start_matches("(crate)")
+            .trim_start_matches("(super)");
+        match tree.strip_prefix(" use ").and_then(|tree| tree.split_once(';')) {
+            Some((tree, behind)) => {
+                trees.push(tree);
+                rest = behind;
+            }
+            None => {
+                own.push_str("pub");
+                rest = &from["pub".len()..];
+            }
+        }
     }
-    Some(path.to_owned())
+    own.push_str(rest);
+    (own, trees)
+}
+
+/// What each name that a module hands on is called where it is.
+fn handed_on(sources: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::new();
+    for (module, code) in sources {
+        let above = module.rsplit_once("::").map_or("", |(above, _)| above);
+        for tree in parted(code).1 {
+            let (tree, base) = match tree.split_once("::") {
+                Some(("crate", tree)) => (tree, ""),
+                Some(("super", tree)) => (tree, above),
+                Some(("self", tree)) => (tree, module.as_str()),
+                _ => (tree, module.as_str()),
+            };
+            let mut named = Vec::new();
+            paths(tree, base, &mut named);
+            for path in named {
+                if let Some((_, name)) = path.rsplit_once("::") {
+                    let name = match module.as_str() {
+                        "" => name.to_owned(),
+                        _ => format!("{module}::{name}"),
+                    };
+                    all.insert(name, path);
+                }
+            }
+        }
+    }
+    all
+}
+
+/// The module that has what `path` names, if `path` goes into one and no further.
+fn owner(
+    path: &str,
+    sources: &BTreeMap<String, String>,
+    handed_on: &BTreeMap<String, String>,
+) -> Option<String> {
+    let mut path = path.to_owned();
+    // A name may be handed on several times; one that is called as its own module is there already.
+    for _ in 0..8 {
+        match handed_on.get(&path) {
+            Some(there) if *there != path && !sources.contains_key(&path) => path.clone_from(there),
+            _ => break,
+        }
+    }
+    while !sources.contains_key(&path) {
+        path = path.rsplit_once("::")?.0.to_owned();
+    }
+    Some(path)
 }
 
 /// The modules of a circle, if there is one: what is left when whoever needs nobody that is left has gone.

@@ -6,10 +6,10 @@ use mesosflow_workflow::store::check_first;
 use mesosflow_workflow::{ClusterId, Epoch, RunId, RunRow, Seq, StoreError};
 use rusqlite::{Connection, params};
 
+use crate::column::{parsed, time};
 use crate::error::{corrupt, sqlite};
 use crate::ledger::{ClusterRecord, RunRecord};
-use crate::read::{self, Page};
-use crate::row::{parsed, time};
+use crate::walk::{Page, walk};
 
 /// What takes a journal of one schema to the next.
 type Migration = fn(&Connection, &Path) -> Result<(), StoreError>;
@@ -86,7 +86,7 @@ fn summarised(
     (cluster, provider, created_at): (String, String, jiff::Timestamp),
 ) -> Result<RunRow, StoreError> {
     let mut row: Option<RunRow> = None;
-    let walked = read::walk(
+    let walked = walk(
         connection,
         path,
         &Page::whole(old.run, old.number),

@@ -19,7 +19,9 @@ mod validate_mesos;
 
 pub use ec2::{AWS_ENDPOINT, Ec2Spec, LATEST, MachineType, VolumeSpec};
 pub use hosts::{FirewallChoice, HostSpec, HostsSpec};
-pub use nodes::{HostKeySource, Instance, Inventory, MESOS_MASTER_PORT, Node, Role, ZOOKEEPER_PORT};
+pub use nodes::{
+    HostKeySource, Instance, Inventory, MEETING_PLACE, MESOS_MASTER_PORT, Node, Role, ZOOKEEPER_PORT,
+};
 pub use provider_kind::ProviderKind;
 pub use root_disk::LEAST_ROOT_GB;
 pub use spec::{

@@ -9,6 +9,8 @@ use crate::remote::HostKey;
 
 /// Port of the Mesos master.
 pub const MESOS_MASTER_PORT: u16 = 5050;
+/// The node of ZooKeeper under which the masters meet.
+pub const MEETING_PLACE: &str = "/mesos";
 /// Port that ZooKeeper's clients use.
 pub const ZOOKEEPER_PORT: u16 = 2181;
 
@@ -186,7 +188,7 @@ impl Inventory {
         if self.zookeepers.is_empty() {
             return format!("{}:{MESOS_MASTER_PORT}", self.first_master().private_ip);
         }
-        format!("zk://{}/mesos", self.zookeeper_connect())
+        format!("zk://{}{MEETING_PLACE}", self.zookeeper_connect())
     }
 
     /// ZooKeeper's connect string, `ip:2181,…`; empty without ZooKeeper.

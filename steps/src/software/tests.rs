@@ -14,7 +14,7 @@ use crate::packages;
 use crate::provider::local::engine::Engine;
 use crate::provider::local::image::image_name;
 use crate::setup::SetupNode;
-use crate::zookeeper::mode_script;
+use crate::zookeeper::{children, children_script, data, data_script, mode_script};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/image/software/layout.sh");
 
@@ -373,4 +373,16 @@ fn the_archives_zookeeper_forms_a_quorum(machine: &Machine) {
     client(1, "create /mesos text").unwrap();
     let read = client(3, "get /mesos").unwrap();
     assert!(read.lines().any(|line| line == "text"), "{read}");
+    // And without any client, in the servers' own words.
+    let ask = |script: crate::script::Script<'_>| machine.sh(&script.text().unwrap()).unwrap();
+    assert_eq!(
+        data(&ask(data_script(&servers[1], "/mesos"))),
+        Ok(Some(b"text".to_vec()))
+    );
+    client(1, "create /mesos/json.info_0000000002 {}").unwrap();
+    let names = children(&ask(children_script(&servers[0], "/mesos"))).unwrap();
+    assert_eq!(names.unwrap(), ["json.info_0000000002"]);
+    assert_eq!(children(&ask(children_script(&servers[0], "/none"))), Ok(None));
+    let nobody = children_script(&node(9), "/mesos").text().unwrap();
+    assert!(machine.sh(&nobody).is_err());
 }

@@ -261,7 +261,7 @@ fn without_capacity(stage: &mut Stage, user_data: &str) -> String {
 
 /// Has the next call say something else to the slave.
 fn reword(stage: &Stage, run: &str) {
-    let kept = stage.bench.run_dir(run).join("user_data");
+    let kept = stage.bench.cluster_dir(run).join("user_data");
     let files = std::fs::read_dir(kept).unwrap().map(|file| file.unwrap().path());
     let mut files: Vec<_> = files.collect();
     files.retain(|path| path.to_string_lossy().contains("launch-slaves"));

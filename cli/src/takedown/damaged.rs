@@ -9,21 +9,24 @@ use mesosflow_workflow::{
     RunRow, RunState, Salvaged, Seq, StoreError,
 };
 
-use super::destroy::{DestroyArgs, Done, Left, command, left, loss, not_begun, tell};
+use super::args::DownArgs;
+use super::left::{Left, left, loss};
+use super::spec::spec;
+use super::told::{Done, not_begun, tell};
 use crate::amend;
 use crate::app::App;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::runs::Found;
 use crate::session;
-use crate::wiring::{self, ClusterSpec, Journal, Ledger, ProviderKind, Verified};
+use crate::wiring::{self, Journal, Ledger, Verified};
 
 /// Takes a damaged run down. What becomes of it is written behind its history, which is read on by nobody but this.
-pub(super) async fn destroy_damaged(
+pub(crate) async fn damaged(
     app: &App,
     journal: &Journal,
     row: RunRow,
-    args: &DestroyArgs,
+    args: &DownArgs,
     has_agreed: bool,
 ) -> Result<(), CliError> {
     let run = row.run;
@@ -41,7 +44,7 @@ pub(super) async fn destroy_damaged(
         // The lock itself knows its holder. If that has just gone, the lease is dropped again at once.
         drop(journal.adopt_damaged(run, Epoch(0)).await?);
     }
-    let command = command(app, run, args);
+    let command = args.command(app, run);
     let losses = match left(app, &found).await? {
         Left::Nothing(asked) => return tell(app, &found, &asked),
         Left::Something(losses) => losses,
@@ -53,11 +56,11 @@ pub(super) async fn destroy_damaged(
     }
     app.ui.confirm(&lost, &command, is_agreed)?;
     // What cannot be deleted is not recorded as destroyed.
-    let run_dir = app.run_dir(run)?;
-    let spec = amend::amended(app, spec(app, &found, &run_dir)?, &args.amend)?;
+    let folder = app.cluster_dir(&found.cluster());
+    let spec = amend::amended(app, spec(app, &found, &folder)?, &args.amend)?;
     let spec = wiring::verify(spec).await?;
     if args.take_over {
-        let strangers = wiring::strangers(&spec, &found.state, &run_dir).await?;
+        let strangers = wiring::strangers(&spec, &found.state, &folder).await?;
         found.state.drivers.extend(strangers);
     }
     let again = |error: CliError| error.hint(format!("to try again: {command}"));
@@ -69,7 +72,7 @@ pub(super) async fn destroy_damaged(
     let deleting = take_down(
         app,
         &found,
-        (spec, &run_dir, args),
+        (spec, &folder, args),
         &lease,
         history.nonce,
         &mut gone,
@@ -102,8 +105,8 @@ fn damage(found: &Found, salvaged: &Salvaged) -> String {
 /// The volumes that outlive every machine, and not this. What was formatted may stand in the part that is damaged: the provider says
 /// what there is.
 async fn lost_data(app: &App, found: &Found) -> Result<Option<String>, CliError> {
-    let run_dir = app.run_dir(found.row.run)?;
-    let look = wiring::look(spec(app, found, &run_dir)?, &found.state, &run_dir).await?;
+    let folder = app.cluster_dir(&found.cluster());
+    let look = wiring::look(spec(app, found, &folder)?, &found.state, &folder).await?;
     let listed: Vec<_> = look
         .data_volumes
         .iter()
@@ -118,7 +121,7 @@ async fn lost_data(app: &App, found: &Found) -> Result<Option<String>, CliError>
 async fn take_down(
     app: &App,
     found: &Found,
-    (spec, run_dir, args): (Verified, &Path, &DestroyArgs),
+    (spec, folder, args): (Verified, &Path, &DownArgs),
     lease: &Lease,
     nonce: Nonce,
     gone: &mut Vec<Resource>,
@@ -130,7 +133,7 @@ async fn take_down(
         nonce,
     };
     let key = wiring::key_if_kept(&found.state);
-    let opened = wiring::open_world(spec, &found.state, run_dir, token, &key).await;
+    let opened = wiring::open_world(spec, &found.state, folder, token, &key).await;
     let world = opened.map_err(not_begun)?;
     match args.amend.admin_cidr.is_empty() {
         true => wiring::guard(&app.places, &world, &found.state).await?,
@@ -226,66 +229,6 @@ fn beginning(row: &RunRow) -> Recorded {
             nonce: None,
             over: Vec::new(),
         },
-    }
-}
-
-/// The spec that was frozen into the run; one that is lost, or that an older program wrote otherwise, is replaced as far as
-/// deleting needs it.
-pub(super) fn spec(app: &App, found: &Found, run_dir: &Path) -> Result<ClusterSpec, CliError> {
-    if let Ok(spec) = wiring::frozen_spec(&found.state) {
-        return Ok(spec);
-    }
-    let part = |name: &str| found.state.spec.get(name).cloned().unwrap_or_default();
-    let row = &found.row;
-    let lost = |message: String| CliError::new(Exit::Journal, message);
-    let provider = [ProviderKind::Local, ProviderKind::Ec2, ProviderKind::Hosts]
-        .into_iter()
-        .find(|kind| kind.as_str() == row.provider)
-        .ok_or_else(|| {
-            lost(format!(
-                "nothing says any more which provider run `{}` is of",
-                row.run
-            ))
-        })?;
-    let mut spec = ClusterSpec {
-        cluster: row.cluster.clone(),
-        provider,
-        ..ClusterSpec::default()
-    };
-    match provider {
-        ProviderKind::Local => {
-            spec.local = serde_json::from_value(part("local")).unwrap_or_default();
-            Ok(spec)
-        }
-        ProviderKind::Hosts => {
-            spec.hosts = wiring::awaited_hosts(&found.state, run_dir);
-            if spec.hosts.nodes.is_empty() {
-                return Err(lost(format!("the list of run `{}`'s hosts is lost with its first event", row.run)).hint(
-                    "on each host, take the line with the run's id out of `authorized_keys`, and delete the run's mark",
-                ));
-            }
-            Ok(spec)
-        }
-        ProviderKind::Ec2 if part("ec2")["region"].is_string() => {
-            let text = |key: &str| part("ec2")[key].as_str().map(str::to_owned);
-            spec.ec2.region = text("region");
-            spec.ec2.endpoint_url = text("endpoint_url");
-            spec.ec2.sts_endpoint_url = text("sts_endpoint_url");
-            spec.ec2.account = text("account");
-            spec.ec2 = spec.ec2.frozen();
-            Ok(spec)
-        }
-        ProviderKind::Ec2 => {
-            let look = ["list", "--orphans", "--provider", "ec2", "--region", "REGION"];
-            Err(lost(format!(
-                "the region of run `{}` is lost with its first event, and without it nothing can be deleted",
-                row.run
-            ))
-            .hint(format!(
-                "`{}` shows what carries its tags in a region, to be deleted there by hand",
-                app.places.command(&look)
-            )))
-        }
     }
 }
 

@@ -1,0 +1,12 @@
+//! A run in this process's hands, from its taking to its end: what `run`, `resume` and `replay` share.
+
+mod drive;
+mod next;
+mod outcome;
+mod take;
+mod told;
+
+pub(crate) use drive::{Driving, drive, unless_stopped, work};
+pub(crate) use next::{mends, next, refuse_ended};
+pub(crate) use take::{adopt, adopter, create, heard, reconcile};
+pub(crate) use told::{taken_down, taken_down_to, told_already};

@@ -1,0 +1,99 @@
+//! What a run leads to: the command that goes on with it, or mends it, or that there is none.
+
+use mesosflow_workflow::{OLDEST_DRIVEN, Phase, RunError, RunState, StepId};
+
+use crate::app::App;
+use crate::error::CliError;
+use crate::runs::Found;
+use crate::wiring::{self, Workflow};
+
+/// The command that gets the run that was found further, if it needs one.
+pub(crate) fn next(app: &App, found: &Found, held: bool) -> Option<String> {
+    let (state, row) = (&found.state, &found.row);
+    if held {
+        return None;
+    }
+    match found.record.unfinished() {
+        Some(other) if other.format >= OLDEST_DRIVEN => return next_of(app, other),
+        _ => {}
+    }
+    if !row.owns_cluster && found.record.resources().is_empty() {
+        return None;
+    }
+    let is_dead = !row.owns_cluster || state.destroyed || state.format < OLDEST_DRIVEN;
+    if is_dead {
+        let founder = found.record.founder().run.to_string();
+        return Some(app.places.command(&["destroy", &founder]));
+    }
+    next_of(app, state)
+}
+
+/// The same of a run alone.
+pub(super) fn next_of(app: &App, state: &RunState) -> Option<String> {
+    match &state.phase {
+        Phase::Succeeded | Phase::Closed => None,
+        Phase::Running | Phase::Partial | Phase::Failed(_) | Phase::Interrupted(_) => {
+            Some(app.places.command(&["resume", &state.run.to_string()]))
+        }
+    }
+}
+
+/// What mends what a run has left undone when it was closed; `open` is the first such step.
+pub(crate) fn mends(app: &App, found: &Found, open: Option<&StepId>) -> Vec<String> {
+    let state = &found.state;
+    let founder = found.record.founder().run.to_string();
+    let destroy = app.places.command(&["destroy", &founder]);
+    let workflow = wiring::workflow_of(state).ok();
+    let replays = workflow.is_some_and(Workflow::replays);
+    let again = |open: &StepId| match replays {
+        true => app
+            .places
+            .command(&["replay", &state.run.to_string(), "--from", open.as_str()]),
+        false => app
+            .places
+            .command(&[&state.workflow, "--cluster", &state.cluster]),
+    };
+    let ends = workflow.is_some_and(Workflow::ends_cluster);
+    let replay = open
+        .filter(|_| !ends && state.format >= OLDEST_DRIVEN)
+        .map(|open| format!("to do what it left: {}", again(open)));
+    replay
+        .into_iter()
+        .chain([format!("to delete the cluster: {destroy}")])
+        .collect()
+}
+
+/// Refuses what is of use only for a cluster that still exists, in a run that this program can drive.
+pub(crate) fn refuse_ended(app: &App, found: &Found) -> Result<(), CliError> {
+    let state = &found.state;
+    // What has come to exist since it was gone is ended by another destroy, which can die like every run.
+    let is_ending =
+        wiring::workflow_of(state).is_ok_and(Workflow::ends_cluster) && state.phase.kind().is_unfinished();
+    let is_gone = (state.destroyed || !found.row.owns_cluster) && !is_ending;
+    if !is_gone && state.format < OLDEST_DRIVEN {
+        let (run, tool_version, format) = (state.run, state.tool_version.clone(), state.format);
+        return Err(CliError::from(RunError::OldFormat {
+            run,
+            tool_version,
+            format,
+        }));
+    }
+    if !is_gone {
+        return Ok(());
+    }
+    let mut error = CliError::refused(format!(
+        "cluster `{}` of run `{}` was destroyed",
+        state.cluster, state.run
+    ));
+    if !found.record.resources().is_empty() {
+        let founder = found.record.founder().run.to_string();
+        let destroy = app.places.command(&["destroy", &founder]);
+        error
+            .hints
+            .push(format!("some of it is left; to delete that: {destroy}"));
+    }
+    Err(error.hint(format!(
+        "to bring up a new cluster: {}",
+        app.places.command(&["run", "--cluster", &state.cluster])
+    )))
+}

@@ -1,0 +1,152 @@
+//! What providers are asked, and what becomes of their failures.
+
+use jiff::Timestamp;
+use mesosflow_steps::cluster::{ClusterSpec, Instance, ProviderKind};
+use mesosflow_steps::life::Deleted;
+use mesosflow_steps::provider::Condition;
+use mesosflow_steps::{DestroyError, Need, Orphans, ProviderError, Tagged, Verified, World};
+use mesosflow_workflow::{ErrorReport, Resource, RunState, StepError as _};
+
+use crate::error::CliError;
+use crate::exit::Exit;
+
+/// Writes into the spec what it leaves to the environment of this moment, so that the run stays where it began.
+pub(crate) async fn settle(spec: ClusterSpec) -> Result<Verified, CliError> {
+    let provider = spec.provider;
+    mesosflow_steps::settle(spec)
+        .await
+        .map_err(|error| unusable(provider, &error))
+}
+
+/// What carries mesosflow's tags at the spec's provider, and what that was asked for.
+pub(crate) async fn tagged(spec: &ClusterSpec) -> Result<(Vec<Tagged>, String), CliError> {
+    let found = async {
+        let provider = mesosflow_steps::open_provider(spec, None).await?;
+        Ok((provider.tagged().await?, provider.asked()))
+    };
+    found.await.map_err(|error| unusable(spec.provider, &error))
+}
+
+/// Ends everything that carries the tags of these runs and of that journal; `observe` is told of each deletion.
+pub(crate) async fn end_orphans(
+    spec: &ClusterSpec,
+    orphans: &Orphans,
+    observe: &mut (dyn FnMut(&Resource) + Send),
+) -> Result<(), CliError> {
+    let provider = mesosflow_steps::open_provider(spec, None).await;
+    let provider = provider.map_err(|error| unusable(spec.provider, &error))?;
+    mesosflow_steps::end_orphans(&*provider, orphans, observe)
+        .await
+        .map_err(|error| {
+            let cli = CliError::new(Exit::Failed, "cannot delete everything that was found");
+            because_of_each(cli, &error)
+        })
+}
+
+/// How many of several failures are told, each with its hint.
+const TOLD: usize = 8;
+
+/// Adds what stays and why, each with what helps, as far as anybody would read it.
+pub(super) fn because_of_each(mut cli: CliError, error: &DestroyError) -> CliError {
+    let each = error.each();
+    for one in each.iter().take(TOLD) {
+        cli = cli.because_of(one);
+        if let DestroyError::Provider(provider) = one {
+            cli.hints.extend(provider.hint());
+        }
+    }
+    match each.len().saturating_sub(TOLD) {
+        0 => cli,
+        more => cli.because(format!("and {more} more")),
+    }
+}
+
+/// Makes sure that what the run made can be seen with today's credentials.
+pub(crate) async fn verify(spec: ClusterSpec) -> Result<Verified, CliError> {
+    mesosflow_steps::verify(spec)
+        .await
+        .map_err(|error| elsewhere(&error))
+}
+
+/// What cannot be seen from here would be taken for gone.
+fn elsewhere(error: &ProviderError) -> CliError {
+    CliError::refused("nothing is done: what this run made might not be seen with these credentials")
+        .because_of_report(&ErrorReport::of(error))
+}
+
+/// A machine of a cluster, as its provider has it now.
+pub(crate) struct Machine {
+    pub(crate) instance: Instance,
+    /// Whether it runs, or is on its way.
+    pub(crate) runs: bool,
+    /// Whether nobody can start it any more.
+    pub(crate) is_gone: bool,
+}
+
+impl Machine {
+    /// As the journal calls it.
+    pub(crate) fn resource(&self) -> Resource {
+        Resource {
+            kind: Deleted::Machines.kind().to_owned(),
+            id: self.instance.id.clone(),
+            name: self.instance.name.clone(),
+        }
+    }
+}
+
+/// Asks the provider about every machine of a cluster.
+pub(crate) async fn machines(spec: &Verified, state: &RunState) -> Result<Vec<Machine>, CliError> {
+    let unusable = |error: &ProviderError| unusable(spec.provider, error);
+    let provider = mesosflow_steps::open_provider(spec, None).await;
+    let provider = provider.map_err(|error| unusable(&error))?;
+    let mut machines = Vec::new();
+    for instance in mesosflow_steps::nodes(state) {
+        let condition = provider.condition(&instance).await;
+        let condition = condition.map_err(|error| unusable(&error))?;
+        let age = mesosflow_steps::age(state, &instance, Timestamp::now());
+        machines.push(Machine {
+            instance,
+            runs: matches!(condition, Condition::Running(_) | Condition::Booting(_)),
+            is_gone: mesosflow_steps::provision::gone(&condition, age).is_some(),
+        });
+    }
+    Ok(machines)
+}
+
+fn unusable(provider: ProviderKind, error: &ProviderError) -> CliError {
+    let place = match provider {
+        ProviderKind::Local => "on this machine",
+        ProviderKind::Ec2 | ProviderKind::Hosts => "from here",
+    };
+    CliError::usage(format!("provider `{provider}` cannot be used {place}"))
+        .because_of_report(&ErrorReport::of(error))
+}
+
+/// Whether this machine can do what `spec` needs, before anything is begun.
+pub(crate) async fn precheck(spec: &ClusterSpec) -> Result<(), CliError> {
+    mesosflow_steps::precheck(spec)
+        .await
+        .map_err(|error| unusable(spec.provider, &error))
+}
+
+/// All that a run of this spec needs of Mesos and of its provider: what is there, and what is lacking. Makes nothing.
+pub(crate) async fn examine(spec: &ClusterSpec) -> Vec<Need> {
+    mesosflow_steps::doctor::examine(spec).await
+}
+
+/// Whether the machines that are there can be used for a new cluster, and belong to no other.
+pub(crate) async fn survey(spec: &ClusterSpec) -> Result<(), CliError> {
+    mesosflow_steps::survey(spec).await.map_err(|error| {
+        CliError::usage(format!(
+            "cluster `{}` cannot be built on these machines",
+            spec.cluster
+        ))
+        .because_of_report(&ErrorReport::of(&error))
+    })
+}
+
+/// What the provider has that carries the run's tags.
+pub(crate) async fn owned(world: &World) -> Result<Vec<Resource>, CliError> {
+    let owned = world.provider().owned(world.owner()).await;
+    owned.map_err(|error| unusable(world.spec().provider, &error))
+}

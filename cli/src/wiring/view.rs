@@ -1,0 +1,75 @@
+//! What the history of a cluster says of its nodes and their disks.
+
+use std::path::Path;
+
+use mesosflow_steps::Report;
+use mesosflow_steps::cluster::{ClusterSpec, HostSpec, HostsSpec, Instance, Node, ProviderKind, Role};
+use mesosflow_steps::provider::{Groups, Image};
+use mesosflow_workflow::RunState;
+
+/// The roles whose disks a stop wipes, where they hold an HDFS.
+pub(crate) fn wiped_by_stop(spec: &ClusterSpec, state: &RunState) -> Vec<String> {
+    let (image, _) = launched_from(state);
+    let Some(image) = image.filter(|_| spec.provider == ProviderKind::Ec2) else {
+        return Vec::new();
+    };
+    let has_disks = |role: &Role| {
+        image
+            .machine_types
+            .get(role)
+            .is_some_and(|kind| kind.ephemeral_disks > 0)
+    };
+    let wiped = [Role::Master, Role::Slave].into_iter().filter(has_disks);
+    wiped.map(|role| format!("{role}s")).collect()
+}
+
+/// What the machines of a cluster were launched from, and into.
+pub(crate) fn launched_from(state: &RunState) -> (Option<Image>, Option<Groups>) {
+    mesosflow_steps::launched_from(state)
+}
+
+/// Whether the cluster has formatted its persistent HDFS.
+pub(crate) fn has_persistent(state: &RunState) -> bool {
+    mesosflow_steps::has_persistent(state)
+}
+
+/// The volumes with a persistent HDFS that was formatted, by the names of their nodes.
+pub(crate) fn formatted_volumes(state: &RunState) -> Vec<(String, String)> {
+    mesosflow_steps::formatted_volumes(state)
+}
+
+/// The nodes of a run that exist and have answered once.
+pub(crate) fn reachable(state: &RunState) -> Vec<Node> {
+    mesosflow_steps::reachable(state)
+}
+
+/// The hosts that a run has logged in to, with its own key in `folder`, where their list is lost.
+pub(crate) fn awaited_hosts(state: &RunState, folder: &Path) -> HostsSpec {
+    let nodes = mesosflow_steps::awaited(state);
+    let hosts = nodes.into_iter().filter_map(|node| {
+        Some(HostSpec {
+            name: Some(node.name.clone()),
+            role: node.role,
+            address: node.id.parse().ok()?,
+            private_address: node.public_ip.map(|_| node.private_ip),
+            user: node.user,
+            port: node.port,
+            host_key: node.host_key,
+        })
+    });
+    HostsSpec {
+        identity_file: Some(folder.join("cluster_ed25519")),
+        nodes: hosts.collect(),
+        ..HostsSpec::default()
+    }
+}
+
+/// The nodes of a run that exist.
+pub(crate) fn nodes(state: &RunState) -> Vec<Instance> {
+    mesosflow_steps::nodes(state)
+}
+
+/// What the run reported at its end.
+pub(crate) fn report(state: &RunState) -> Option<Report> {
+    mesosflow_steps::report(state)
+}

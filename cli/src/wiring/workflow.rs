@@ -1,0 +1,94 @@
+//! The workflow of a run: its catalogue, the spec that was frozen, and the end of a run that could not begin to work.
+
+use mesosflow_steps::cluster::ClusterSpec;
+use mesosflow_steps::workflows::Workflow;
+use mesosflow_steps::{Plan, PlannedStep};
+use mesosflow_workflow::{CatalogueEntry, ErrorClass, ErrorReport, Outcome, Run, RunState, StepError};
+
+use crate::error::CliError;
+
+/// Every step, in the order that replay follows.
+pub(crate) fn catalogue() -> Vec<CatalogueEntry> {
+    mesosflow_steps::catalogue()
+}
+
+/// What `run` would do with `spec`.
+pub(crate) fn plan(spec: &ClusterSpec) -> Plan {
+    mesosflow_steps::plan(spec)
+}
+
+/// What a run of a workflow would do.
+pub(crate) fn planned(
+    workflow: &dyn Workflow,
+    cluster: &ClusterSpec,
+    spec: &serde_json::Value,
+) -> Result<Vec<PlannedStep>, serde_json::Error> {
+    Ok(mesosflow_steps::planned(cluster, workflow.catalogue(spec)?))
+}
+
+/// The cluster's spec that was frozen into a run.
+pub(crate) fn frozen_spec(state: &RunState) -> Result<ClusterSpec, CliError> {
+    let frozen = |spec: ClusterSpec| ClusterSpec {
+        ec2: spec.ec2.frozen(),
+        ..spec
+    };
+    let spec = workflow_of(state)?.cluster(&state.spec);
+    spec.map(frozen).map_err(|error| unreadable(state, &error))
+}
+
+/// The steps of a run as this program has them.
+pub(crate) fn catalogue_of(state: &RunState) -> Result<Vec<CatalogueEntry>, CliError> {
+    let catalogue = workflow_of(state)?.catalogue(&state.spec);
+    catalogue.map_err(|error| unreadable(state, &error))
+}
+
+fn unreadable(state: &RunState, error: &serde_json::Error) -> CliError {
+    CliError::refused(format!(
+        "this mesosflow cannot read the spec of run `{}`",
+        state.run
+    ))
+    .because_of(error)
+    .hint(format!("use mesosflow {}, which started it", state.tool_version))
+}
+
+/// The workflow of a run.
+pub(crate) fn workflow_of(state: &RunState) -> Result<&'static dyn Workflow, CliError> {
+    workflow(&state.workflow).ok_or_else(|| {
+        CliError::refused(format!(
+            "this mesosflow knows no workflow `{}`, which run `{}` is of",
+            state.workflow, state.run
+        ))
+        .hint(format!(
+            "use mesosflow {}, which drove it last",
+            state.tool_version
+        ))
+    })
+}
+
+/// The workflow of that name.
+pub(crate) fn workflow(name: &str) -> Option<&'static dyn Workflow> {
+    mesosflow_steps::workflows::by_name(name)
+}
+
+/// Ends a run whose cluster is somebody else's, before it has acted.
+pub(crate) async fn give_way(run: &Run, fenced: &dyn StepError) -> Outcome {
+    let reason = ErrorReport::of(fenced);
+    match run.interrupt(reason.clone()).await {
+        Ok(()) => Outcome::Fenced { reason },
+        Err(lost) => Outcome::Lost(lost),
+    }
+}
+
+/// Ends a run that could not begin to work, so that its history says why.
+pub(crate) async fn give_up(run: &Run, error: &CliError) -> Outcome {
+    let reason = ErrorReport {
+        class: ErrorClass::Operator,
+        message: error.message.clone(),
+        causes: error.causes.clone(),
+        hint: error.hints.first().cloned(),
+    };
+    match run.interrupt(reason.clone()).await {
+        Ok(()) => Outcome::Interrupted { reason },
+        Err(lost) => Outcome::Lost(lost),
+    }
+}

@@ -83,7 +83,7 @@ pub(crate) fn taken_down(state: &RunState, cluster: &RunState) -> String {
 
 /// What was taken down of a cluster, and what was asked of whom: machines of the user's own are given back, not deleted.
 pub(crate) fn taken_down_to(cluster: &RunState, run: &str, count: usize, asked: Option<&str>) -> String {
-    let is_lent = cluster.provider == ProviderKind::Hosts.as_str();
+    let is_lent = ProviderKind::has_lent(&cluster.provider);
     let name = &cluster.cluster;
     let mut said = match (is_lent, count) {
         (true, 0) => format!("nothing of cluster `{name}` (run {run}) is left"),

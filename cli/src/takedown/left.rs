@@ -42,7 +42,7 @@ fn is_over(found: &Found) -> bool {
 
 /// Machines of the user's own are given back, not deleted.
 fn is_lent(found: &Found) -> bool {
-    found.row.provider == ProviderKind::Hosts.as_str()
+    ProviderKind::has_lent(&found.row.provider)
 }
 
 /// What would be lost.

@@ -17,15 +17,12 @@ pub(crate) fn spec(app: &App, found: &Found, folder: &Path) -> Result<ClusterSpe
     let part = |name: &str| found.state.spec.get(name).cloned().unwrap_or_default();
     let row = &found.row;
     let lost = |message: String| CliError::new(Exit::Journal, message);
-    let provider = [ProviderKind::Local, ProviderKind::Ec2, ProviderKind::Hosts]
-        .into_iter()
-        .find(|kind| kind.as_str() == row.provider)
-        .ok_or_else(|| {
-            lost(format!(
-                "nothing says any more which provider run `{}` is of",
-                row.run
-            ))
-        })?;
+    let provider = ProviderKind::named(&row.provider).ok_or_else(|| {
+        lost(format!(
+            "nothing says any more which provider run `{}` is of",
+            row.run
+        ))
+    })?;
     let mut spec = ClusterSpec {
         cluster: row.cluster.clone(),
         provider,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mesosflow_steps::cluster::{ClusterSpec, ProviderKind};
+use mesosflow_steps::cluster::ClusterSpec;
 use mesosflow_steps::{ProviderError, Verified, World};
 use mesosflow_workflow::{Driver, ErrorReport, RunState, StepError};
 
@@ -70,7 +70,7 @@ pub(crate) async fn refuse_makers(
     over: &[Driver],
 ) -> Result<(), CliError> {
     // Of listed hosts nothing was made: their fences tell.
-    if spec.provider == ProviderKind::Hosts {
+    if !spec.provider.makes_machines() {
         return Ok(());
     }
     let (tagged, _) = tagged(spec).await?;

@@ -114,9 +114,9 @@ pub(crate) async fn machines(spec: &Verified, state: &RunState) -> Result<Vec<Ma
 }
 
 fn unusable(provider: ProviderKind, error: &ProviderError) -> CliError {
-    let place = match provider {
-        ProviderKind::Local => "on this machine",
-        ProviderKind::Ec2 | ProviderKind::Hosts => "from here",
+    let place = match provider.is_here() {
+        true => "on this machine",
+        false => "from here",
     };
     CliError::usage(format!("provider `{provider}` cannot be used {place}"))
         .because_of_report(&ErrorReport::of(error))

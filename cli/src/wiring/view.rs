@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use mesosflow_steps::Report;
-use mesosflow_steps::cluster::{ClusterSpec, HostSpec, HostsSpec, Instance, Node, ProviderKind, Role};
+use mesosflow_steps::cluster::{ClusterSpec, HostSpec, HostsSpec, Instance, Node, Role};
 use mesosflow_steps::provider::{Groups, Image};
 use mesosflow_workflow::RunState;
 
 /// The roles whose disks a stop wipes, where they hold an HDFS.
 pub(crate) fn wiped_by_stop(spec: &ClusterSpec, state: &RunState) -> Vec<String> {
     let (image, _) = launched_from(state);
-    let Some(image) = image.filter(|_| spec.provider == ProviderKind::Ec2) else {
+    let Some(image) = image.filter(|_| spec.of_ec2().is_some()) else {
         return Vec::new();
     };
     let has_disks = |role: &Role| {

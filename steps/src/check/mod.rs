@@ -15,10 +15,12 @@ mod masters;
 mod namenode;
 mod nodes;
 mod quorum;
+mod seen;
 mod task;
 
 pub use asker::Ways;
 pub use finding::{Finding, What};
-pub use look::{Check, Seen};
+pub use look::Check;
 pub use namenode::blocks;
+pub use seen::Seen;
 pub use task::Task;

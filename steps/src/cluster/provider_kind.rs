@@ -5,8 +5,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ClusterSpec, Ec2Spec, HostsSpec};
-
 /// Where nodes come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -67,21 +65,10 @@ impl fmt::Display for ProviderKind {
     }
 }
 
-impl ClusterSpec {
-    /// What is asked of EC2, where the machines come from there.
-    pub fn of_ec2(&self) -> Option<&Ec2Spec> {
-        (self.provider == ProviderKind::Ec2).then_some(&self.ec2)
-    }
-
-    /// What the user says of machines of their own, where the cluster is made of these.
-    pub fn of_hosts(&self) -> Option<&HostsSpec> {
-        (self.provider == ProviderKind::Hosts).then_some(&self.hosts)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::ClusterSpec;
 
     #[test]
     fn a_provider_is_found_by_the_word_that_journals_have_for_it() {

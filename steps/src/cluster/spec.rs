@@ -298,6 +298,16 @@ pub struct LocalSpec {
 }
 
 impl ClusterSpec {
+    /// What is asked of EC2, where the machines come from there.
+    pub fn of_ec2(&self) -> Option<&Ec2Spec> {
+        (self.provider == ProviderKind::Ec2).then_some(&self.ec2)
+    }
+
+    /// What the user says of machines of their own, where the cluster is made of these.
+    pub fn of_hosts(&self) -> Option<&HostsSpec> {
+        (self.provider == ProviderKind::Hosts).then_some(&self.hosts)
+    }
+
     /// ZooKeeper servers: three with more than one master, otherwise none (notes 1.4).
     pub const fn zookeepers(&self) -> u16 {
         if self.masters > 1 { 3 } else { 0 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::act::ActError;
 use crate::aside;
 use crate::claim;
-use crate::cluster::{Inventory, Node, ProviderKind, input};
+use crate::cluster::{Inventory, Node, input};
 use crate::world::{Script, World};
 
 const COMMON: &str = shell!("hostname-common.sh");
@@ -81,7 +81,7 @@ impl Step for Hostname {
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {
         let world = cx.world();
-        let is_listed = world.spec().provider == ProviderKind::Hosts;
+        let is_listed = !world.spec().provider.makes_machines();
         let body = format!("{COMMON}{MAKE}");
         let script = self.script("set the host name", &body).before(aside::FUNCTIONS);
         let script = script.var("is_listed", if is_listed { "yes" } else { "no" });

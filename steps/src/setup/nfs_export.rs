@@ -10,7 +10,7 @@ use mesosflow_workflow::{Probe, Step, StepCx, StepId};
 use serde::{Deserialize, Serialize};
 
 use crate::act::ActError;
-use crate::cluster::{NfsServerChoice, Node, ProviderKind, input};
+use crate::cluster::{NfsServerChoice, Node, input};
 use crate::mounts::ON_DISK;
 use crate::service::{IS_LOADED, Service};
 use crate::world::{Script, World};
@@ -88,7 +88,7 @@ impl NfsExport {
 
     /// The only address that the kernel's server shall listen on; nothing where all of them are the cluster's own affair.
     fn inner_address(&self, world: &World) -> String {
-        let is_listed = world.spec().provider == ProviderKind::Hosts;
+        let is_listed = !world.spec().provider.makes_machines();
         let inner = self.hub.public_ip.filter(|_| is_listed);
         inner.map_or_else(String::new, |_| self.hub.private_ip.to_string())
     }

@@ -1,13 +1,14 @@
 //! Values of a run's frozen spec that are given anew on the command line.
 
 use clap::Args;
-use mesosflow_workflow::{Run, StepId};
+use mesosflow_workflow::Run;
 
 use crate::app::App;
 use crate::args::cidr;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::wiring::{ClusterSpec, IpNet};
+use crate::runs::Found;
+use crate::wiring::{self, ClusterSpec, IpNet};
 
 /// What may be given anew for a cluster that exists.
 #[derive(Debug, Clone, Default, Args)]
@@ -40,19 +41,20 @@ pub(crate) fn amended(app: &App, spec: ClusterSpec, args: &AmendArgs) -> Result<
     Ok(spec)
 }
 
-/// Writes into the run's history what was given anew, and that `steps` are out of date by it: those that see to it, or none where
-/// nothing is set up any more.
-pub(crate) async fn record(
-    run: &Run,
-    args: &AmendArgs,
-    (field, steps): (&str, Vec<StepId>),
-) -> Result<(), CliError> {
-    if args.admin_cidr.is_empty() {
+/// Writes into the run's history what of its frozen spec is another by now, and that the steps which see to it are out of date. Where
+/// no step of its workflow does, that is done before all of them.
+pub(crate) async fn record(run: &Run, found: &Found, spec: &ClusterSpec) -> Result<(), CliError> {
+    let frozen = wiring::frozen_spec(&found.state)?;
+    if frozen.admins() == spec.admins() {
         return Ok(());
     }
-    let value = serde_json::to_value(&args.admin_cidr).map_err(|error| {
+    let value = serde_json::to_value(spec.admins()).map_err(|error| {
         CliError::new(Exit::Failed, "the addresses cannot be written down").because_of(&error)
     })?;
-    let recorded = run.amend(field, value, steps).await;
+    let (field, steps) = spec.admission();
+    let recorded = match wiring::workflow_of(&found.state)?.admits() {
+        true => run.amend(field, value, steps).await,
+        false => run.amend(&format!("cluster.{field}"), value, Vec::new()).await,
+    };
     recorded.map_err(|error| CliError::from(&error))
 }

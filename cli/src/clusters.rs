@@ -84,7 +84,7 @@ impl Living {
             )));
         }
         Ok(Self {
-            spec: wiring::frozen_spec(&found.state)?,
+            spec: found.spec()?,
             folder: app.cluster_dir(&state),
             unfinished: found.record.unfinished().cloned(),
             row,

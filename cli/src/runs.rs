@@ -5,7 +5,7 @@ use mesosflow_workflow::{Epoch, PhaseKind, RunRow, RunState, StepId, StoreError}
 use crate::app::App;
 use crate::error::CliError;
 use crate::nearest::nearest;
-use crate::wiring::{self, Journal, Record};
+use crate::wiring::{self, ClusterSpec, Journal, Record};
 
 /// A run, as far as one look at the journal tells.
 #[derive(Debug, Clone)]
@@ -20,6 +20,20 @@ pub(crate) struct Found {
 }
 
 impl Found {
+    /// The cluster's spec as it is in force: the run's own, with what the run that was driven last was told anew.
+    pub(crate) fn spec(&self) -> Result<ClusterSpec, CliError> {
+        let own = wiring::frozen_spec(&self.state)?;
+        let newest = self.record.newest();
+        if newest.run == self.state.run {
+            return Ok(own);
+        }
+        // What only another version can read tells this one nothing.
+        Ok(match wiring::frozen_spec(newest) {
+            Ok(newest) => own.told_like(&newest),
+            Err(_) => own,
+        })
+    }
+
     /// Looks at a run. Whether it is held is asked first: a run that ends between the two is then never called crashed.
     pub(crate) async fn look(journal: &Journal, row: RunRow) -> Result<Self, CliError> {
         let rows = journal.runs().await?;

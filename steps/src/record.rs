@@ -44,6 +44,12 @@ impl Record {
         &self.runs[self.founder]
     }
 
+    /// The run that was driven last.
+    pub fn newest(&self) -> &RunState {
+        let newest = self.runs.iter().max_by_key(|state| state.epoch);
+        newest.unwrap_or_else(|| self.founder())
+    }
+
     /// The run that keeps others off the cluster, if one does.
     pub fn unfinished(&self) -> Option<&RunState> {
         self.runs

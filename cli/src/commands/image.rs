@@ -88,7 +88,7 @@ async fn prepare(app: &App, args: &PrepareArgs) -> Result<(), CliError> {
     )
     .await?;
     let folder = app.cluster_dir(&cluster);
-    let spec = wiring::verify(wiring::frozen_spec(&found.state)?).await?;
+    let spec = wiring::verify(found.spec()?).await?;
     let strangers = wiring::strangers(&spec, &cluster, &folder).await?;
     if let Some(stranger) = strangers.first() {
         return Err(CliError::refused(format!(

@@ -49,7 +49,7 @@ pub(crate) async fn replay(app: &App, args: &ReplayArgs) -> Result<(), CliError>
     if !losses.is_empty() {
         app.ui.confirm(&losses, &command(app, args), args.yes)?;
     }
-    let spec = amend::amended(app, wiring::frozen_spec(&found.state)?, &args.amend)?;
+    let spec = amend::amended(app, found.spec()?, &args.amend)?;
     let spec = wiring::verify(spec).await?;
     wiring::precheck(&spec).await?;
     if !args.amend.admin_cidr.is_empty() {
@@ -58,7 +58,7 @@ pub(crate) async fn replay(app: &App, args: &ReplayArgs) -> Result<(), CliError>
     let stop = session::heard(app)?;
     let (run, progress) = session::adopt(app, journal, &found, Purpose::Drive, Vec::new()).await?;
     let replay = session::reconcile(&run).await?.renamed(replay);
-    amend::record(&run, &args.amend, spec.admission()).await?;
+    amend::record(&run, &found, &spec).await?;
     if let Err(error) = run.replay(replay).await {
         progress.end().await;
         return Err(CliError::from(&error));

@@ -141,7 +141,7 @@ pub(crate) async fn resume(app: &App, args: &ResumeArgs) -> Result<(), CliError>
             false => error,
         });
     }
-    let spec = amend::amended(app, wiring::frozen_spec(&found.state)?, &args.amend)?;
+    let spec = amend::amended(app, found.spec()?, &args.amend)?;
     let spec = wiring::verify(spec).await?;
     let workflow = wiring::workflow_of(&found.state)?;
     if !workflow.ends_cluster() {
@@ -157,12 +157,7 @@ pub(crate) async fn resume(app: &App, args: &ResumeArgs) -> Result<(), CliError>
     let stop = session::heard(app)?;
     let (run, progress) = session::adopt(app, journal, &found, Purpose::Drive, over).await?;
     session::reconcile(&run).await?;
-    let (field, steps) = spec.admission();
-    match workflow.admits() {
-        true => amend::record(&run, &args.amend, (field, steps)).await?,
-        // No step of it sees to that: it is done before all of them.
-        false => amend::record(&run, &args.amend, (&format!("cluster.{field}"), Vec::new())).await?,
-    }
+    amend::record(&run, &found, &spec).await?;
     let driving = Driving {
         readmits: !workflow.admits() && !args.amend.admin_cidr.is_empty(),
         settings: Settings {

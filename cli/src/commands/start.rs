@@ -52,7 +52,7 @@ pub(super) async fn ready(
 ) -> Result<Option<(Verified, StartSpec)>, CliError> {
     session::refuse_ended(app, found)?;
     runs::refuse_busy(journal, found).await?;
-    let spec = amend::amended(app, wiring::frozen_spec(&found.state)?, amend)?;
+    let spec = amend::amended(app, found.spec()?, amend)?;
     let spec = wiring::verify(spec).await?;
     wiring::precheck(&spec).await?;
     let machines = wiring::machines(&spec, &found.cluster()).await?;

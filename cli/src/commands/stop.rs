@@ -66,7 +66,7 @@ pub(super) async fn ready(
 ) -> Result<Option<Ready>, CliError> {
     session::refuse_ended(app, found)?;
     runs::refuse_busy(journal, found).await?;
-    let spec = wiring::verify(wiring::frozen_spec(&found.state)?).await?;
+    let spec = wiring::verify(found.spec()?).await?;
     let cluster = found.cluster();
     let machines = wiring::machines(&spec, &cluster).await?;
     let has_power = spec.provider.has_power();

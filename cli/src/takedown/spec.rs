@@ -11,7 +11,7 @@ use crate::wiring::{self, ClusterSpec, ProviderKind};
 /// The spec that was frozen into the run; one that is lost, or that an older program wrote otherwise, is replaced as far as
 /// deleting needs it.
 pub(crate) fn spec(app: &App, found: &Found, folder: &Path) -> Result<ClusterSpec, CliError> {
-    if let Ok(spec) = wiring::frozen_spec(&found.state) {
+    if let Ok(spec) = found.spec() {
         return Ok(spec);
     }
     let part = |name: &str| found.state.spec.get(name).cloned().unwrap_or_default();

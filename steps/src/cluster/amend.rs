@@ -21,6 +21,23 @@ impl ClusterSpec {
         }
     }
 
+    /// The administrators' addresses, where something goes by them.
+    pub fn admins(&self) -> &[IpNet] {
+        match (self.of_ec2(), self.of_hosts()) {
+            (Some(ec2), _) => &ec2.admin_cidr,
+            (_, Some(hosts)) => &hosts.admin_cidr,
+            (None, None) => &[],
+        }
+    }
+
+    /// The same cluster with what another run of it was told anew.
+    #[must_use]
+    pub fn told_like(mut self, newer: &Self) -> Self {
+        self.ec2.admin_cidr.clone_from(&newer.ec2.admin_cidr);
+        self.hosts.admin_cidr.clone_from(&newer.hosts.admin_cidr);
+        self
+    }
+
     /// The same cluster with other administrators' addresses; what should be known of them.
     ///
     /// # Errors

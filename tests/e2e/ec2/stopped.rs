@@ -9,6 +9,9 @@ use crate::random::Random;
 /// The slaves' kernel has no NFS client here.
 const CONFIG: &str = "[shared_volume]\nfallback = 'sshfs'\n[ec2]\nsettle_limit_s = 1\n";
 
+/// From where administrators come by the time it is started.
+const NEW: &str = "198.51.100.9/32";
+
 #[test]
 fn a_cluster_on_ec2_is_stopped_and_started() {
     let mut random = Random::new();
@@ -44,7 +47,8 @@ fn a_cluster_on_ec2_is_stopped_and_started() {
     assert_eq!(view[0]["slaves"], 0, "{view}");
     let consoles = stage.cloud.calls("GetConsoleOutput").len();
 
-    ended_once_killed(&mut stage, &mut random, &["start"]);
+    ended_once_killed(&mut stage, &mut random, &["start", "--admin-cidr", NEW]);
+    assert_doors(&stage);
     let machines = stage.machines(&run);
     let mut names: Vec<_> = machines
         .iter()
@@ -83,7 +87,7 @@ fn a_cluster_on_ec2_is_stopped_and_started() {
     assert_eq!(text, "kept");
     is_whole(&Hdfs::Ephemeral.file_system(&nodes));
 
-    // The deploy acts on the machines that there are now.
+    // The deploy acts on the machines that there are now, and lets in who was let in last.
     let replay = ["replay", &run, "--from", "mesos-stop"];
     stage.bench.start(&replay).finish(RUN_LIMIT).ended(0);
     let after: Vec<_> = stage
@@ -96,6 +100,18 @@ fn a_cluster_on_ec2_is_stopped_and_started() {
         "{after:?}"
     );
     assert_healthy(&stage.bench.nodes(&run));
+    assert_eq!(stage.bench.status(&run).state(), "succeeded");
+    let history = stage.bench.history(&run);
+    let amended: Vec<_> = history
+        .events()
+        .iter()
+        .filter(|event| event["kind"] == "spec_amended")
+        .map(|event| event["value"][0].clone())
+        .collect();
+    assert_eq!(amended, [NEW]);
+    let replay = ["replay", &run, "--from", "security-groups", "--only"];
+    stage.bench.start(&replay).finish(RUN_LIMIT).ended(0);
+    assert_doors(&stage);
 
     stage.destroy(&run);
     for machine in machines {
@@ -117,6 +133,21 @@ fn ended_once_killed(stage: &mut Stage, random: &mut Random, args: &[&str]) {
         stage.bench.start(&["resume", &run]).finish(RUN_LIMIT).ended(0);
     }
     assert_eq!(stage.bench.status(&run).state(), "succeeded");
+}
+
+/// SSH is let in from where the start said, and from nowhere else.
+#[track_caller]
+fn assert_doors(stage: &Stage) {
+    let groups = stage.cloud.world().groups(&stage.cluster);
+    let rules = groups.iter().flat_map(|group| &group.rules);
+    let from: Vec<_> = rules
+        .filter(|rule| rule.what == "tcp 22-22")
+        .map(|rule| rule.from.as_str())
+        .collect();
+    assert!(
+        !from.is_empty() && from.iter().all(|from| *from == NEW),
+        "{from:?}"
+    );
 }
 
 fn put(nodes: &Nodes, hdfs: Hdfs) {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::act::ActError;
 use crate::cluster::{DisksSpec, Node};
+use crate::provider::ec2::ephemeral_names;
 use crate::templates::mount_points;
 
 /// Where the volume is mounted.
@@ -80,14 +81,6 @@ pub struct EbsVolume {
     pub id: String,
     /// The name it is mapped to, such as `/dev/sdv`; Xen's kernel driver may call it `/dev/xvdv`.
     pub device: String,
-}
-
-/// The names to map instance stores to that are not NVMe: `/dev/sdb`, `/dev/sdc`, … without `/dev/sdv`, the volume's.
-/// Instance types have 24 at most, which is as many as there are names.
-pub fn ephemeral_names() -> impl Iterator<Item = String> {
-    ('b'..='z')
-        .filter(|letter| *letter != 'v')
-        .map(|letter| format!("/dev/sd{letter}"))
 }
 
 /// The disks of a node are not as they should be, or cannot be told apart.

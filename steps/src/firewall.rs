@@ -16,9 +16,9 @@ use ipnet::IpNet;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use crate::cluster::ports;
 use crate::cluster::{ClusterSpec, Inventory, Role};
 use crate::on_node::{FIREWALL_ADDITION, FIREWALL_FILE, FIREWALL_UNIT};
-use crate::ports;
 
 /// Before `network-pre.target`, as Debian's own `nftables.service`, which may not exist. There is no `ExecStop`: what
 /// takes the table away is `destroy`, and a node that goes down keeps its doors shut until it is down.

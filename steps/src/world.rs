@@ -5,14 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mesosflow_workflow::{
-    ClusterId, Driver, Effect, EffectKey, FencingToken, RunId, Settled, StepCx, StepError as _,
-};
+use mesosflow_workflow::{ClusterId, Driver, Effect, EffectKey, FencingToken, RunId, Settled, StepCx};
 
 use crate::act::ActError;
 use crate::cluster::{ClusterSpec, Instance, Node};
 use crate::guard::Guard;
-use crate::key::{ClusterKey, KeyError, KeyExpected};
+use crate::key::{ClusterKey, KeyExpected};
 use crate::memory::Memory;
 use crate::provider::{Launcher, Owner, Provider, ProviderError, Verified, not_launched, open_provider};
 use crate::reach::{LockedOut, address, target};
@@ -22,6 +20,7 @@ use crate::remote::{
     HostKey, Job, JobId, JobLimits, JobOutput, JobSettled, Output, Pool, RemoteError, Session, Target,
 };
 pub use crate::script::Script;
+pub use crate::world_error::WorldError;
 
 /// How often a condition on a node is looked at while it is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -40,43 +39,6 @@ pub struct World {
     lineage: Option<Lineage>,
     /// What a long wait is for, in words, for who interrupts it.
     waits_for: Mutex<Option<String>>,
-}
-
-/// The world of a run cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum WorldError {
-    /// The provider does not answer.
-    #[error(transparent)]
-    Provider(#[from] ProviderError),
-    /// The cluster's key cannot be made or read, or is lost.
-    #[error("cluster `{cluster}` cannot be logged in to")]
-    Key {
-        /// The cluster.
-        cluster: String,
-        /// What is wrong with the key.
-        #[source]
-        source: KeyError,
-    },
-    /// The cluster's folder cannot be made.
-    #[error("cannot make the cluster's folder {}", path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// What the operating system said.
-        #[source]
-        source: std::io::Error,
-    },
-}
-
-impl WorldError {
-    /// What can be done about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Provider(error) => error.hint(),
-            Self::Key { source, .. } => source.hint(),
-            Self::Folder { .. } => None,
-        }
-    }
 }
 
 impl World {

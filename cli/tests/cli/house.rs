@@ -4,6 +4,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+/// What a room of `steps` takes nothing from: what stands above it.
+const FLOORS: [(&str, &str); 9] = [
+    ("cluster", "provider"),
+    ("cluster", "software"),
+    ("cluster", "remote"),
+    ("provider", "software"),
+    ("provider", "disks"),
+    ("provider", "world"),
+    ("world", "setup"),
+    ("world", "provision"),
+    ("check", "setup"),
+];
+
+fn is_in(module: &str, room: &str) -> bool {
+    module
+        .strip_prefix(room)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
 /// Which module takes something from which others.
 type Needs = BTreeMap<String, BTreeSet<String>>;
 
@@ -22,6 +41,12 @@ fn no_two_files_need_one_another() {
         steps["workflows::deploy"].contains("setup::hdfs_format"),
         "{steps:?}"
     );
+    for (floor, above) in FLOORS {
+        for (module, needs) in steps.iter().filter(|(module, _)| is_in(module, floor)) {
+            let reached: Vec<_> = needs.iter().filter(|other| is_in(other, above)).collect();
+            assert!(reached.is_empty(), "{module} reaches up to {reached:?}");
+        }
+    }
     for (name, needs) in &crates {
         assert_eq!(
             circle(needs),

@@ -4,9 +4,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use super::ports;
 use super::{ClusterSpec, HostSpec, Instance, Role};
-use crate::ports;
-use crate::provider::hosts;
 
 const WAY_OUT: &str = "name from where people come in `hosts.admin_cidr`, then mesosflow's own firewall closes them to others; \
                        or see to it that a firewall of yours does";
@@ -17,7 +16,7 @@ impl ClusterSpec {
         if self.hosts.has_firewall() {
             return Vec::new();
         }
-        let instances = hosts::instances(self);
+        let instances = self.listed();
         instances
             .iter()
             .filter_map(|(instance, host)| exposure(instance, host))

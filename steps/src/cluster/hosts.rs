@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::Role;
-use crate::remote::HostKey;
+use crate::host_key::HostKey;
 
 /// The `[hosts]` table: what the hosts provider works on.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use serde::{Serialize, Serializer};
 
 use super::{Inventory, Node};
-use crate::remote::HostKey;
+use crate::host_key::HostKey;
 
 /// `{name, id, private_ip, public_ip?, host_key?}`.
 #[derive(Serialize)]

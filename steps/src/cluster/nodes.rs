@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::remote::HostKey;
+use crate::host_key::HostKey;
 
 /// Port of the Mesos master.
 pub const MESOS_MASTER_PORT: u16 = 5050;

@@ -5,7 +5,6 @@ use std::net::IpAddr;
 
 use super::validate::check_host_label;
 use super::{ClusterSpec, HostSpec, Instance, Role, SpecError, identity};
-use crate::provider::hosts;
 
 /// The longest host name label (RFC 1123).
 const LONGEST: usize = 63;
@@ -26,7 +25,7 @@ impl ClusterSpec {
     /// Checks the `[hosts]` table: enough hosts of each role, none twice, and a key that opens them.
     pub(super) fn validate_hosts(&self) -> Result<Vec<String>, SpecError> {
         self.check_roles()?;
-        let instances = hosts::instances(self);
+        let instances = self.listed();
         check_names(&instances)?;
         check_addresses(&instances)?;
         for host in &self.hosts.nodes {
@@ -189,8 +188,8 @@ mod tests {
 
     use super::super::ProviderKind;
     use super::*;
+    use crate::host_key::HostKey;
     use crate::key::{ClusterKey, KeyExpected};
-    use crate::remote::HostKey;
 
     /// A cluster of one master and two slaves, and a change to it.
     fn validated(change: impl FnOnce(&mut ClusterSpec)) -> Result<Vec<String>, SpecError> {

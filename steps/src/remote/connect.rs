@@ -12,10 +12,10 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout};
 
 use super::driver::Link;
-use super::host_keys::fingerprint_of;
 use super::socket::Socket;
 use super::tunnel::{self, TunnelError};
 use super::{HostKey, RemoteError, Target};
+use crate::host_key::fingerprint_of;
 
 /// The limit of each phase.
 const LIMIT: Duration = Duration::from_secs(10);

@@ -45,7 +45,6 @@
 pub mod command;
 pub mod error;
 pub mod fence;
-pub mod host_keys;
 pub mod job;
 pub mod pool;
 pub mod quote;
@@ -68,10 +67,10 @@ mod stream;
 mod tail;
 mod tunnel;
 
+pub use crate::host_key::HostKey;
 pub use command::Command;
 pub use error::RemoteError;
 pub use fence::Lineage;
-pub use host_keys::HostKey;
 pub use job::{Job, JobId, JobLimits, JobOutput, JobSettled, JobStatus};
 pub use output::{Output, Piece};
 pub use pool::Pool;

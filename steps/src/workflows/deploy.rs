@@ -9,18 +9,15 @@ use mesosflow_workflow::{
 };
 use serde_json::Value;
 
+use super::parts::{disks, each, node_setup, place};
 use super::{Workflow, read};
 use crate::authorized::{Authorized, Copied, NodeKey};
 use crate::catalogue::{catalogue, skip_reason};
-use crate::cluster::{ClusterSpec, DisksSpec, Instance, Inventory, Node, Role};
-use crate::disks::{DiskPlan, DisksToFind, EbsVolume};
-use crate::firewall::Firewall;
+use crate::cluster::{ClusterSpec, Instance, Inventory, Node, Role};
 use crate::hdfs::Hdfs;
-use crate::node_setup::NodeSetup;
-use crate::provider::ec2::VOLUME_DEVICE;
-use crate::provider::{Boot, Groups, Image, Order, hosts};
+use crate::provider::{Boot, Image};
 use crate::provision::{
-    AwaitNode, CopySshKey, ImageMetadata, LaunchMachine, Place, PushConfig, RenderConfig, RenderedConfig,
+    AwaitNode, CopySshKey, ImageMetadata, LaunchMachine, PushConfig, RenderConfig, RenderedConfig,
     SanityCheck, SecurityGroups, SetupOptions, loss,
 };
 use crate::setup::{
@@ -272,7 +269,7 @@ pub(super) async fn awaited(
 /// Step 1.5 for machines that are in the configuration.
 pub(super) async fn listed(flow: &Flow<World>, spec: &ClusterSpec) -> Result<Inventory, Halt> {
     let boot = Boot::of(spec);
-    let awaited = hosts::instances(spec).into_iter().map(|(instance, host)| {
+    let awaited = spec.listed().into_iter().map(|(instance, host)| {
         let step = AwaitNode {
             user: host.user.clone(),
             port: (host.port != 22).then_some(host.port),
@@ -493,60 +490,6 @@ async fn zookeeper(flow: &Flow<World>, inventory: &Inventory, tree: &RenderedCon
     });
     flow.fan_out(ZookeeperStart::ID, servers).await?;
     Ok(())
-}
-
-/// One item for each node, keyed by its name.
-pub(super) fn each<'n, S>(
-    nodes: impl IntoIterator<Item = &'n Node>,
-    step: impl Fn(&'n Node) -> S,
-) -> impl Iterator<Item = (ItemKey, S)> {
-    nodes
-        .into_iter()
-        .map(move |node| (ItemKey::from(node.name.as_str()), step(node)))
-}
-
-/// The place of a role with that number, as an item keyed by the name that its node will have.
-pub(super) fn place(
-    spec: &ClusterSpec,
-    groups: &Groups,
-    image: &Image,
-    role: Role,
-    index: u16,
-) -> (ItemKey, Place) {
-    let group = groups.by_role.get(&role).cloned().unwrap_or_default();
-    let place = Place {
-        role,
-        index,
-        image: image.id.clone(),
-        group,
-        order: Order::of(spec, role, groups, image),
-    };
-    (ItemKey::from(role.node_name(&spec.cluster, index)), place)
-}
-
-fn node_setup(spec: &ClusterSpec, image: Option<&Image>, inventory: &Inventory, node: &Node) -> NodeSetup {
-    NodeSetup {
-        node: node.clone(),
-        disks: disks(spec, image, &node.instance),
-        swap_mb: spec.swap_mb,
-        firewall: Firewall::of(spec, inventory),
-    }
-}
-
-/// The further disks of a machine: as the configuration names them, or as its type has them.
-fn disks(spec: &ClusterSpec, image: Option<&Image>, instance: &Instance) -> DiskPlan {
-    let kind = image.and_then(|image| image.machine_types.get(&instance.role));
-    match kind {
-        Some(kind) if spec.disks == DisksSpec::default() => DiskPlan::Find(DisksToFind {
-            ephemeral: kind.ephemeral_disks,
-            nvme: kind.nvme,
-            volume: instance.volume.clone().map(|id| EbsVolume {
-                id,
-                device: VOLUME_DEVICE.to_owned(),
-            }),
-        }),
-        _ => spec.disks.clone().into(),
-    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 pub mod deploy;
 pub mod destroy;
+mod parts;
 pub mod start;
 pub mod stop;
 #[cfg(test)]

@@ -11,8 +11,9 @@ use mesosflow_workflow::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::deploy::{Former, awaited, listed, place, set_up};
+use super::deploy::{Former, awaited, listed, set_up};
 use super::destroy::delete_each;
+use super::parts::place;
 use super::{Workflow, drive, entry, read};
 use crate::catalogue::catalogue as of_deploy;
 use crate::cluster::{ClusterSpec, Instance, Role};

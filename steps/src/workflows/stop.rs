@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use super::deploy::{each, skipped};
+use super::deploy::skipped;
 use super::destroy::delete_each;
+use super::parts::each;
 use super::{Workflow, drive, entry, read};
 use crate::cluster::{ClusterSpec, Instance, Node, Role};
 use crate::hdfs::Hdfs;

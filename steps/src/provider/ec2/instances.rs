@@ -17,6 +17,14 @@ pub(super) const INSTANCE: &str = "instance";
 pub(super) const VOLUME: &str = "volume";
 pub(super) const SPOT_REQUEST: &str = "spot-request";
 
+/// The names to map instance stores to that are not NVMe: `/dev/sdb`, `/dev/sdc`, … without `/dev/sdv`, the volume's.
+/// Instance types have 24 at most, which is as many as there are names.
+pub fn ephemeral_names() -> impl Iterator<Item = String> {
+    ('b'..='z')
+        .filter(|letter| *letter != 'v')
+        .map(|letter| format!("/dev/sd{letter}"))
+}
+
 /// The device that the volume of the persistent HDFS is attached as.
 pub const VOLUME_DEVICE: &str = "/dev/sdv";
 

@@ -16,12 +16,12 @@ use tokio::time::Instant;
 
 use super::api::Api;
 use super::groups;
+use super::instances::ephemeral_names;
 use super::instances::{Seen, VOLUME_DEVICE, by_tokens};
 use super::network::refused;
 use super::sight::Sight;
 use super::tags::{self, Tags};
 use crate::cluster::Ec2Spec;
-use crate::disks::ephemeral_names;
 use crate::provider::{Launch, Order, ProviderError};
 
 /// EC2's answer to a token whose machine was terminated since.

@@ -37,6 +37,6 @@ mod volumes;
 pub use api::{settle, verify};
 pub use examine::examine;
 pub use frozen::settle_user_data;
-pub use instances::VOLUME_DEVICE;
+pub use instances::{VOLUME_DEVICE, ephemeral_names};
 pub(in crate::provider) use plan::creates;
 pub use provider::Ec2Provider;

@@ -13,4 +13,4 @@ mod survey;
 pub use examine::examine;
 pub use marks::MARK_PATH;
 pub(in crate::provider) use plan::creates;
-pub use provider::{HostsProvider, LISTED, instances};
+pub use provider::{HostsProvider, LISTED};

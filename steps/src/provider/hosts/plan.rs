@@ -1,6 +1,5 @@
 //! What a deploy would leave on the listed hosts.
 
-use super::provider::instances;
 use crate::cluster::{ClusterSpec, HostSpec, Instance};
 use crate::provider::PlannedResource;
 
@@ -14,5 +13,5 @@ pub(in crate::provider) fn creates(spec: &ClusterSpec) -> Vec<PlannedResource> {
         };
         PlannedResource::new("authorized-key", instance.name, detail)
     };
-    instances(spec).into_iter().map(left).collect()
+    spec.listed().into_iter().map(left).collect()
 }

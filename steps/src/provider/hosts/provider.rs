@@ -5,7 +5,7 @@ use mesosflow_workflow::{ErrorClass, Resource};
 
 use super::login::{Host, Logins, Trouble, failed, taken};
 use super::marks::{self, Held};
-use crate::cluster::{ClusterSpec, HostSpec, Instance, MesosSource, Node, ProviderKind, Role};
+use crate::cluster::{ClusterSpec, Instance, MesosSource, Node, ProviderKind, Role};
 use crate::key::ClusterKey;
 use crate::provider::{
     Answer, Condition, Deletion, HostKeys, Launcher, Owner, Provider, ProviderError, Tagged,
@@ -45,7 +45,8 @@ impl HostsProvider {
         Ok(Self {
             cluster: spec.cluster.clone(),
             mesos: spec.mesos.source,
-            hosts: instances(spec)
+            hosts: spec
+                .listed()
                 .into_iter()
                 .map(|(instance, host)| Host::new(instance, host))
                 .collect(),
@@ -89,32 +90,6 @@ fn resource(host: &Host, run: impl std::fmt::Display) -> Resource {
         id: format!("{run}@{}", host.instance.id),
         name: host.instance.name.clone(),
     }
-}
-
-/// The hosts of a spec as machines: numbered within their roles, in the order of the list.
-pub fn instances(spec: &ClusterSpec) -> Vec<(Instance, &HostSpec)> {
-    let mut counts = [(Role::Master, 0), (Role::Slave, 0), (Role::Zookeeper, 0)];
-    let mut found = Vec::new();
-    for host in &spec.hosts.nodes {
-        for (role, count) in &mut counts {
-            if *role != host.role {
-                continue;
-            }
-            *count += 1;
-            let own = || role.node_name(&spec.cluster, *count);
-            let instance = Instance {
-                id: host.address.to_string(),
-                name: host.name.clone().unwrap_or_else(own),
-                role: *role,
-                index: *count,
-                private_ip: host.private_address.unwrap_or(host.address),
-                public_ip: host.private_address.map(|_| host.address),
-                volume: None,
-            };
-            found.push((instance, host));
-        }
-    }
-    found
 }
 
 fn not_listed(doing: &str) -> ProviderError {
@@ -296,6 +271,7 @@ fn not_believed(node: &Node) -> Trouble {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::HostSpec;
 
     fn spec() -> ClusterSpec {
         let host = |name: Option<&str>, role, address: &str, private: Option<&str>| HostSpec {
@@ -322,10 +298,7 @@ mod tests {
     #[test]
     fn hosts_are_numbered_within_their_roles_and_named_after_them() {
         let spec = spec();
-        let found: Vec<_> = instances(&spec)
-            .into_iter()
-            .map(|(instance, _)| instance)
-            .collect();
+        let found: Vec<_> = spec.listed().into_iter().map(|(instance, _)| instance).collect();
         let names: Vec<_> = found.iter().map(|instance| instance.name.as_str()).collect();
         assert_eq!(names, ["demo-slave-1", "rack1-a", "demo-slave-2"]);
         assert_eq!(

@@ -51,7 +51,7 @@ impl HostKey {
     }
 
     /// The key of a raw blob, as a server presents it.
-    pub(super) fn from_blob(blob: &[u8]) -> Result<Self, HostKeyError> {
+    pub(crate) fn from_blob(blob: &[u8]) -> Result<Self, HostKeyError> {
         let refused = |error: ssh_key::Error| HostKeyError {
             reason: error.to_string(),
         };
@@ -62,12 +62,12 @@ impl HostKey {
     }
 
     /// Whether `blob`, which a server presented in its key exchange, is this key.
-    pub(super) fn is(&self, blob: &[u8]) -> bool {
+    pub(crate) fn is(&self, blob: &[u8]) -> bool {
         self.blob == blob
     }
 
     /// The signature algorithms by which a server can prove that it has this key.
-    pub(super) fn signature_algorithms(&self) -> &str {
+    pub(crate) fn signature_algorithms(&self) -> &str {
         match self.algorithm.as_str() {
             // An RSA key is only ever asked to sign with SHA-2.
             "ssh-rsa" => "rsa-sha2-512,rsa-sha2-256",
@@ -77,7 +77,7 @@ impl HostKey {
 }
 
 /// The fingerprint of a raw key blob, for telling what was presented instead of the pinned key.
-pub(super) fn fingerprint_of(blob: &[u8]) -> String {
+pub(crate) fn fingerprint_of(blob: &[u8]) -> String {
     match PublicKey::from_bytes(blob) {
         Ok(key) => key.fingerprint(HashAlg::Sha256).to_string(),
         Err(_) => "a key that cannot be parsed".to_owned(),

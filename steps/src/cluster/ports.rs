@@ -1,6 +1,6 @@
 //! The ports that a cluster's daemons listen on, by role. None of them asks for a password; docs/nodes.md has the same list.
 
-use crate::cluster::Role;
+use super::Role;
 
 /// Mesos 5050; namenodes 9000/50070 and 9010/60070, the ephemeral one's secondary 50090 and the persistent one's 60090; on
 /// demand the job tracker 9001/50030 and a Spark driver 4040; the shared volume 2049.
@@ -13,12 +13,12 @@ const SLAVE: &[u16] = &[4040, 5051, 50010, 50020, 50060, 50075, 60010, 60020, 60
 const ZOOKEEPER: &[u16] = &[2181, 2888, 3888];
 
 /// The port mapper, TCP and UDP: systems start it with their NFS programs, and it listens on every address.
-pub const PORT_MAPPER: u16 = 111;
+pub(crate) const PORT_MAPPER: u16 = 111;
 /// The shared volume, on the first master.
-pub const NFS: u16 = 2049;
+pub(crate) const NFS: u16 = 2049;
 
 /// What the daemons of a role listen on, TCP; without the port mapper.
-pub const fn of(role: Role) -> &'static [u16] {
+pub(crate) const fn of(role: Role) -> &'static [u16] {
     match role {
         Role::Master => MASTER,
         Role::Slave => SLAVE,
@@ -34,7 +34,7 @@ mod tests {
 
     /// The numbers in the last column of the table "Ports and units".
     fn documented() -> BTreeSet<u16> {
-        let page = include_str!("../../docs/nodes.md");
+        let page = include_str!("../../../docs/nodes.md");
         let (_, section) = page.split_once("## Ports and units").unwrap();
         let rows = section.lines().skip(4).take_while(|line| line.starts_with('|'));
         rows.filter_map(|row| row.trim_end_matches('|').rsplit('|').next())

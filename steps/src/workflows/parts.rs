@@ -1,0 +1,71 @@
+//! What workflows make their steps of: items for nodes and places, and what each node is set up with.
+
+use mesosflow_workflow::ItemKey;
+
+use crate::cluster::{ClusterSpec, DisksSpec, Instance, Inventory, Node, Role};
+use crate::disks::{DiskPlan, DisksToFind, EbsVolume};
+use crate::firewall::Firewall;
+use crate::node_setup::NodeSetup;
+use crate::provider::ec2::VOLUME_DEVICE;
+use crate::provider::{Groups, Image, Order};
+use crate::provision::Place;
+
+/// One item for each node, keyed by its name.
+pub(super) fn each<'n, S>(
+    nodes: impl IntoIterator<Item = &'n Node>,
+    step: impl Fn(&'n Node) -> S,
+) -> impl Iterator<Item = (ItemKey, S)> {
+    nodes
+        .into_iter()
+        .map(move |node| (ItemKey::from(node.name.as_str()), step(node)))
+}
+
+/// The place of a role with that number, as an item keyed by the name that its node will have.
+pub(super) fn place(
+    spec: &ClusterSpec,
+    groups: &Groups,
+    image: &Image,
+    role: Role,
+    index: u16,
+) -> (ItemKey, Place) {
+    let group = groups.by_role.get(&role).cloned().unwrap_or_default();
+    let place = Place {
+        role,
+        index,
+        image: image.id.clone(),
+        group,
+        order: Order::of(spec, role, groups, image),
+    };
+    (ItemKey::from(role.node_name(&spec.cluster, index)), place)
+}
+
+/// What a node gets before any daemon.
+pub(super) fn node_setup(
+    spec: &ClusterSpec,
+    image: Option<&Image>,
+    inventory: &Inventory,
+    node: &Node,
+) -> NodeSetup {
+    NodeSetup {
+        node: node.clone(),
+        disks: disks(spec, image, &node.instance),
+        swap_mb: spec.swap_mb,
+        firewall: Firewall::of(spec, inventory),
+    }
+}
+
+/// The further disks of a machine: as the configuration names them, or as its type has them.
+pub(super) fn disks(spec: &ClusterSpec, image: Option<&Image>, instance: &Instance) -> DiskPlan {
+    let kind = image.and_then(|image| image.machine_types.get(&instance.role));
+    match kind {
+        Some(kind) if spec.disks == DisksSpec::default() => DiskPlan::Find(DisksToFind {
+            ephemeral: kind.ephemeral_disks,
+            nvme: kind.nvme,
+            volume: instance.volume.clone().map(|id| EbsVolume {
+                id,
+                device: VOLUME_DEVICE.to_owned(),
+            }),
+        }),
+        _ => spec.disks.clone().into(),
+    }
+}

@@ -52,6 +52,11 @@ impl App {
         belongings::take(&self.places, cluster.cluster_id, cluster.run)
     }
 
+    /// Gives the founding run its log back, where a move of the cluster's things was broken off.
+    pub(crate) fn give_back_log(&self, cluster: &RunState) {
+        belongings::give_back(&self.places, cluster.cluster_id, cluster.run);
+    }
+
     /// A text that a run of the cluster has recorded, with the paths of the cluster's things as they are now.
     pub(crate) fn renamed(&self, cluster: &RunState, text: &str) -> String {
         belongings::renamed(&self.places, cluster.cluster_id, cluster.run, text)

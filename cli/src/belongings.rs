@@ -23,6 +23,14 @@ pub(crate) fn find(places: &Places, cluster: ClusterId, founder: RunId) -> PathB
     }
 }
 
+/// Gives the founding run its log back, where a move was broken off: before anybody begins another one in its place.
+pub(crate) fn give_back(places: &Places, cluster: ClusterId, founder: RunId) {
+    let given = give_back_log(&places.cluster_dir(cluster), &places.run_dir(founder));
+    if let Err(error) = given {
+        tracing::warn!(%error, run = %founder, "the run's log stays with its cluster's things");
+    }
+}
+
 /// The same for whoever drives the cluster, and holds its lease: moved where a program of before has left them. Where they
 /// cannot be moved, as to another file system, they stay.
 pub(crate) fn take(places: &Places, cluster: ClusterId, founder: RunId) -> PathBuf {
@@ -36,8 +44,20 @@ pub(crate) fn take(places: &Places, cluster: ClusterId, founder: RunId) -> PathB
 
 /// A text that a run has recorded, with the paths of the cluster's things as they are now.
 pub(crate) fn renamed(places: &Places, cluster: ClusterId, founder: RunId, text: &str) -> String {
-    let (now, before) = (find(places, cluster, founder), places.run_dir(founder));
-    text.replace(&*before.to_string_lossy(), &now.to_string_lossy())
+    let now = find(places, cluster, founder);
+    // Wherever they lay when it was recorded, be it on another machine.
+    let paths = [
+        ("-i ", "/cluster_ed25519"),
+        ("UserKnownHostsFile=", "/known_hosts"),
+    ];
+    paths.into_iter().fold(text.to_owned(), |text, (before, file)| {
+        let found = text.find(before).map(|at| at + before.len());
+        let path = found.and_then(|from| Some(from..from + text[from..].find(file)?));
+        match path {
+            Some(path) => format!("{}{}{}", &text[..path.start], now.display(), &text[path.end..]),
+            None => text,
+        }
+    })
 }
 
 fn move_all(own: &Path, before: &Path) -> io::Result<()> {
@@ -152,9 +172,15 @@ mod tests {
             assert_eq!(text(&before.join(LOG)), "log");
             assert!(!own.join(LOG).exists() && !before.join("cluster_ed25519").exists());
             assert_eq!(own.metadata().unwrap().permissions().mode() & 0o777, 0o700);
-            let recorded = format!("ssh -i {}/cluster_ed25519 x", before.display());
-            let now = renamed(&bench.places, bench.cluster, bench.run, &recorded);
-            assert_eq!(now, format!("ssh -i {}/cluster_ed25519 x", own.display()));
+            let login = |folder: &str| {
+                format!(
+                    "ssh -i {folder}/cluster_ed25519 -o UserKnownHostsFile={folder}/known_hosts -p 22 root@x"
+                )
+            };
+            for recorded in [&*before.to_string_lossy(), "/elsewhere/clusters/c"] {
+                let now = renamed(&bench.places, bench.cluster, bench.run, &login(recorded));
+                assert_eq!(now, login(&own.to_string_lossy()));
+            }
         }
         assert_eq!(bench.find(), own);
     }
@@ -167,6 +193,10 @@ mod tests {
         private_folder(parent(&own)).unwrap();
         fs::rename(&before, &own).unwrap();
         assert_eq!(bench.find(), own);
+        // Who destroys the cluster moves nothing, and begins a log where that of the run belongs.
+        give_back(&bench.places, bench.cluster, bench.run);
+        assert_eq!(text(&before.join(LOG)), "log");
+        fs::rename(before.join(LOG), own.join(LOG)).unwrap();
         assert_eq!(bench.take(), own);
         assert_eq!(text(&before.join(LOG)), "log");
 

@@ -81,6 +81,14 @@ pub(crate) fn configure(
     })
 }
 
+/// The provider that a configuration names of which the rest may not be readable.
+pub(crate) fn provider_of(named: Option<&Path>) -> Option<ProviderKind> {
+    let path = named.unwrap_or(Path::new(DEFAULT_FILE));
+    let text = std::fs::read_to_string(path).ok()?;
+    let table: toml::Table = text.parse().ok()?;
+    ProviderKind::named(table.get("provider")?.as_str()?)
+}
+
 /// The spec by flags over file over defaults.
 pub(crate) fn asked(
     named: Option<&Path>,

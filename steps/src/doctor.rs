@@ -5,6 +5,7 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::cluster::urls::shown;
 use crate::cluster::{ClusterSpec, MesosSource, MesosSpec};
 use crate::provider::{self, Need};
 
@@ -23,18 +24,26 @@ fn mesos(mesos: &MesosSpec) -> Need {
     let url = mesos.url.as_deref().unwrap_or_default();
     match mesos.source {
         MesosSource::None => Need::fine(what, "what the nodes have under /root/mesos"),
-        MesosSource::Git => Need::fine(
-            what,
-            format!(
-                "built from {} ({}) on the first master, which has to reach it; that is not looked at from here",
-                mesos.repository.as_deref().unwrap_or_default(),
-                mesos.branch.as_deref().unwrap_or_default()
+        MesosSource::Git => match &mesos.repository {
+            None => Need::lacking(
+                what,
+                "no repository is named to build it from",
+                "name one: --mesos-repository URL, or `repository` under `[mesos]`",
             ),
-        ),
+            Some(repository) => Need::fine(
+                what,
+                format!(
+                    "built from {} ({}) on the first master, which has to reach it; that is not looked at from here",
+                    shown(repository),
+                    mesos.branch.as_deref().unwrap_or("its default branch")
+                ),
+            ),
+        },
         MesosSource::Tarball if url.starts_with("http://") || url.starts_with("https://") => Need::fine(
             what,
             format!(
-                "{url}, fetched by the first master, which has to reach it; that is not looked at from here"
+                "{}, fetched by the first master, which has to reach it; that is not looked at from here",
+                shown(url)
             ),
         ),
         MesosSource::Tarball => tarball(what, Path::new(url), mesos.sha256.as_deref()),
@@ -45,7 +54,7 @@ fn mesos(mesos: &MesosSpec) -> Need {
 fn tarball(what: &str, path: &Path, sha256: Option<&str>) -> Need {
     let hint =
         "name an existing tarball of what `make install` gave: --mesos-url FILE, or `url` under `[mesos]`";
-    let shown = path.display();
+    let shown = shown(&path.to_string_lossy());
     let (digest, bytes, begins) = match read(path) {
         Ok(read) => read,
         Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -122,16 +131,44 @@ mod tests {
     #[test]
     fn what_cannot_be_seen_from_here_is_not_claimed() {
         for (source, url) in [
-            (MesosSource::None, None),
-            (MesosSource::Tarball, Some("https://example.org/mesos.tar.gz")),
-            (MesosSource::Git, None),
+            (MesosSource::None, ""),
+            (MesosSource::Tarball, "https://example.org/mesos.tar.gz"),
+            (MesosSource::Git, "https://example.org/mesos.git"),
         ] {
-            let found = mesos(&MesosSpec {
-                source,
-                url: url.map(str::to_owned),
-                ..MesosSpec::default()
-            });
+            let found = mesos(&of(source, url));
             assert!(found.ok, "{found:?}");
+        }
+        let none = MesosSpec {
+            repository: None,
+            ..of(MesosSource::Git, "")
+        };
+        assert!(!mesos(&none).ok);
+    }
+
+    fn of(source: MesosSource, url: &str) -> MesosSpec {
+        MesosSpec {
+            source,
+            url: Some(url.to_owned()),
+            repository: Some(url.to_owned()),
+            ..MesosSpec::default()
+        }
+    }
+
+    /// The spec was refused for it, and is looked at all the same.
+    #[test]
+    fn a_secret_in_a_url_is_not_shown() {
+        for (source, url) in [
+            (MesosSource::Tarball, "https://u:HIDDEN@example.org/m.tar.gz"),
+            (
+                MesosSource::Tarball,
+                "https://b.s3.amazonaws.com/m.tgz?X-Amz-Signature=HIDDEN",
+            ),
+            (MesosSource::Tarball, "u:HIDDEN@example.org/m.tar.gz"),
+            (MesosSource::Git, "https://me:HIDDEN@example.org/m.git"),
+        ] {
+            let found = mesos(&of(source, url));
+            let said = format!("{found:?}");
+            assert!(!said.contains("HIDDEN") && said.contains("not shown"), "{said}");
         }
     }
 }

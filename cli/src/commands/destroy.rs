@@ -65,8 +65,10 @@ pub(crate) async fn destroy(app: &App, args: &DestroyArgs) -> Result<(), CliErro
     let mut lost = vec![takedown::loss(&losses)];
     lost.extend(takedown::lost_data(&found));
     app.ui.confirm(&lost, &command, args.how.yes)?;
+    let cluster = found.cluster();
+    app.give_back_log(&cluster);
     app.begin_log(found.row.run)?;
-    let folder = app.cluster_dir(&found.cluster());
+    let folder = app.cluster_dir(&cluster);
     let spec = takedown::spec(app, &found, &folder)?;
     let spec = amend::amended(app, spec, &args.how.amend)?;
     let spec = wiring::verify(spec).await?;

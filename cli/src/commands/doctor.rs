@@ -21,6 +21,9 @@ const BACKWARDS: Duration = Duration::from_secs(120);
 /// What is found of Mesos, which is lacking where nothing says where it comes from.
 const MESOS: &str = "Mesos";
 
+/// What is not looked at without a configuration.
+const UNREAD: &str = "Mesos and the provider are looked at once the configuration can be read";
+
 /// Show what is lacking for a run, all at once, and make nothing
 #[derive(Debug, Clone, Args)]
 #[command(after_help = HELP)]
@@ -41,7 +44,8 @@ Exit codes: 0 nothing is lacking; 1 something is.
 #[derive(Serialize)]
 struct Report<'a> {
     healthy: bool,
-    provider: ProviderKind,
+    /// None where nothing that can be read names one.
+    provider: Option<ProviderKind>,
     findings: &'a [Need],
 }
 
@@ -50,10 +54,18 @@ pub(crate) async fn doctor(app: &App, args: &DoctorArgs) -> Result<(), CliError>
     let (spec, mut findings) = configured(app, &args.spec)?;
     let lacks_mesos = findings.iter().any(|finding| finding.what == MESOS);
     findings.extend(state(app).await);
-    let found = wiring::examine(&spec).await.into_iter();
-    findings.extend(found.filter(|finding| !lacks_mesos || finding.what != MESOS));
+    if let Some(spec) = &spec {
+        let found = wiring::examine(spec).await.into_iter();
+        findings.extend(found.filter(|finding| !lacks_mesos || finding.what != MESOS));
+    }
     let lacking = findings.iter().filter(|finding| !finding.ok).count();
-    let provider = spec.provider;
+    let provider = match &spec {
+        Some(spec) => Some(spec.provider),
+        None => args
+            .spec
+            .provider
+            .or_else(|| config::provider_of(app.config.as_deref())),
+    };
     if app.ui.json {
         app.ui.document(&Report {
             healthy: lacking == 0,
@@ -61,11 +73,13 @@ pub(crate) async fn doctor(app: &App, args: &DoctorArgs) -> Result<(), CliError>
             findings: &findings,
         })?;
     } else {
-        let chosen = match args.spec.provider {
-            Some(_) => "",
-            None => ", as `run` would be; name another one with --provider",
-        };
-        app.ui.line(&format!("for provider `{provider}`{chosen}"))?;
+        let of = provider.map(|provider| match args.spec.provider {
+            Some(_) => format!("for provider `{provider}`"),
+            None => format!("for provider `{provider}`, as `run` would be; name another one with --provider"),
+        });
+        let unread = spec.is_none().then(|| UNREAD.to_owned());
+        let told: Vec<_> = of.into_iter().chain(unread).collect();
+        app.ui.line(&told.join("; "))?;
         app.ui.line(&text(&findings))?;
     }
     match lacking {
@@ -100,17 +114,13 @@ fn text(findings: &[Need]) -> String {
     findings.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// The spec of the run, as far as there can be one, and what is wrong with it.
-fn configured(app: &App, flags: &SpecArgs) -> Result<(ClusterSpec, Vec<Need>), CliError> {
+/// The spec of the run, where one can be read, and what is wrong with it.
+fn configured(app: &App, flags: &SpecArgs) -> Result<(Option<ClusterSpec>, Vec<Need>), CliError> {
     let what = "configuration";
     let around = Surroundings::of_process()?;
     let asked = match config::asked(app.config.as_deref(), flags, &around) {
         Ok(asked) => asked,
-        Err(wrong) => {
-            let mut spec = ClusterSpec::default();
-            crate::args::set(&mut spec.provider, flags.provider.as_ref());
-            return Ok((spec, vec![told(what, &wrong)]));
-        }
+        Err(wrong) => return Ok((None, vec![told(what, &wrong)])),
     };
     let mut findings = vec![match config::check(&asked, flags, &around) {
         Ok(warnings) if warnings.is_empty() => Need::fine(what, shape(&asked.spec)),
@@ -121,7 +131,7 @@ fn configured(app: &App, flags: &SpecArgs) -> Result<(ClusterSpec, Vec<Need>), C
         spec, without_mesos, ..
     } = asked;
     findings.extend(without_mesos.map(|wrong| told(MESOS, &wrong)));
-    Ok((spec, findings))
+    Ok((Some(spec), findings))
 }
 
 fn shape(spec: &ClusterSpec) -> String {

@@ -55,7 +55,7 @@ pub(crate) async fn plan_stop(app: &App, args: &PlanStopArgs) -> Result<(), CliE
     let journal = app.journal_with_runs()?;
     let found = clusters::founded(app, &journal, &args.what.cluster).await?;
     let Some(ready) = stop::ready(app, &journal, &found, &args.what).await? else {
-        return session::told_already(app, &found, stop::ALREADY);
+        return nothing(app, &found, &StopWorkflow, stop::ALREADY);
     };
     let stopping = ready.frozen.machines.iter();
     let stopping = stopping.map(|machine| (machine.name.as_str(), machine.id.as_str(), "stop"));
@@ -78,7 +78,7 @@ pub(crate) async fn plan_start(app: &App, args: &PlanStartArgs) -> Result<(), Cl
     let journal = app.journal_with_runs()?;
     let found = clusters::founded(app, &journal, &args.cluster).await?;
     let Some((spec, frozen)) = start::ready(app, &journal, &found, &AmendArgs::default()).await? else {
-        return session::told_already(app, &found, start::ALREADY);
+        return nothing(app, &found, &StartWorkflow, start::ALREADY);
     };
     let starting = frozen.machines.iter();
     let starting = starting.map(|machine| (machine.name.clone(), machine.id.as_str(), "start"));
@@ -96,6 +96,22 @@ pub(crate) async fn plan_start(app: &App, args: &PlanStartArgs) -> Result<(), Cl
         &warnings,
         &machines,
     )
+}
+
+/// A plan of no step, and why.
+fn nothing(app: &App, found: &Found, workflow: &dyn Workflow, why: &str) -> Result<(), CliError> {
+    if !app.ui.json {
+        return session::told_already(app, found, why);
+    }
+    app.ui.document(&PlanView {
+        workflow: workflow.name(),
+        cluster: &found.row.cluster,
+        cluster_id: found.row.cluster_id,
+        provider: &found.row.provider,
+        warnings: &[format!("cluster `{}` {why}", found.row.cluster)],
+        steps: &[],
+        machines: &[],
+    })
 }
 
 const fn planned<'a>((name, id, action): (&'a str, &'a str, &'static str)) -> PlannedMachine<'a> {

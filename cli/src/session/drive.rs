@@ -129,7 +129,10 @@ async fn begin(
     let cluster = record.cluster();
     let (folder, key) = match ends {
         // Nobody has to log in to what is deleted, nor to find its things where they ought to be.
-        true => (app.cluster_dir(&cluster), wiring::key_if_kept(&cluster)),
+        true => {
+            app.give_back_log(&cluster);
+            (app.cluster_dir(&cluster), wiring::key_if_kept(&cluster))
+        }
         // Before the log is begun, which the folder may take along.
         false => (app.take_cluster_dir(&cluster), wiring::key_of(&cluster)),
     };

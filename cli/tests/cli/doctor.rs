@@ -85,6 +85,26 @@ fn what_is_wrong_with_the_configuration_hides_nothing_else() {
     let report = findings(&doctor(&bench, &["--json", "--provider", "hosts"]));
     assert_eq!(report["provider"], "hosts");
     assert_eq!(of(&report, "configuration")["ok"], false);
+    assert_eq!(of(&report, "state folder")["ok"], true);
+    // Which Mesos it means, and what of the provider's, is not known then.
+    bench.write("mesosflow.toml", "provider = 'ec2'\n[ec2]\nvpcc = 'vpc-1'\n");
+    let report = findings(&doctor(&bench, &["--json"]));
+    assert_eq!(report["provider"], "ec2");
+    let told = report["findings"].as_array().unwrap();
+    let guessed = ["Mesos", "container engine", "AWS region"];
+    assert!(
+        !told
+            .iter()
+            .any(|finding| guessed.contains(&finding["what"].as_str().unwrap())),
+        "{report:#}"
+    );
+    let shown = doctor(&bench, &[]).out;
+    assert!(
+        shown.contains("looked at once the configuration can be read"),
+        "{shown}"
+    );
+    bench.write("mesosflow.toml", "");
+    let report = findings(&doctor(&bench, &["--json", "--provider", "hosts"]));
     assert!(
         of(&report, "hosts")["detail"]
             .as_str()
@@ -103,6 +123,8 @@ fn what_is_wrong_with_the_configuration_hides_nothing_else() {
             .unwrap()
             .contains("--region")
     );
+    // Neither hides the other.
+    assert_eq!(of(&report, "AWS credentials")["ok"], false);
     let report = findings(&doctor(&bench, &["--json", "--region", "eu-central-1"]));
     let credentials = of(&report, "AWS credentials");
     assert_eq!(credentials["ok"], false);

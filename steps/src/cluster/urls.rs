@@ -24,6 +24,14 @@ const SECRET_ENDS: [&str; 8] = [
     "credentials",
 ];
 
+/// A URL to be shown: as it is, unless it holds a secret.
+pub(crate) fn shown(url: &str) -> String {
+    match secret_in(url) {
+        Some(what) => format!("a URL that is not shown, since it holds {what}"),
+        None => url.to_owned(),
+    }
+}
+
 /// What in a URL is a secret, in words that do not hold it; none where nothing is seen to be one.
 pub(crate) fn secret_in(url: &str) -> Option<String> {
     let Some((scheme, rest)) = url.split_once("://") else {

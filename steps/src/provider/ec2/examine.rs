@@ -25,14 +25,14 @@ const POLICY: &str =
 /// Looks from the outermost to the innermost: what lies behind something that is lacking cannot be looked at.
 pub async fn examine(spec: &ClusterSpec) -> Vec<Need> {
     let config = api::load(&spec.ec2).await;
-    let region = match api::region(&config) {
-        Ok(region) => region,
-        Err(error) => return vec![Need::of("AWS region", &error)],
-    };
-    let mut all = vec![Need::fine("AWS region", &region)];
-    let credentials = credentials(&config).await;
+    // Neither needs the other to be looked at.
+    let (region, credentials) = (api::region(&config), credentials(&config).await);
     let has_credentials = credentials.ok;
-    all.push(credentials);
+    let region = match region {
+        Ok(region) => region,
+        Err(error) => return vec![Need::of("AWS region", &error), credentials],
+    };
+    let mut all = vec![Need::fine("AWS region", &region), credentials];
     if !has_credentials {
         return all;
     }

@@ -297,18 +297,23 @@ fn a_node_hangs(stage: &mut Stage) {
     stage.until_healthy();
 }
 
-/// Interrupted, and killed, while its files are there.
+/// Interrupted, and killed, while its files are there: nobody takes the write to its end before.
 fn cut_off(stage: &mut Stage) {
+    const NAMENODE: &str = "ephemeral-hdfs-namenode";
+    let hub = stage.node("master-1");
     for kill in [false, true] {
-        let live = stage.bench.start(&["check", "--timeout", "30"]);
-        let hub = stage.node("master-1");
+        hub.ask(&format!("systemctl kill --signal=SIGSTOP {NAMENODE}"));
+        let live = stage.bench.start(&["check", "--timeout", "60"]);
         until("a file on its way", LIMIT, || {
             hub.run("ls /run/mesosflow/check.*.ephemeral").ok_if()
         });
+        let goes_on = || hub.ask(&format!("systemctl kill --signal=SIGCONT {NAMENODE}"));
         if kill {
             live.kill();
+            goes_on();
         } else {
             live.interrupt();
+            goes_on();
             live.finish(LIMIT).ended(130).complains(&["interrupted"]);
         }
         stage.until_nothing_is_left();

@@ -66,7 +66,7 @@ fn a_replay_settles_the_build_that_another_one_left_running() {
 
     let live = bench.start(&["replay", &run, "--from", "build-mesos", "--yes"]);
     until("the build of the replay", RUN_LIMIT, || {
-        let now = hub.run(PIDS).out;
+        let now = hub.run(PID).out;
         (now.trim() != old && !now.trim().is_empty()).then_some(())
     });
     assert_ne!(
@@ -93,14 +93,14 @@ fn a_replay_settles_the_build_that_another_one_left_running() {
     bench.status(&run).all_done();
 }
 
-/// The first processes of what builds.
-const PIDS: &str = "pgrep -f '[m]ake -j'";
+/// The first process of what builds: a child that has not become what it is to be yet is called the same for a moment.
+const PID: &str = "pgrep -o -f '[m]ake -j'";
 
 /// Waits for the build; the process that builds.
 #[track_caller]
 fn building(hub: &Node) -> String {
     until("the build", RUN_LIMIT, || {
-        let found = hub.run(PIDS);
+        let found = hub.run(PID);
         (found.code == 0).then(|| found.out.trim().to_owned())
     })
 }
@@ -109,7 +109,7 @@ fn building(hub: &Node) -> String {
 fn killed_while_it_builds(bench: &Bench, run: &str, live: Live, hub: &Node) {
     live.kill();
     assert_eq!(bench.status(run).state(), "crashed");
-    assert_eq!(hub.run(PIDS).code, 0, "the build died with the controller");
+    assert_eq!(hub.run(PID).code, 0, "the build died with the controller");
 }
 
 /// How often a job has been looked at, by the run's log.

@@ -2,7 +2,7 @@
 //! somebody's, which is moved aside under a dated name (a line of a file: made a comment), told, and never removed.
 
 /// For scripts that put something in its place.
-pub const FUNCTIONS: &str = shell!("aside.sh");
+pub(crate) const FUNCTIONS: &str = shell!("aside.sh");
 
 /// Whether mesosflow wrote a unit of systemd, as a function of a script that has [`FUNCTIONS`]: by what was written down, or, of one
 /// that an older version put there, by the deployed tree.

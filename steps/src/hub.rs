@@ -25,7 +25,7 @@ const COPY_LIMIT: Duration = Duration::from_secs(300);
 ///
 /// # Errors
 /// The node cannot be reached, or a file in the folder cannot be read.
-pub async fn digest(world: &World, node: &Node, folder: &str) -> Result<Option<String>, RemoteError> {
+pub(crate) async fn digest(world: &World, node: &Node, folder: &str) -> Result<Option<String>, RemoteError> {
     let script = Script::new("digest a folder", DIGEST)
         .var("folder", folder)
         .within(COPY_LIMIT);
@@ -40,7 +40,7 @@ const OURS: [&str; 4] = [MESOS, SCRIPTS_FOLDER, HDFS_CONF[0], HDFS_CONF[1]];
 ///
 /// # Errors
 /// The hub cannot be reached; transient where the hub could not reach the node.
-pub async fn copy(world: &World, hub: &Node, node: &Node, folder: &str) -> Result<(), ActError> {
+pub(crate) async fn copy(world: &World, hub: &Node, node: &Node, folder: &str) -> Result<(), ActError> {
     copy_to(world, hub, node, folder, folder).await
 }
 
@@ -48,7 +48,7 @@ pub async fn copy(world: &World, hub: &Node, node: &Node, folder: &str) -> Resul
 ///
 /// # Errors
 /// Like [`copy`].
-pub async fn copy_to(
+pub(crate) async fn copy_to(
     world: &World,
     hub: &Node,
     node: &Node,
@@ -72,7 +72,7 @@ pub async fn copy_to(
 }
 
 /// A command on the hub that talks to another node may fail for that node's sake: then another try may work.
-pub fn between_nodes(error: RemoteError) -> ActError {
+pub(crate) fn between_nodes(error: RemoteError) -> ActError {
     // ssh's own failures are 255 (ssh(1)); rsync's of the connection are 5, 10, 12, 30, 35 (rsync(1)).
     match error.exit_status() {
         Some(5 | 10 | 12 | 30 | 35 | 255) => ActError::Unmet {
@@ -84,29 +84,11 @@ pub fn between_nodes(error: RemoteError) -> ActError {
     }
 }
 
-/// Whether every folder is on `node` what it is on the hub.
-///
-/// # Errors
-/// A node cannot be reached.
-pub async fn are_equal(
-    world: &World,
-    hub: &Node,
-    node: &Node,
-    folders: &[&str],
-) -> Result<bool, RemoteError> {
-    for folder in folders {
-        if !is_equal(world, hub, node, folder, folder).await? {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
 /// Whether `target` is on `node` what `folder` is on the hub.
 ///
 /// # Errors
 /// A node cannot be reached.
-pub async fn is_equal(
+pub(crate) async fn is_equal(
     world: &World,
     hub: &Node,
     node: &Node,

@@ -9,12 +9,12 @@ use crate::service::Service;
 use crate::world::{Script, World};
 
 /// The master's daemon.
-pub const MASTER: Service = Service {
+pub(crate) const MASTER: Service = Service {
     unit: "mesos-master.service",
     config: "/root/mesos/.mesosflow-source",
 };
 /// The agent's daemon.
-pub const SLAVE: Service = Service {
+pub(crate) const SLAVE: Service = Service {
     unit: "mesos-slave.service",
     config: "/root/mesos/.mesosflow-source",
 };
@@ -23,7 +23,7 @@ pub const SLAVE: Service = Service {
 ///
 /// # Errors
 /// The node cannot be reached, or the program does not start (a library is missing, say).
-pub async fn version(world: &World, node: &Node, program: &str) -> Result<String, RemoteError> {
+pub(crate) async fn version(world: &World, node: &Node, program: &str) -> Result<String, RemoteError> {
     let title = format!("ask {program} for its version");
     let script = Script::new(
         &title,
@@ -39,7 +39,7 @@ pub async fn version(world: &World, node: &Node, program: &str) -> Result<String
 ///
 /// # Errors
 /// The node cannot be reached, or has no such folder.
-pub async fn digest(world: &World, node: &Node) -> Result<String, ActError> {
+pub(crate) async fn digest(world: &World, node: &Node) -> Result<String, ActError> {
     let found = hub::digest(world, node, MESOS).await?;
     found.ok_or_else(|| ActError::wrong(format!("{MESOS} is missing on {}", node.name)))
 }
@@ -59,7 +59,7 @@ const AGENTS: &str = r#"curl -fsS --max-time 20 "http://$address:$port/slaves""#
 const ASK_AGENTS: &str = shell!("mesos-ask-agents.sh");
 
 /// What [`task_script`] ends with where the deployed Mesos has no `mesos-execute`.
-pub const NO_EXECUTE: i32 = 69;
+pub(crate) const NO_EXECUTE: i32 = 69;
 /// The program speaks from where it is to be reached.
 const TASK: &str = r#"[ -x /root/mesos/bin/mesos-execute ] || exit "$no_execute"
 export LD_LIBRARY_PATH=/root/mesos/lib LIBPROCESS_IP="$own"
@@ -81,12 +81,12 @@ fn asking<'a>(title: &'a str, body: &'a str, masters: &[Node]) -> Script<'a> {
 }
 
 /// The script that answers whether a master leads, by its address.
-pub fn leader_script(masters: &[Node]) -> Script<'static> {
+pub(crate) fn leader_script(masters: &[Node]) -> Script<'static> {
     asking("ask the masters who leads", LEADER, masters)
 }
 
 /// The script that answers whether the leading master has every slave registered and active, by that master's address.
-pub fn registered_script(masters: &[Node], slaves: &[Node]) -> Script<'static> {
+pub(crate) fn registered_script(masters: &[Node], slaves: &[Node]) -> Script<'static> {
     asking("ask the leading master for its slaves", REGISTERED, masters)
         .var("slaves", addresses(slaves))
         .var("wanted", slaves.len())
@@ -94,7 +94,7 @@ pub fn registered_script(masters: &[Node], slaves: &[Node]) -> Script<'static> {
 
 /// The script that asks a master, on its node, what it takes itself and others for: `yes` where it leads or `no`, then the HTTP
 /// status of a request for the leading master, and where it is sent to.
-pub fn view_script(master: &Node) -> Script<'static> {
+pub(crate) fn view_script(master: &Node) -> Script<'static> {
     at(
         Script::new("ask the master who leads", VIEW).before(LEADS),
         master,
@@ -102,7 +102,7 @@ pub fn view_script(master: &Node) -> Script<'static> {
 }
 
 /// The script that asks the leading master, on its node, for its agents: the JSON of `/slaves`.
-pub fn agents_script(leader: &Node) -> Script<'static> {
+pub(crate) fn agents_script(leader: &Node) -> Script<'static> {
     at(
         Script::new("ask the leading master for its agents", AGENTS),
         leader,
@@ -111,7 +111,7 @@ pub fn agents_script(leader: &Node) -> Script<'static> {
 
 /// The script that asks agents for themselves, from the leading master, each for so many seconds at most: it prints those that do not
 /// answer. They are called what Mesos calls them, `slave(1)@ADDRESS:PORT`.
-pub fn ask_agents_script<'a>(pids: &[&str], seconds: u64) -> Script<'a> {
+pub(crate) fn ask_agents_script<'a>(pids: &[&str], seconds: u64) -> Script<'a> {
     let address = |pid: &str| match pid.split_once('@') {
         Some((process, place)) => format!("http://{place}/{process}"),
         None => pid.to_owned(),
@@ -127,7 +127,7 @@ pub fn ask_agents_script<'a>(pids: &[&str], seconds: u64) -> Script<'a> {
 
 /// The script that runs a task of that name through the leading master, from the master `node`: 0.1 cpus, 32 MB, a command that does
 /// nothing. What it prints tells what becomes of it.
-pub fn task_script<'a>(leader: &Node, node: &Node, name: &'a str) -> Script<'a> {
+pub(crate) fn task_script<'a>(leader: &Node, node: &Node, name: &'a str) -> Script<'a> {
     at(Script::new("run a task through Mesos", TASK), leader)
         .var("own", node.private_ip)
         .var("name", name)
@@ -144,7 +144,7 @@ fn at<'a>(script: Script<'a>, master: &Node) -> Script<'a> {
 ///
 /// # Errors
 /// The first master cannot be reached.
-pub async fn leader_with(
+pub(crate) async fn leader_with(
     world: &World,
     masters: &[Node],
     slaves: &[Node],

@@ -5,7 +5,7 @@
 //! and the scripts below ask before they make anything.
 
 /// The functions `unmounted`, `on_disk` and `missing_for`.
-pub const ON_DISK: &str = shell!("on-disk.sh");
+pub(crate) const ON_DISK: &str = shell!("on-disk.sh");
 
 /// The function `down`. Uses [`ON_DISK`].
-pub const DOWN: &str = shell!("daemons-down.sh");
+pub(crate) const DOWN: &str = shell!("daemons-down.sh");

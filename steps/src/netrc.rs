@@ -10,7 +10,7 @@ use crate::remote::RemoteError;
 use crate::world::{Script, World};
 
 /// Where such files are, each in a folder of its own that is a home folder to git. Its place is emptied by a reboot.
-pub const PLACE: &str = "/run/mesosflow-netrc";
+pub(crate) const PLACE: &str = "/run/mesosflow-netrc";
 
 const HOLD: &str = shell!("netrc-hold.sh");
 
@@ -20,7 +20,7 @@ const END: &str = r#"rm -rf -- "$folder""#;
 ///
 /// # Errors
 /// It cannot be had any more.
-pub fn read(spec: &MesosSpec) -> Result<Option<Vec<u8>>, ActError> {
+pub(crate) fn read(spec: &MesosSpec) -> Result<Option<Vec<u8>>, ActError> {
     let gone = |what: String, hint: String| ActError::Unmet {
         what,
         class: ErrorClass::Operator,
@@ -51,7 +51,7 @@ pub fn read(spec: &MesosSpec) -> Result<Option<Vec<u8>>, ActError> {
 }
 
 /// The folder of an effect's netrc.
-pub fn folder(key: &EffectKey) -> String {
+pub(crate) fn folder(key: &EffectKey) -> String {
     format!("{PLACE}/{key}")
 }
 
@@ -59,7 +59,7 @@ pub fn folder(key: &EffectKey) -> String {
 ///
 /// # Errors
 /// The node cannot be reached.
-pub async fn hold(
+pub(crate) async fn hold(
     world: &World,
     node: &Node,
     key: &EffectKey,
@@ -81,7 +81,7 @@ pub async fn hold(
 ///
 /// # Errors
 /// The node cannot be reached.
-pub async fn end(world: &World, node: &Node, folder: &str) -> Result<(), RemoteError> {
+pub(crate) async fn end(world: &World, node: &Node, folder: &str) -> Result<(), RemoteError> {
     if folder.is_empty() {
         return Ok(());
     }

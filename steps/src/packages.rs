@@ -16,7 +16,7 @@ const PACKAGES: &str = shell!("packages-install.sh");
 ///
 /// # Errors
 /// The node cannot be reached, or its package manager refuses.
-pub async fn install(world: &World, node: &Node, packages: &[String]) -> Result<(), RemoteError> {
+pub(crate) async fn install(world: &World, node: &Node, packages: &[String]) -> Result<(), RemoteError> {
     if packages.is_empty() {
         return Ok(());
     }

@@ -7,10 +7,10 @@ use crate::remote::RemoteError;
 use crate::service::Service;
 use crate::world::{Script, World};
 
-pub use wire::WireError;
+pub(crate) use wire::WireError;
 
 /// The server's daemon.
-pub const SERVER: Service = Service {
+pub(crate) const SERVER: Service = Service {
     unit: "mesosflow-zookeeper.service",
     config: "/root/mesos-ec2/zookeeper",
 };
@@ -19,7 +19,7 @@ const MODE: &str = shell!("zookeeper-mode.sh");
 const ASK: &str = shell!("zookeeper-ask.sh");
 
 /// The script that answers whether a server belongs to a quorum, and as what: `leader`, `follower` or `standalone`.
-pub fn mode_script(node: &Node) -> Script<'static> {
+pub(crate) fn mode_script(node: &Node) -> Script<'static> {
     at(Script::new("ask ZooKeeper for its mode", MODE), node)
 }
 
@@ -27,18 +27,18 @@ pub fn mode_script(node: &Node) -> Script<'static> {
 ///
 /// # Errors
 /// The node cannot be reached.
-pub async fn mode(world: &World, node: &Node) -> Result<Option<String>, RemoteError> {
+pub(crate) async fn mode(world: &World, node: &Node) -> Result<Option<String>, RemoteError> {
     world.answer(node, mode_script(node)).await
 }
 
 /// The script that asks a server for the names below a path, for [`children`]; no answer where it serves nobody.
-pub fn children_script(server: &Node, path: &str) -> Script<'static> {
+pub(crate) fn children_script(server: &Node, path: &str) -> Script<'static> {
     let script = Script::new("ask ZooKeeper for the nodes below one", ASK);
     at(script, server).var("request", wire::children_request(path))
 }
 
 /// The script that asks a server for what a path holds, for [`data`]; no answer where it serves nobody.
-pub fn data_script(server: &Node, path: &str) -> Script<'static> {
+pub(crate) fn data_script(server: &Node, path: &str) -> Script<'static> {
     let script = Script::new("ask ZooKeeper for what a node holds", ASK);
     at(script, server).var("request", wire::data_request(path))
 }
@@ -47,7 +47,7 @@ pub fn data_script(server: &Node, path: &str) -> Script<'static> {
 ///
 /// # Errors
 /// It has told something else.
-pub fn children(answer: &str) -> Result<Option<Vec<String>>, WireError> {
+pub(crate) fn children(answer: &str) -> Result<Option<Vec<String>>, WireError> {
     wire::children(answer)
 }
 
@@ -55,7 +55,7 @@ pub fn children(answer: &str) -> Result<Option<Vec<String>>, WireError> {
 ///
 /// # Errors
 /// It has told something else.
-pub fn data(answer: &str) -> Result<Option<Vec<u8>>, WireError> {
+pub(crate) fn data(answer: &str) -> Result<Option<Vec<u8>>, WireError> {
     wire::data(answer)
 }
 

@@ -161,7 +161,7 @@ const MAKING_STEPS: [StepId; 5] = [
 ];
 
 /// Why a step has no place in a cluster of this spec; none where it has one.
-pub fn skip_reason(spec: &ClusterSpec, step: &StepId) -> Option<&'static str> {
+pub(crate) fn skip_reason(spec: &ClusterSpec, step: &StepId) -> Option<&'static str> {
     if !spec.provider.makes_machines() && MAKING_STEPS.contains(step) {
         return Some(LISTED);
     }

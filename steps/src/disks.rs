@@ -20,7 +20,7 @@ use crate::templates::mount_points;
 pub(crate) const VOLUME_MOUNT: &str = "/vol";
 
 /// Prints `DEVICE MOUNT-POINT` for each disk that has a line in `/etc/fstab`, then all disks as JSON.
-pub const LOOK: &str = shell!("disks-look.sh");
+pub(crate) const LOOK: &str = shell!("disks-look.sh");
 
 /// How Nitro presents an instance store and an EBS volume; some versions of udev replace the spaces by `_`.
 const STORE_MODEL: &str = "Amazon EC2 NVMe Instance Storage";

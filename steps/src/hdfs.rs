@@ -13,7 +13,7 @@ use crate::service::Service;
 use crate::world::{Script, World, on_each};
 
 /// A format takes seconds; a JVM on a starved machine takes its time to start.
-pub const FORMAT_LIMITS: JobLimits = JobLimits {
+pub(crate) const FORMAT_LIMITS: JobLimits = JobLimits {
     deadline: Duration::from_secs(240),
     silence: Duration::from_secs(240),
 };
@@ -418,7 +418,7 @@ pub(crate) fn is_of_run(cluster_id: &str, run: RunId) -> bool {
 }
 
 /// Folders of the persistent datanodes.
-pub const PERSISTENT_DATA: &str = "/vol/persistent-hdfs/data";
+pub(crate) const PERSISTENT_DATA: &str = "/vol/persistent-hdfs/data";
 
 #[cfg(test)]
 mod tests {

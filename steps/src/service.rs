@@ -14,7 +14,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(90);
 
 const STAMP: &str = shell!("service-stamp.sh");
 /// `is_loaded UNIT`: systemd goes by the unit's files as they are now.
-pub const IS_LOADED: &str = r#"is_loaded() { [ "$(systemctl show --property NeedDaemonReload --value -- "$1")" != yes ]; }
+pub(crate) const IS_LOADED: &str = r#"is_loaded() { [ "$(systemctl show --property NeedDaemonReload --value -- "$1")" != yes ]; }
 "#;
 const IS_CURRENT: &str = shell!("service-is-current.sh");
 const START: &str = shell!("service-start.sh");
@@ -29,7 +29,7 @@ journalctl --unit "$unit" --no-pager --output cat --lines 12 2>/dev/null || true
 
 /// The script that prints a line for each daemon of a node that starts by itself and is down: its unit, its state, and the disks that
 /// it lacks.
-pub fn down_script() -> Script<'static> {
+pub(crate) fn down_script() -> Script<'static> {
     Script::new("look for daemons that are down", "down")
         .before(ON_DISK)
         .before(DOWN)
@@ -37,7 +37,7 @@ pub fn down_script() -> Script<'static> {
 
 /// A daemon: a unit of `/root/mesos-ec2/units`, and the folders whose files configure it.
 #[derive(Debug, Clone, Copy)]
-pub struct Service {
+pub(crate) struct Service {
     /// The unit's file name.
     pub unit: &'static str,
     /// The folders of its configuration, separated by spaces; a change there means a restart.
@@ -62,7 +62,7 @@ impl Service {
     ///
     /// # Errors
     /// The node cannot be reached.
-    pub async fn is_current(&self, world: &World, node: &Node) -> Result<bool, RemoteError> {
+    pub(crate) async fn is_current(&self, world: &World, node: &Node) -> Result<bool, RemoteError> {
         let title = format!("look at {}", self.unit);
         let body = format!("{IS_LOADED}{STAMP}{IS_CURRENT}");
         world.ask(node, self.script(&title, &body)).await
@@ -72,7 +72,7 @@ impl Service {
     ///
     /// # Errors
     /// The node cannot be reached, or systemd refuses.
-    pub async fn restart(&self, world: &World, node: &Node) -> Result<(), RemoteError> {
+    pub(crate) async fn restart(&self, world: &World, node: &Node) -> Result<(), RemoteError> {
         let title = format!("start {}", self.unit);
         let body = format!("{STAMP}{START}");
         let script = self.script(&title, &body).before(aside::FUNCTIONS);
@@ -84,7 +84,7 @@ impl Service {
     ///
     /// # Errors
     /// Like [`Service::restart`].
-    pub async fn ensure(&self, world: &World, node: &Node) -> Result<(), RemoteError> {
+    pub(crate) async fn ensure(&self, world: &World, node: &Node) -> Result<(), RemoteError> {
         if self.is_current(world, node).await? {
             Ok(())
         } else {
@@ -96,7 +96,7 @@ impl Service {
     ///
     /// # Errors
     /// The node cannot be reached, or systemd refuses.
-    pub async fn stop(&self, world: &World, node: &Node) -> Result<(), RemoteError> {
+    pub(crate) async fn stop(&self, world: &World, node: &Node) -> Result<(), RemoteError> {
         let title = format!("stop {}", self.unit);
         world
             .run(node, self.script(&title, STOP).within(STOP_LIMIT))
@@ -108,7 +108,7 @@ impl Service {
     ///
     /// # Errors
     /// The node cannot be reached, or systemd refuses.
-    pub async fn retire(&self, world: &World, node: &Node) -> Result<(), RemoteError> {
+    pub(crate) async fn retire(&self, world: &World, node: &Node) -> Result<(), RemoteError> {
         let title = format!("stop {}", self.unit);
         let script = self.of_ours(&title, RETIRE).within(STOP_LIMIT);
         world.run(node, script).await.map(drop)
@@ -118,13 +118,13 @@ impl Service {
     ///
     /// # Errors
     /// The node cannot be reached.
-    pub async fn is_retired(&self, world: &World, node: &Node) -> Result<bool, RemoteError> {
+    pub(crate) async fn is_retired(&self, world: &World, node: &Node) -> Result<bool, RemoteError> {
         let title = format!("look whether {} is stopped", self.unit);
         world.ask(node, self.of_ours(&title, IS_RETIRED)).await
     }
 
     /// Adds what the daemon last said to an error of waiting for it.
-    pub async fn explain(&self, world: &World, node: &Node, error: ActError) -> ActError {
+    pub(crate) async fn explain(&self, world: &World, node: &Node, error: ActError) -> ActError {
         let ActError::Unmet { what, class, hint } = error else {
             return error;
         };

@@ -12,7 +12,6 @@ mod recipe;
 mod tests;
 
 pub(crate) use layout::LAY_OUT_LIMIT;
-pub use layout::Software;
+pub(crate) use layout::Software;
 pub(crate) use layout::claim_homes;
-pub use packages::complete;
-pub use recipe::digest;
+pub(crate) use packages::complete;

@@ -50,7 +50,7 @@ echo "${ID:-}${VERSION_ID:-}""#;
 /// # Errors
 /// The node cannot be reached, its system is unknown and lacks something, its package manager refuses, or a program is
 /// missing after all.
-pub async fn complete(world: &World, node: &Node) -> Result<(), ActError> {
+pub(crate) async fn complete(world: &World, node: &Node) -> Result<(), ActError> {
     if missing(world, node, INSTALLED).await?.is_empty() {
         return Ok(());
     }

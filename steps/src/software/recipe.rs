@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 struct Layout;
 
 /// The number that names the layout, and that the mark of a node holds; `layout.sh --digest` prints the same.
-pub fn digest() -> String {
+pub(crate) fn digest() -> String {
     let mut paths: Vec<_> = Layout::iter().collect();
     paths.sort();
     let mut digest = Sha256::new();

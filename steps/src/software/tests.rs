@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::layout::COPIED;
-use super::*;
+use super::recipe::digest;
 use crate::cluster::{LocalSpec, Node};
 use crate::disks::DiskPlan;
 use crate::node_setup::NodeSetup;

@@ -9,6 +9,6 @@ mod identity;
 mod tree;
 mod vars;
 
-pub use tree::{RenderedFile, RenderedTree, TemplateError, render};
+pub(crate) use tree::{RenderedTree, TemplateError, render};
+pub(crate) use vars::DeployVars;
 pub(crate) use vars::mount_points;
-pub use vars::{DeployVars, NodeVars};

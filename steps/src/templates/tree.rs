@@ -18,7 +18,7 @@ struct Embedded;
 
 /// One file of the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RenderedFile {
+pub(crate) struct RenderedFile {
     /// Its text.
     pub text: String,
     /// Whether it is a script.
@@ -27,7 +27,7 @@ pub struct RenderedFile {
 
 /// The whole tree, by paths without the leading slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RenderedTree {
+pub(crate) struct RenderedTree {
     files: BTreeMap<String, RenderedFile>,
 }
 
@@ -75,7 +75,7 @@ impl TemplateError {
 ///
 /// # Errors
 /// A template is malformed or names an unknown variable; the overlay cannot be read or leaves `root/`.
-pub fn render(vars: &DeployVars, overlay: Option<&Path>) -> Result<RenderedTree, TemplateError> {
+pub(crate) fn render(vars: &DeployVars, overlay: Option<&Path>) -> Result<RenderedTree, TemplateError> {
     let mut sources = BTreeMap::new();
     for path in Embedded::iter() {
         if let Some(file) = Embedded::get(&path) {
@@ -147,22 +147,17 @@ fn read_overlay(
 
 impl RenderedTree {
     /// How many files it has.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.files.len()
     }
 
-    /// Whether it has none.
-    pub fn is_empty(&self) -> bool {
-        self.files.is_empty()
-    }
-
     /// The files by path.
-    pub fn files(&self) -> &BTreeMap<String, RenderedFile> {
+    pub(crate) fn files(&self) -> &BTreeMap<String, RenderedFile> {
         &self.files
     }
 
     /// What `sha256sum` prints for the files, run in `/` of the node.
-    pub fn manifest(&self) -> String {
+    pub(crate) fn manifest(&self) -> String {
         let line = |(path, file): (&String, &RenderedFile)| {
             format!("{}  {path}\n", hex::encode(Sha256::digest(file.text.as_bytes())))
         };
@@ -170,12 +165,13 @@ impl RenderedTree {
     }
 
     /// SHA-256 of the manifest, hex.
-    pub fn digest(&self) -> String {
+    pub(crate) fn digest(&self) -> String {
         hex::encode(Sha256::digest(self.manifest().as_bytes()))
     }
 
     /// The text of a file; `None` where the tree has none at that path.
-    pub fn text(&self, path: &str) -> Option<&str> {
+    #[cfg(test)]
+    pub(crate) fn text(&self, path: &str) -> Option<&str> {
         self.files.get(path).map(|file| file.text.as_str())
     }
 
@@ -183,7 +179,7 @@ impl RenderedTree {
     ///
     /// # Errors
     /// A file cannot be written.
-    pub fn write_to(&self, folder: &Path) -> Result<(), TemplateError> {
+    pub(crate) fn write_to(&self, folder: &Path) -> Result<(), TemplateError> {
         for (name, file) in &self.files {
             let path = folder.join(name);
             let failed = |source| TemplateError::File {

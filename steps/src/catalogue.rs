@@ -16,12 +16,13 @@ use crate::setup::{
     PersistentHdfsFormat, RedeployMesos, ReportStep, ScriptPermissions, SetupNode, ZookeeperStart,
 };
 
-fn entry(step: StepId, notes: &str, title: &str) -> CatalogueEntry {
-    CatalogueEntry::new(step, notes, title)
-}
-
 /// Every step, in order.
 pub fn catalogue() -> Vec<CatalogueEntry> {
+    let entry = CatalogueEntry::new;
+    let launch = |role, title, all| {
+        let machines = entry(LaunchMachine::id_of(role), "1.4", title).over(all);
+        machines.destructive().replaces()
+    };
     vec![
         entry(SecurityGroups::ID, "1.1", "groups of the cluster and their rules"),
         entry(
@@ -34,26 +35,9 @@ pub fn catalogue() -> Vec<CatalogueEntry> {
             "1.3",
             "image: architecture, root device, login user",
         ),
-        entry(LaunchMachine::id_of(Role::Slave), "1.4", "machines of the slaves")
-            .over("slaves")
-            .destructive()
-            .replaces(),
-        entry(
-            LaunchMachine::id_of(Role::Master),
-            "1.4",
-            "machines of the masters",
-        )
-        .over("masters")
-        .destructive()
-        .replaces(),
-        entry(
-            LaunchMachine::id_of(Role::Zookeeper),
-            "1.4",
-            "machines of the ZooKeepers",
-        )
-        .over("zookeepers")
-        .destructive()
-        .replaces(),
+        launch(Role::Slave, "machines of the slaves", "slaves"),
+        launch(Role::Master, "machines of the masters", "masters"),
+        launch(Role::Zookeeper, "machines of the ZooKeepers", "zookeepers"),
         entry(AwaitNode::ID, "1.5", "running, host key pinned, SSH answers").over("nodes"),
         entry(RenderConfig::ID, "1.6.a", "variables and templates rendered"),
         entry(PushConfig::ID, "1.6.a", "rendered tree to the first master"),

@@ -68,91 +68,126 @@ impl Step for LaunchMachine {
         Self::id_of(self.0.role)
     }
 
+    /// The machine that a place has in this generation, if nothing else is in it; recorded here if a crash kept it from the
+    /// journal.
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<Instance>, ActError> {
-        probe(&self.0, cx).await
+        let place = &self.0;
+        let (launcher, slot) = (cx.world().launcher()?, place.slot(cx));
+        let Some(machine) = launcher.find(&slot).await? else {
+            return Ok(Probe::NotDone);
+        };
+        refuse_strangers(cx, &machine)?;
+        record(cx, &machine).await?;
+        if !outdated(cx, &slot).await?.is_empty() {
+            return Ok(Probe::NotDone);
+        }
+        cx.world().memory().found(&machine.instance);
+        Ok(Probe::Done(machine.instance))
     }
 
+    /// Deletes what a replay has replaced in the place, and makes the machine of this generation.
     async fn apply(&self, cx: &StepCx<World>) -> Result<Instance, ActError> {
-        apply(&self.0, cx).await
+        let place = &self.0;
+        let (launcher, slot) = (cx.world().launcher()?, place.slot(cx));
+        let mut outdated = outdated(cx, &slot).await?;
+        outdated.extend(unrecorded_end(place, cx, &outdated).await?);
+        if !outdated.is_empty() {
+            cx.world().guard().await?;
+        }
+        launcher.release(&outdated).await?;
+        for old in outdated {
+            cx.world().guard().await?;
+            end(cx, old).await?;
+        }
+        for gone in gone_with_it(place, cx).await? {
+            cx.deleted(gone).await?;
+        }
+        let launch = Launch {
+            slot,
+            image: place.image.clone(),
+            group: place.group.clone(),
+            order: place.order.clone(),
+            authorized_key: cx.world().key().public().to_owned(),
+            effect_key: cx.effect_key().clone(),
+            shows_by: cx
+                .unanswered_before()
+                .map(|unanswered| shows_by(unanswered, launcher.settle_time())),
+        };
+        let machine = launcher.launch(&launch).await?;
+        refuse_strangers(cx, &machine)?;
+        record(cx, &machine).await?;
+        cx.world().memory().made(&machine.instance);
+        Ok(machine.instance)
     }
 
+    /// Sees the machine, and records what came to exist with it in the meantime (a volume that was attached late).
     async fn verify(&self, cx: &StepCx<World>, instance: &Instance) -> Result<(), ActError> {
-        verify(&self.0, cx, instance).await
+        let place = &self.0;
+        // Whatever fails here, the machine was launched: until it was seen, the launch stays in doubt.
+        let found = cx.world().launcher()?.find(&place.slot(cx)).await;
+        match found.map_err(ProviderError::after_effect)? {
+            Some(machine) if machine.instance.id == instance.id => record(cx, &machine).await,
+            _ => Err(ActError::Unmet {
+                what: format!(
+                    "{} ({}) is not there after its launch",
+                    instance.name, instance.id
+                ),
+                class: ErrorClass::Ambiguous,
+                hint: None,
+            }),
+        }
     }
 
+    /// Sees to an older launch for this place that nobody saw answered: the machine that it brought is ended, and until none can
+    /// appear any more, no other one is launched.
     async fn settle(&self, cx: &StepCx<World>, effect: &Effect) -> Result<Settled, ActError> {
-        settle(cx, effect).await
+        let world = cx.world();
+        let mut doubts = InDoubt::at(world.provider(), [effect.clone()]);
+        let mut pauses = Pauses::default();
+        loop {
+            let found = doubts.look(world.provider(), &[]).await?;
+            for old in &found {
+                refuse_stranger(&machine(&old.resource.id), old.driver, |driver| {
+                    world.knows(driver)
+                })?;
+            }
+            let found = found.into_iter().map(|old| old.resource).collect();
+            for old in kinds(found).into_iter().flatten() {
+                world.guard().await?;
+                end(cx, old).await?;
+            }
+            if let Some((_, settled)) = doubts.settled().pop() {
+                return Ok(settled);
+            }
+            let (Some(due), Some(what)) = (doubts.due_in(), doubts.waits_for()) else {
+                return Ok(Settled::Gone);
+            };
+            let pause = pauses.next();
+            if pause.is_zero() {
+                tracing::info!(target: "mesosflow::progress", "{what}");
+            }
+            tokio::time::sleep(pause.min(due)).await;
+        }
     }
 
+    /// A launch that fails for want of capacity is tried until the limit; one machine more or less is waited for longest.
     fn limits(&self) -> Limits {
-        limits(&self.0)
-    }
-}
-
-/// The machine that a place has in this generation, if nothing else is in it; recorded here if a crash kept it from the
-/// journal.
-async fn probe(place: &Place, cx: &StepCx<World>) -> Result<Probe<Instance>, ActError> {
-    let (launcher, slot) = (cx.world().launcher()?, place.slot(cx));
-    let Some(machine) = launcher.find(&slot).await? else {
-        return Ok(Probe::NotDone);
-    };
-    refuse_strangers(cx, &machine)?;
-    record(cx, &machine).await?;
-    if !outdated(cx, &slot).await?.is_empty() {
-        return Ok(Probe::NotDone);
-    }
-    cx.world().memory().found(&machine.instance);
-    Ok(Probe::Done(machine.instance))
-}
-
-/// Deletes what a replay has replaced in the place, and makes the machine of this generation.
-async fn apply(place: &Place, cx: &StepCx<World>) -> Result<Instance, ActError> {
-    let (launcher, slot) = (cx.world().launcher()?, place.slot(cx));
-    let mut outdated = outdated(cx, &slot).await?;
-    outdated.extend(unrecorded_end(place, cx, &outdated).await?);
-    if !outdated.is_empty() {
-        cx.world().guard().await?;
-    }
-    launcher.release(&outdated).await?;
-    for old in outdated {
-        cx.world().guard().await?;
-        end(cx, old).await?;
-    }
-    for gone in gone_with_it(place, cx).await? {
-        cx.deleted(gone).await?;
-    }
-    let launch = Launch {
-        slot,
-        image: place.image.clone(),
-        group: place.group.clone(),
-        order: place.order.clone(),
-        authorized_key: cx.world().key().public().to_owned(),
-        effect_key: cx.effect_key().clone(),
-        shows_by: cx
-            .unanswered_before()
-            .map(|unanswered| shows_by(unanswered, launcher.settle_time())),
-    };
-    let machine = launcher.launch(&launch).await?;
-    refuse_strangers(cx, &machine)?;
-    record(cx, &machine).await?;
-    cx.world().memory().made(&machine.instance);
-    Ok(machine.instance)
-}
-
-/// Sees the machine, and records what came to exist with it in the meantime (a volume that was attached late).
-async fn verify(place: &Place, cx: &StepCx<World>, instance: &Instance) -> Result<(), ActError> {
-    // Whatever fails here, the machine was launched: until it was seen, the launch stays in doubt.
-    let found = cx.world().launcher()?.find(&place.slot(cx)).await;
-    match found.map_err(ProviderError::after_effect)? {
-        Some(machine) if machine.instance.id == instance.id => record(cx, &machine).await,
-        _ => Err(ActError::Unmet {
-            what: format!(
-                "{} ({}) is not there after its launch",
-                instance.name, instance.id
-            ),
-            class: ErrorClass::Ambiguous,
-            hint: None,
-        }),
+        let place = &self.0;
+        let retry = match &place.order {
+            None => Retry::STANDARD,
+            // Waits of up to 20 s are 10 s on average.
+            Some(order) => Retry {
+                attempts: (order.capacity_limit_s / 10).max(5),
+                initial: Duration::from_secs(1),
+                ceiling: Duration::from_secs(20),
+            },
+        };
+        // A machine that is replaced has to end first, which takes minutes where machines are real.
+        let deadline = match place.order {
+            Some(_) => LAUNCH_LIMIT,
+            None => Duration::from_secs(180),
+        };
+        Limits { deadline, retry }
     }
 }
 
@@ -165,57 +200,6 @@ async fn end(cx: &StepCx<World>, old: Resource) -> Result<(), ActError> {
         Deletion::Left => Ok(cx.deleted(old).await?),
         Deletion::Held(what) => Err(ActError::not_yet(what)),
     }
-}
-
-/// Sees to an older launch for this place that nobody saw answered: the machine that it brought is ended, and until none can
-/// appear any more, no other one is launched.
-async fn settle(cx: &StepCx<World>, effect: &Effect) -> Result<Settled, ActError> {
-    let world = cx.world();
-    let mut doubts = InDoubt::at(world.provider(), [effect.clone()]);
-    let mut pauses = Pauses::default();
-    loop {
-        let found = doubts.look(world.provider(), &[]).await?;
-        for old in &found {
-            refuse_stranger(&machine(&old.resource.id), old.driver, |driver| {
-                world.knows(driver)
-            })?;
-        }
-        let found = found.into_iter().map(|old| old.resource).collect();
-        for old in kinds(found).into_iter().flatten() {
-            world.guard().await?;
-            end(cx, old).await?;
-        }
-        if let Some((_, settled)) = doubts.settled().pop() {
-            return Ok(settled);
-        }
-        let (Some(due), Some(what)) = (doubts.due_in(), doubts.waits_for()) else {
-            return Ok(Settled::Gone);
-        };
-        let pause = pauses.next();
-        if pause.is_zero() {
-            tracing::info!(target: "mesosflow::progress", "{what}");
-        }
-        tokio::time::sleep(pause.min(due)).await;
-    }
-}
-
-/// A launch that fails for want of capacity is tried until the limit; one machine more or less is waited for longest.
-fn limits(place: &Place) -> Limits {
-    let retry = match &place.order {
-        None => Retry::STANDARD,
-        // Waits of up to 20 s are 10 s on average.
-        Some(order) => Retry {
-            attempts: (order.capacity_limit_s / 10).max(5),
-            initial: Duration::from_secs(1),
-            ceiling: Duration::from_secs(20),
-        },
-    };
-    // A machine that is replaced has to end first, which takes minutes where machines are real.
-    let deadline = match place.order {
-        Some(_) => LAUNCH_LIMIT,
-        None => Duration::from_secs(180),
-    };
-    Limits { deadline, retry }
 }
 
 /// The machine that the journal has in this place, where the provider may have lost it: ended before a crash kept that from

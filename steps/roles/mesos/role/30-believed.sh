@@ -1,0 +1,117 @@
+# ---- What may be believed ----
+
+# Prints the facts of standard input that mesosflow knows, if all of them can be what they are meant to be; else why not, and 1.
+#   whole=yes: it is a file, and has to be all there
+believed() {
+  awk -v whole="$1" '
+    function is_number(t) { return t ~ /^[0-9]+$/ && length(t) <= 15 }
+    function is_address(t,   part, i) {
+      if (split(t, part, ".") != 4) return 0
+      for (i = 1; i <= 4; i++)
+        if (part[i] !~ /^[0-9]+$/ || length(part[i]) > 3 || part[i] ~ /^0./ || part[i] + 0 > 255) return 0
+      return part[1] + 0 > 0 && part[1] != 127 && part[1] + 0 < 224 && !(part[1] == 169 && part[2] == 254)
+    }
+    function is_name(t) {
+      return length(t) <= 253 && t ~ /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/ && t !~ /[.][.]/ && t !~ /^[0-9.]+$/
+    }
+    function is_host(t) { return is_address(t) || is_name(t) }
+    function is_place(t,   part) {
+      return split(t, part, ":") == 2 && is_host(part[1]) && is_number(part[2]) && part[2] + 0 > 0 && part[2] + 0 < 65536
+    }
+    function are_places(t,   part, i, n) {
+      n = split(t, part, ",")
+      for (i = 1; i <= n; i++) if (!is_place(part[i]) || seen[t, part[i]]++) return 0
+      return n > 0 && n < 20
+    }
+    function is_path(t) { return t ~ /^\/[A-Za-z0-9._\/-]*$/ && t !~ /\/\.\.?(\/|$)/ }
+    function are_paths(t,   part, i, n) {
+      n = split(t, part, ",")
+      for (i = 1; i <= n; i++) if (!is_path(part[i])) return 0
+      return n > 0
+    }
+    function is_flag(t) { return t ~ /^--[a-z][a-z0-9_-]*(=.*)?$/ && t !~ /[\001-\037\177]/ }
+    function can_be(key, t) {
+      if (key == "cluster") return length(t) <= 64 && t ~ /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/
+      if (key == "epoch") return is_number(t)
+      if (key == "masters") return is_number(t) && t + 0 > 0 && t + 0 < 100
+      if (key == "provider") return t ~ /^[a-z][a-z0-9-]*$/
+      if (key == "role") return t == "mesos-master" || t == "mesos-slave"
+      if (key == "name" || key == "first_master_name" || key == "dns_domain" || key == "dns_name") return is_name(t)
+      if (key == "ip" || key == "first_master") return is_address(t)
+      if (key == "public") return is_host(t)
+      if (key == "zookeepers") return t == "" || are_places(t)
+      if (key == "master") return t == "" || is_place(t)
+      if (key == "mesos_home" || key == "java_home") return is_path(t)
+      if (key == "folders") return are_paths(t)
+      if (key == "master_flag" || key == "agent_flag") return is_flag(t)
+      return -1
+    }
+    function shown(t) { gsub(/[^ -~]/, "?", t); return length(t) > 60 ? substr(t, 1, 60) "..." : t }
+    function refuse(why) { print why > "/dev/stderr"; refused = 1; exit 1 }
+    BEGIN { lines = 0 }
+    { last = $0; lines++ }
+    whole == "yes" && NR == 1 { if ($0 != "# mesosflow cluster 1") refuse("does not begin with `# mesosflow cluster 1`"); next }
+    /^#/ || /^$/ { next }
+    {
+      at = index($0, "=")
+      if (at < 2) refuse("`" shown($0) "` is no fact")
+      key = substr($0, 1, at - 1); text = substr($0, at + 1)
+      is = can_be(key, text)
+      if (is == -1) next
+      if (!is) refuse(key " cannot be `" shown(text) "`")
+      had[key] = 1
+      out[++n] = key "=" text
+    }
+    END {
+      if (refused) exit 1
+      if (whole == "yes" && (lines < 2 || last != "# end")) refuse("does not end with `# end`: it is not whole")
+      if (!had["epoch"]) refuse("says no epoch")
+      if (whole == "yes" && !had["cluster"]) refuse("names no cluster")
+      if (whole == "yes" && !had["role"]) refuse("names no role")
+      for (i = 1; i <= n; i++) print out[i]
+    }'
+}
+
+# Takes what a source said, from $work/raw; where it cannot be believed, what it said before stays: `take SOURCE WHOLE`. The facts
+# of all sources are below $work.
+take() {
+  if believed "$2" < "$work/raw" > "$work/$1" 2> "$work/why"; then
+    [ "$mode" = dry ] || remember "$1"
+    return 0
+  fi
+  refuse "$1" "$(cat "$work/why")"
+}
+refuse() {
+  if [ -s "$memory/$1" ]; then
+    cp "$memory/$1" "$work/$1"
+    state "$1" "refused: $(called "$1") $2; what it said before stays"
+  else
+    rm -f "$work/$1"
+    state "$1" "refused: $(called "$1") $2"
+  fi
+}
+remember() {
+  mkdir -p "$memory"
+  cmp -s "$work/$1" "$memory/$1" || replace "$memory/$1" < "$work/$1"
+  rm -f "$run/said/$1"
+}
+# A source that says it knows nothing has said nothing before either.
+forget() { [ "$mode" = dry ] || rm -f "$memory/$1"; }
+called() {
+  case $1 in
+    file) echo "$cluster_file" ;;
+    tags) echo "EC2's instance tags" ;;
+    dns) echo DNS ;;
+    published) echo "what ZooKeeper has of the first master" ;;
+    force) echo "what was in force before" ;;
+  esac
+}
+# Puts standard input in a file's place, in one move.
+replace() {
+  new=$(mktemp "$(dirname "$1")/.mesosflow.XXXXXX")
+  cat > "$new"
+  chmod 644 "$new"
+  sync "$new" 2>/dev/null || :
+  mv -fT "$new" "$1"
+}
+

@@ -1,0 +1,42 @@
+# ---- What is started anew ----
+
+has_systemd() { [ -d /run/systemd/system ]; }
+is_active() { has_systemd && systemctl is-active --quiet "$1"; }
+# Its jobs wait for the unit that this may be a part of: nothing here waits for them.
+restart() {
+  is_active "$1" || return 0
+  if [ "$mode" = dry ]; then say "would restart $1: $2"; return 0; fi
+  say "restarting $1: $2"
+  systemctl --no-block try-restart "$1"
+}
+concerned() { case " $changed " in *" $1 "*) return 0 ;; *) return 1 ;; esac; }
+start_anew() {
+  ! concerned unit || [ "$mode" = dry ] || ! has_systemd || systemctl daemon-reload
+  if concerned master || { concerned zk && [ "$role" = mesos-master ]; }; then restart mesos-master.service "its flags are others"; fi
+  if concerned agent || { concerned zk && [ "$role" = mesos-slave ]; }; then
+    if is_active mesos-slave.service && has_unsaved_tasks; then
+      state agent "mesos-slave.service is not restarted, although its flags are others: tasks would be lost that keep no checkpoints. Once they have ended: systemctl restart mesos-slave"
+    else
+      restart mesos-slave.service "its flags are others"
+    fi
+  fi
+  if concerned hdfs || [ -n "$was" ] && [ "$was" != "$ip" ]; then
+    for unit in ephemeral-hdfs-namenode persistent-hdfs-namenode persistent-hdfs-secondarynamenode ephemeral-hdfs-datanode persistent-hdfs-datanode; do
+      restart "$unit.service" "an address is another"
+    done
+  fi
+  ! concerned export || restart mesosflow-nfs-ganesha.service "its address is another"
+  if concerned volume && has_systemd && [ -e /etc/systemd/system/mesosflow-shared-volume.service ]; then
+    if [ "$mode" = dry ]; then say "would mount /mnt/nfs anew"; return 0; fi
+    systemctl daemon-reload
+    if is_active mnt-nfs.mount || is_active mnt-nfs.automount; then
+      say "mounting /mnt/nfs anew"
+      systemctl stop mesosflow-shared-volume.service mnt-nfs.automount 2>/dev/null || :
+      timeout 20 umount --lazy /mnt/nfs 2>/dev/null || :
+      systemctl reset-failed mnt-nfs.mount mnt-nfs.automount 2>/dev/null || :
+      [ ! -c /dev/autofs ] || systemctl --no-block start mnt-nfs.automount
+      systemctl --no-block start mesosflow-shared-volume.service
+    fi
+  fi
+}
+

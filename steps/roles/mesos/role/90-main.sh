@@ -1,0 +1,128 @@
+# ---- The whole of it ----
+
+decided() {
+  echo "cluster $cluster, $role ($(called file))"
+  if [ "$lone" = no ]; then
+    echo "zookeeper zk://$zookeepers/mesos ($(called "$located"), epoch $epoch)"
+    [ "$role" = mesos-slave ] || echo "masters $masters, quorum $((masters / 2 + 1))"
+  elif [ "$role" = mesos-slave ]; then
+    echo "master $master ($(called "$located"), epoch $epoch)"
+  else
+    echo "master itself, alone"
+  fi
+  echo "name $name"
+  echo "address $ip ($ip_from), public $public"
+  if [ "$is_first" = yes ]; then
+    echo "first master itself"
+  elif [ -n "$first" ]; then
+    echo "first master $first ($(called "$first_from"))"
+  fi
+}
+# What is in force, in a source's own words: for a time when none of them knows.
+in_force() {
+  printf 'epoch=%s\ncluster=%s\nrole=%s\nmasters=%s\nzookeepers=%s\nmaster=%s\nip=%s\nname=%s\npublic=%s\n' \
+    "$epoch" "$cluster" "$role" "${masters:-1}" "$zookeepers" "$master" "$ip" "$name" "$public_name"
+  [ -z "$first" ] || printf 'first_master=%s\n' "$first"
+}
+act() {
+  was=$(fact "$memory/force" ip)
+  old_first=$(fact "$memory/force" first_master)
+  [ "$mode" = dry ] || decided > "$work/decided"
+  if [ "$mode" = dry ]; then decided
+  elif ! cmp -s "$work/decided" "$run/decided"; then
+    while IFS= read -r line; do say "$line"; done < "$work/decided"
+  fi
+  write_common
+  case $role in
+    mesos-master) write_master ;;
+    mesos-slave) write_slave ;;
+  esac
+  write_names
+  # What a deploy brings has the addresses of its own cluster file.
+  if [ "$first_from" = file ]; then :; else moved "${old_first:-$(fact "$work/file" first_master)}" "$first"; fi
+  # Its own on the way: it may be the first master's that only it had.
+  start_anew
+  if [ "$mode" = dry ]; then
+    [ -n "$changed" ] || echo "nothing would change"
+    return 0
+  fi
+  mkdir -p "$memory" "$run"
+  in_force > "$work/now"
+  cmp -s "$work/now" "$memory/force" || replace "$memory/force" < "$work/now"
+  cmp -s "$work/decided" "$run/decided" || replace "$run/decided" < "$work/decided"
+}
+
+# Whether the first master answers where it was: its agents' port, or its SSH server's.
+first_answers() {
+  at=$(fact "$memory/force" first_master)
+  [ -n "$at" ] || return 0
+  # shellcheck disable=SC2016 # It is bash's to expand.
+  timeout 2 bash -c ': < "/dev/tcp/$1/$2"' bash "$at" "$master_port" 2>/dev/null ||
+    timeout 2 bash -c ': < "/dev/tcp/$1/$2"' bash "$at" 22 2>/dev/null
+}
+# The first master's own word in ZooKeeper, as soon as one of its servers takes it.
+keep_published() {
+  said="$epoch $ip $name"
+  [ "$(cat "$run/published" 2>/dev/null)" != "$said" ] || return 0
+  if publish; then
+    mkdir -p "$run"
+    printf '%s\n' "$said" > "$run/published"
+    say "published in ZooKeeper: the first master is at $ip"
+  fi
+}
+
+if [ "$mode" = leave ]; then
+  leave
+  exit 0
+fi
+if [ "$mode" != dry ]; then
+  mkdir -p "$run"
+  exec 9> "$run/lock"
+  # Whoever has it does the same.
+  flock -w 60 9 || { say "another mesosflow-role does not end"; exit 75; }
+fi
+
+pause=1
+while :; do
+  look
+  missing=$(lacking)
+  if [ -z "$missing" ]; then
+    own_facts
+    [ -n "$ip" ] || missing="this node has no address by which it reaches the cluster"
+  fi
+  [ -n "$missing" ] || break
+  case $mode in
+    boot) state waiting "waiting: $missing" ;;
+    again) exit 0 ;;
+    *) echo "$missing" >&2; exit 75 ;;
+  esac
+  flock -u 9
+  sleep "$pause"
+  flock -w 60 9
+  pause=$((pause * 2 > 30 ? 30 : pause * 2))
+done
+rm -f "$run/said/waiting" 2>/dev/null || :
+
+if [ "$mode" = again ]; then
+  asks=no
+  find_first no
+  if [ "$lone$is_first" = nono ]; then
+    if ! first_answers || [ -z "$(find "$run/asked" -mmin "-$ask_again_min" 2>/dev/null)" ]; then
+      asks=ask
+      : > "$run/asked"
+    fi
+  fi
+  find_first "$asks"
+  same=yes
+  [ "$(fact "$memory/force" ip)" = "$ip" ] || same=no
+  [ "$(fact "$memory/force" name)" = "$name" ] || same=no
+  [ "$(fact "$memory/force" public)" = "$public_name" ] || same=no
+  [ "$(fact "$memory/force" first_master)" = "$first" ] || same=no
+  # A new list of ZooKeepers is for who changes it: a roll of the masters is not every node's own affair.
+  [ "$same" = yes ] || act
+else
+  find_first ask
+  act
+fi
+[ "$mode" = dry ] || [ "$lone$is_first" != noyes ] || keep_published
+exit 0

@@ -12,8 +12,8 @@ use crate::provision::{
 };
 use crate::setup::{
     Approve, Approved, BuildFrameworks, BuildMesos, ClusterHealth, ClusterInputs, Distribute,
-    FrameworkConfig, HdfsFormat, HdfsStart, Hostname, MesosStart, MesosStop, NfsExport, NfsMount,
-    PersistentHdfsFormat, RedeployMesos, ReportStep, ScriptPermissions, SetupNode, ZookeeperStart,
+    FrameworkConfig, HdfsFormat, HdfsStart, Hostname, MesosRoles, MesosStart, MesosStop, NfsExport,
+    NfsMount, PersistentHdfsFormat, RedeployMesos, ReportStep, ScriptPermissions, SetupNode, ZookeeperStart,
 };
 
 /// Every step, in order.
@@ -95,6 +95,8 @@ pub fn catalogue() -> Vec<CatalogueEntry> {
         ),
         entry(RedeployMesos::ID, "2.14", "Mesos to other masters and slaves")
             .over("other masters and slaves"),
+        entry(MesosRoles::ID, "page 1", "roles, and the script that configures them at boot")
+            .over("masters and slaves"),
         entry(NfsExport::ID, "2.15", "/mnt/nfs exported by the first master"),
         entry(NfsMount::ID, "2.16", "/mnt/nfs mounted").over("slaves"),
         entry(HdfsFormat::ID, "2.17", "ephemeral HDFS formatted").destructive(),
@@ -161,7 +163,7 @@ mod tests {
     #[test]
     fn every_step_stands_once() {
         let ids: Vec<_> = catalogue().into_iter().map(|entry| entry.id).collect();
-        assert_eq!(ids.len(), 36);
+        assert_eq!(ids.len(), 37);
         assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len());
     }
 }

@@ -9,7 +9,7 @@ use crate::act::ActError;
 use crate::cluster::Node;
 use crate::mounts::ON_DISK;
 use crate::remote::{JobLimits, RemoteError};
-use crate::service::Service;
+use crate::service::{DEPLOYED_UNITS, Service};
 use crate::world::{Script, World, on_each};
 
 /// A format takes seconds; a JVM on a starved machine takes its time to start.
@@ -136,10 +136,12 @@ impl Hdfs {
         match self {
             Self::Ephemeral => Service {
                 unit: "ephemeral-hdfs-namenode.service",
+                units: DEPLOYED_UNITS,
                 config: "/root/ephemeral-hdfs/conf",
             },
             Self::Persistent => Service {
                 unit: "persistent-hdfs-namenode.service",
+                units: DEPLOYED_UNITS,
                 config: "/root/persistent-hdfs/conf",
             },
         }
@@ -149,10 +151,12 @@ impl Hdfs {
         match self {
             Self::Ephemeral => Service {
                 unit: "ephemeral-hdfs-datanode.service",
+                units: DEPLOYED_UNITS,
                 config: "/root/ephemeral-hdfs/conf",
             },
             Self::Persistent => Service {
                 unit: "persistent-hdfs-datanode.service",
+                units: DEPLOYED_UNITS,
                 config: "/root/persistent-hdfs/conf",
             },
         }

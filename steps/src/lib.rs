@@ -43,6 +43,7 @@ pub mod provision;
 mod reach;
 pub mod record;
 pub mod remote;
+mod roles;
 mod script;
 mod service;
 pub mod setup;

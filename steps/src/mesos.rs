@@ -5,18 +5,22 @@ use crate::cluster::{MESOS_MASTER_PORT, Node};
 use crate::hub;
 use crate::on_node::MESOS;
 use crate::remote::RemoteError;
+use crate::roles;
 use crate::service::Service;
 use crate::world::{Script, World};
 
 /// The master's daemon.
 pub(crate) const MASTER: Service = Service {
     unit: "mesos-master.service",
-    config: "/root/mesos/.mesosflow-source",
+    units: roles::UNITS_FOLDER,
+    config: "/root/mesos/.mesosflow-source /etc/mesos /etc/mesos-master /etc/mesosflow/mesos.env",
 };
 /// The agent's daemon.
 pub(crate) const SLAVE: Service = Service {
     unit: "mesos-slave.service",
-    config: "/root/mesos/.mesosflow-source",
+    units: roles::UNITS_FOLDER,
+    config: "/root/mesos/.mesosflow-source /etc/mesos /etc/mesos-slave /etc/mesosflow/mesos.env \
+             /etc/systemd/system/mesos-slave.service.d",
 };
 
 /// What a daemon calls itself, with the libraries that lie beside it.

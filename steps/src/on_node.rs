@@ -44,6 +44,23 @@ pub const UNITS: [&str; 10] = [
     "mesosflow-nfs-ganesha.service",
 ];
 
+/// The boot script, as a command of the node's.
+pub(crate) const ROLE_COMMAND: &str = "/usr/local/sbin/mesosflow-role";
+/// The file that says which cluster a node is of.
+pub(crate) const CLUSTER_FILE: &str = "/etc/mesosflow/cluster";
+/// The units of the boot script: whenever the node may have another address, and at boot.
+pub(crate) const ROLE_UNITS: [&str; 3] = [
+    "mesosflow-role-again.timer",
+    "mesosflow-role-again.service",
+    "mesosflow-role.service",
+];
+/// The cluster's names, as lines of `/etc/hosts`.
+pub(crate) const NAMES_LIST: &str = "/etc/mesosflow/hosts";
+/// Puts the cluster's names into `/etc/hosts`; the boot script calls it too.
+pub(crate) const NAMES_FILE: &str = "/etc/mesosflow/names";
+/// The unit that does so at each boot.
+pub(crate) const NAMES_UNIT: &str = "mesosflow-names.service";
+
 /// What is left on a host: the table as a file, and the unit that loads it.
 pub(crate) const FIREWALL_FILE: &str = "/etc/mesosflow/firewall.nft";
 /// The unit's name.

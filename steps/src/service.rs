@@ -35,11 +35,16 @@ pub(crate) fn down_script() -> Script<'static> {
         .before(DOWN)
 }
 
-/// A daemon: a unit of `/root/mesos-ec2/units`, and the folders whose files configure it.
+/// Where the units of the deployed tree are.
+pub(crate) const DEPLOYED_UNITS: &str = "/root/mesos-ec2/units";
+
+/// A daemon: its unit, and the folders whose files configure it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Service {
     /// The unit's file name.
     pub unit: &'static str,
+    /// The folder of the file that is laid as its unit.
+    pub units: &'static str,
     /// The folders of its configuration, separated by spaces; a change there means a restart.
     pub config: &'static str,
 }
@@ -49,6 +54,7 @@ impl Service {
         Script::new(title, body)
             .before(ON_DISK)
             .var("unit", self.unit)
+            .var("units", self.units)
             .var("config", self.config)
     }
 

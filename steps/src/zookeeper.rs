@@ -4,7 +4,7 @@ mod wire;
 
 use crate::cluster::{Node, ZOOKEEPER_PORT};
 use crate::remote::RemoteError;
-use crate::service::Service;
+use crate::service::{DEPLOYED_UNITS, Service};
 use crate::world::{Script, World};
 
 pub(crate) use wire::WireError;
@@ -12,6 +12,7 @@ pub(crate) use wire::WireError;
 /// The server's daemon.
 pub(crate) const SERVER: Service = Service {
     unit: "mesosflow-zookeeper.service",
+    units: DEPLOYED_UNITS,
     config: "/root/mesos-ec2/zookeeper",
 };
 

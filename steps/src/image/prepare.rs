@@ -133,7 +133,9 @@ pub async fn prepare(world: &World, node: &Node, nodes: &[Node]) -> Result<Vec<S
         .flat_map(|node| [vec![node.name.clone()], addresses(node)].concat())
         .collect();
     let stop = script("stop what runs there of the cluster", STOP, world, node)
-        .var("units", UNITS.join(" "))
+        .var("units", [&on_node::ROLE_UNITS[..], &UNITS].concat().join(" "))
+        .var("names_unit", on_node::NAMES_UNIT)
+        .var("role", on_node::ROLE_COMMAND)
         .var("firewall", on_node::FIREWALL_UNIT)
         .var("addition", on_node::FIREWALL_ADDITION)
         .within(STOP_LIMIT);

@@ -41,7 +41,7 @@ const fn trace(fate: Fate, path: &'static str, what: &'static str) -> Trace {
 }
 
 /// All of it, beside the [`units`].
-pub const TRACES: [Trace; 57] = [
+pub const TRACES: [Trace; 62] = [
     trace(
         Removed,
         "/etc/mesosflow",
@@ -56,6 +56,11 @@ pub const TRACES: [Trace; 57] = [
         Removed,
         "/etc/systemd/system/nfs-server.service.d/mesosflow.conf",
         "an addition to the NFS server",
+    ),
+    trace(
+        Removed,
+        "/etc/systemd/system/mesos-slave.service.d/mesosflow.conf",
+        "an addition to the agent's unit",
     ),
     trace(Removed, on_node::FIREWALL_ADDITION, "an addition to nftables"),
     trace(Removed, "/etc/exports.d/mesosflow.exports", "the NFS export"),
@@ -139,6 +144,9 @@ pub const TRACES: [Trace; 57] = [
     trace(Edited, "/etc/fstab", "disks, volume, shared folder, swap"),
     trace(Edited, "/etc/hosts", "names and addresses of the nodes"),
     trace(Edited, "/etc/hostname", "the node's name"),
+    trace(Edited, "/etc/mesos", "where the cluster's masters are found"),
+    trace(Edited, "/etc/mesos-master", "flags of the master; your own stay"),
+    trace(Edited, "/etc/mesos-slave", "flags of the agent; your own stay"),
     trace(Edited, "/root/.ssh/known_hosts", "the nodes' host keys"),
     trace(Edited, "/root/.*_history", "what was typed"),
     trace(
@@ -156,7 +164,12 @@ pub const TRACES: [Trace; 57] = [
     trace(Sealed, "/var/lib/cloud", "what cloud-init knows"),
     trace(Sealed, "/var/log", "what was logged"),
     trace(Kept, "/root/mesos", "Mesos"),
-    trace(Kept, "/opt/mesosflow", "Hadoop, Spark, the launcher of ZooKeeper"),
+    trace(
+        Kept,
+        "/opt/mesosflow",
+        "Hadoop, Spark, the launcher of ZooKeeper, the roles",
+    ),
+    trace(Kept, on_node::ROLE_COMMAND, "the roles' boot script, as a command"),
     trace(
         Kept,
         "/etc/systemd/system/mesosflow-host-keys.service",
@@ -168,13 +181,14 @@ pub const TRACES: [Trace; 57] = [
 /// What the image is for, for people.
 pub const KEEPS: [&str; 3] = [
     "/root/mesos (Mesos)",
-    "/opt/mesosflow (Hadoop, Spark, the launcher of ZooKeeper)",
+    "/opt/mesosflow (Hadoop, Spark, the launcher of ZooKeeper, the roles)",
     "the packages of the system",
 ];
 
-/// The units of every role and of the firewall, as files.
+/// The units of every role, of the boot script, the names and the firewall, as files.
 pub fn units() -> impl Iterator<Item = String> {
-    let names = UNITS.into_iter().chain([on_node::FIREWALL_UNIT]);
+    let names = UNITS.into_iter().chain(on_node::ROLE_UNITS);
+    let names = names.chain([on_node::NAMES_UNIT, on_node::FIREWALL_UNIT]);
     names.map(|unit| format!("/etc/systemd/system/{unit}"))
 }
 
@@ -229,11 +243,14 @@ mod tests {
     #[test]
     fn every_unit_of_the_deployed_tree_is_in_the_list() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/root/mesos-ec2/units");
-        let deployed: BTreeSet<_> = std::fs::read_dir(folder)
+        let mut deployed: BTreeSet<_> = std::fs::read_dir(folder)
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
-        assert_eq!(deployed, UNITS.map(str::to_owned).into());
+        let of_roles = crate::roles::files();
+        deployed.extend(of_roles.keys().filter_map(|path| Some(path.strip_prefix("units/")?.to_owned())));
+        let listed = UNITS.into_iter().chain(on_node::ROLE_UNITS);
+        assert_eq!(deployed, listed.map(str::to_owned).collect());
     }
 
     /// Scripts split the list at spaces, and nothing above what is the cluster's goes.

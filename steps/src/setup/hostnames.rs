@@ -1,6 +1,7 @@
 //! `hostnames` (notes 2.1): every node knows its own name, the others' names, and what it has.
 //!
-//! - Changes: the host name (now and after a reboot), a marked block in `/etc/hosts`, `/etc/mesosflow/node.env`.
+//! - Changes: the host name (now and after a reboot), a marked block in `/etc/hosts` and the unit that puts it back at each boot,
+//!   `/etc/mesosflow/node.env`.
 //! - Twice is safe: the block is replaced as a whole.
 //! - Not undone.
 
@@ -11,12 +12,30 @@ use crate::act::ActError;
 use crate::aside;
 use crate::claim;
 use crate::cluster::{Inventory, Node, input};
+use crate::on_node::{NAMES_FILE, NAMES_UNIT};
+use crate::roles::NAMES;
 use crate::world::{Script, World};
 
 const COMMON: &str = shell!("hostname-common.sh");
-const READY: &str = r#"[ "$(uname -n)" = "$name" ] && [ "$(cat /etc/hostname)" = "$name" ] || exit 1
-[ "$(sed -n "/^$begin/,/^$end/p" /etc/hosts)" = "$(printf '%s\n%s\n%s' "$begin" "$block" "$end")" ] || exit 1
-[ "$(cat /etc/mesosflow/node.env 2>/dev/null)" = "$env" ] || exit 1"#;
+const READY: &str = shell!("hostname-ready.sh");
+/// Before whatever asks for a name. In a container the engine writes `/etc/hosts` anew at each start.
+const UNIT_TEXT: &str = "[Unit]
+Description=Puts the names of the mesosflow cluster into /etc/hosts
+DefaultDependencies=no
+RequiresMountsFor=/etc/mesosflow
+After=local-fs.target
+Before=network-pre.target sysinit.target shutdown.target
+Wants=network-pre.target
+Conflicts=shutdown.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sh /etc/mesosflow/names
+
+[Install]
+WantedBy=sysinit.target
+";
 const MAKE: &str = shell!("hostname-make.sh");
 
 /// The name of one node.
@@ -50,6 +69,10 @@ impl Hostname {
             .var("name", &self.node.name)
             .var("address", self.node.private_ip)
             .var("public", self.node.public_ip.unwrap_or(self.node.private_ip))
+            .var("names_file", NAMES_FILE)
+            .var("names_text", NAMES.trim_end())
+            .var("names_unit", NAMES_UNIT)
+            .var("unit_text", UNIT_TEXT.trim_end())
             .stdin(self.hosts.as_bytes())
     }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::act::ActError;
 use crate::cluster::{NfsServerChoice, Node, input};
 use crate::mounts::ON_DISK;
-use crate::service::{IS_LOADED, Service};
+use crate::service::{DEPLOYED_UNITS, IS_LOADED, Service};
 use crate::world::{Script, World};
 
 /// What clients read to prove that they see this very folder.
@@ -21,6 +21,7 @@ pub(super) const TOKEN: &str = ".mesosflow-token";
 /// nfs-ganesha's daemon.
 pub(crate) const GANESHA: Service = Service {
     unit: "mesosflow-nfs-ganesha.service",
+    units: DEPLOYED_UNITS,
     config: "/root/mesos-ec2/nfs",
 };
 const START_LIMIT: Duration = Duration::from_secs(60);

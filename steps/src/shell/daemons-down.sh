@@ -2,7 +2,7 @@
 # which disks.
 # after on-disk
 down() {
-  for file in /root/mesos-ec2/units/*.service; do
+  for file in /root/mesos-ec2/units/*.service /opt/mesosflow/roles/units/*.service; do
     unit=${file##*/}
     [ -e "/etc/systemd/system/multi-user.target.wants/$unit" ] || continue
     state=$(systemctl is-active "$unit") && continue

@@ -5,7 +5,9 @@
 # var user: the login
 # var line: of the cluster's key; empty if it is lost
 # var owner: cluster and run
-# var units: the daemons'
+# var units: the daemons', those of the boot script before them
+# var role: the boot script
+# var files: what says which cluster the host is of, and who else is
 # var keys: folders of keys
 # var firewall: the name of its unit
 # var addition: to nftables' own unit
@@ -25,6 +27,9 @@ if [ -e "$mark" ] && [ "$(sed '/^#/d' "$mark")" = "$owner" ]; then
     systemctl stop mnt-nfs.automount 2>/dev/null || true
     while findmnt --noheadings --mountpoint /mnt/nfs >/dev/null; do umount --lazy /mnt/nfs; done
   fi
+  [ ! -x "$role" ] || "$role" --leave
+  # shellcheck disable=SC2086
+  rm -f -- $files
   rm -f /etc/systemd/system/mnt-nfs.mount.d/mesosflow.conf /etc/systemd/system/nfs-server.service.d/mesosflow.conf
   if [ -e /etc/exports.d/mesosflow.exports ]; then
     rm -f /etc/exports.d/mesosflow.exports /etc/nfs.conf.d/mesosflow.conf

@@ -1,8 +1,12 @@
-# Names the node, now and at each boot. /etc/hosts is written in place: in a container it is a mount of its own.
+# Names the node, now and at each boot, and has a unit put the others' names back at each boot.
 # var name: the node's
 # var address: its private one
 # var public: the one that people reach it by
 # var is_listed: yes: the host is its owner's, who is told what it was called
+# var names_file: the script that puts the names into /etc/hosts
+# var names_text: that script
+# var names_unit: the unit that runs it
+# var unit_text: that unit
 # after aside, hostname-common
 before=$(cat /etc/hostname 2>/dev/null) || before=
 if [ "$is_listed" = yes ] && [ -n "$before" ] && [ "$before" != "$name" ]; then
@@ -10,10 +14,17 @@ if [ "$is_listed" = yes ] && [ -n "$before" ] && [ "$before" != "$name" ]; then
 fi
 printf '%s\n' "$name" > /etc/hostname
 hostname -- "$name"
-rest=$(sed "/^$begin/,/^$end/d; s/^127\.0\.1\.1[[:space:]]/# before mesosflow: &/" /etc/hosts)
-printf '%s\n%s\n%s\n%s\n' "$rest" "$begin" "$block" "$end" > /etc/hosts.mesosflow
-cat /etc/hosts.mesosflow > /etc/hosts
-rm /etc/hosts.mesosflow
+place() {
+  printf '%s\n' "$2" > "$1.new"
+  mv -fT "$1.new" "$1"
+}
 mkdir -p /etc/mesosflow
-printf '%s\n' "$env" > /etc/mesosflow/node.env.new
-mv /etc/mesosflow/node.env.new /etc/mesosflow/node.env
+place /etc/mesosflow/node.env "$env"
+place /etc/mesosflow/hosts "$block"
+place "$names_file" "$names_text"
+sh "$names_file"
+printf '%s\n' "$unit_text" > /etc/mesosflow/unit.new
+lay_file /etc/mesosflow/unit.new "/etc/systemd/system/$names_unit"
+rm -f /etc/mesosflow/unit.new
+systemctl daemon-reload
+systemctl enable --quiet "$names_unit"

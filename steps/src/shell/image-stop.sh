@@ -1,6 +1,8 @@
 # No daemon of the cluster runs any more or starts by itself; its disks, its swap and its shared folder are let go of, and nothing
 # mounts them again. The first of three scripts that make a node fit to be an image; can be repeated.
-# var units: the daemons'
+# var units: the daemons', those of the boot script before them
+# var names_unit: what puts the cluster's names back at each boot
+# var role: the boot script
 # var firewall: the name of its unit
 # var addition: the firewall's addition to nftables' own unit
 # var ephemeral: options of ephemeral disks in fstab
@@ -19,6 +21,8 @@ for unit in $units; do
   if has "$unit"; then systemctl disable --quiet --now "$unit"; fi
   rm -rf -- "/run/systemd/system/$unit.d"
 done
+if has "$names_unit"; then systemctl disable --quiet "$names_unit"; fi
+[ ! -x "$role" ] || "$role" --leave
 systemctl stop mesos_executors.slice mesos-master-tidy.timer mesos-slave-tidy.timer 2>/dev/null || true
 
 # The kernel's NFS server stays where it serves something else.

@@ -1,8 +1,9 @@
 # Installs the unit, enables it for the next boot and starts it anew.
 # var unit: the unit
+# var units: the folder of the file that is laid as it
 # var config: the folders of its configuration
 # after on-disk, aside, service-stamp
-lay_file "/root/mesos-ec2/units/$unit" "/etc/systemd/system/$unit"
+lay_file "$units/$unit" "/etc/systemd/system/$unit"
 systemctl daemon-reload
 systemctl enable --quiet "$unit"
 # systemd would wait a minute and a half for a disk that is not there, and not say which.

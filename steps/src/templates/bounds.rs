@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/root/mesos-ec2/scripts");
+const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/roles/mesos");
 
 fn ask(command: &mut Command) -> String {
     let output = command.output().unwrap();

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/root");
@@ -10,8 +10,10 @@ const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/root");
 /// The agent's tasks share its mounts and outlive it, and the shared volume is no daemon.
 #[test]
 fn no_daemon_uses_a_folder_that_others_write_to() {
-    for entry in fs::read_dir(format!("{DEPLOY}/mesos-ec2/units")).unwrap() {
-        let path = entry.unwrap().path();
+    let deployed = fs::read_dir(format!("{DEPLOY}/mesos-ec2/units")).unwrap();
+    let of_roles = ["mesos-master", "mesos-slave"]
+        .map(|role| PathBuf::from(format!("{DEPLOY}/../../roles/{role}/{role}.service")));
+    for path in deployed.map(|entry| entry.unwrap().path()).chain(of_roles) {
         let text = fs::read_to_string(&path).unwrap();
         match path.file_stem().unwrap().to_str().unwrap() {
             "mesosflow-shared-volume" => {}

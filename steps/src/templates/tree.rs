@@ -16,6 +16,15 @@ use super::DeployVars;
 #[folder = "deploy"]
 struct Embedded;
 
+/// What the tree once had, and the roles have now.
+const MOVED: [&str; 5] = [
+    "root/mesos-ec2/units/mesos-master.service",
+    "root/mesos-ec2/units/mesos-slave.service",
+    "root/mesos-ec2/scripts/agent-identity",
+    "root/mesos-ec2/scripts/container-logger",
+    "root/mesos-ec2/scripts/tidy-logs",
+];
+
 /// One file of the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RenderedFile {
@@ -51,6 +60,12 @@ pub enum TemplateError {
         #[source]
         source: std::io::Error,
     },
+    /// A file of the overlay stands for one that is not of the tree any more, and would have no effect.
+    #[error("{path} is not of the deployed tree any more: it would have no effect")]
+    Moved {
+        /// The path within the overlay.
+        path: String,
+    },
     /// A file of the overlay is not where the tree may reach.
     #[error("{path} is outside of root/, where the deployed tree lives")]
     Outside {
@@ -65,6 +80,10 @@ impl TemplateError {
         match self {
             Self::Render { .. } => "correct the template; docs/nodes.md lists the variables".into(),
             Self::File { .. } => "check the folder of `deploy_dir` and its permissions".into(),
+            Self::Moved { .. } => "flags are files in /etc/mesos-master and /etc/mesos-slave on the nodes, or `master_flags` and \
+                                   `agent_flags` under [mesos]; additions to a unit go to /etc/systemd/system/UNIT.d; docs/roles.md \
+                                   has the rest"
+                .into(),
             Self::Outside { .. } => "put the file under root/ in the folder of `deploy_dir`".into(),
         }
     }
@@ -137,6 +156,9 @@ fn read_overlay(
             .unwrap_or(&path)
             .to_string_lossy()
             .into_owned();
+        if MOVED.contains(&name.as_str()) {
+            return Err(TemplateError::Moved { path: name });
+        }
         if !name.starts_with("root/") {
             return Err(TemplateError::Outside { path: name });
         }

@@ -22,8 +22,8 @@ use crate::provision::{
 };
 use crate::setup::{
     Approve, Approved, BuildFrameworks, BuildMesos, BuiltMesos, ClusterHealth, ClusterInputs, Distribute,
-    Distributed, FrameworkConfig, HdfsFormat, HdfsStart, Hostname, MesosStart, MesosStop, Mounted, NfsExport,
-    NfsMount, NfsServer, PersistentHdfsFormat, RedeployMesos, Report, ReportStep, ScriptPermissions,
+    Distributed, FrameworkConfig, HdfsFormat, HdfsStart, Hostname, MesosRoles, MesosStart, MesosStop, Mounted,
+    NfsExport, NfsMount, NfsServer, PersistentHdfsFormat, RedeployMesos, Report, ReportStep, ScriptPermissions,
     SetupNode, ZookeeperStart, down,
 };
 use crate::templates::DeployVars;
@@ -160,7 +160,7 @@ pub(super) async fn set_up(
     flow.fan_out(SetupNode::NODES, others).await?;
 
     let (mesos, (shared, mounted), (), ()) = tokio::join!(
-        mesos(flow, spec, &inventory, &tree),
+        mesos(flow, spec, &inventory, &vars, &tree),
         shared_volume(flow, spec, &inventory, &tree),
         both_hdfs(flow, &inventory, &vars, &tree, former),
         zookeeper(flow, &inventory, &tree),
@@ -367,11 +367,12 @@ async fn approve(
     approved(Approved::Nodes, others.collect()).await
 }
 
-/// Steps 2.12 to 2.14: Mesos and the frameworks, built or unpacked once, then copied.
+/// Steps 2.12 to 2.14, and the roles: Mesos and the frameworks, built or unpacked once, then copied; and what they start with.
 async fn mesos(
     flow: &Flow<World>,
     spec: &ClusterSpec,
     inventory: &Inventory,
+    vars: &DeployVars,
     tree: &RenderedConfig,
 ) -> Result<BuiltMesos, Halt> {
     let hub = inventory.first_master();
@@ -400,6 +401,9 @@ async fn mesos(
         packages: spec.mesos.packages.clone(),
     });
     tokio::join!(flow.step(config), flow.fan_out(RedeployMesos::ID, copies)).settle()?;
+    let of_mesos = inventory.masters.iter().chain(&inventory.slaves);
+    let roles = each(of_mesos, |node| MesosRoles::new(node, spec, inventory, vars));
+    flow.fan_out(MesosRoles::ID, roles).await?;
     Ok(built)
 }
 

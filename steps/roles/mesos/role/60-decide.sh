@@ -93,7 +93,10 @@ own_facts() {
   [ -n "$name" ] || name=$(fact "$work/own" name)
   [ -n "$name" ] || name=$(uname -n)
   public=$(fact "$work/own" public_ip)
-  [ -n "$public" ] || [ "$provider" = ec2 ] || public=$(fact "$work/file" public)
+  if [ -z "$public" ] && [ "$provider" != ec2 ]; then
+    public=$(fact "$work/file" public)
+    [ "$public" != "$(fact "$work/file" ip)" ] || public=$ip
+  fi
   [ -n "$public" ] || public=$ip
   public_name=$(fact "$work/own" public_name)
   [ -n "$public_name" ] || public_name=$public

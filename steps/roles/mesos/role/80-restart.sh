@@ -20,7 +20,7 @@ start_anew() {
       restart mesos-slave.service "its flags are others"
     fi
   fi
-  if concerned hdfs || [ -n "$was" ] && [ "$was" != "$ip" ]; then
+  if concerned hdfs || { [ -n "$was" ] && [ "$was" != "$ip" ]; }; then
     for unit in ephemeral-hdfs-namenode persistent-hdfs-namenode persistent-hdfs-secondarynamenode ephemeral-hdfs-datanode persistent-hdfs-datanode; do
       restart "$unit.service" "an address is another"
     done

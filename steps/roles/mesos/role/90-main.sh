@@ -62,11 +62,11 @@ first_answers() {
 }
 # The first master's own word in ZooKeeper, as soon as one of its servers takes it.
 keep_published() {
-  said="$epoch $ip $name"
-  [ "$(cat "$run/published" 2>/dev/null)" != "$said" ] || return 0
+  word="$epoch $ip $name"
+  [ "$(cat "$run/published" 2>/dev/null)" != "$word" ] || return 0
   if publish; then
     mkdir -p "$run"
-    printf '%s\n' "$said" > "$run/published"
+    printf '%s\n' "$word" > "$run/published"
     say "published in ZooKeeper: the first master is at $ip"
   fi
 }

@@ -1,0 +1,98 @@
+//! The roles of the notes' first page, `mesos`, `mesos-master` and `mesos-slave`: their files, which a deploy lays on a node, and the
+//! cluster file, by which a node's boot script knows what the node is and where the cluster's ZooKeepers are.
+//!
+//! The folder `roles/` is the one source of all of them. The boot script is written in parts, which are one file on a node.
+
+mod cluster_file;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use rust_embed::RustEmbed;
+use sha2::{Digest as _, Sha256};
+
+pub(crate) use cluster_file::ClusterFile;
+
+/// Where they are on a node.
+pub(crate) const FOLDER: &str = "/opt/mesosflow/roles";
+/// Where their units are, beside the ones that systemd has.
+pub(crate) const UNITS_FOLDER: &str = "/opt/mesosflow/roles/units";
+/// Puts the cluster's names into a node's `/etc/hosts`, on nodes of every role.
+pub(crate) const NAMES: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/roles/mesos/names"));
+
+#[derive(RustEmbed)]
+#[folder = "roles"]
+struct Embedded;
+
+/// The parts of the boot script, in the order of their names.
+const PARTS: &str = "mesos/role/";
+const BOOT_SCRIPT: &str = "mesosflow-role";
+
+/// Every file by its path below [`FOLDER`].
+pub(crate) fn files() -> BTreeMap<String, String> {
+    let mut files = BTreeMap::new();
+    let mut paths: Vec<_> = Embedded::iter().collect();
+    paths.sort();
+    for path in paths {
+        let Some(file) = Embedded::get(&path) else { continue };
+        let text = String::from_utf8_lossy(&file.data);
+        let name = match path.rsplit_once('/') {
+            _ if path.starts_with(PARTS) => BOOT_SCRIPT.to_owned(),
+            Some((_, name)) if is_unit(name) => format!("units/{name}"),
+            Some((_, name)) => name.to_owned(),
+            None => continue,
+        };
+        files.entry(name).or_insert_with(String::new).push_str(&text);
+    }
+    files
+}
+
+fn is_unit(name: &str) -> bool {
+    Path::new(name)
+        .extension()
+        .is_some_and(|extension| extension == "service" || extension == "timer")
+}
+
+/// The files as `sha256sum --check` reads them, from within [`FOLDER`].
+pub(crate) fn manifest() -> String {
+    let line = |(path, text): (String, String)| format!("{:x}  {path}\n", Sha256::digest(text));
+    files().into_iter().map(line).collect()
+}
+
+/// Writes them below a folder of this machine.
+///
+/// # Errors
+/// The folder cannot be written to.
+pub(crate) fn write_to(folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    for (path, text) in files() {
+        let file = folder.join(&path);
+        if let Some(parent) = file.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
+        let mode = if text.starts_with("#!") { 0o755 } else { 0o644 };
+        std::fs::write(&file, text)?;
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::on_node::ROLE_UNITS;
+
+    #[test]
+    fn the_boot_script_is_one_file_and_every_unit_is_among_the_units() {
+        let files = files();
+        let script = &files[BOOT_SCRIPT];
+        assert!(script.starts_with("#!/bin/sh\n"), "{script}");
+        assert_eq!(script.matches("#!/bin/sh").count(), 1);
+        assert!(files.keys().all(|path| !path.starts_with("role/")));
+        for unit in ROLE_UNITS.iter().chain(&["mesos-master.service", "mesos-slave.service"]) {
+            assert!(files.contains_key(&format!("units/{unit}")), "{unit}");
+        }
+        assert!(files["names"].starts_with("#!"));
+        assert_eq!(files["names"], NAMES);
+    }
+}

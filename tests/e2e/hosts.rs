@@ -311,7 +311,7 @@ fn stopped_and_started(bench: &mut Bench, run: &str, machines: &Machines) {
     assert_eq!(slave.ask(EXECUTORS), "", "an executor outlives the stop");
     for host in [master, slave] {
         let up = host.ask(
-            "cd /root/mesos-ec2/units && for unit in *.service; do
+            "cd / && for unit in $(cd /root/mesos-ec2/units && ls) mesos-master.service mesos-slave.service; do
                case $(systemctl is-active $unit)$(systemctl is-enabled $unit) in active*|*enabled) echo $unit ;; esac
              done 2>/dev/null",
         );

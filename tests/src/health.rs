@@ -12,7 +12,7 @@ use crate::wait::until;
 /// everything takes several times as long. Nothing is measured by it.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// The leading master, as the master on `asked` or the one that it points to says, and its active slaves.
+/// The address of the leading master, as the master on `asked` or the one that it points to says, and the names of its active slaves.
 pub fn leader_and_slaves(asked: &Node) -> Option<(String, Vec<String>)> {
     let answer = asked.run(&format!("curl -fsSL --max-time 5 http://{}:5050/state", asked.ip));
     let state: Value = serde_json::from_str(&answer.out).ok()?;
@@ -38,7 +38,7 @@ pub fn leader_and_slaves(asked: &Node) -> Option<(String, Vec<String>)> {
 /// There is no such master within five minutes.
 #[track_caller]
 pub fn leader(nodes: &Nodes, is_it: impl Fn(&Node) -> bool) -> &Node {
-    let mut expected: Vec<_> = nodes.of("slave").iter().map(|slave| slave.ip.clone()).collect();
+    let mut expected: Vec<_> = nodes.of("slave").iter().map(|slave| slave.name.clone()).collect();
     expected.sort();
     until("a leading master that sees every slave", LIMIT, || {
         nodes.of("master").into_iter().find_map(|asked| {

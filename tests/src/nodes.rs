@@ -109,6 +109,15 @@ impl Nodes {
         }
     }
 
+    /// The same nodes, one of them at another address.
+    #[must_use]
+    pub fn moved(mut self, name: &str, ip: &str) -> Self {
+        for node in self.all.iter_mut().filter(|node| node.name == name) {
+            ip.clone_into(&mut node.ip);
+        }
+        self
+    }
+
     /// Names of the containers, in order.
     pub fn containers(&self) -> Vec<String> {
         let mut names: Vec<_> = self.all.iter().map(|node| node.container.clone()).collect();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ipnet::IpNet;
 use jiff::Timestamp;
 use mesosflow_workflow::EffectKey;
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,9 @@ pub struct Groups {
     /// The subnet that machines are launched into, where the provider has several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subnet: Option<String>,
+    /// The range of addresses that its machines have, those that join it later too, where the provider knows one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<IpNet>,
     /// Rules in them that are not mesosflow's, in words: left as they are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub foreign: Vec<String>,

@@ -253,7 +253,7 @@ mod tests {
             ..ClusterSpec::default()
         };
         spec.mesos.master_flags.push("--authenticate_agents=false".into());
-        DeployVars::new(&spec, &Inventory::new(nodes).unwrap(), 0)
+        DeployVars::new(&spec, &Inventory::new(nodes).unwrap(), 0, None)
     }
 
     /// The whole tree in one text: a change anywhere in it is seen.

@@ -1,5 +1,6 @@
 //! The variables that the templates of the deployed tree see.
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::{ClusterSpec, Inventory, Node};
@@ -58,7 +59,7 @@ pub struct DeployVars {
     pub mesos_master_flags: Vec<String>,
     /// Further flags of every Mesos agent.
     pub mesos_agent_flags: Vec<String>,
-    /// Who may mount `/mnt/nfs`.
+    /// Who may mount `/mnt/nfs`: the range of the cluster's addresses, where there is one, or each node's.
     pub nfs_clients: Vec<String>,
     /// `kernel` or `ganesha`; `auto` until the first master was looked at.
     pub nfs_server: String,
@@ -91,8 +92,9 @@ impl From<&Node> for NodeVars {
 }
 
 impl DeployVars {
-    /// The variables of a cluster whose slaves have so many ephemeral disks.
-    pub fn new(spec: &ClusterSpec, inventory: &Inventory, disks: usize) -> Self {
+    /// The variables of a cluster whose slaves have so many ephemeral disks, and whose nodes, those that join it later too, have
+    /// addresses in that range.
+    pub fn new(spec: &ClusterSpec, inventory: &Inventory, disks: usize, range: Option<IpNet>) -> Self {
         let list = |nodes: &[Node]| nodes.iter().map(NodeVars::from).collect::<Vec<_>>();
         Self {
             cluster: spec.cluster.clone(),
@@ -117,7 +119,10 @@ impl DeployVars {
             login_user: inventory.first_master().user.clone(),
             mesos_master_flags: spec.mesos.master_flags.clone(),
             mesos_agent_flags: agent_flags(spec),
-            nfs_clients: inventory.all().map(|node| node.private_ip.to_string()).collect(),
+            nfs_clients: match range {
+                Some(range) => vec![range.to_string()],
+                None => inventory.all().map(|node| node.private_ip.to_string()).collect(),
+            },
             nfs_server: spec.shared_volume.server.as_str().to_owned(),
             java_home: JAVA_HOME.to_owned(),
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use ipnet::IpNet;
 use mesosflow_workflow::{
     CatalogueEntry, ErrorClass, ErrorReport, Flow, Halt, ItemKey, Outcome, Run, Settings, Settle as _,
     StepId, Stop,
@@ -15,7 +16,7 @@ use crate::authorized::{Authorized, Copied, NodeKey};
 use crate::catalogue::{catalogue, skip_reason};
 use crate::cluster::{ClusterSpec, Instance, Inventory, Node, Role};
 use crate::hdfs::Hdfs;
-use crate::provider::{Boot, Image};
+use crate::provider::{Boot, Groups, Image};
 use crate::provision::{
     AwaitNode, CopySshKey, ImageMetadata, LaunchMachine, PushConfig, RenderConfig, RenderedConfig,
     SanityCheck, SecurityGroups, SetupOptions, loss,
@@ -83,7 +84,7 @@ async fn bring_up(flow: Flow<World>) -> Result<Report, Halt> {
     let spec = flow.world().spec().clone();
 
     // Section 1: the machines, and the configuration on the first master.
-    let (inventory, image) = match spec.provider.makes_machines() {
+    let (inventory, made) = match spec.provider.makes_machines() {
         true => provision(&flow, &spec).await?,
         false => {
             skipped(&flow, SecurityGroups::ID).await?;
@@ -99,7 +100,11 @@ async fn bring_up(flow: Flow<World>) -> Result<Report, Halt> {
             (listed(&flow, &spec).await?, None)
         }
     };
-    set_up(&flow, &spec, inventory, image.as_ref(), Former::default()).await
+    let (image, range) = match &made {
+        Some((image, groups)) => (Some(image), groups.range),
+        None => (None, None),
+    };
+    set_up(&flow, &spec, inventory, image, range, Former::default()).await
 }
 
 /// What a cluster has had before it is set up.
@@ -120,6 +125,7 @@ pub(super) async fn set_up(
     spec: &ClusterSpec,
     inventory: Inventory,
     image: Option<&Image>,
+    range: Option<IpNet>,
     former: Former,
 ) -> Result<Report, Halt> {
     let hub = inventory.first_master();
@@ -127,7 +133,7 @@ pub(super) async fn set_up(
         .slaves
         .first()
         .map(|slave| disks(spec, image, slave).ephemeral());
-    let vars = DeployVars::new(spec, &inventory, of_slaves.unwrap_or_default());
+    let vars = DeployVars::new(spec, &inventory, of_slaves.unwrap_or_default(), range);
     let (tree, keys) = configure(flow, spec, hub, &vars).await?;
 
     flow.fan_out(
@@ -202,7 +208,10 @@ pub(super) async fn set_up(
 }
 
 /// Steps 1.1 to 1.5: groups, image, machines, and every one of them answering.
-async fn provision(flow: &Flow<World>, spec: &ClusterSpec) -> Result<(Inventory, Option<Image>), Halt> {
+async fn provision(
+    flow: &Flow<World>,
+    spec: &ClusterSpec,
+) -> Result<(Inventory, Option<(Image, Groups)>), Halt> {
     let groups = flow
         .step(SecurityGroups {
             cluster: spec.cluster.clone(),
@@ -232,7 +241,7 @@ async fn provision(flow: &Flow<World>, spec: &ClusterSpec) -> Result<(Inventory,
     // Another run may have put another machine in a place since.
     let machines = launched.map(|(_, instance)| flow.world().memory().machine(instance));
     let inventory = awaited(flow, spec, &image, machines.collect()).await?;
-    Ok((inventory, Some(image)))
+    Ok((inventory, Some((image, groups))))
 }
 
 /// Step 1.2: nobody else's machines are in the cluster's place.

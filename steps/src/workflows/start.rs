@@ -152,7 +152,8 @@ async fn start(flow: Flow<World>, spec: Arc<StartSpec>) -> Result<Report, Halt> 
         has_persistent: spec.has_persistent,
         lacks_slaves: spec.lacks(Role::Slave),
     };
-    Box::pin(set_up(&flow, &cluster, inventory, spec.image.as_ref(), former)).await
+    let range = spec.groups.as_ref().and_then(|groups| groups.range);
+    Box::pin(set_up(&flow, &cluster, inventory, spec.image.as_ref(), range, former)).await
 }
 
 /// All machines, those that are gone launched anew.

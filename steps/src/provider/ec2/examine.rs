@@ -247,6 +247,7 @@ async fn launches(api: &Api, spec: &ClusterSpec, network: &Network, image: &Imag
         by_role: BTreeMap::new(),
         rules: String::new(),
         subnet: Some(network.subnet.clone()),
+        range: network.range,
         foreign: Vec::new(),
     };
     let mut all = Vec::new();

@@ -144,6 +144,7 @@ impl Found {
             by_role: self.by_role.iter().map(id).collect(),
             rules: said,
             subnet: Some(self.network.subnet.clone()),
+            range: self.network.range,
             foreign,
         }
     }
@@ -311,6 +312,7 @@ pub(super) async fn unknown(api: &Api, group: &str, refused: Failure) -> Provide
         by_role: [(Role::Master, group.to_owned())].into(),
         rules: String::new(),
         subnet: None,
+        range: None,
         foreign: Vec::new(),
     };
     loop {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_ec2::types::{LocationType, Subnet};
+use ipnet::IpNet;
 use mesosflow_workflow::ErrorClass;
 
 use super::api::Api;
@@ -16,6 +17,12 @@ use crate::provider::{Answer, ProviderError};
 pub(super) struct Network {
     pub(super) vpc: String,
     pub(super) subnet: String,
+    /// The subnet's addresses.
+    pub(super) range: Option<IpNet>,
+}
+
+fn range(subnet: &Subnet) -> Option<IpNet> {
+    subnet.cidr_block()?.parse().ok()
 }
 
 /// The zone of a subnet; none where there is no such subnet any more, which the launch itself will say.
@@ -63,11 +70,12 @@ pub(super) async fn find(api: &Api, spec: &ClusterSpec) -> Result<Network, Provi
         let id = subnet.subnet_id().unwrap_or_default().to_owned();
         (!subnet.default_for_az().unwrap_or_default(), zone, id)
     });
-    let found = subnets.first().and_then(Subnet::subnet_id);
-    match found {
+    let found = subnets.first();
+    match found.and_then(Subnet::subnet_id) {
         Some(subnet) => Ok(Network {
             vpc,
             subnet: subnet.to_owned(),
+            range: found.and_then(range),
         }),
         None => Err(refused(
             format!("VPC {vpc} has no subnet for these machines"),
@@ -112,6 +120,7 @@ async fn named(api: &Api, ec2: &Ec2Spec, id: &str) -> Result<Network, ProviderEr
     Ok(Network {
         vpc,
         subnet: id.to_owned(),
+        range: subnet.and_then(range),
     })
 }
 

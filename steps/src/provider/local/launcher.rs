@@ -1,6 +1,7 @@
 //! Nodes as containers: the network, the image and the containers themselves are made here.
 
 use async_trait::async_trait;
+use ipnet::{IpNet, Ipv4Net};
 use mesosflow_workflow::{ErrorClass, Resource};
 
 use super::image;
@@ -22,6 +23,7 @@ impl Launcher for LocalProvider {
                 .into(),
             rules: format!("one bridge network, {a}.{b}.{c}.0/24, that only this machine reaches"),
             subnet: None,
+            range: Ipv4Net::new([a, b, c, 0].into(), 24).ok().map(IpNet::V4),
             foreign: Vec::new(),
         }))
     }

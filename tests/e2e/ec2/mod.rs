@@ -14,5 +14,6 @@ mod money;
 mod places;
 mod stage;
 mod stopped;
+mod told;
 
 pub(crate) use stage::ADMINS;

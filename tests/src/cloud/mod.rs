@@ -12,6 +12,7 @@ mod gate;
 mod instance;
 mod line;
 mod machines;
+mod options;
 mod scene;
 mod seed;
 mod tokens;

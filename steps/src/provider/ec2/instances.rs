@@ -3,7 +3,10 @@
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_ec2::primitives::DateTime;
-use aws_sdk_ec2::types::{Instance as Ec2Instance, InstanceStateName, Reservation, Tag};
+use aws_sdk_ec2::types::{
+    Instance as Ec2Instance, InstanceMetadataOptionsState, InstanceMetadataTagsState, InstanceStateName,
+    Reservation, Tag,
+};
 use mesosflow_workflow::{Driver, Resource};
 
 use super::api::Api;
@@ -62,6 +65,15 @@ impl Seen {
 
     pub(super) fn tag(&self, key: &str) -> &str {
         tags::value(self.tags(), key).unwrap_or_default()
+    }
+
+    /// Whether it can see its own tags in its metadata.
+    pub(super) fn sees_its_tags(&self) -> bool {
+        let options = self.found.metadata_options();
+        let is_on = options.and_then(|options| options.instance_metadata_tags());
+        let is_pending =
+            options.and_then(|options| options.state()) == Some(&InstanceMetadataOptionsState::Pending);
+        is_on == Some(&InstanceMetadataTagsState::Enabled) && !is_pending
     }
 
     /// The driver that made it.

@@ -10,6 +10,7 @@ mod errors;
 mod gone;
 mod kept;
 mod late;
+mod metadata;
 mod money;
 mod places;
 mod stage;

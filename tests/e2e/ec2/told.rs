@@ -3,7 +3,6 @@
 use std::process::Command;
 use std::sync::Arc;
 
-use aws_sdk_ec2::types::{InstanceMetadataTagsState, Tag};
 use mesosflow_steps::cluster::{ClusterSpec, Instance as Machine, ProviderKind, Role};
 use mesosflow_steps::provider::{FACTS, Facts, Provider, ProviderError, open_provider};
 use mesosflow_tests::{Fault, Instance, What, Which};
@@ -25,8 +24,9 @@ fn machines_are_told_by_few_calls_and_once() {
     let live = stage.start(&[]);
     let run = stage.until_machines(live, 0);
     let machines = stage.machines(&run);
+    // As machines were launched before they saw their tags.
     let old = &machines[1];
-    hide_tags(&stage, &old.id);
+    stage.cloud.world().show_tags(&old.id, false);
 
     let first = json!({"epoch": "3", "masters": "1", "zookeepers": "10.0.0.1:2181,10.0.0.2:2181"});
     let [tags, changes] = calls(&stage);
@@ -88,13 +88,8 @@ fn machines_are_told_by_few_calls_and_once() {
     stage.cloud.heal();
 
     // What has no way into the metadata is named before anything is called.
-    hide_tags(&stage, &old.id);
-    let tag = Tag::builder().key("cost center").value("7").build();
-    let client = stage.cloud.world().client();
-    stage
-        .cloud
-        .world()
-        .wait(client.create_tags().resources(&old.id).tags(tag).send());
+    stage.cloud.world().show_tags(&old.id, false);
+    stage.cloud.world().tag(&old.id, "cost center", "7");
     let before = calls(&stage);
     let told = tell_all(&stage, std::slice::from_ref(old), &first);
     let said = told[0][1].as_str().unwrap();
@@ -109,19 +104,6 @@ fn machines_are_told_by_few_calls_and_once() {
 /// How many calls there were that tag, and that change the options of metadata.
 fn calls(stage: &Stage) -> [usize; 2] {
     ["CreateTags", "ModifyInstanceMetadataOptions"].map(|action| stage.cloud.calls(action).len())
-}
-
-/// A machine as it was launched before machines saw their tags.
-fn hide_tags(stage: &Stage, id: &str) {
-    let call = stage
-        .cloud
-        .world()
-        .client()
-        .modify_instance_metadata_options()
-        .instance_id(id);
-    let call = call.instance_metadata_tags(InstanceMetadataTagsState::Disabled);
-    let call = call.http_tokens(aws_sdk_ec2::types::HttpTokensState::Required);
-    stage.cloud.world().wait(call.send());
 }
 
 fn options(stage: &Stage, id: &str) -> Value {

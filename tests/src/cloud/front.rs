@@ -14,7 +14,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use tokio::sync::{RwLock, RwLockWriteGuard};
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::buckets::Buckets;
 use super::call::Call;
@@ -116,6 +116,11 @@ impl Front {
     /// While this is held, nothing is launched: what there is is whole. Not for async code.
     pub(super) fn still(&self) -> RwLockWriteGuard<'_, ()> {
         self.launches.blocking_write()
+    }
+
+    /// While this is held, something may be launched past the front. Not for async code.
+    pub(super) fn launching(&self) -> RwLockReadGuard<'_, ()> {
+        self.launches.blocking_read()
     }
 
     /// From now on, no look shows what is launched.

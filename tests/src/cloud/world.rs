@@ -305,11 +305,9 @@ impl World {
             .metadata_options(options.build())
             .set_tag_specifications(specification);
         let launched = self.wait(call.send());
-        let ids = launched
-            .instances()
-            .iter()
-            .filter_map(|instance| instance.instance_id());
-        self.instance(ids.last().unwrap_or_default())
+        let instance = launched.instances().first();
+        let id = instance.and_then(|instance| instance.instance_id());
+        self.instance(id.unwrap_or_default())
     }
 
     /// Somebody else puts a tag on something, or changes its value.

@@ -48,7 +48,7 @@ impl Telling {
     ) -> Result<(), ProviderError> {
         let wanted = wanted(instance, facts)?;
         let seen = look(api, sight, instance).await?;
-        if !seen.sees_its_tags() {
+        if !seen.is_shown_its_tags() {
             show_tags(api, &seen, instance).await?;
         }
         let news = news(&seen, wanted.clone());

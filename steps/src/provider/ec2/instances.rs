@@ -67,13 +67,17 @@ impl Seen {
         tags::value(self.tags(), key).unwrap_or_default()
     }
 
-    /// Whether it can see its own tags in its metadata.
-    pub(super) fn sees_its_tags(&self) -> bool {
+    /// Whether it is to see its own tags in its metadata.
+    pub(super) fn is_shown_its_tags(&self) -> bool {
         let options = self.found.metadata_options();
-        let is_on = options.and_then(|options| options.instance_metadata_tags());
-        let is_pending =
-            options.and_then(|options| options.state()) == Some(&InstanceMetadataOptionsState::Pending);
-        is_on == Some(&InstanceMetadataTagsState::Enabled) && !is_pending
+        let set = options.and_then(|options| options.instance_metadata_tags());
+        set == Some(&InstanceMetadataTagsState::Enabled)
+    }
+
+    /// Whether it does by now.
+    pub(super) fn sees_its_tags(&self) -> bool {
+        let state = self.found.metadata_options().and_then(|options| options.state());
+        self.is_shown_its_tags() && state != Some(&InstanceMetadataOptionsState::Pending)
     }
 
     /// The driver that made it.

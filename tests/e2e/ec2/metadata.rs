@@ -48,7 +48,12 @@ fn a_machine_of_somebody_else_is_configured_and_sees_its_metadata() {
     let group = cloud.world().add_group("its-slaves", Some(&cloud.subnet().vpc));
     let tags = [("mesosflow:epoch", "7"), ("team", ""), ("a+b", "x y/z")];
     let one = cloud.launch_stranger(AMI_FULL, USER_DATA, &tags, &group);
-    let other = cloud.launch_stranger(AMI_FULL, USER_DATA, &[("mesosflow:epoch", "8")], &group);
+    let other = cloud.launch_stranger(
+        AMI_FULL,
+        USER_DATA,
+        &[("mesosflow:epoch", "8"), ("aws:autoscaling:groupName", "slaves")],
+        &group,
+    );
     assert_eq!((one.groups.as_slice(), one.tag("team")), ([group].as_slice(), ""));
     assert!(
         cloud.calls("RunInstances").is_empty(),

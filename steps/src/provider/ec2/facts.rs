@@ -217,12 +217,21 @@ async fn show_tags(api: &Api, seen: &Seen, instance: &Instance) -> Result<(), Pr
 mod tests {
     use aws_sdk_ec2::types::{
         Instance as Ec2Instance, InstanceMetadataOptionsResponse, InstanceMetadataOptionsState,
+        InstanceState, InstanceStateName,
     };
 
     use super::*;
     use crate::cluster::Role;
 
     fn machine(shown: Option<InstanceMetadataOptionsState>, tags: &[(&str, &str)]) -> Seen {
+        machine_that(InstanceStateName::Running, shown, tags)
+    }
+
+    fn machine_that(
+        state: InstanceStateName,
+        shown: Option<InstanceMetadataOptionsState>,
+        tags: &[(&str, &str)],
+    ) -> Seen {
         let tag = |(key, value): &(&str, &str)| Tag::builder().key(*key).value(*value).build();
         let options = InstanceMetadataOptionsResponse::builder()
             .set_state(shown.clone())
@@ -230,6 +239,7 @@ mod tests {
         Seen::new(
             Ec2Instance::builder()
                 .instance_id("i-1")
+                .state(InstanceState::builder().name(state).build())
                 .set_tags(Some(tags.iter().map(tag).collect()))
                 .metadata_options(options.build())
                 .build(),
@@ -272,7 +282,9 @@ mod tests {
         // Told, and nobody can see it, or not yet.
         assert!(!is_told(&machine(None, &told), wanted.clone()));
         let pending = Some(InstanceMetadataOptionsState::Pending);
-        assert!(!is_told(&machine(pending, &told), wanted.clone()));
+        assert!(!is_told(&machine(pending.clone(), &told), wanted.clone()));
+        let stopped = machine_that(InstanceStateName::Stopped, pending, &told);
+        assert!(is_told(&stopped, wanted.clone()));
 
         let before = [&told[..2], &[("mesosflow:master", "10.0.0.1:5050")]].concat();
         let change = news(&machine(shown, &before), wanted);

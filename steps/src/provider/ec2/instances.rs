@@ -74,10 +74,11 @@ impl Seen {
         set == Some(&InstanceMetadataTagsState::Enabled)
     }
 
-    /// Whether it does by now.
+    /// Whether it does, or will when it boots: options of a machine that is stopped are pending until it is started.
     pub(super) fn sees_its_tags(&self) -> bool {
         let state = self.found.metadata_options().and_then(|options| options.state());
-        self.is_shown_its_tags() && state != Some(&InstanceMetadataOptionsState::Pending)
+        let waits = state == Some(&InstanceMetadataOptionsState::Pending);
+        self.is_shown_its_tags() && !(waits && (self.is_running() || self.is_pending()))
     }
 
     /// The driver that made it.

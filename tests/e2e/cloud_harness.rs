@@ -246,6 +246,7 @@ fn a_test_that_is_killed_leaves_no_cloud_behind() {
     );
     assert_eq!(loops(Path::new(folder)).len(), 2, "the victim has no disks");
     assert_eq!(programs(folder), 1, "the victim has no moto");
+    assert_eq!(rules(label), 1, "the victim has no metadata service");
     victim.kill();
 
     until("an end of all that was the victim's", RUN_LIMIT, || {
@@ -253,9 +254,21 @@ fn a_test_that_is_killed_leaves_no_cloud_behind() {
             && bench.engine().networks(label).is_empty()
             && loops(Path::new(folder)).is_empty()
             && !Path::new(folder).exists()
-            && programs(folder) == 0;
+            && programs(folder) == 0
+            && rules(label) == 0;
         is_gone.then_some(())
     });
+}
+
+/// How many rules of the packet filter name a cloud.
+fn rules(label: &str) -> usize {
+    let output = Command::new("iptables")
+        .args(["-w", "-t", "nat", "-S", "PREROUTING"])
+        .output();
+    let text = String::from_utf8(output.unwrap().stdout).unwrap();
+    text.lines()
+        .filter(|line| line.contains(&format!("mesosflow-test-{label} ")))
+        .count()
 }
 
 /// How many Pythons have a path of a folder among their arguments.

@@ -193,7 +193,7 @@ impl Bench {
     }
 
     /// Keeps the developer's own account out of a command's surroundings, and puts the stand-in's there if there is one.
-    pub(crate) fn surround(&self, command: &mut Command) {
+    pub fn surround(&self, command: &mut Command) {
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("AWS_") {
                 command.env_remove(name);

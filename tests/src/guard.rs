@@ -2,7 +2,7 @@
 //!
 //! It reads from a pipe that only the test holds. While the test lives, it is told what was started; when the pipe
 //! closes, be it that the test is done, has failed or was killed with `kill -9`, it ends the programs, removes every
-//! container, network and image that carries one of the clusters' labels, detaches the disks that files of the folder stand for, and
+//! container, network and image that carries one of the clusters' labels, and their rules of the packet filter, detaches the disks that files of the folder stand for, and
 //! deletes the folder.
 
 use std::io::Write as _;

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Waits for the end of its input, then ends and removes what that has named; see guard.rs. $1: the scenario's folder; $2 and on: the
 # engine. A program is only ended if its command line names that folder: its number may have gone to another one.
-# shellcheck disable=SC2034,SC2086 # tries are only counted; what the engine lists are several words
+# shellcheck disable=SC2034,SC2086 # tries are only counted; what the engine and iptables list are several words
 folder=$1; shift
 pids=; clusters=
 while read -r kind what; do
@@ -29,6 +29,11 @@ done
 for cluster in $clusters; do
   images=$("$@" image ls --quiet --filter "label=org.mesosflow.test=$cluster" | sort -u)
   [ -z "$images" ] || "$@" image rm --force $images
+done
+for cluster in $clusters; do
+  iptables -w -t nat -S PREROUTING 2>/dev/null | grep -F -- "--comment mesosflow-test-$cluster " | while read -r add rule; do
+    iptables -w -t nat -D $rule
+  done
 done
 losetup --list --noheadings --output NAME,BACK-FILE 2>/dev/null |
   awk -v root="$folder/" 'index($2, root) == 1 { print $1 }' | while read -r loop; do

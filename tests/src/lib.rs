@@ -17,6 +17,9 @@
 //! live.kill();
 //! ```
 //!
+//! From within such a container `http://169.254.169.254` is EC2's metadata service, to which a scenario can put words in its
+//! mouth: [`Cloud::metadata`].
+//!
 //! [`Cloud::world`] tells what there is in the cloud, whatever the program was told.
 
 mod ansible;
@@ -43,8 +46,8 @@ mod watch;
 pub use ansible::ansible;
 pub use bench::{Bench, RUN_LIMIT};
 pub use cloud::{
-    AMI_FULL, AMI_STOCK, Archive, Call, Cloud, Fault, Group, Held, Instance, Rule, Subnet, Tags, Volume,
-    What, Which, World,
+    AMI_FULL, AMI_STOCK, Archive, Asked, Call, Cloud, Fault, Group, Held, Instance, Lie, Metadata, Rule,
+    Subnet, Tags, Volume, What, Which, World,
 };
 pub use engine::{Engine, Ran};
 pub use hdfs::{FileSystem, Hdfs};

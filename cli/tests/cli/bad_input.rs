@@ -163,3 +163,16 @@ fn a_journal_whose_path_is_no_path_is_refused() {
         .run_creating_nothing(&["list", "--journal", ""])
         .refused(2, &["--journal"]);
 }
+
+#[test]
+fn a_tag_that_ec2_would_refuse_is_refused_first() {
+    let bench = Bench::new();
+    let config = "provider = 'ec2'\n[ec2]\nadmin_cidr = ['203.0.113.7/32']\ntags = { 'cost center' = '7' }\n";
+    bench.write("mesosflow.toml", config);
+    let parts = [
+        "ec2.tags",
+        "names \"cost center\", which EC2 shows to no machine",
+        "letters (A to Z), digits",
+    ];
+    refused(&bench, &[], &parts);
+}

@@ -14,7 +14,10 @@ const VOLUMES: [(&str, u32, u32); 7] = [
     ("standard", 1, 1_024),
 ];
 /// Tags of a thing that EC2 takes, less mesosflow's own.
-const MOST_TAGS: usize = 50 - 11;
+const MOST_TAGS: usize = 50 - 15;
+/// The most characters of a tag's key and of its value ("Tag restrictions" in the EC2 user guide).
+const KEY_LENGTH: usize = 128;
+const VALUE_LENGTH: usize = 256;
 
 fn wrong<T>(field: &'static str, problem: impl Into<String>, hint: &str) -> Result<T, SpecError> {
     Err(SpecError {
@@ -98,24 +101,7 @@ impl ClusterSpec {
         ec2.volume.validate()?;
         self.validate_root_disk()?;
         self.validate_user_data()?;
-        if ec2.tags.len() > MOST_TAGS {
-            return wrong(
-                "ec2.tags",
-                format!("has {}", ec2.tags.len()),
-                "EC2 takes fifty, eleven of which are mesosflow's",
-            );
-        }
-        if let Some(taken) = ec2
-            .tags
-            .keys()
-            .find(|key| key.starts_with("mesosflow:") || key.starts_with("aws:"))
-        {
-            return wrong(
-                "ec2.tags",
-                format!("names `{taken}`"),
-                "`mesosflow:` and `aws:` are taken",
-            );
-        }
+        self.validate_tags()?;
         for (field, seconds) in [
             ("ec2.boot_limit_s", ec2.boot_limit_s),
             ("ec2.api_timeout_s", ec2.api_timeout_s),
@@ -147,6 +133,45 @@ impl ClusterSpec {
                 format!("is {price:?}, which is no price"),
                 "give the most that an hour of one slave may cost, in USD, such as 0.05",
             );
+        }
+        Ok(())
+    }
+
+    fn validate_tags(&self) -> Result<(), SpecError> {
+        let tags = &self.ec2.tags;
+        if tags.len() > MOST_TAGS {
+            return wrong(
+                "ec2.tags",
+                format!("has {}", tags.len()),
+                "EC2 takes fifty, fifteen of which are mesosflow's",
+            );
+        }
+        for (key, value) in tags {
+            if key.starts_with("mesosflow:") || key.starts_with("aws:") {
+                return wrong(
+                    "ec2.tags",
+                    format!("names `{key}`"),
+                    "`mesosflow:` and `aws:` are taken",
+                );
+            }
+            if !is_shown_to_machines(key) {
+                return wrong(
+                    "ec2.tags",
+                    format!("names {key:?}, which EC2 shows to no machine: it would refuse to launch any"),
+                    "machines see their tags in their metadata, where a key has only letters (A to Z), digits and + - = . , _ : @, \
+                     and is none of `.`, `..` and `_index`: write it otherwise, `cost-center` for one",
+                );
+            }
+            for (what, text, most) in [("a key", key, KEY_LENGTH), ("a value", value, VALUE_LENGTH)] {
+                let length = text.chars().count();
+                if length > most {
+                    return wrong(
+                        "ec2.tags",
+                        format!("has {what} of {length} characters, of `{key}`"),
+                        &format!("EC2 takes {what} of {most} at most: shorten it"),
+                    );
+                }
+            }
         }
         Ok(())
     }
@@ -197,6 +222,13 @@ impl VolumeSpec {
         }
         Ok(())
     }
+}
+
+/// Whether a tag of that key can be in a machine's own metadata; EC2 refuses others on a machine that is shown its tags ("View
+/// tags for your EC2 instances using instance metadata" in the EC2 user guide).
+pub(crate) fn is_shown_to_machines(key: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"+-=.,_:@".contains(&byte);
+    !key.is_empty() && key.bytes().all(is_allowed) && !matches!(key, "." | ".." | "_index")
 }
 
 /// Whether it has the form of an AWS id: the prefix, then 8 or 17 hexadecimal digits.
@@ -269,6 +301,30 @@ mod tests {
             field(|ec2| drop(ec2.tags.insert("mesosflow:run".into(), "x".into()))),
             "ec2.tags"
         );
+        for key in [
+            "",
+            "cost center",
+            "a/b",
+            "größe",
+            ".",
+            "..",
+            "_index",
+            "a\nb",
+            "aws:x",
+        ] {
+            let tagged = spec(|ec2| drop(ec2.tags.insert(key.into(), "x".into())));
+            let error = tagged.validate().unwrap_err();
+            assert_eq!(error.field, "ec2.tags", "{key:?}");
+        }
+        let tagged = |key: &str, value: &str| {
+            spec(|ec2| drop(ec2.tags.insert(key.into(), value.into())))
+                .validate()
+                .is_ok()
+        };
+        assert!(tagged("Cost-Center_1+2=3.4,5:6@x", "any value / of ours"));
+        assert!(tagged(&"k".repeat(128), &"v".repeat(256)));
+        assert!(!tagged(&"k".repeat(129), "v"));
+        assert!(!tagged("k", &"v".repeat(257)));
         let mut unknown = spec(|_| ());
         unknown.os = "plan9".into();
         assert_eq!(unknown.validate().unwrap_err().field, "os");

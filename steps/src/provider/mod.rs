@@ -7,6 +7,7 @@ pub mod local;
 
 mod boot;
 mod error;
+mod facts;
 mod launch;
 mod machine;
 mod maker;
@@ -21,6 +22,7 @@ mod traits;
 pub(crate) use boot::Boot;
 pub(crate) use error::not_launched;
 pub use error::{Answer, ProviderError};
+pub use facts::{FACTS, Facts};
 pub use launch::{Groups, Image, Launch, Launched, Order};
 pub use machine::{Condition, HostKeys, Machine, Outdated};
 pub use maker::{driver_in, driver_tag};

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use mesosflow_workflow::{EffectKey, Resource};
 
 use super::{
-    Condition, Deletion, Groups, HostKeys, Image, Launch, Launched, Machine, Outdated, Owner, ProviderError,
-    Slot, Tagged,
+    Condition, Deletion, Facts, Groups, HostKeys, Image, Launch, Launched, Machine, Outdated, Owner,
+    ProviderError, Slot, Tagged,
 };
 use crate::cluster::{Instance, Node, ProviderKind, Role};
 
@@ -41,6 +41,17 @@ pub trait Provider: Send + Sync + 'static {
     /// Lets the cluster's own key in where the machine was not made with it; what stands for that, if anything does.
     async fn admit(&self, _owner: &Owner, _node: &Node) -> Result<Option<Resource>, ProviderError> {
         Ok(None)
+    }
+
+    /// Tells a machine these facts, and none that it was told before: by a way on which it can ask at every boot, whoever drives
+    /// the cluster by then. They are shown when it returns. Nothing where a provider has no such way.
+    async fn tell(&self, _instance: &Instance, _facts: &Facts) -> Result<(), ProviderError> {
+        Ok(())
+    }
+
+    /// Whether a machine is told exactly these facts, and can see them; so it is where a provider has no such way.
+    async fn told(&self, _instance: &Instance, _facts: &Facts) -> Result<bool, ProviderError> {
+        Ok(true)
     }
 
     /// What is asked of whom for everything that carries a run's tags, in words.

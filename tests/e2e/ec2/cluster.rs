@@ -10,6 +10,10 @@ use crate::random::Random;
 
 /// The slaves' kernel has no NFS client here.
 const CONFIG: &str = "[shared_volume]\nfallback = 'sshfs'\n[ec2]\nsettle_limit_s = 1\n";
+/// A machine asks its metadata for its role.
+const ROLE: &str = "home=http://169.254.169.254/latest
+token=$(curl -sf -m 20 -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' $home/api/token) &&
+curl -sf -m 20 -H \"X-aws-ec2-metadata-token: $token\" $home/meta-data/tags/instance/mesosflow:role";
 /// Kills of one bring-up, one after the other.
 const KILLS: u64 = 20;
 
@@ -152,6 +156,7 @@ fn what_the_user_adds_stands_beside_and_a_key_is_taken_unseen_only_by_choice() {
     for machine in stage.machines(&run) {
         let node = stage.cloud.node(&stage.bench, &machine.id);
         assert_eq!(node.ask("cat /etc/added"), "by the user");
+        assert_eq!(node.ask(ROLE), machine.tag("mesosflow:role"), "{machine:?}");
         // The image is nobody's that is known: cloud-init made a user for the cluster beside the image's own.
         let keys = |user: &str| node.ask(&format!("cat /home/{user}/.ssh/authorized_keys"));
         assert!(keys("admin").contains(&public), "{}", keys("admin"));

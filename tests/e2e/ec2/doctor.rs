@@ -99,6 +99,7 @@ fn each_permission_is_asked_for_and_nothing_is_made() {
     for action in [
         "AuthorizeSecurityGroupIngress",
         "CreateTags",
+        "ModifyInstanceMetadataOptions",
         "StopInstances",
         "StartInstances",
         "TerminateInstances",

@@ -10,9 +10,11 @@ mod errors;
 mod gone;
 mod kept;
 mod late;
+mod metadata;
 mod money;
 mod places;
 mod stage;
 mod stopped;
+mod told;
 
 pub(crate) use stage::ADMINS;

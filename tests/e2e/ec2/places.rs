@@ -86,7 +86,10 @@ fn machines_are_what_was_ordered() {
         .collect();
     assert_eq!(subnets.len(), 1, "{subnets:?}");
     for call in stage.cloud.calls("RunInstances") {
-        assert_eq!(call.value("MetadataOptions.HttpTokens"), Some("required"));
+        let metadata = |name: &str| call.value(&format!("MetadataOptions.{name}"));
+        assert_eq!(metadata("HttpTokens"), Some("required"));
+        assert_eq!(metadata("HttpPutResponseHopLimit"), Some("1"));
+        assert_eq!(metadata("InstanceMetadataTags"), Some("enabled"));
         assert_eq!(call.value("ImageId"), Some(AMI_FULL));
         assert!(call.value("ClientToken").is_some_and(|token| token.len() <= 64));
         assert_eq!(call.tag("mesosflow:run"), Some(&*run));

@@ -1,14 +1,14 @@
 //! The archive with Hadoop and Spark, where machines of a stock image can get it.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::routing::get;
-use socket2::{Domain, Socket, Type};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
+
+use super::gateway;
 
 const NAME: &str = "pyspark-2.4.8.tar.gz";
 
@@ -30,7 +30,7 @@ impl Archive {
         let archive =
             archive.unwrap_or_else(|error| panic!("{}: {error}: `make ami` puts it there", cached.display()));
         let archive = Bytes::from(archive);
-        let listener = listen(gateway(cidr));
+        let listener = gateway::listen(cidr);
         let url = format!("http://{}/{NAME}", listener.local_addr().expect("its address"));
         let router = Router::new().route(
             &format!("/{NAME}"),
@@ -56,31 +56,8 @@ impl Drop for Archive {
     }
 }
 
-/// The engine gives the address to this machine only when the first container is there.
-fn listen(address: Ipv4Addr) -> TcpListener {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-    socket
-        .set_freebind_v4(true)
-        .expect("an address that is not there yet");
-    socket
-        .bind(&SocketAddr::from((address, 0)).into())
-        .expect("a free port");
-    socket.listen(16).expect("a listener");
-    socket
-        .set_nonblocking(true)
-        .expect("a listener that does not block");
-    socket.into()
-}
-
 fn cached() -> PathBuf {
     let home = || Path::new(&std::env::var_os("HOME").unwrap_or_default()).join(".cache");
     let cache = std::env::var_os("XDG_CACHE_HOME").map_or_else(home, PathBuf::from);
     cache.join("mesosflow").join(NAME)
-}
-
-/// The first address of a range, which the engine gives to this machine.
-fn gateway(cidr: &str) -> Ipv4Addr {
-    let network = cidr.split('/').next().unwrap_or_default();
-    let network: Ipv4Addr = network.parse().expect("a range");
-    Ipv4Addr::from(u32::from(network) + 1)
 }

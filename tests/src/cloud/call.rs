@@ -55,7 +55,7 @@ impl Call {
 }
 
 /// `application/x-www-form-urlencoded`, undone.
-fn decoded(text: &[u8]) -> String {
+pub(super) fn decoded(text: &[u8]) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((first, after)) = rest.split_first() {

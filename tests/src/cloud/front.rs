@@ -14,13 +14,14 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use tokio::sync::{RwLock, RwLockWriteGuard};
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::buckets::Buckets;
 use super::call::Call;
 use super::fault::{Faults, What};
 use super::instance::Instance;
 use super::line::{Line, Lines};
+use super::options;
 use super::tokens::{Known, Tokens, instances};
 
 /// More than any call of EC2 has.
@@ -117,6 +118,11 @@ impl Front {
         self.launches.blocking_write()
     }
 
+    /// While this is held, something may be launched past the front. Not for async code.
+    pub(super) fn launching(&self) -> RwLockReadGuard<'_, ()> {
+        self.launches.blocking_read()
+    }
+
     /// From now on, no look shows what is launched.
     pub(super) fn lag(&self) {
         *locked(&self.hidden) = Some(Vec::new());
@@ -165,9 +171,10 @@ impl Front {
                 "RunInstances" | "RequestSpotInstances" => Some(self.launches.read().await),
                 _ => None,
             };
-            let done = match Tokens::of(&call) {
-                Some(token) => self.launch(token, request, &call).await,
-                None => self.ask_moto(request).await,
+            let done = match (self.about_options(request, &call).await, Tokens::of(&call)) {
+                (Err(refused), _) => refused,
+                (Ok(request), Some(token)) => self.launch(token, request, &call).await,
+                (Ok(request), None) => self.ask_moto(request).await,
             };
             match done {
                 Ok((status, body)) => {
@@ -178,6 +185,38 @@ impl Front {
             }
         });
         done.await.unwrap_or_else(|error| gateway(&error.to_string()))
+    }
+
+    /// A call as moto has to get it, as far as the options of a machine's metadata are concerned; EC2's answer where it refuses it.
+    async fn about_options(
+        &self,
+        request: Request<Full<Bytes>>,
+        call: &Call,
+    ) -> Result<Request<Full<Bytes>>, Answer> {
+        let of_machine = call.value("InstanceId").filter(|_| options::is_change(call));
+        let machine = match of_machine {
+            None => None,
+            Some(id) => {
+                let found = self.ec2.describe_instances().instance_ids(id).send().await;
+                // One that is not there moto refuses itself.
+                let found = found.ok().and_then(|mut found| found.reservations.take()?.pop());
+                found.and_then(|mut reservation| reservation.instances.take()?.pop())
+            }
+        };
+        let tags = machine.iter().flat_map(|machine| machine.tags());
+        let keys: Vec<_> = tags.filter_map(|tag| tag.key().map(str::to_owned)).collect();
+        if let Some((status, code, message)) = options::refusal(call, &keys) {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+            return Err(Ok((status, refusal(code, &message).into())));
+        }
+        let Some(now) = machine.as_ref().and_then(|machine| machine.metadata_options()) else {
+            return Ok(request);
+        };
+        let (mut parts, body) = request.into_parts();
+        let body = body.collect().await.map_err(|error| Err(error.to_string()))?;
+        let whole = options::whole(call, &body.to_bytes(), now);
+        parts.headers.remove(header::CONTENT_LENGTH);
+        Ok(Request::from_parts(parts, Full::new(whole)))
     }
 
     async fn ask_moto(&self, request: Request<Full<Bytes>>) -> Answer {

@@ -34,6 +34,12 @@ pub struct Instance {
     pub private_name: String,
     /// Its address outside.
     pub public_ip: Option<String>,
+    /// Its name outside.
+    pub public_name: Option<String>,
+    /// Its availability zone.
+    pub zone: String,
+    /// Whether it sees its tags in its metadata.
+    pub sees_tags: bool,
     /// Whether it is a spot instance.
     pub is_spot: bool,
     /// The key pair that it was started with.
@@ -62,6 +68,19 @@ impl Instance {
             private_ip: text(instance.private_ip_address()),
             private_name: text(instance.private_dns_name()),
             public_ip: instance.public_ip_address().map(str::to_owned),
+            public_name: instance
+                .public_dns_name()
+                .filter(|name| !name.is_empty())
+                .map(str::to_owned),
+            zone: text(
+                instance
+                    .placement()
+                    .and_then(|placement| placement.availability_zone()),
+            ),
+            sees_tags: instance
+                .metadata_options()
+                .and_then(|options| options.instance_metadata_tags())
+                .is_some_and(|word| word.as_str() == "enabled"),
             is_spot: instance
                 .instance_lifecycle()
                 .is_some_and(|cycle| cycle.as_str() == "spot"),

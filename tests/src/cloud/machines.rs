@@ -37,6 +37,8 @@ struct Room {
     boots: Boots,
     /// Of containers and network, by which the guard knows them; the network's name, too.
     label: String,
+    /// The network's interface on this machine.
+    bridge: String,
     folder: PathBuf,
     subnet: Subnet,
     is_over: AtomicBool,
@@ -79,6 +81,10 @@ impl Machines {
         let cidr = networks[0]["subnets"][0]["subnet"]
             .as_str()
             .expect("the network's range");
+        let bridge = networks[0]["network_interface"]
+            .as_str()
+            .expect("the network's interface")
+            .to_owned();
         let room = Arc::new(Room {
             subnet: world.make_subnet(cidr),
             world: world.clone(),
@@ -87,6 +93,7 @@ impl Machines {
             engine,
             boots,
             label,
+            bridge,
             is_over: AtomicBool::new(false),
             state: Mutex::default(),
         });
@@ -103,6 +110,11 @@ impl Machines {
     /// Where instances have to be launched to have a machine.
     pub(super) fn subnet(&self) -> &Subnet {
         &self.room.subnet
+    }
+
+    /// The network's interface on this machine.
+    pub(super) fn bridge(&self) -> &str {
+        &self.room.bridge
     }
 
     /// The label of the containers and the network.

@@ -11,8 +11,10 @@ use super::call::Call;
 use super::fault::{Fault, What, Which};
 use super::front::Front;
 use super::gate::{Gate, Held};
+use super::instance::Instance;
 use super::line::Lines;
 use super::machines::Machines;
+use super::metadata::Metadata;
 use super::world::{Subnet, World};
 use crate::bench::Bench;
 use crate::moto::Moto;
@@ -29,6 +31,7 @@ const MACHINE_LIMIT: Duration = Duration::from_secs(180);
 pub struct Cloud {
     // In this order they end: nobody looks after machines any more when moto is gone.
     machines: Option<Machines>,
+    metadata: Option<Metadata>,
     front: Arc<Front>,
     port: u16,
     world: World,
@@ -58,6 +61,7 @@ impl Cloud {
         runtime.spawn(front.clone().serve(Lines(listener)));
         Self {
             machines: None,
+            metadata: None,
             front,
             port,
             world,
@@ -74,6 +78,13 @@ impl Cloud {
         let mut cloud = Self::start(bench);
         let machines = Machines::start(bench, &cloud.world, cloud.front.clone());
         cloud.front.show(machines.consoles());
+        let runtime = cloud.runtime.as_ref().expect("a runtime, until it is dropped");
+        cloud.metadata = Some(Metadata::serve(
+            runtime.handle(),
+            &cloud.world,
+            bench.engine(),
+            &machines,
+        ));
         cloud.machines = Some(machines);
         cloud
     }
@@ -105,6 +116,18 @@ impl Cloud {
     pub fn serve_archive(&self) -> Archive {
         let runtime = self.runtime.as_ref().expect("a runtime, until it is dropped");
         Archive::serve(runtime.handle(), &self.subnet().cidr)
+    }
+
+    /// The metadata service of the machines.
+    ///
+    /// # Panics
+    /// This cloud has no machines.
+    #[track_caller]
+    pub fn metadata(&self) -> &Metadata {
+        match &self.metadata {
+            Some(metadata) => metadata,
+            None => panic!("this cloud has no machines: Cloud::with_nodes"),
+        }
     }
 
     /// The label of the machines' containers and their network, for [`crate::Engine::containers`].
@@ -184,6 +207,24 @@ impl Cloud {
             What::Hold(gate.clone()),
         )));
         Held { gate, action }
+    }
+
+    /// A machine that somebody else starts in [`Cloud::subnet`], as an auto-scaling group does: in that group (its id), with that
+    /// user data and these tags, which it sees in its metadata. No call of the scenario's program.
+    ///
+    /// # Panics
+    /// This cloud has no machines.
+    #[track_caller]
+    pub fn launch_stranger(
+        &self,
+        image: &str,
+        user_data: &str,
+        tags: &[(&str, &str)],
+        group: &str,
+    ) -> Instance {
+        let _launch = self.front.launching();
+        self.world
+            .launch(image, user_data, tags, group, &self.subnet().id)
     }
 
     /// The machine behind an instance, once it exists.
@@ -279,6 +320,7 @@ impl Drop for Cloud {
             self.explain();
         }
         self.machines = None;
+        self.metadata = None;
         if let Some(runtime) = self.runtime.take() {
             // Calls that are held are not waited for.
             runtime.shutdown_background();

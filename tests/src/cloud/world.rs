@@ -6,8 +6,9 @@ use std::future::Future;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_sdk_ec2::types::{
-    ArchitectureValues, AttributeBooleanValue, Filter, InstanceAttributeName, InstanceType, IpPermission,
-    IpRange,
+    ArchitectureValues, AttributeBooleanValue, Filter, HttpTokensState, InstanceAttributeName,
+    InstanceMetadataOptionsRequest, InstanceMetadataTagsState, InstanceType, IpPermission, IpRange,
+    ResourceType, Tag, TagSpecification,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -270,6 +271,65 @@ impl World {
         self.wait(call.map_public_ip_on_launch(no).send());
         let cidr = cidr.to_owned();
         Subnet { vpc, id, cidr }
+    }
+
+    /// Somebody else starts a machine.
+    #[track_caller]
+    pub(super) fn launch(
+        &self,
+        image: &str,
+        user_data: &str,
+        tags: &[(&str, &str)],
+        group: &str,
+        subnet: &str,
+    ) -> Instance {
+        let tag = |(key, value): &(&str, &str)| Tag::builder().key(*key).value(*value).build();
+        let specification = TagSpecification::builder()
+            .resource_type(ResourceType::Instance)
+            .set_tags(Some(tags.iter().map(tag).collect()));
+        let specification = Some(vec![specification.build()]).filter(|_| !tags.is_empty());
+        let options = InstanceMetadataOptionsRequest::builder()
+            .http_tokens(HttpTokensState::Required)
+            .instance_metadata_tags(InstanceMetadataTagsState::Enabled);
+        let call = self
+            .client
+            .run_instances()
+            .image_id(image)
+            .min_count(1)
+            .max_count(1);
+        let call = call
+            .instance_type(InstanceType::M5Large)
+            .subnet_id(subnet)
+            .security_group_ids(group)
+            .user_data(STANDARD.encode(user_data))
+            .metadata_options(options.build())
+            .set_tag_specifications(specification);
+        let launched = self.wait(call.send());
+        let instance = launched.instances().first();
+        let id = instance.and_then(|instance| instance.instance_id());
+        self.instance(id.unwrap_or_default())
+    }
+
+    /// Somebody else puts a tag on something, or changes its value.
+    #[track_caller]
+    pub fn tag(&self, id: &str, key: &str, value: &str) {
+        let tag = Tag::builder().key(key).value(value).build();
+        self.wait(self.client.create_tags().resources(id).tags(tag).send());
+    }
+
+    /// Whether a machine sees its tags in its metadata, from now on.
+    #[track_caller]
+    pub fn show_tags(&self, id: &str, is_shown: bool) {
+        let state = match is_shown {
+            true => InstanceMetadataTagsState::Enabled,
+            false => InstanceMetadataTagsState::Disabled,
+        };
+        let call = self.client.modify_instance_metadata_options().instance_id(id);
+        // What is not named moto forgets.
+        let call = call
+            .http_tokens(HttpTokensState::Required)
+            .http_put_response_hop_limit(1);
+        self.wait(call.instance_metadata_tags(state).send());
     }
 
     /// Somebody else terminates a machine.

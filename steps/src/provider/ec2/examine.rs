@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use aws_credential_types::provider::ProvideCredentials as _;
-use aws_sdk_ec2::types::{IpPermission, ResourceType, SecurityGroup, Tag, UserIdGroupPair};
+use aws_sdk_ec2::types::{
+    InstanceMetadataTagsState, IpPermission, ResourceType, SecurityGroup, Tag, UserIdGroupPair,
+};
 use mesosflow_workflow::{EffectKey, Generation, RunId, StepId};
 
 use super::api::{self, Api};
@@ -380,17 +382,25 @@ async fn changes(api: &Api) -> Vec<Need> {
 #[derive(Debug, Clone, Copy)]
 enum OnInstance {
     Tag,
+    ShowTags,
     Stop,
     Start,
     Terminate,
 }
 
 impl OnInstance {
-    const ALL: [Self; 4] = [Self::Tag, Self::Stop, Self::Start, Self::Terminate];
+    const ALL: [Self; 5] = [
+        Self::Tag,
+        Self::ShowTags,
+        Self::Stop,
+        Self::Start,
+        Self::Terminate,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Tag => "CreateTags",
+            Self::ShowTags => "ModifyInstanceMetadataOptions",
             Self::Stop => "StopInstances",
             Self::Start => "StartInstances",
             Self::Terminate => "TerminateInstances",
@@ -404,6 +414,12 @@ impl OnInstance {
             Self::Tag => {
                 let tag = Tag::builder().key(tags::DRIVER).value("doctor").build();
                 let call = writes.create_tags().resources(instance).tags(tag).dry_run(true);
+                api.write(name, || call.clone().send()).await.map(drop)
+            }
+            Self::ShowTags => {
+                let call = writes.modify_instance_metadata_options().instance_id(instance);
+                let call = call.instance_metadata_tags(InstanceMetadataTagsState::Enabled);
+                let call = call.dry_run(true);
                 api.write(name, || call.clone().send()).await.map(drop)
             }
             Self::Stop => {

@@ -3,7 +3,10 @@
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_ec2::primitives::DateTime;
-use aws_sdk_ec2::types::{Instance as Ec2Instance, InstanceStateName, Reservation, Tag};
+use aws_sdk_ec2::types::{
+    Instance as Ec2Instance, InstanceMetadataOptionsState, InstanceMetadataTagsState, InstanceStateName,
+    Reservation, Tag,
+};
 use mesosflow_workflow::{Driver, Resource};
 
 use super::api::Api;
@@ -62,6 +65,20 @@ impl Seen {
 
     pub(super) fn tag(&self, key: &str) -> &str {
         tags::value(self.tags(), key).unwrap_or_default()
+    }
+
+    /// Whether it is to see its own tags in its metadata.
+    pub(super) fn is_shown_its_tags(&self) -> bool {
+        let options = self.found.metadata_options();
+        let set = options.and_then(|options| options.instance_metadata_tags());
+        set == Some(&InstanceMetadataTagsState::Enabled)
+    }
+
+    /// Whether it does, or will when it boots: options of a machine that is stopped are pending until it is started.
+    pub(super) fn sees_its_tags(&self) -> bool {
+        let state = self.found.metadata_options().and_then(|options| options.state());
+        let waits = state == Some(&InstanceMetadataOptionsState::Pending);
+        self.is_shown_its_tags() && !(waits && (self.is_running() || self.is_pending()))
     }
 
     /// The driver that made it.

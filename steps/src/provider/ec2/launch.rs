@@ -6,8 +6,8 @@ use aws_sdk_ec2::operation::run_instances::builders::RunInstancesFluentBuilder;
 use aws_sdk_ec2::types::{
     BlockDeviceMapping, EbsBlockDevice, HttpTokensState, IamInstanceProfileSpecification,
     InstanceInterruptionBehavior, InstanceMarketOptionsRequest, InstanceMetadataEndpointState,
-    InstanceMetadataOptionsRequest, InstanceNetworkInterfaceSpecification, InstanceType, MarketType,
-    ResourceType, SpotInstanceType, SpotMarketOptions, VolumeType,
+    InstanceMetadataOptionsRequest, InstanceMetadataTagsState, InstanceNetworkInterfaceSpecification,
+    InstanceType, MarketType, ResourceType, SpotInstanceType, SpotMarketOptions, VolumeType,
 };
 use jiff::Timestamp;
 use mesosflow_workflow::{EffectKey, ErrorClass};
@@ -217,7 +217,9 @@ pub(super) fn request(
     let metadata = InstanceMetadataOptionsRequest::builder()
         .http_tokens(HttpTokensState::Required)
         .http_endpoint(InstanceMetadataEndpointState::Enabled)
-        .http_put_response_hop_limit(1);
+        .http_put_response_hop_limit(1)
+        // By its tags it knows its role and its cluster, whatever addresses these have by the time it boots.
+        .instance_metadata_tags(InstanceMetadataTagsState::Enabled);
     let call = api
         .writes()
         .run_instances()

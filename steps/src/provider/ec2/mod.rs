@@ -15,6 +15,7 @@ mod consoles;
 mod crowd;
 mod delete;
 mod examine;
+mod facts;
 mod frozen;
 mod groups;
 mod host_keys;

@@ -10,6 +10,7 @@ use super::api::Api;
 use super::consoles::Consoles;
 use super::crowd::Crowd;
 use super::delete::Ends;
+use super::facts::Telling;
 use super::groups;
 use super::instances::{INSTANCE, Seen, VOLUME, VOLUME_DEVICE, by_id};
 use super::kept::Shelf;
@@ -18,7 +19,9 @@ use super::power::Power;
 use super::sight::Sight;
 use super::{consoles, host_keys, kept, tags, volumes};
 use crate::cluster::{ClusterSpec, HostKeySource, Instance, ProviderKind, Role};
-use crate::provider::{Condition, Deletion, HostKeys, Launcher, Owner, Provider, ProviderError, Tagged};
+use crate::provider::{
+    Condition, Deletion, Facts, HostKeys, Launcher, Owner, Provider, ProviderError, Tagged,
+};
 
 /// How often machines are made to say who made them, all that were launched since at once.
 const SIGN_EVERY: Duration = Duration::from_secs(2);
@@ -35,6 +38,7 @@ pub struct Ec2Provider {
     pub(super) shelf: Shelf,
     /// Machines that have yet to say who made them.
     pub(super) signing: Crowd,
+    pub(super) telling: Telling,
     pub(super) consoles: Consoles,
 }
 
@@ -53,6 +57,7 @@ impl Ec2Provider {
             power: Power::default(),
             signing: Crowd::new(SIGN_EVERY),
             shelf: Shelf::default(),
+            telling: Telling::default(),
             consoles: Consoles::default(),
         })
     }
@@ -177,6 +182,14 @@ impl Provider for Ec2Provider {
                 })
             }
         }
+    }
+
+    async fn tell(&self, instance: &Instance, facts: &Facts) -> Result<(), ProviderError> {
+        self.telling.tell(&self.api, &self.sight, instance, facts).await
+    }
+
+    async fn told(&self, instance: &Instance, facts: &Facts) -> Result<bool, ProviderError> {
+        self.telling.told(&self.api, &self.sight, instance, facts).await
     }
 
     fn asked(&self) -> String {

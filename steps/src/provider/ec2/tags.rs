@@ -27,6 +27,8 @@ pub(super) const JOURNAL: &str = "mesosflow:journal";
 pub(super) const BY: &str = "mesosflow:by";
 /// The volume that a machine is to get, where its place has one already.
 pub(super) const KEPT: &str = "mesosflow:volume";
+/// What a machine is told of its cluster carries this before its name.
+const FACT: &str = "mesosflow:";
 /// What AWS' own pages show.
 pub(super) const NAME: &str = "Name";
 
@@ -98,6 +100,11 @@ impl Tags {
             .set_tags(Some(tags.collect()))
             .build()
     }
+}
+
+/// The key of a fact that a machine is told.
+pub(super) fn fact(name: &str) -> String {
+    format!("{FACT}{name}")
 }
 
 /// The driver as a tag of its own.

@@ -2,9 +2,11 @@
 
 use std::fmt::Write as _;
 
+use mesosflow_workflow::Epoch;
 use serde::Serialize;
 
 use crate::cluster::{ClusterSpec, Inventory, MESOS_MASTER_PORT, Node, ProviderKind, Role};
+use crate::provider::Facts;
 use crate::templates::DeployVars;
 
 /// What the file of one node says, but for the epoch, which is that of whoever writes it.
@@ -83,8 +85,19 @@ impl ClusterFile {
         }
     }
 
+    /// What a machine's tags say of it, as the driver of that epoch writes them.
+    pub(crate) fn facts(&self, epoch: Epoch) -> Facts {
+        let mut facts = Facts::from([
+            ("epoch", epoch.to_string()),
+            ("masters", self.masters.to_string()),
+            ("zookeepers", self.zookeepers.clone()),
+        ]);
+        facts.extend(self.master.clone().map(|master| ("master", master)));
+        facts
+    }
+
     /// Its text, as the driver of that epoch writes it.
-    pub(crate) fn text(&self, epoch: u64) -> String {
+    pub(crate) fn text(&self, epoch: Epoch) -> String {
         let Self {
             cluster,
             provider,

@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use mesosflow_workflow::{ErrorClass, Limits, Probe, Step, StepCx, StepId};
+use mesosflow_workflow::{Epoch, ErrorClass, Limits, Probe, Step, StepCx, StepId};
 use serde::Serialize;
 
 use crate::act::ActError;
@@ -53,12 +53,7 @@ impl MesosRoles {
         }
     }
 
-    /// The file as this driver writes it.
-    fn text(&self, world: &World) -> String {
-        let epoch = world.owner().driver.map_or(0, |token| token.epoch.0);
-        self.file.text(epoch)
-    }
-
+    /// Whether the node has all of it, and its machine's tags say the same as the file there, its epoch included.
     async fn is_so(&self, cx: &StepCx<World>) -> Result<bool, ActError> {
         let world = cx.world();
         let (path, location) = self.file.location();
@@ -71,8 +66,15 @@ impl MesosRoles {
             .var("manifest", roles::manifest())
             .var("path", path)
             .var("location", location)
-            .stdin(self.text(world));
-        Ok(world.ask(&self.node, script.within(LIMIT)).await?)
+            .stdin(self.file.text(Epoch(0)));
+        let Some(epoch) = world.answer(&self.node, script.within(LIMIT)).await? else {
+            return Ok(false);
+        };
+        let Ok(epoch) = epoch.trim().parse() else {
+            return Ok(false);
+        };
+        let facts = self.file.facts(Epoch(epoch));
+        Ok(world.provider().told(&self.node.instance, &facts).await?)
     }
 
     /// What somebody else put where the daemons look for the cluster stays, and is not this cluster.
@@ -114,6 +116,7 @@ impl Step for MesosRoles {
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {
         let world = cx.world();
+        let epoch = world.owner().driver.map_or(Epoch(0), |token| token.epoch);
         let local = world.folder().join("roles").join(&self.node.name);
         roles::write_to(&local).map_err(|source| ActError::Local {
             doing: format!("cannot write to {}", local.display()),
@@ -134,14 +137,16 @@ impl Step for MesosRoles {
             .var("command", ROLE_COMMAND)
             .var("units", ROLE_UNITS.join(" "))
             .var("cluster_file", CLUSTER_FILE)
-            .stdin(self.text(world))
+            .stdin(self.file.text(epoch))
             .within(LIMIT);
         let laid = world.run(&self.node, lay).await;
         claim::tell(world, &self.node).await?;
         match laid {
-            Err(error) if error.exit_status() == Some(NOT_KNOWN) => Err(self.explained(cx).await?),
-            laid => Ok(laid.map(drop)?),
+            Err(error) if error.exit_status() == Some(NOT_KNOWN) => return Err(self.explained(cx).await?),
+            laid => laid.map(drop)?,
         }
+        let facts = self.file.facts(epoch);
+        Ok(world.provider().tell(&self.node.instance, &facts).await?)
     }
 
     async fn verify(&self, cx: &StepCx<World>, (): &()) -> Result<(), ActError> {

@@ -1,5 +1,5 @@
 # Whether a node has its role's files and units, and a cluster file (standard input) but for its epoch; and whether its boot script
-# finds that cluster, and nothing to change. Needs `is_loaded`.
+# finds that cluster, and nothing to change: then the file's epoch. Needs `is_loaded`.
 # var folder: of the roles' files
 # var command: the boot script, as a command
 # var units: the boot script's, by their names
@@ -22,3 +22,4 @@ systemctl is-active --quiet mesosflow-role.service mesosflow-role-again.timer ||
 found=$("$command" --dry-run 2>/dev/null) || exit 1
 [ "${found##*
 }" = "nothing would change" ] || exit 1
+sed -n 's/^epoch=//p' "$cluster_file"

@@ -5,13 +5,14 @@
 //! | key | who has it | what it opens |
 //! |---|---|---|
 //! | the nodes' | the masters, any of which may become the hub | every node, for who comes from a master's address |
-//! | the volume's | the slaves | `/mnt/nfs` of the first master, to be read, for who comes from a slave's address |
+//! | the volume's | the slaves | `/mnt/nfs` of the first master, to be read, for who comes from the cluster's range of addresses or, without one, from a slave's |
 //! | the ZooKeepers' | the ZooKeepers | nothing |
 //!
 //! With `ssh.key_on_every_node` all nodes have the nodes', and may come from the address of any.
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use mesosflow_workflow::RunId;
 use serde::{Deserialize, Serialize};
 
@@ -46,8 +47,15 @@ pub struct Copied {
 pub struct Authorized(Vec<String>);
 
 impl Authorized {
-    /// Those of `node`, in a cluster whose keys are `keys`. Addresses are the private ones.
-    pub fn on(node: &Node, inventory: &Inventory, keys: &Copied, key_on_every_node: bool) -> Self {
+    /// Those of `node`, in a cluster whose keys are `keys` and whose machines have addresses in `range`, also those that a slave may get
+    /// at its next boot. Addresses are the private ones.
+    pub fn on(
+        node: &Node,
+        inventory: &Inventory,
+        keys: &Copied,
+        key_on_every_node: bool,
+        range: Option<IpNet>,
+    ) -> Self {
         let of = |nodes: &[Node]| nodes.iter().map(|node| node.private_ip).collect::<Vec<_>>();
         let holders = match key_on_every_node {
             true => inventory.all().map(|node| node.private_ip).collect(),
@@ -62,9 +70,9 @@ impl Authorized {
         let mut lines = vec![format!(r#"from="{}" {}"#, list(&holders), keys.nodes_key)];
         if node == inventory.first_master() {
             let sudo = if node.user == "root" { "" } else { "sudo -n " };
+            let slaves = range.map_or_else(|| list(&of(&inventory.slaves)), |range| range.to_string());
             lines.push(format!(
-                r#"restrict,from="{}",command="{sudo}{SHARE}" {}"#,
-                list(&of(&inventory.slaves)),
+                r#"restrict,from="{slaves}",command="{sudo}{SHARE}" {}"#,
                 keys.volume_key
             ));
         }
@@ -150,7 +158,7 @@ mod tests {
             nodes_key: "ssh-ed25519 N mesosflow-nodes demo 1".into(),
             volume_key: "ssh-ed25519 V mesosflow-volume demo 1".into(),
         };
-        Authorized::on(node, inventory, &keys, key_on_every_node).0
+        Authorized::on(node, inventory, &keys, key_on_every_node, None).0
     }
 
     #[test]

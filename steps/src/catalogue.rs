@@ -12,8 +12,8 @@ use crate::provision::{
 };
 use crate::setup::{
     Approve, Approved, BuildFrameworks, BuildMesos, ClusterHealth, ClusterInputs, Distribute,
-    FrameworkConfig, HdfsFormat, HdfsStart, Hostname, MesosRoles, MesosStart, MesosStop, NfsExport,
-    NfsMount, PersistentHdfsFormat, RedeployMesos, ReportStep, ScriptPermissions, SetupNode, ZookeeperStart,
+    FrameworkConfig, HdfsFormat, HdfsStart, Hostname, MesosRoles, MesosStart, MesosStop, NfsExport, NfsMount,
+    PersistentHdfsFormat, RedeployMesos, ReportStep, ScriptPermissions, SetupNode, ZookeeperStart,
 };
 
 /// Every step, in order.
@@ -95,8 +95,12 @@ pub fn catalogue() -> Vec<CatalogueEntry> {
         ),
         entry(RedeployMesos::ID, "2.14", "Mesos to other masters and slaves")
             .over("other masters and slaves"),
-        entry(MesosRoles::ID, "page 1", "roles, and the script that configures them at boot")
-            .over("masters and slaves"),
+        entry(
+            MesosRoles::ID,
+            "page 1",
+            "roles, and the script that configures them at boot",
+        )
+        .over("masters and slaves"),
         entry(NfsExport::ID, "2.15", "/mnt/nfs exported by the first master"),
         entry(NfsMount::ID, "2.16", "/mnt/nfs mounted").over("slaves"),
         entry(HdfsFormat::ID, "2.17", "ephemeral HDFS formatted").destructive(),

@@ -25,6 +25,7 @@ mod host_key;
 mod hub;
 pub mod image;
 mod in_doubt;
+mod joining;
 pub mod key;
 pub mod life;
 mod makers;
@@ -60,6 +61,7 @@ mod zookeeper;
 pub use catalogue::catalogue;
 pub use destroy::{DestroyError, Ledger, destroy};
 pub use in_doubt::may_come;
+pub use joining::{UserDataError, user_data};
 pub use key::KeyExpected;
 pub use memory::Memory;
 pub use orphans::{Orphans, end_orphans};
@@ -68,6 +70,7 @@ pub use provider::{
     Need, PlannedResource, ProviderError, Tagged, Verified, open_provider, precheck, settle, survey, verify,
 };
 pub use reach::{LockedOut, address_of};
+pub use roles::Dns;
 pub use setup::Report;
 pub use view::{
     age, awaited, formatted_volumes, has_persistent, key_of, launched_from, memory, nodes, reachable, report,

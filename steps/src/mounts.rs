@@ -9,3 +9,5 @@ pub(crate) const ON_DISK: &str = shell!("on-disk.sh");
 
 /// The function `down`. Uses [`ON_DISK`].
 pub(crate) const DOWN: &str = shell!("daemons-down.sh");
+/// `is_mounted`: whether `$device` is mounted on `$mount`.
+pub(crate) const IS_MOUNTED: &str = shell!("is-mounted.sh");

@@ -10,7 +10,7 @@ use crate::claim;
 use crate::cluster::{DisksSpec, Node, input};
 use crate::disks::{DiskError, DiskPlan, LOOK, VOLUME_MOUNT};
 use crate::firewall::{self, Firewall};
-use crate::mounts::ON_DISK;
+use crate::mounts::{IS_MOUNTED, ON_DISK};
 use crate::packages;
 use crate::service::IS_LOADED;
 use crate::templates::mount_points;
@@ -28,16 +28,15 @@ pub(crate) const EPHEMERAL_OPTIONS: &str = "noatime,nodiratime,nofail";
 pub(crate) const VOLUME_OPTIONS: &str = "allocsize=8m,nofail";
 
 /// Where Hadoop and Mesos keep their things.
-const FOLDERS: &str = "/mnt/ephemeral-hdfs /vol/persistent-hdfs /mnt/hadoop/mrlocal /mnt/hadoop/mrlocal2 \
+pub(crate) const FOLDERS: &str = "/mnt/ephemeral-hdfs /vol/persistent-hdfs /mnt/hadoop/mrlocal /mnt/hadoop/mrlocal2 \
                        /mnt/hadoop/tmp /mnt/hadoop-logs /mnt/mesos-logs /mnt/mesos-work /mnt/nfs";
 
-const IS_MOUNTED: &str = shell!("is-mounted.sh");
 /// The next boot mounts this very disk, too: an image's `/etc/fstab` may name another there.
 const DISK_READY: &str = r#"is_mounted || exit 1
 uuid=$(blkid --probe --match-tag UUID --output value -- "$device") || exit 1
 grep --quiet --fixed-strings --line-regexp -- "UUID=$uuid $mount $type $options 0 0" /etc/fstab || exit 1"#;
 
-const DISK_MAKE: &str = shell!("disk-make.sh");
+pub(crate) const DISK_MAKE: &str = shell!("disk-make.sh");
 
 /// `/vol` must be the volume before anything is put there: a folder on the root disk in its place would be lost.
 const FOLDERS_READY: &str = r#"[ -z "$device" ] || is_mounted || exit 1
@@ -47,7 +46,7 @@ const FOLDERS_MAKE: &str = shell!("folders-make.sh");
 
 const SWAP_READY: &str = r#"[ "$(swapon --show=NAME,SIZE --bytes --noheadings | awk '$1 == "/mnt/swap" { print int(($2 + 4096) / 1048576) }')" = "$megabytes" ] || exit 1
 grep --quiet '^/mnt/swap ' /etc/fstab || exit 1"#;
-const SWAP_MAKE: &str = shell!("swap-make.sh");
+pub(crate) const SWAP_MAKE: &str = shell!("swap-make.sh");
 
 const HAS_NFT: &str = "command -v nft >/dev/null || exit 1";
 const HAS_TABLES: &str = "nft list tables >/dev/null 2>&1 || exit 1";

@@ -12,6 +12,7 @@ use rust_embed::RustEmbed;
 use sha2::{Digest as _, Sha256};
 
 pub(crate) use cluster_file::ClusterFile;
+pub use cluster_file::Dns;
 
 /// Where they are on a node.
 pub(crate) const FOLDER: &str = "/opt/mesosflow/roles";
@@ -34,7 +35,9 @@ pub(crate) fn files() -> BTreeMap<String, String> {
     let mut paths: Vec<_> = Embedded::iter().collect();
     paths.sort();
     for path in paths {
-        let Some(file) = Embedded::get(&path) else { continue };
+        let Some(file) = Embedded::get(&path) else {
+            continue;
+        };
         let text = String::from_utf8_lossy(&file.data);
         let name = match path.rsplit_once('/') {
             _ if path.starts_with(PARTS) => BOOT_SCRIPT.to_owned(),
@@ -89,7 +92,10 @@ mod tests {
         assert!(script.starts_with("#!/bin/sh\n"), "{script}");
         assert_eq!(script.matches("#!/bin/sh").count(), 1);
         assert!(files.keys().all(|path| !path.starts_with("role/")));
-        for unit in ROLE_UNITS.iter().chain(&["mesos-master.service", "mesos-slave.service"]) {
+        for unit in ROLE_UNITS
+            .iter()
+            .chain(&["mesos-master.service", "mesos-slave.service"])
+        {
             assert!(files.contains_key(&format!("units/{unit}")), "{unit}");
         }
         assert!(files["names"].starts_with("#!"));

@@ -8,7 +8,8 @@ use mesosflow_tests::{Bench, Node, Nodes, RUN_LIMIT, assert_healthy, until};
 const DISK: &str = "/mnt/ephemeral-hdfs/data";
 const DATANODE: &str = "ephemeral-hdfs-datanode.service";
 /// The units of mesosflow's that start by themselves.
-const ENABLED: &str = "cd / && for unit in $(cd /root/mesos-ec2/units && ls) mesos-master.service mesos-slave.service; do
+const ENABLED: &str =
+    "cd / && for unit in $(cd /root/mesos-ec2/units && ls) mesos-master.service mesos-slave.service; do
     [ ! -e /etc/systemd/system/multi-user.target.wants/$unit ] || echo $unit; done";
 
 #[test]

@@ -33,13 +33,20 @@ fn nodes_find_their_cluster_and_one_another_without_the_driver() {
 
 /// Everything that the notes' first page asks of the two roles.
 fn knows_its_role(nodes: &Nodes) {
-    let zookeepers: Vec<_> = nodes.of("zookeeper").iter().map(|node| node.ip.clone() + ":2181").collect();
+    let zookeepers: Vec<_> = nodes
+        .of("zookeeper")
+        .iter()
+        .map(|node| node.ip.clone() + ":2181")
+        .collect();
     let url = format!("zk://{}/mesos", zookeepers.join(","));
     for node in nodes.of("master") {
         assert_eq!(node.ask("cat /etc/mesos/zk"), url);
         let flags = "cd /etc/mesos-master && cat quorum ip hostname cluster";
         let cluster = node.name.rsplit_once("-master").unwrap().0;
-        assert_eq!(node.ask(flags), format!("2\n{}\n{}\n{cluster}", node.ip, node.name));
+        assert_eq!(
+            node.ask(flags),
+            format!("2\n{}\n{}\n{cluster}", node.ip, node.name)
+        );
     }
     for node in nodes.of("slave") {
         assert_eq!(node.ask("cat /etc/mesos/zk"), url);
@@ -50,7 +57,10 @@ fn knows_its_role(nodes: &Nodes) {
         );
         assert_eq!(node.ask("cat /etc/mesos-slave/resources"), offered);
         let dry = node.ask("mesosflow-role --dry-run");
-        assert!(dry.contains(&url) && dry.ends_with("nothing would change"), "{dry}");
+        assert!(
+            dry.contains(&url) && dry.ends_with("nothing would change"),
+            "{dry}"
+        );
     }
 }
 
@@ -58,9 +68,15 @@ fn what_a_user_adds_is_a_flag(nodes: &Nodes) {
     let slaves = nodes.of("slave");
     slaves[0].ask("echo rack:7 > /etc/mesos-slave/attributes && systemctl restart mesos-slave");
     until("the user's attribute", RUN_LIMIT, || {
-        let state = nodes.hub().run(&format!("curl -fsSL http://{}:5050/slaves", nodes.hub().ip)).out;
+        let state = nodes
+            .hub()
+            .run(&format!("curl -fsSL http://{}:5050/slaves", nodes.hub().ip))
+            .out;
         let state: serde_json::Value = serde_json::from_str(&state).ok()?;
-        let of_it = state["slaves"].as_array()?.iter().find(|it| it["hostname"] == slaves[0].name)?;
+        let of_it = state["slaves"]
+            .as_array()?
+            .iter()
+            .find(|it| it["hostname"] == slaves[0].name)?;
         (of_it["active"] == true && of_it["attributes"]["rack"] == 7.0).then_some(())
     });
 }
@@ -68,7 +84,10 @@ fn what_a_user_adds_is_a_flag(nodes: &Nodes) {
 /// Boots nodes, in that order.
 fn boot(bench: &Bench, verb: &str, nodes: &[&Node]) {
     let names = nodes.iter().map(|node| node.container.as_str());
-    bench.engine().run(&[verb].into_iter().chain(names).collect::<Vec<_>>()).ok();
+    bench
+        .engine()
+        .run(&[verb].into_iter().chain(names).collect::<Vec<_>>())
+        .ok();
 }
 
 fn all_at_once_and_zookeeper_last(bench: &Bench, nodes: &Nodes) {
@@ -78,7 +97,10 @@ fn all_at_once_and_zookeeper_last(bench: &Bench, nodes: &Nodes) {
     for node in &others {
         // None of them waits for ZooKeeper before it lets anybody in.
         until(&format!("{} to have booted", node.name), RUN_LIMIT, || {
-            node.run("systemctl is-active mesosflow-role.service sshd.service ssh.service").out.contains("active").then_some(())
+            node.run("systemctl is-active mesosflow-role.service sshd.service ssh.service")
+                .out
+                .contains("active")
+                .then_some(())
         });
     }
     boot(bench, "start", &nodes.of("zookeeper"));
@@ -86,7 +108,12 @@ fn all_at_once_and_zookeeper_last(bench: &Bench, nodes: &Nodes) {
     for node in nodes.all() {
         for other in nodes.all() {
             let script = format!("getent hosts {}", other.name);
-            assert!(node.ask(&script).starts_with(&other.ip), "{} on {}", other.name, node.name);
+            assert!(
+                node.ask(&script).starts_with(&other.ip),
+                "{} on {}",
+                other.name,
+                node.name
+            );
         }
     }
     for slave in nodes.of("slave") {
@@ -100,14 +127,26 @@ fn elsewhere(bench: &Bench, nodes: Nodes, name: &str) -> Nodes {
     let engine = bench.engine();
     let node = nodes.named(name);
     let network = engine
-        .run(&["inspect", &node.container, "--format", "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}}{{end}}"])
+        .run(&[
+            "inspect",
+            &node.container,
+            "--format",
+            "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}}{{end}}",
+        ])
         .ok();
     let (net, _) = node.ip.rsplit_once('.').unwrap();
     let taken: Vec<_> = nodes.all().iter().map(|node| node.ip.clone()).collect();
-    let ip = (200..250).map(|last| format!("{net}.{last}")).find(|ip| !taken.contains(ip)).unwrap();
+    let ip = (200..250)
+        .map(|last| format!("{net}.{last}"))
+        .find(|ip| !taken.contains(ip))
+        .unwrap();
     engine.run(&["stop", &node.container]).ok();
-    engine.run(&["network", "disconnect", &network, &node.container]).ok();
-    engine.run(&["network", "connect", "--ip", &ip, &network, &node.container]).ok();
+    engine
+        .run(&["network", "disconnect", &network, &node.container])
+        .ok();
+    engine
+        .run(&["network", "connect", "--ip", &ip, &network, &node.container])
+        .ok();
     engine.run(&["start", &node.container]).ok();
     nodes.moved(name, &ip)
 }
@@ -117,12 +156,16 @@ fn elsewhere(bench: &Bench, nodes: Nodes, name: &str) -> Nodes {
 fn is_back(nodes: &Nodes) {
     let first = &nodes.hub().ip;
     for node in [nodes.of("slave"), nodes.of("master")].concat() {
-        until(&format!("{} to know the first master", node.name), RUN_LIMIT, || {
-            let site = "grep -qF hdfs://$0:9000 /root/ephemeral-hdfs/conf/core-site.xml";
-            node.run(&format!("sh -c '{site}' {first}")).ok_if()
-        });
+        until(
+            &format!("{} to know the first master", node.name),
+            RUN_LIMIT,
+            || {
+                let site = "grep -qF hdfs://$0:9000 /root/ephemeral-hdfs/conf/core-site.xml";
+                node.run(&format!("sh -c '{site}' {first}")).ok_if()
+            },
+        );
         until(&format!("every daemon on {}", node.name), RUN_LIMIT, || {
-            let names = "cd /etc/systemd/system/multi-user.target.wants && ls | grep -E '^(mesos|ephemeral|persistent)'";
+            let names = "cd /etc/systemd/system/multi-user.target.wants && ls | grep -E '^(mesos-|ephemeral|persistent|mesosflow-[^h])'";
             let seen = node.run(&format!("systemctl is-active $({names})"));
             (!seen.out.is_empty() && seen.out.lines().all(|state| state == "active")).then_some(())
         });
@@ -130,7 +173,11 @@ fn is_back(nodes: &Nodes) {
     for hdfs in Hdfs::BOTH {
         until("all datanodes", RUN_LIMIT, || {
             let live = nodes.hub().run(&hdfs.command("dfsadmin -report -live")).out;
-            nodes.of("slave").iter().all(|slave| live.contains(&format!("{}:", slave.ip))).then_some(())
+            nodes
+                .of("slave")
+                .iter()
+                .all(|slave| live.contains(&format!("{}:", slave.ip)))
+                .then_some(())
         });
     }
     leader(nodes, |_| true);
@@ -139,10 +186,16 @@ fn is_back(nodes: &Nodes) {
 
 fn says_what_it_found(nodes: &Nodes) {
     let first = nodes.hub();
-    assert!(first.ask(SAID).contains(&format!("published in ZooKeeper: the first master is at {}", first.ip)));
+    assert!(first.ask(SAID).contains(&format!(
+        "published in ZooKeeper: the first master is at {}",
+        first.ip
+    )));
     for slave in nodes.of("slave") {
         let said = slave.ask(SAID);
-        let found = format!("first master {} (what ZooKeeper has of the first master)", first.ip);
+        let found = format!(
+            "first master {} (what ZooKeeper has of the first master)",
+            first.ip
+        );
         assert!(said.contains(&found), "{said}");
     }
 }

@@ -30,6 +30,7 @@ mod status;
 mod steps;
 mod stop;
 mod tunnel;
+mod userdata;
 
 use clap::Subcommand;
 
@@ -63,6 +64,7 @@ pub(crate) enum Command {
     CopyFile(copy_file::CopyFileArgs),
     Inventory(inventory::InventoryArgs),
     SshConfig(ssh_config::SshConfigArgs),
+    Userdata(userdata::UserdataArgs),
     #[command(subcommand)]
     Image(image::ImageCommand),
     #[command(subcommand)]
@@ -102,6 +104,7 @@ async fn carry_out(app: &App, command: Command) -> Result<(), CliError> {
         Command::CopyFile(args) => copy_file::copy_file(app, &args).await,
         Command::Inventory(args) => inventory::inventory(app, &args).await,
         Command::SshConfig(args) => ssh_config::ssh_config(app, &args).await,
+        Command::Userdata(args) => userdata::userdata(app, &args).await,
         Command::Image(command) => image::image(app, &command).await,
         Command::Journal(command) => journal::journal(app, &command).await,
         Command::Completions(args) => completions::completions(app, &args),

@@ -26,7 +26,7 @@ pub(crate) use mesosflow_steps::workflows::{
     Stop as StopWorkflow, StopSpec, Workflow,
 };
 pub(crate) use mesosflow_steps::{
-    Ledger, LockedOut, Need, Orphans, Plan, PlannedStep, Report, Tagged, Verified, World,
+    Dns, Ledger, LockedOut, Need, Orphans, Plan, PlannedStep, Report, Tagged, Verified, World,
 };
 pub(crate) use mesosflow_workflow::{Resource, RunState};
 
@@ -37,7 +37,8 @@ pub(crate) use provider::{
     Machine, end_orphans, examine, machines, owned, precheck, settle, survey, tagged, verify,
 };
 pub(crate) use view::{
-    awaited_hosts, formatted_volumes, has_persistent, launched_from, nodes, reachable, report, wiped_by_stop,
+    awaited_hosts, formatted_volumes, has_persistent, launched_from, nodes, reachable, report, user_data,
+    wiped_by_stop,
 };
 pub(crate) use workflow::{
     catalogue, catalogue_of, frozen_spec, give_up, give_way, plan, planned, workflow, workflow_of,

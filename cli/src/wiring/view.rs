@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
-use mesosflow_steps::Report;
-use mesosflow_steps::cluster::{ClusterSpec, HostSpec, HostsSpec, Instance, Node, Role};
+use mesosflow_steps::cluster::{ClusterSpec, HostSpec, HostsSpec, Instance, Inventory, Node, Role};
 use mesosflow_steps::provider::{Groups, Image};
+use mesosflow_steps::{Dns, Report, UserDataError};
 use mesosflow_workflow::RunState;
+
+use crate::error::CliError;
+use crate::exit::Exit;
 
 /// The roles whose disks a stop wipes, where they hold an HDFS.
 pub(crate) fn wiped_by_stop(spec: &ClusterSpec, state: &RunState) -> Vec<String> {
@@ -72,4 +75,29 @@ pub(crate) fn nodes(state: &RunState) -> Vec<Instance> {
 /// What the run reported at its end.
 pub(crate) fn report(state: &RunState) -> Option<Report> {
     mesosflow_steps::report(state)
+}
+
+/// The user data of a further slave of a cluster with these nodes.
+pub(crate) fn user_data(
+    spec: &ClusterSpec,
+    state: &RunState,
+    inventory: &Inventory,
+    dns: &Dns,
+) -> Result<String, CliError> {
+    let (image, groups) = launched_from(state);
+    let made = (image.as_ref(), groups.as_ref());
+    mesosflow_steps::user_data(spec, inventory, made, dns, state.epoch).map_err(|error| {
+        let hint = match &error {
+            UserDataError::Template(error) => error.hint(),
+            UserDataError::TooLarge(_) => {
+                "an overlay (`deploy_dir`) or many nodes make it large: put the configuration into the image, or take Ansible: \
+                 `mesosflow roles export`"
+                    .to_owned()
+            }
+            UserDataError::Quote(_) | UserDataError::Pack(_) => "look at the cluster's flags".to_owned(),
+        };
+        CliError::new(Exit::Failed, "the user data cannot be made")
+            .because(error.to_string())
+            .hint(hint)
+    })
 }

@@ -169,7 +169,11 @@ pub const TRACES: [Trace; 62] = [
         "/opt/mesosflow",
         "Hadoop, Spark, the launcher of ZooKeeper, the roles",
     ),
-    trace(Kept, on_node::ROLE_COMMAND, "the roles' boot script, as a command"),
+    trace(
+        Kept,
+        on_node::ROLE_COMMAND,
+        "the roles' boot script, as a command",
+    ),
     trace(
         Kept,
         "/etc/systemd/system/mesosflow-host-keys.service",
@@ -248,7 +252,11 @@ mod tests {
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
         let of_roles = crate::roles::files();
-        deployed.extend(of_roles.keys().filter_map(|path| Some(path.strip_prefix("units/")?.to_owned())));
+        deployed.extend(
+            of_roles
+                .keys()
+                .filter_map(|path| Some(path.strip_prefix("units/")?.to_owned())),
+        );
         let listed = UNITS.into_iter().chain(on_node::ROLE_UNITS);
         assert_eq!(deployed, listed.map(str::to_owned).collect());
     }

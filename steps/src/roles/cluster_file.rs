@@ -9,6 +9,17 @@ use crate::cluster::{ClusterSpec, Inventory, MESOS_MASTER_PORT, Node, ProviderKi
 use crate::provider::Facts;
 use crate::templates::DeployVars;
 
+/// Where a machine asks for its cluster beside the file that comes with it: names in DNS.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Dns {
+    /// The domain with the records `_mesos-zk._tcp`.
+    #[serde(rename = "dns_domain", skip_serializing_if = "Option::is_none")]
+    pub domain: Option<String>,
+    /// A name whose addresses are the ZooKeepers'.
+    #[serde(rename = "dns_name", skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
 /// What the file of one node says, but for the epoch, which is that of whoever writes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct ClusterFile {
@@ -19,11 +30,14 @@ pub(crate) struct ClusterFile {
     /// `mesos-master` or `mesos-slave`.
     pub(crate) role: &'static str,
     /// The node's private name.
-    pub(crate) name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
     /// Its address inside the cluster.
-    pub(crate) ip: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ip: Option<String>,
     /// Its address from outside, where it has another.
-    pub(crate) public: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) public: Option<String>,
     /// How many masters there are.
     pub(crate) masters: usize,
     /// `ip:2181,…`; empty where there is none.
@@ -41,36 +55,62 @@ pub(crate) struct ClusterFile {
     pub(crate) folders: String,
     /// Further flags of this role's daemon.
     pub(crate) flags: Vec<String>,
+    /// Where else to ask, in DNS.
+    #[serde(flatten)]
+    pub(crate) dns: Dns,
 }
 
 impl ClusterFile {
     /// The file of a master or slave of a cluster.
     pub(crate) fn of(node: &Node, spec: &ClusterSpec, inventory: &Inventory, vars: &DeployVars) -> Self {
+        Self {
+            name: Some(node.name.clone()),
+            ip: Some(node.private_ip.to_string()),
+            public: Some(node.public_ip.unwrap_or(node.private_ip).to_string()),
+            ..Self::of_role(node.role, spec, inventory, vars)
+        }
+    }
+
+    /// The file of a slave that joins the cluster by itself: its name and addresses are for its boot script to find.
+    pub(crate) fn of_joining(
+        spec: &ClusterSpec,
+        inventory: &Inventory,
+        vars: &DeployVars,
+        dns: &Dns,
+    ) -> Self {
+        Self {
+            dns: dns.clone(),
+            ..Self::of_role(Role::Slave, spec, inventory, vars)
+        }
+    }
+
+    fn of_role(role: Role, spec: &ClusterSpec, inventory: &Inventory, vars: &DeployVars) -> Self {
         let first = inventory.first_master();
-        let is_master = node.role == Role::Master;
-        let (role, flags) = match is_master {
-            true => ("mesos-master", &vars.mesos_master_flags),
-            false => ("mesos-slave", &vars.mesos_agent_flags),
+        let (word, flags, folders) = match role {
+            Role::Master => ("mesos-master", &vars.mesos_master_flags, String::new()),
+            Role::Slave | Role::Zookeeper => (
+                "mesos-slave",
+                &vars.mesos_agent_flags,
+                vars.mapred_local_dirs.clone(),
+            ),
         };
-        let lone = inventory.zookeepers.is_empty();
+        let is_lone = inventory.zookeepers.is_empty();
         Self {
             cluster: spec.cluster.clone(),
             provider: spec.provider,
-            role,
-            name: node.name.clone(),
-            ip: node.private_ip.to_string(),
-            public: node.public_ip.unwrap_or(node.private_ip).to_string(),
+            role: word,
+            name: None,
+            ip: None,
+            public: None,
             masters: inventory.masters.len(),
             zookeepers: inventory.zookeeper_connect(),
-            master: lone.then(|| format!("{}:{MESOS_MASTER_PORT}", first.private_ip)),
+            master: is_lone.then(|| format!("{}:{MESOS_MASTER_PORT}", first.private_ip)),
             first_master: first.private_ip.to_string(),
             first_master_name: first.name.clone(),
             java_home: vars.java_home.clone(),
-            folders: match is_master {
-                true => String::new(),
-                false => vars.mapred_local_dirs.clone(),
-            },
+            folders,
             flags: flags.clone(),
+            dns: Dns::default(),
         }
     }
 
@@ -113,17 +153,33 @@ impl ClusterFile {
             java_home,
             folders,
             flags,
+            dns,
         } = self;
         let mut text = format!(
-            "# mesosflow cluster 1\ncluster={cluster}\nepoch={epoch}\nprovider={provider}\nrole={role}\nname={name}\nip={ip}\n\
-             public={public}\nmasters={masters}\nzookeepers={zookeepers}\nfirst_master={first_master}\n\
-             first_master_name={first_master_name}\njava_home={java_home}\n"
+            "# mesosflow cluster 1\ncluster={cluster}\nepoch={epoch}\nprovider={provider}\nrole={role}\nmasters={masters}\n\
+             zookeepers={zookeepers}\nfirst_master={first_master}\nfirst_master_name={first_master_name}\njava_home={java_home}\n"
         );
-        let kind = if *role == "mesos-master" { "master_flag" } else { "agent_flag" };
-        let further = master.iter().map(|master| ("master", master));
-        let further = further.chain(Some(folders).filter(|it| !it.is_empty()).map(|it| ("folders", it)));
-        for (key, value) in further.chain(flags.iter().map(|flag| (kind, flag))) {
-            let _ = writeln!(text, "{key}={value}");
+        let further = [
+            ("name", name.as_ref()),
+            ("ip", ip.as_ref()),
+            ("public", public.as_ref()),
+            ("master", master.as_ref()),
+            ("folders", Some(folders).filter(|folders| !folders.is_empty())),
+            ("dns_domain", dns.domain.as_ref()),
+            ("dns_name", dns.name.as_ref()),
+        ];
+        for (key, value) in further {
+            if let Some(value) = value {
+                let _ = writeln!(text, "{key}={value}");
+            }
+        }
+        let kind = if *role == "mesos-master" {
+            "master_flag"
+        } else {
+            "agent_flag"
+        };
+        for flag in flags {
+            let _ = writeln!(text, "{kind}={flag}");
         }
         text.push_str("# end\n");
         text

@@ -19,7 +19,7 @@ use crate::world::{Script, World};
 const COMMON: &str = shell!("hostname-common.sh");
 const READY: &str = shell!("hostname-ready.sh");
 /// Before whatever asks for a name. In a container the engine writes `/etc/hosts` anew at each start.
-const UNIT_TEXT: &str = "[Unit]
+pub(crate) const UNIT_TEXT: &str = "[Unit]
 Description=Puts the names of the mesosflow cluster into /etc/hosts
 DefaultDependencies=no
 RequiresMountsFor=/etc/mesosflow
@@ -48,19 +48,24 @@ pub struct Hostname {
     pub hosts: String,
 }
 
+/// Address and name of every node, as lines of `/etc/hosts`.
+pub(crate) fn hosts(inventory: &Inventory) -> String {
+    let lines: Vec<_> = inventory
+        .all()
+        .map(|n| format!("{} {}", n.private_ip, n.name))
+        .collect();
+    lines.join("\n")
+}
+
 impl Hostname {
     /// Its id in the catalogue.
     pub const ID: StepId = StepId::from_static("hostnames");
 
     /// The step for a node of an inventory.
     pub fn new(node: &Node, inventory: &Inventory) -> Self {
-        let lines: Vec<_> = inventory
-            .all()
-            .map(|n| format!("{} {}", n.private_ip, n.name))
-            .collect();
         Self {
             node: node.clone(),
-            hosts: lines.join("\n"),
+            hosts: hosts(inventory),
         }
     }
 

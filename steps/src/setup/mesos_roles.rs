@@ -82,7 +82,11 @@ impl MesosRoles {
         let (path, location) = self.file.location();
         let title = "ask the boot script what it finds";
         let script = Script::new(title, "\"$command\" --dry-run 2>&1 || true").var("command", ROLE_COMMAND);
-        let said = cx.world().run(&self.node, script.within(LIMIT)).await?.stdout_str();
+        let said = cx
+            .world()
+            .run(&self.node, script.within(LIMIT))
+            .await?
+            .stdout_str();
         let lines: String = said.lines().map(|line| format!("\n    {line}")).collect();
         Ok(ActError::Unmet {
             what: format!(
@@ -126,7 +130,10 @@ impl Step for MesosRoles {
             delete: true,
             ..TreeOptions::default()
         };
-        let sent = world.session(&self.node).upload_tree(&local, FOLDER, options).await;
+        let sent = world
+            .session(&self.node)
+            .upload_tree(&local, FOLDER, options)
+            .await;
         // It is made anew by whoever comes again.
         let _ = std::fs::remove_dir_all(&local);
         sent?;

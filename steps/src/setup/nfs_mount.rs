@@ -88,7 +88,8 @@ struct Way {
     options: String,
 }
 
-fn kernel_options() -> String {
+/// The options of a mount by the kernel's NFS client.
+pub(crate) fn kernel_options() -> String {
     format!("rw,hard,{OPTIONS}")
 }
 

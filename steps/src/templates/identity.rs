@@ -14,7 +14,10 @@ fn boot_as(work: &Path, flags: &[(&str, &str)]) {
         fs::write(folder.join(flag), format!("{value}\n")).unwrap();
     }
     let script = fs::read_to_string(SCRIPT).unwrap();
-    let script = script.replace("/etc/mesos-slave", &folder.display().to_string().replace(' ', "\\ "));
+    let script = script.replace(
+        "/etc/mesos-slave",
+        &folder.display().to_string().replace(' ', "\\ "),
+    );
     let status = Command::new("sh").args(["-c", &script, "sh"]).arg(work).status();
     assert!(status.unwrap().success());
 }

@@ -10,7 +10,7 @@ use mesosflow_workflow::{
 };
 use serde_json::Value;
 
-use super::parts::{disks, each, node_setup, place};
+use super::parts::{each, node_setup, place, vars_of};
 use super::{Workflow, read};
 use crate::authorized::{Authorized, Copied, NodeKey};
 use crate::catalogue::{catalogue, skip_reason};
@@ -23,9 +23,9 @@ use crate::provision::{
 };
 use crate::setup::{
     Approve, Approved, BuildFrameworks, BuildMesos, BuiltMesos, ClusterHealth, ClusterInputs, Distribute,
-    Distributed, FrameworkConfig, HdfsFormat, HdfsStart, Hostname, MesosRoles, MesosStart, MesosStop, Mounted,
-    NfsExport, NfsMount, NfsServer, PersistentHdfsFormat, RedeployMesos, Report, ReportStep, ScriptPermissions,
-    SetupNode, ZookeeperStart, down,
+    Distributed, FrameworkConfig, HdfsFormat, HdfsStart, Hostname, MesosRoles, MesosStart, MesosStop,
+    Mounted, NfsExport, NfsMount, NfsServer, PersistentHdfsFormat, RedeployMesos, Report, ReportStep,
+    ScriptPermissions, SetupNode, ZookeeperStart, down,
 };
 use crate::templates::DeployVars;
 use crate::world::World;
@@ -129,11 +129,7 @@ pub(super) async fn set_up(
     former: Former,
 ) -> Result<Report, Halt> {
     let hub = inventory.first_master();
-    let of_slaves = inventory
-        .slaves
-        .first()
-        .map(|slave| disks(spec, image, slave).ephemeral());
-    let vars = DeployVars::new(spec, &inventory, of_slaves.unwrap_or_default(), range);
+    let vars = vars_of(spec, &inventory, image, range);
     let (tree, keys) = configure(flow, spec, hub, &vars).await?;
 
     flow.fan_out(
@@ -150,7 +146,7 @@ pub(super) async fn set_up(
         SetupNode::first(node_setup(spec, image, &inventory, hub)).archive_url(spec.archive_url.clone()),
     )
     .await?;
-    approve(flow, spec, &inventory, &keys).await?;
+    approve(flow, spec, &inventory, &keys, range).await?;
     let scripts = each(inventory.others(), |node| Distribute {
         hub: hub.clone(),
         node: node.clone(),
@@ -355,9 +351,10 @@ async fn approve(
     spec: &ClusterSpec,
     inventory: &Inventory,
     keys: &Copied,
+    range: Option<IpNet>,
 ) -> Result<(), Halt> {
     let approval = |of, node: &Node| {
-        let authorized = Authorized::on(node, inventory, keys, spec.ssh.key_on_every_node);
+        let authorized = Authorized::on(node, inventory, keys, spec.ssh.key_on_every_node, range);
         Approve::new(of, node, authorized, inventory.first_master())
     };
     let approved = async |of, nodes: Vec<&Node>| {

@@ -1,5 +1,6 @@
 //! What workflows make their steps of: items for nodes and places, and what each node is set up with.
 
+use ipnet::IpNet;
 use mesosflow_workflow::ItemKey;
 
 use crate::cluster::{ClusterSpec, DisksSpec, Instance, Inventory, Node, Role};
@@ -9,6 +10,7 @@ use crate::node_setup::NodeSetup;
 use crate::provider::ec2::VOLUME_DEVICE;
 use crate::provider::{Groups, Image, Order};
 use crate::provision::Place;
+use crate::templates::DeployVars;
 
 /// One item for each node, keyed by its name.
 pub(super) fn each<'n, S>(
@@ -55,7 +57,7 @@ pub(super) fn node_setup(
 }
 
 /// The further disks of a machine: as the configuration names them, or as its type has them.
-pub(super) fn disks(spec: &ClusterSpec, image: Option<&Image>, instance: &Instance) -> DiskPlan {
+fn disks(spec: &ClusterSpec, image: Option<&Image>, instance: &Instance) -> DiskPlan {
     let kind = image.and_then(|image| image.machine_types.get(&instance.role));
     match kind {
         Some(kind) if spec.disks == DisksSpec::default() => DiskPlan::Find(DisksToFind {
@@ -68,4 +70,18 @@ pub(super) fn disks(spec: &ClusterSpec, image: Option<&Image>, instance: &Instan
         }),
         _ => spec.disks.clone().into(),
     }
+}
+
+/// What the templates see of a cluster whose machines were launched from that image, into that range of addresses.
+pub(crate) fn vars_of(
+    spec: &ClusterSpec,
+    inventory: &Inventory,
+    image: Option<&Image>,
+    range: Option<IpNet>,
+) -> DeployVars {
+    let of_slaves = inventory
+        .slaves
+        .first()
+        .map(|slave| disks(spec, image, slave).ephemeral());
+    DeployVars::new(spec, inventory, of_slaves.unwrap_or_default(), range)
 }

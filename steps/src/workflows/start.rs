@@ -153,7 +153,15 @@ async fn start(flow: Flow<World>, spec: Arc<StartSpec>) -> Result<Report, Halt> 
         lacks_slaves: spec.lacks(Role::Slave),
     };
     let range = spec.groups.as_ref().and_then(|groups| groups.range);
-    Box::pin(set_up(&flow, &cluster, inventory, spec.image.as_ref(), range, former)).await
+    Box::pin(set_up(
+        &flow,
+        &cluster,
+        inventory,
+        spec.image.as_ref(),
+        range,
+        former,
+    ))
+    .await
 }
 
 /// All machines, those that are gone launched anew.

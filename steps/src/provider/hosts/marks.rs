@@ -210,10 +210,7 @@ pub(super) async fn leave(session: &Session, owner: &Owner, line: &str) -> Resul
         ("user", &session.target().user),
         ("units", &[&on_node::ROLE_UNITS[..], &UNITS].concat().join(" ")),
         ("role", on_node::ROLE_COMMAND),
-        (
-            "files",
-            &[on_node::CLUSTER_FILE, on_node::NAMES_LIST].join(" "),
-        ),
+        ("files", &[on_node::CLUSTER_FILE, on_node::NAMES_LIST].join(" ")),
         ("keys", &format!("{SSH_FOLDER} {ROLES_FOLDER}")),
         ("firewall", on_node::FIREWALL_UNIT),
         ("addition", on_node::FIREWALL_ADDITION),

@@ -35,6 +35,7 @@ mod random;
 mod reboot;
 mod recorded;
 mod replay;
+mod role;
 mod secret;
 mod stop_and_refusals;
 mod stopped;

@@ -57,12 +57,12 @@ believed() {
     /^#/ || /^$/ { next }
     {
       at = index($0, "=")
-      if (at < 2) refuse("`" shown($0) "` is no fact")
+      if (at < 2) refuse("says `" shown($0) "`, which is no fact")
       key = substr($0, 1, at - 1); text = substr($0, at + 1)
       is = can_be(key, text)
       if (is == -1) next
       if (length(text) > 4096) refuse("says " length(text) " letters for " key)
-      if (!is) refuse(key " cannot be `" shown(text) "`")
+      if (!is) refuse("says " key "=`" shown(text) "`, which it cannot be")
       if (had[key]++ && key !~ /_flag$/) refuse("says " key " more than once")
       out[++n] = key "=" text
     }
@@ -127,7 +127,7 @@ forget() {
 called() {
   case $1 in
     file) echo "$cluster_file" ;;
-    tags) echo "EC2's instance tags:" ;;
+    tags) echo "EC2's metadata" ;;
     dns) echo DNS ;;
     published) echo "what ZooKeeper has of the first master" ;;
   esac

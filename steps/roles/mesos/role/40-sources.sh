@@ -57,7 +57,7 @@ ask_ec2() {
   there=no
   if ! command -v curl > /dev/null; then silent="cannot be asked without curl"
   elif fetch_metadata && ! grep -qvx '200\|404' "$work/statuses"; then silent=
-  else silent="do not answer"
+  else silent="does not answer"
   fi
   if [ -n "$silent" ]; then
     # Its name and zone are what they were.
@@ -76,7 +76,7 @@ ask_ec2() {
         state "own-$key" "refused: EC2's metadata has something for $path that it cannot be"
       fi
     elif ! line_of "$work/answers/$key"; then
-      refuse tags "mesosflow:$key is no tag of mesosflow's"
+      refuse tags "has something for mesosflow:$key that is no tag of mesosflow's"
       return 0
     else
       case $key in
@@ -89,7 +89,7 @@ ask_ec2() {
   remember own
   if [ "$there" = no ]; then
     # Those of the launch alone know nothing of where the cluster is.
-    [ ! -s "$memory/tags" ] || refuse tags "are gone"
+    [ ! -s "$memory/tags" ] || refuse tags "has no tags of mesosflow's any more"
     return 0
   fi
   believed said < "$work/raw" > "$work/said" 2>/dev/null || : > "$work/said"
@@ -97,7 +97,7 @@ ask_ec2() {
     said=$(fact "$work/said" "$key")
     known=$(fact "$work/file" "$key")
     if [ -n "$said" ] && [ -n "$known" ] && [ "$said" != "$known" ]; then
-      refuse tags "they say $key $said, and the node is of $key $known"
+      refuse tags "says $key=$said, and the node is of $known"
       return 0
     fi
   done

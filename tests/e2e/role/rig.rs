@@ -50,7 +50,16 @@ impl Node {
             format!("org.mesosflow.cluster={cluster}"),
         );
         let image = image_name();
-        let mut all = vec!["run", "--detach", "--stop-signal", "SIGKILL", "--name", &name, "--label", &label];
+        let mut all = vec![
+            "run",
+            "--detach",
+            "--stop-signal",
+            "SIGKILL",
+            "--name",
+            &name,
+            "--label",
+            &label,
+        ];
         all.extend(args);
         // The engine asks for more than it may have on some machines, unless it is told so.
         all.extend(bench.engine().run_args().iter().map(String::as_str));
@@ -127,7 +136,7 @@ impl Node {
     pub(super) fn enter(&self, args: &[&str]) -> Command {
         let mut command = Command::new("nsenter");
         command.args([
-            "--target", &self.pid, "--mount", "--uts", "--ipc", "--net", "--pid", "--wd=/",
+            "--target", &self.pid, "--mount", "--uts", "--ipc", "--net", "--pid",
         ]);
         command.args(args).stdin(Stdio::null()).env_clear();
         command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");

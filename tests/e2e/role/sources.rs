@@ -25,9 +25,14 @@ fn the_file_alone_says_all() {
         Some("nothing would change")
     );
     // Nobody reaches the cluster by another address than one that the node has.
-    node.told(&Facts::slave().with("ip", "10.9.9.44"));
-    assert!(node.once().contains("the way to the cluster"));
-    assert_eq!(node.read("/etc/mesos-slave/ip").unwrap(), OWN);
+    node.sh("ip link add e0 type veth peer name e1 && ip addr add 10.8.8.4/24 dev e0 && ip link set e0 up && ip link set e1 up").ok();
+    node.told(
+        &Facts::slave()
+            .with("ip", "10.9.9.44")
+            .with("zookeepers", "10.8.8.1:2181"),
+    );
+    assert!(node.once().contains("address 10.8.8.4 (the way to the cluster)"));
+    assert_eq!(node.read("/etc/mesos-slave/ip").unwrap(), "10.8.8.4");
 }
 
 #[test]

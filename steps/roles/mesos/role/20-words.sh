@@ -2,7 +2,7 @@
 
 # Notices are kept in the unit's journal, whose `Starting` and `Finished` are not.
 mark=
-[ "${JOURNAL_STREAM-}" != "$(stat -Lc %d:%i /dev/stderr 2>/dev/null)" ] || mark='<5>'
+[ "${JOURNAL_STREAM-}" != "$(stat -Lc %d:%i "/proc/$$/fd/2" 2>/dev/null)" ] || mark='<5>'
 say() { printf '%s%s\n' "$mark" "$1" >&2; }
 # One line a state, however often it is found to last: `state SUBJECT TEXT`.
 state() {

@@ -27,10 +27,9 @@ tags cluster tags/instance/mesosflow:cluster"
 ask_metadata() { curl --silent --noproxy '*' --connect-timeout 2 --max-time 2 --max-filesize 16384 "$@" 2>/dev/null; }
 # The only line of an answer, into $text; 1 where it is no such line, of letters that can be read.
 line_of() {
-  size=$(wc -c < "$1")
-  [ "$size" -le 1024 ] || return 1
+  [ "$(wc -c < "$1")" -le 1024 ] || return 1
   { text=$(cat "$1"); } 2>/dev/null
-  [ "$size" -eq "${#text}" ] || [ "$size" -eq $((${#text} + 1)) ] || return 1
+  printf '%s' "$text" | cmp -s - "$1" || printf '%s\n' "$text" | cmp -s - "$1" || return 1
   case $text in *[!\ -~]*) return 1 ;; esac
 }
 fetch_metadata() {

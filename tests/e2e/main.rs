@@ -36,6 +36,7 @@ mod reboot;
 mod recorded;
 mod replay;
 mod roles;
+mod role;
 mod secret;
 mod stop_and_refusals;
 mod stopped;

@@ -1,17 +1,20 @@
 #!/bin/sh
 # mesosflow-role: finds out what this node is in its Mesos cluster, and writes what its daemons start with.
 #
-#   mesosflow-role            at boot, before the daemons: waits until some source knows where the cluster is
+#   mesosflow-role            waits until some source knows where the cluster is, and writes
 #   mesosflow-role --once     the same, without waiting: 75 where no source knows
-#   mesosflow-role --again    whether the node's address or name, or the first master, is another by now: only then the same
+#   mesosflow-role --boot     before the daemons: where no source knows it leaves the waiting to --again, so that the boot goes on
+#   mesosflow-role --again    waits where nothing was found since the boot; else looks whether the node's address or name, or the
+#                             first master's, is another by now, and only then does the same
 #   mesosflow-role --dry-run  says what it finds and what it would do, and does nothing
-#   mesosflow-role --leave    takes away what it has written of flags, and nothing of anybody else's
+#   mesosflow-role --leave    takes away what it has written, but for what somebody has changed since
 #
 # It asks the cluster file that a deploy or user data left, EC2's metadata (only where that file says the node is EC2's) and DNS (only
 # where that file names it). Of what they say the newest epoch counts; DNS counts where nothing else knows. Whatever cannot be what it
 # is meant to be is refused together with all that its source said; what that source said before stays, and the next one is asked.
 #
 # It needs curl for EC2's metadata, `host` or `dig` for SRV records, and bash for its connections to ZooKeeper.
+# Killed at any moment, it is only to be run again.
 set -eu
 LC_ALL=C
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -29,19 +32,37 @@ master_port=5050
 # A first master that has moved away without a word may have left its address to another machine: ZooKeeper is asked now and then.
 ask_again_min=10
 
+# No longer than this waits one that somebody else's timer starts again.
+waits_at_most=300
+
 usage() {
-  echo "usage: mesosflow-role [--once | --again | --dry-run | --leave]" >&2
+  echo "usage: mesosflow-role [--boot | --once | --again | --dry-run | --leave]" >&2
   exit 2
 }
 [ "$#" -le 1 ] || usage
-case ${1---boot} in
-  --boot | --once | --again | --leave) mode=${1---boot} ;;
+case ${1---wait} in
+  --wait | --boot | --once | --again | --leave) mode=${1---wait} ;;
   --dry-run) mode=--dry ;;
   *) usage ;;
 esac
 mode=${mode#--}
 
-work=$(mktemp -d)
-trap 'rm -rf -- "$work"' EXIT
+# One at a time; whoever has it does the same. What others have left there was killed, or waits and begins anew.
+lock() {
+  flock -w 60 9 || { echo "another mesosflow-role does not end" >&2; exit 75; }
+  rm -rf -- "$run"/work.*
+  mkdir -m 700 "$work"
+  rm -f /etc/mesos/.mesosflow-new /etc/mesos-master/.mesosflow-new /etc/mesos-slave/.mesosflow-new /etc/mesosflow/.mesosflow-new \
+    "$memory/.mesosflow-new"
+}
 trap 'exit 143' TERM INT HUP
+if [ "$mode" = dry ]; then
+  work=$(mktemp -d)
+else
+  mkdir -p "$run"
+  exec 9> "$run/lock"
+  work=$run/work.$$
+  lock
+fi
+trap 'rm -rf -- "$work"' EXIT
 

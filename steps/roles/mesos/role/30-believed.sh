@@ -1,10 +1,11 @@
 # ---- What may be believed ----
 
 # Prints the facts of standard input that mesosflow knows, if all of them can be what they are meant to be; else why not, and 1.
-#   whole=yes: it is a file, and has to be all there
+# `believed WHAT`, which is: whole, a file that has to be all there; said, by a source that says its epoch; each, facts of the node's own.
 believed() {
-  awk -v whole="$1" '
-    function is_number(t) { return t ~ /^[0-9]+$/ && length(t) <= 15 }
+  awk -v what="$1" '
+    # Of nine digits: shells count in as little as 32 bits, and an epoch that nothing can follow is none.
+    function is_number(t) { return t ~ /^(0|[1-9][0-9]*)$/ && length(t) <= 9 }
     function is_address(t,   part, i) {
       if (split(t, part, ".") != 4) return 0
       for (i = 1; i <= 4; i++)
@@ -37,7 +38,9 @@ believed() {
       if (key == "provider") return t ~ /^[a-z][a-z0-9-]*$/
       if (key == "role") return t == "mesos-master" || t == "mesos-slave"
       if (key == "name" || key == "first_master_name" || key == "dns_domain" || key == "dns_name") return is_name(t)
-      if (key == "ip" || key == "first_master") return is_address(t)
+      if (key == "ip" || key == "public_ip" || key == "first_master") return is_address(t)
+      if (key == "public_name") return is_name(t)
+      if (key == "zone" || key == "type") return length(t) <= 64 && t ~ /^[a-z0-9][a-z0-9.-]*$/
       if (key == "public") return is_host(t)
       if (key == "zookeepers") return t == "" || are_places(t)
       if (key == "master") return t == "" || is_place(t)
@@ -50,68 +53,89 @@ believed() {
     function refuse(why) { print why > "/dev/stderr"; refused = 1; exit 1 }
     BEGIN { lines = 0 }
     { last = $0; lines++ }
-    whole == "yes" && NR == 1 { if ($0 != "# mesosflow cluster 1") refuse("does not begin with `# mesosflow cluster 1`"); next }
+    what == "whole" && NR == 1 { if ($0 != "# mesosflow cluster 1") refuse("does not begin with `# mesosflow cluster 1`"); next }
     /^#/ || /^$/ { next }
     {
       at = index($0, "=")
-      if (at < 2) refuse("`" shown($0) "` is no fact")
+      if (at < 2) refuse("says `" shown($0) "`, which is no fact")
       key = substr($0, 1, at - 1); text = substr($0, at + 1)
       is = can_be(key, text)
       if (is == -1) next
-      if (!is) refuse(key " cannot be `" shown(text) "`")
-      had[key] = 1
+      if (length(text) > 4096) refuse("says " length(text) " letters for " key)
+      if (!is) refuse("says " key "=`" shown(text) "`, which it cannot be")
+      if (had[key]++ && key !~ /_flag$/) refuse("says " key " more than once")
       out[++n] = key "=" text
     }
     END {
       if (refused) exit 1
-      if (whole == "yes" && (lines < 2 || last != "# end")) refuse("does not end with `# end`: it is not whole")
-      if (!had["epoch"]) refuse("says no epoch")
-      if (whole == "yes" && !had["cluster"]) refuse("names no cluster")
-      if (whole == "yes" && !had["role"]) refuse("names no role")
+      if (what == "whole" && (lines < 2 || last != "# end")) refuse("does not end with `# end`: it is not whole")
+      if (what != "each" && !had["epoch"]) refuse("says no epoch")
+      if (what == "whole" && !had["cluster"]) refuse("names no cluster")
+      if (what == "whole" && !had["role"]) refuse("names no role")
       for (i = 1; i <= n; i++) print out[i]
     }'
 }
 
-# Takes what a source said, from $work/raw; where it cannot be believed, what it said before stays: `take SOURCE WHOLE`. The facts
-# of all sources are below $work.
+# Takes what a source said, from $work/raw; where it cannot be believed, what it said before stays: `take SOURCE WHAT`. The facts of all
+# sources are below $work.
 take() {
-  if believed "$2" < "$work/raw" > "$work/$1" 2> "$work/why"; then
-    [ "$mode" = dry ] || remember "$1"
-    return 0
+  size=$(wc -c < "$work/raw")
+  if [ "$size" -gt 65536 ]; then
+    refuse "$1" "is $size bytes long"
+  # What awk makes of them differs.
+  elif [ "$(tr -d '\000' < "$work/raw" | wc -c)" -ne "$size" ]; then
+    refuse "$1" "has bytes of zero"
+  elif believed "$2" < "$work/raw" > "$work/$1" 2> "$work/why"; then
+    [ "$1" != file ] || ! is_of_another || forget tags own dns published force
+    remember "$1"
+  else
+    refuse "$1" "$(cat "$work/why")"
   fi
-  refuse "$1" "$(cat "$work/why")"
 }
+# Whoever writes the cluster file is root. Where its epochs begin anew, or it has another cluster or role, others have said nothing yet.
+is_of_another() {
+  [ -s "$memory/file" ] || return 1
+  [ "$(fact "$work/file" epoch)" -lt "$(fact "$memory/file" epoch)" ] ||
+    [ "$(fact "$work/file" cluster)" != "$(fact "$memory/file" cluster)" ] ||
+    [ "$(fact "$work/file" role)" != "$(fact "$memory/file" role)" ]
+}
+# What a source says cannot be, or it is silent.
 refuse() {
   if [ -s "$memory/$1" ]; then
     cp "$memory/$1" "$work/$1"
-    state "$1" "refused: $(called "$1") $2; what it said before stays"
+    state "$1" "refused: $(called "$1") $2; what was said before stays"
   else
     rm -f "$work/$1"
     state "$1" "refused: $(called "$1") $2"
   fi
 }
 remember() {
+  [ "$mode" != dry ] || return 0
   mkdir -p "$memory"
   cmp -s "$work/$1" "$memory/$1" || replace "$memory/$1" < "$work/$1"
-  rm -f "$run/said/$1"
+  over "$1"
 }
-# A source that says it knows nothing has said nothing before either.
-forget() { [ "$mode" = dry ] || rm -f "$memory/$1"; }
+forget() {
+  for source in "$@"; do
+    rm -f "$work/$source"
+    over "$source"
+    [ "$mode" = dry ] || rm -f "$memory/$source"
+  done
+  # For what is left of this run.
+  [ "$mode" != dry ] || [ "$#" -eq 1 ] || memory=$work/none
+}
 called() {
   case $1 in
     file) echo "$cluster_file" ;;
-    tags) echo "EC2's instance tags" ;;
+    tags) echo "EC2's metadata" ;;
     dns) echo DNS ;;
     published) echo "what ZooKeeper has of the first master" ;;
-    force) echo "what was in force before" ;;
   esac
 }
-# Puts standard input in a file's place, in one move.
+# Puts standard input in a file's place, in one move. What cannot be written whole is not put there.
 replace() {
-  new=$(mktemp "$(dirname "$1")/.mesosflow.XXXXXX")
-  cat > "$new"
-  chmod 644 "$new"
-  sync "$new" 2>/dev/null || :
-  mv -fT "$new" "$1"
+  new=${1%/*}/.mesosflow-new
+  : > "$new" && if [ -e "$1" ]; then chmod --reference="$1" "$new" && chown --reference="$1" "$new"; else chmod 644 "$new"; fi &&
+    cat > "$new" && { sync "$new" 2>/dev/null || :; } && mv -fT "$new" "$1"
 }
 

@@ -3,92 +3,104 @@
 ask_file() {
   if [ -e "$cluster_file" ]; then
     cat "$cluster_file" > "$work/raw"
-    take file yes || :
+    take file whole
   elif [ -s "$memory/file" ]; then
     refuse file "is not there"
   fi
 }
 
-# `ask_metadata PATH`: into $work/answer; 4: there is no such thing; 1: no answer that counts.
-ask_metadata() {
-  status=$(curl --silent --noproxy '*' --connect-timeout 2 --max-time 2 --max-filesize 16384 --header "@$work/token" \
-    --output "$work/answer" --write-out '%{http_code}' "$metadata/meta-data/$1" 2>/dev/null) || return 1
-  case $status in
-    200) [ "$(wc -c < "$work/answer")" -le 1024 ] || return 1 ;;
-    404) return 4 ;;
-    *) return 1 ;;
-  esac
+# What is asked of EC2's metadata: a fact of the node's own, or one of its tags; its key; where it is.
+asked_of_ec2="own ip local-ipv4
+own public_ip public-ipv4
+own public_name public-hostname
+own name local-hostname
+own zone placement/availability-zone
+own type instance-type
+tags epoch tags/instance/mesosflow:epoch
+tags masters tags/instance/mesosflow:masters
+tags zookeepers tags/instance/mesosflow:zookeepers
+tags master tags/instance/mesosflow:master
+tags role tags/instance/mesosflow:role
+tags cluster tags/instance/mesosflow:cluster"
+
+# Two seconds for each answer, and nothing more once one has not come. 4 is told from others: there is no such thing.
+ask_metadata() { curl --silent --noproxy '*' --connect-timeout 2 --max-time 2 --max-filesize 16384 "$@" 2>/dev/null; }
+# The only line of an answer, into $text; 1 where it is no such line, of letters that can be read.
+line_of() {
+  [ "$(wc -c < "$1")" -le 1024 ] || return 1
+  { text=$(cat "$1"); } 2>/dev/null
+  printf '%s' "$text" | cmp -s - "$1" || printf '%s\n' "$text" | cmp -s - "$1" || return 1
+  case $text in *[!\ -~]*) return 1 ;; esac
 }
-# One that has to be there for all that follows: `own KEY PATH PATTERN`, where the pattern is awk's.
-own() {
-  result=0
-  ask_metadata "$2" || result=$?
-  case $result in
-    0) ;;
-    4) return 0 ;;
-    *) silent=yes; return 1 ;;
-  esac
-  text=$(cat "$work/answer")
-  printf '%s\n' "$text" | awk -v pattern="$3" 'NR > 1 || $0 !~ pattern { exit 1 }' || {
-    state metadata "refused: EC2's metadata has something for $2 that it cannot be"
-    return 0
-  }
-  printf '%s=%s\n' "$1" "$text" >> "$work/own"
+fetch_metadata() {
+  : > "$work/token"
+  printf 'X-aws-ec2-metadata-token-ttl-seconds: 60\n' > "$work/ttl"
+  ask_metadata --fail --request PUT --header "@$work/ttl" --output "$work/answer" "$metadata/api/token" || return 1
+  line_of "$work/answer" || return 1
+  case $text in *[!A-Za-z0-9+/=_-]* | '') return 1 ;; esac
+  printf 'X-aws-ec2-metadata-token: %s\n' "$text" > "$work/token"
+  rm -rf "$work/answers"
+  mkdir "$work/answers"
+  set --
+  while read -r _ key path; do
+    set -- "$@" --output "$work/answers/$key" "$metadata/meta-data/$path"
+  done <<END
+$asked_of_ec2
+END
+  # One after the other by one connection; each status, in their order.
+  ask_metadata --fail-early --header "@$work/token" --write-out '%{http_code}\n' "$@" > "$work/statuses"
 }
 ask_ec2() {
   : > "$work/own"
-  silent=no
-  command -v curl > /dev/null || { state metadata "curl is missing: EC2's metadata is not asked"; refuse tags "cannot be asked without curl"; return 0; }
-  printf 'X-aws-ec2-metadata-token-ttl-seconds: 60\n' > "$work/ttl"
-  (umask 077; : > "$work/token"; : > "$work/answer")
-  if ! curl --silent --fail --noproxy '*' --connect-timeout 2 --max-time 2 --max-filesize 4096 --request PUT --header "@$work/ttl" \
-    --output "$work/answer" "$metadata/api/token" 2>/dev/null || ! grep -qx '[A-Za-z0-9+/=_-]*' "$work/answer"; then
-    refuse tags "do not answer"
-    return 0
-  fi
-  printf 'X-aws-ec2-metadata-token: %s\n' "$(cat "$work/answer")" > "$work/token"
-  # shellcheck disable=SC2015 # Each of them may end it.
-  own ip local-ipv4 '^[0-9]+[.][0-9]+[.][0-9]+[.][0-9]+$' &&
-    own public_ip public-ipv4 '^[0-9]+[.][0-9]+[.][0-9]+[.][0-9]+$' &&
-    own public_name public-hostname '^[A-Za-z0-9][A-Za-z0-9.-]*$' &&
-    own name local-hostname '^[A-Za-z0-9][A-Za-z0-9.-]*$' &&
-    own zone placement/availability-zone '^[a-z0-9-]+$' &&
-    own type instance-type '^[a-z0-9.-]+$' || :
-  [ "$silent" = no ] || { refuse tags "do not answer"; return 0; }
   : > "$work/raw"
   there=no
-  for key in epoch masters zookeepers master role cluster; do
-    result=0
-    ask_metadata "tags/instance/mesosflow:$key" || result=$?
-    case $result in
-      0) ;;
-      4) continue ;;
-      *) refuse tags "do not answer"; return 0 ;;
-    esac
-    if [ "$(wc -l < "$work/answer")" -gt 1 ] || grep -q '[^ -~]' "$work/answer"; then
-      refuse tags "have something for mesosflow:$key that is no tag of mesosflow's"
+  if ! command -v curl > /dev/null; then silent="cannot be asked without curl"
+  elif fetch_metadata && ! grep -qvx '200\|404' "$work/statuses"; then silent=
+  else silent="does not answer"
+  fi
+  if [ -n "$silent" ]; then
+    # Its name and zone are what they were.
+    cp "$memory/own" "$work/own" 2>/dev/null || :
+    refuse tags "$silent"
+    return 0
+  fi
+  printf '%s\n' "$asked_of_ec2" | paste -d ' ' "$work/statuses" - > "$work/told"
+  while read -r status kind key path; do
+    [ "$status" = 200 ] || continue
+    if [ "$kind" = own ]; then
+      if line_of "$work/answers/$key" && printf '%s=%s\n' "$key" "$text" | believed each >> "$work/own" 2>/dev/null; then
+        over "own-$key"
+      else
+        grep "^$key=" "$memory/own" >> "$work/own" 2>/dev/null || :
+        state "own-$key" "refused: EC2's metadata has something for $path that it cannot be"
+      fi
+    elif ! line_of "$work/answers/$key"; then
+      refuse tags "has something for mesosflow:$key that is no tag of mesosflow's"
       return 0
+    else
+      case $key in
+        role) text=mesos-$text ;;
+        epoch) there=yes ;;
+      esac
+      printf '%s=%s\n' "$key" "$text" >> "$work/raw"
     fi
-    text=$(cat "$work/answer")
-    case $key in
-      role) [ "$text" = zookeeper ] || text=mesos-$text ;;
-      epoch) there=yes ;;
-    esac
-    printf '%s=%s\n' "$key" "$text" >> "$work/raw"
-  done
-  # Tags of the launch alone, or none: they know nothing of where the cluster is.
-  if [ "$there" = no ]; then forget tags; return 0; fi
-  take tags no || return 0
+  done < "$work/told"
+  remember own
+  if [ "$there" = no ]; then
+    # Those of the launch alone know nothing of where the cluster is.
+    [ ! -s "$memory/tags" ] || refuse tags "has no tags of mesosflow's any more"
+    return 0
+  fi
+  believed said < "$work/raw" > "$work/said" 2>/dev/null || : > "$work/said"
   for key in cluster role; do
-    said=$(fact "$work/tags" "$key")
+    said=$(fact "$work/said" "$key")
     known=$(fact "$work/file" "$key")
     if [ -n "$said" ] && [ -n "$known" ] && [ "$said" != "$known" ]; then
-      forget tags
-      rm -f "$work/tags"
-      refuse tags "say $key $said, and the node is of $key $known"
+      refuse tags "says $key=$said, and the node is of $known"
       return 0
     fi
   done
+  take tags said
 }
 
 srv_records() {
@@ -117,6 +129,6 @@ ask_dns() {
     printf 'epoch=0\nmaster=%s\n' "$found" > "$work/raw"
   fi
   if [ -z "$found" ]; then refuse dns "does not know"; return 0; fi
-  take dns no || :
+  take dns said
 }
 

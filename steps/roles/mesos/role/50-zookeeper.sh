@@ -41,26 +41,34 @@ unhex() {
 each_zookeeper() { printf '%s\n' "$zookeepers" | tr , '\n'; }
 node_path() { echo "/mesosflow/$cluster"; }
 
-# What the first master has published, into $work/raw; 1 where none of the servers answers or it has published nothing.
-read_published() {
-  request=$(packet "$(int 1)$(int 4)$(text "$(node_path)")00")
+# Asks all servers at the same time, none longer than a session may last: `ask_zookeeper REQUESTS NUMBER`. The answer to the request of
+# that number is in $found, the first one that there is; 1 where there is none.
+ask_zookeeper() {
+  rm -f "$work"/heard.*
+  count=0
   for place in $(each_zookeeper); do
-    said=$(session "${place%:*}" "${place##*:}" "$request")
-    [ -n "$said" ] || continue
-    found=$(answer "$said" 1)
-    case $found in
-      '0 '*)
-        found=${found#0 }
-        length=$((0x$(printf '%s' "$found" | cut -c 1-8)))
-        [ "$length" -le 1024 ] || { printf 'it is %s bytes long\n' "$length" > "$work/raw"; return 0; }
-        unhex "$(printf '%s' "$found" | cut -c 9-$((8 + length * 2)))" > "$work/raw"
-        return 0
-        ;;
-      # No such node: this server knows, the others know no more.
-      '-101 '*) return 1 ;;
-    esac
+    count=$((count + 1))
+    answer "$(session "${place%:*}" "${place##*:}" "$1")" "$2" > "$work/heard.$count" 2>/dev/null 9>&- &
+  done
+  wait
+  for heard in "$work"/heard.*; do
+    [ -s "$heard" ] || continue
+    found=$(cat "$heard")
+    return 0
   done
   return 1
+}
+# What the first master has published, into $work/raw; 1 where none of the servers answers or it has published nothing.
+read_published() {
+  ask_zookeeper "$(packet "$(int 1)$(int 4)$(text "$(node_path)")00")" 1 || return 1
+  case $found in '0 '*) ;; *) return 1 ;; esac
+  found=${found#0 }
+  length=$((0x$(printf '%s' "$found" | cut -c 1-8)))
+  if [ "$length" -gt 1024 ]; then
+    printf 'it is %s bytes long\n' "$length" > "$work/raw"
+  else
+    unhex "$(printf '%s' "$found" | cut -c 9-$((8 + length * 2)))" > "$work/raw"
+  fi
 }
 publish() {
   data=$(printf 'epoch=%s\nfirst_master=%s\nfirst_master_name=%s' "$epoch" "$ip" "$name")
@@ -68,10 +76,7 @@ publish() {
   requests="$(packet "$(int 1)$(int 1)$(text /mesosflow)$(int 0)$anyone$(int 0)")"
   requests="$requests$(packet "$(int 2)$(int 1)$(text "$(node_path)")$(text "$data")$anyone$(int 0)")"
   requests="$requests$(packet "$(int 3)$(int 5)$(text "$(node_path)")$(text "$data")ffffffff")"
-  for place in $(each_zookeeper); do
-    said=$(session "${place%:*}" "${place##*:}" "$requests")
-    case $(answer "$said" 3) in '0 '*) return 0 ;; esac
-  done
-  return 1
+  ask_zookeeper "$requests" 3 || return 1
+  case $found in '0 '*) return 0 ;; *) return 1 ;; esac
 }
 

@@ -16,7 +16,7 @@ newest() {
 
 # Whose facts are whose: everything that follows from the sources but for the first master.
 look() {
-  rm -f "$work/file" "$work/tags" "$work/dns" "$work/own"
+  rm -f "$work/file" "$work/tags" "$work/dns" "$work/own" "$work/published"
   ask_file
   provider=$(fact "$work/file" provider)
   cluster=$(fact "$work/file" cluster)
@@ -38,10 +38,6 @@ look() {
   if [ -z "$located" ]; then
     ask_dns
     located=$(newest dns)
-  fi
-  if [ -z "$located" ] && [ -s "$memory/force" ]; then
-    cp "$memory/force" "$work/force"
-    located=$(newest force)
   fi
   zookeepers='' master='' epoch=0
   [ -z "$located" ] || {
@@ -121,7 +117,7 @@ find_first() {
     at=$(addresses "$at" | head -n 1)
     [ -z "$at" ] || [ "$at" = "$first" ] || { first=$at first_from=$located; }
   elif [ "$lone" = no ]; then
-    if [ "$1" = ask ] && read_published; then take published no || :; fi
+    if [ "$1" = ask ] && read_published; then take published said; fi
     [ -s "$work/published" ] || [ ! -s "$memory/published" ] || cp "$memory/published" "$work/published"
     said=$(fact "$work/published" first_master)
     of_file=$(fact "$work/file" epoch)

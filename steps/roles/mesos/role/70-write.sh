@@ -1,11 +1,17 @@
 # ---- What is written ----
 
+# What is to be started anew, also by the next one if this one is killed.
 changed=
-# Notes what a change concerns.
-concerns() { case " $changed " in *" $1 "*) ;; *) changed="$changed $1" ;; esac; }
+pending=$run/concerned
+# Notes what a change concerns, before it is made.
+concerns() {
+  case " $changed " in *" $1 "*) return 0 ;; esac
+  changed="$changed $1"
+  [ "$mode" = dry ] || printf '%s\n' "$1" >> "$pending"
+}
 # Puts a text in a file's place where it is another: `put CONCERNS PATH TEXT`.
 put() {
-  if [ "$(cat "$2" 2>/dev/null && echo .)" = "$(printf '%s\n.' "$3")" ]; then return 0; fi
+  if printf '%s\n' "$3" | cmp -s - "$2"; then return 0; fi
   concerns "$1"
   if [ "$mode" = dry ]; then say "would write $2: $(printf '%s' "$3" | tr '\n' ' ')"; return 0; fi
   mkdir -p "$(dirname "$2")"
@@ -33,13 +39,20 @@ want_flag() {
     *) want "?$flag" "" ;;
   esac
 }
-# Brings a folder of flags to what is in $work/flags, the last of a name counting: `flags CONCERNS FOLDER`. What somebody else put
-# there, or changed, stays and counts.
+# The last flag of each name, under whichever spelling, from $work/flags into $work/wanted.
+last_of_each() {
+  awk -F '\t' '
+    { at = index($0, "\t"); bare = $1; sub(/^[?](no-)?/, "", bare); if (!(bare in name)) order[++n] = bare; name[bare] = $1; value[bare] = substr($0, at + 1) }
+    END { for (i = 1; i <= n; i++) print name[order[i]] "\t" value[order[i]] }' "$work/flags" > "$work/wanted"
+}
+# Brings a folder to what is in $work/wanted: `flags CONCERNS FOLDER`. What somebody else put there, or changed, stays and counts.
 flags() {
   folder=$2
-  awk -F '\t' '{ at = index($0, "\t"); bare = $1; sub(/^[?](no-)?/, "", bare); if (!(bare in name)) order[++n] = bare; name[bare] = $1; value[bare] = substr($0, at + 1) }
-    END { for (i = 1; i <= n; i++) print name[order[i]] "\t" value[order[i]] }' "$work/flags" > "$work/wanted"
+  copy=$memory/written-${folder##*/}
+  # Without its list, all of them would be somebody's own.
+  [ "$mode" = dry ] || [ -e "$folder/$written" ] || [ ! -s "$copy" ] || [ ! -d "$folder" ] || replace "$folder/$written" < "$copy"
   : > "$work/list"
+  : > "$work/ours"
   while IFS= read -r line; do
     flag=${line%%	*} value=${line#*	}
     bare=${flag#\?} bare=${bare#no-}
@@ -49,7 +62,7 @@ flags() {
       is_ours "$folder" "$other" || theirs=$other
     done
     if [ -n "$theirs" ]; then
-      if [ "$theirs" != "$flag" ] || [ "$(cat "$folder/$theirs")" != "$value" ]; then
+      if [ "$theirs" != "$flag" ] || [ "$(cat "$folder/$theirs" 2>/dev/null)" != "$value" ]; then
         state "flag-$bare" "$folder/$theirs is somebody's own: it stays, and counts"
       fi
       continue
@@ -58,68 +71,85 @@ flags() {
     printf '%s\n' "$line" >> "$work/ours"
   done < "$work/wanted"
   # The list first: a file that is there without its line would be somebody's own. Those that go stay in it until they are gone.
-  [ "$mode" = dry ] || {
-    mkdir -p "$folder"
+  if [ "$mode" != dry ]; then
+    mkdir -p "$folder" "$memory"
     cat "$work/list" "$folder/$written" 2>/dev/null | sort -u > "$work/both"
     cmp -s "$work/both" "$folder/$written" || replace "$folder/$written" < "$work/both"
-  }
-  [ ! -s "$work/ours" ] || while IFS= read -r line; do
+  fi
+  while IFS= read -r line; do
     put "$1" "$folder/${line%%	*}" "${line#*	}"
   done < "$work/ours"
+  cut -d ' ' -f 1 "$work/list" > "$work/listed"
   [ ! -f "$folder/$written" ] || while read -r flag _; do
-    grep -q "^$(printf '%s' "$flag" | sed 's/[?]/[?]/') " "$work/list" && continue
-    ! is_ours "$folder" "$flag" || drop "$1" "$folder/$flag"
+    grep -qxF -e "$flag" "$work/listed" || ! is_ours "$folder" "$flag" || drop "$1" "$folder/$flag"
   done < "$folder/$written"
-  [ "$mode" = dry ] || cmp -s "$work/list" "$folder/$written" || replace "$folder/$written" < "$work/list"
-  rm -f "$work/flags" "$work/ours" "$work/list"
+  if [ "$mode" != dry ]; then
+    cmp -s "$work/list" "$folder/$written" || replace "$folder/$written" < "$work/list"
+    cmp -s "$work/list" "$copy" || replace "$copy" < "$work/list"
+  fi
 }
 
-# Takes away all that it has written of flags.
+# Takes away the flags that it has written into a folder.
+leave_flags() {
+  [ -f "$1/$written" ] || return 0
+  while read -r flag _; do
+    ! is_ours "$1" "$flag" || drop flags "$1/$flag"
+  done < "$1/$written"
+  rm -f "$1/$written"
+  rmdir "$1" 2>/dev/null || :
+}
+# Takes away all that it has written. The flags' memory goes last: a kill leaves whose they are.
 leave() {
-  for folder in /etc/mesos /etc/mesos-master /etc/mesos-slave; do
-    [ -f "$folder/$written" ] || continue
-    while read -r flag _; do
-      ! is_ours "$folder" "$flag" || drop flags "$folder/$flag"
-    done < "$folder/$written"
-    rm -f "$folder/$written"
-    rmdir "$folder" 2>/dev/null || :
+  for folder in /etc/mesos /etc/mesos-master /etc/mesos-slave; do leave_flags "$folder"; done
+  for path in /etc/systemd/system/mesos-slave.service.d/mesosflow.conf /etc/mesosflow/mesos.env /etc/mesosflow/node.env; do
+    drop flags "$path"
   done
-  drop flags /etc/systemd/system/mesos-slave.service.d/mesosflow.conf
-  rmdir /etc/systemd/system/mesos-slave.service.d 2>/dev/null || :
-  rm -rf -- "$memory" "$run"
+  rmdir /etc/systemd/system/mesos-slave.service.d /etc/mesosflow 2>/dev/null || :
+  rm -rf -- "$memory"
+  rmdir "${memory%/*}" 2>/dev/null || :
+  rm -rf -- "$run"
 }
 
 # Whether tasks of the agent run: it says so itself or, where it does not answer, an executor that it started is alive.
 tasks=
 has_tasks() {
-  [ -n "$tasks" ] || {
+  if [ -z "$tasks" ]; then
     tasks=no
     at=$(cat /etc/mesos-slave/ip 2>/dev/null || echo "$ip")
     if curl --silent --fail --noproxy '*' --max-time 5 --output "$work/containers" "http://$at:5051/containers" 2>/dev/null; then
       ! grep -q '"container_id"' "$work/containers" || tasks=yes
     else
       work_dir=$(cat /etc/mesos-slave/work_dir 2>/dev/null || echo /mnt/mesos-work)
-      cat "$work_dir"/meta/slaves/latest/frameworks/*/executors/*/runs/*/pids/forked.pid 2>/dev/null | tr -s ' ' '\n' > "$work/pids" || :
-      while read -r pid; do
+      for path in "$work_dir"/meta/slaves/latest/frameworks/*/executors/*/runs/*/pids/forked.pid; do
+        # Of one that has ended, the number may be another's by now.
+        [ ! -e "${path%/pids/*}/executor.sentinel" ] || continue
+        pid=$(cat "$path" 2>/dev/null) || pid=
         case $pid in *[!0-9]* | '') ;; *) [ ! -e "/proc/$pid" ] || tasks=yes ;; esac
-      done < "$work/pids"
+      done
     fi
-  }
+  fi
   [ "$tasks" = yes ]
 }
 # Whether a mere restart of the agent would end some: those of frameworks that want no checkpoints.
 has_unsaved_tasks() {
   has_tasks && curl --silent --fail --noproxy '*' --max-time 5 "http://$at:5051/state" 2>/dev/null | grep -q '"checkpoint": *false'
 }
-# What an agent that recovers its tasks has to keep. Where it has any, what is in force stays: `keep FLAG VALUE`.
-keep() {
-  now=$(cat "/etc/mesos-slave/$1" 2>/dev/null) || now=
-  if [ -n "$now" ] && [ "$now" != "$2" ] && is_active mesos-slave.service && has_tasks; then
-    state "kept-$1" "the agent's $1 stays $now, and is not $2 yet: its tasks would be lost. Once they have ended: systemctl stop mesos-slave; mesosflow-role --once; systemctl start mesos-slave"
-    want "$1" "$now"
-  else
-    [ -z "$2" ] || want "$1" "$2"
-  fi
+# What an agent that recovers its tasks has to keep: where it has any, what is in force stays.
+keep_tasks() {
+  is_active mesos-slave.service || return 0
+  for flag in ip hostname resources attributes; do
+    is_ours /etc/mesos-slave "$flag" || [ ! -e "/etc/mesos-slave/$flag" ] || continue
+    now=$(cat "/etc/mesos-slave/$flag" 2>/dev/null) || now=
+    next=$(sed -n "s/^$flag	//p" "$work/wanted")
+    if [ "$now" = "$next" ] || ! has_tasks; then
+      over "kept-$flag"
+      continue
+    fi
+    state "kept-$flag" "the agent's $flag stays \`$now\`, and is not \`$next\` yet: its tasks would be lost. Once they have ended: systemctl stop mesos-slave; mesosflow-role --once; systemctl start mesos-slave"
+    sed "/^$flag	/d" "$work/wanted" > "$work/kept"
+    [ -z "$now" ] || printf '%s\t%s\n' "$flag" "$now" >> "$work/kept"
+    mv "$work/kept" "$work/wanted"
+  done
 }
 
 write_common() {
@@ -141,8 +171,11 @@ JAVA_HOME=$java}"
   : > "$work/flags"
   [ "$role$lone" != mesos-masteryes ] || master=$ip:$master_port
   if [ "$lone" = no ]; then want zk "zk://$zookeepers/mesos"; else want master "$master"; fi
+  last_of_each
   flags zk /etc/mesos
 }
+# A node that had the other role before.
+leave_other_role() { [ "$mode" = dry ] || leave_flags "/etc/$1"; }
 write_master() {
   : > "$work/flags"
   want ip "$ip"
@@ -154,7 +187,9 @@ write_master() {
   want log_dir /mnt/mesos-logs
   sed -n 's/^master_flag=//p' "$work/file" > "$work/own-flags"
   while IFS= read -r line; do want_flag "$line"; done < "$work/own-flags"
+  last_of_each
   flags master /etc/mesos-master
+  leave_other_role mesos-slave
 }
 write_slave() {
   : > "$work/flags"
@@ -163,10 +198,10 @@ write_slave() {
   type=$(fact "$work/own" type)
   [ -z "$zone" ] || attributes="zone:$zone"
   [ -z "$type" ] || attributes="${attributes:+$attributes;}instance_type:$type"
-  keep ip "$ip"
-  keep hostname "$name"
-  keep resources "cpus:$cpus;mem:$mem"
-  keep attributes "$attributes"
+  want ip "$ip"
+  want hostname "$name"
+  want resources "cpus:$cpus;mem:$mem"
+  [ -z "$attributes" ] || want attributes "$attributes"
   want port 5051
   want work_dir /mnt/mesos-work
   # Under /run, so that a reboot empties it together with the containers.
@@ -175,7 +210,10 @@ write_slave() {
   want executor_environment_variables "{\"LD_LIBRARY_PATH\":\"$home/lib\"}"
   sed -n 's/^agent_flag=//p' "$work/file" > "$work/own-flags"
   while IFS= read -r line; do want_flag "$line"; done < "$work/own-flags"
+  last_of_each
+  keep_tasks
   flags agent /etc/mesos-slave
+  leave_other_role mesos-master
   folders=$(fact "$work/file" folders | tr , ' ')
   [ -z "$folders" ] || put unit /etc/systemd/system/mesos-slave.service.d/mesosflow.conf "# What its tasks write to: without one of these disks it stays down.
 [Unit]
@@ -186,8 +224,8 @@ RequiresMountsFor=$folders"
 write_names() {
   [ -f /etc/mesosflow/hosts ] && [ -f /etc/mesosflow/names ] || return 0
   hosts=$(awk -v name="$name" -v ip="$ip" -v first="$first" -v first_name="$first_name" '
-    $2 == name { print ip, name; next }
-    first != "" && $2 == first_name { print first, first_name; next }
+    $2 == name { $1 = ip }
+    $2 != name && first != "" && $2 == first_name { $1 = first }
     { print }' /etc/mesosflow/hosts)
   put names /etc/mesosflow/hosts "$hosts"
   [ "$mode" = dry ] || sh /etc/mesosflow/names
@@ -218,9 +256,7 @@ moved() {
       *ganesha* | /etc/nfs*) concerns export ;;
     esac
     if [ "$mode" = dry ]; then say "would write $path: $2 for $1"; continue; fi
-    kept=$(stat -c %a "$path")
     replace "$path" < "$work/moved"
-    chmod "$kept" "$path"
     say "wrote $path: the first master is at $2, and no longer at $1"
   done
 }

@@ -31,12 +31,31 @@ start_anew() {
     systemctl daemon-reload
     if is_active mnt-nfs.mount || is_active mnt-nfs.automount; then
       say "mounting /mnt/nfs anew"
-      systemctl stop mesosflow-shared-volume.service mnt-nfs.automount 2>/dev/null || :
+      timeout 30 systemctl stop mesosflow-shared-volume.service mnt-nfs.automount 2>/dev/null || :
       timeout 20 umount --lazy /mnt/nfs 2>/dev/null || :
       systemctl reset-failed mnt-nfs.mount mnt-nfs.automount 2>/dev/null || :
       [ ! -c /dev/autofs ] || systemctl --no-block start mnt-nfs.automount
       systemctl --no-block start mesosflow-shared-volume.service
     fi
   fi
+}
+# What the boot has gone by without, since nothing was known yet: `start_late` starts it, where whoever set the node up wants it to.
+late=$run/late
+go_on_without() {
+  state waiting "$1: the boot goes on, and this waits beside it"
+  : > "$late"
+  ! has_systemd || systemctl --no-block start mesosflow-role-again.service
+}
+start_late() {
+  [ "$mode" != dry ] && [ -e "$late" ] && has_systemd || return 0
+  for unit in mesos-master mesos-slave ephemeral-hdfs-namenode persistent-hdfs-namenode persistent-hdfs-secondarynamenode ephemeral-hdfs-datanode \
+    persistent-hdfs-datanode mesosflow-nfs-ganesha mesosflow-shared-volume; do
+    if systemctl is-enabled --quiet "$unit.service" 2>/dev/null && ! is_active "$unit.service"; then
+      say "starting $unit.service"
+      systemctl reset-failed "$unit.service" 2>/dev/null || :
+      systemctl --no-block start "$unit.service"
+    fi
+  done
+  rm -f "$late"
 }
 

@@ -21,7 +21,7 @@ decided() {
 # What is in force, in a source's own words: for a time when none of them knows.
 in_force() {
   printf 'epoch=%s\ncluster=%s\nrole=%s\nmasters=%s\nzookeepers=%s\nmaster=%s\nip=%s\nname=%s\npublic=%s\n' \
-    "$epoch" "$cluster" "$role" "${masters:-1}" "$zookeepers" "$master" "$ip" "$name" "$public_name"
+    "$epoch" "$cluster" "$role" "$masters" "$zookeepers" "$master" "$ip" "$name" "$public_name"
   [ -z "$first" ] || printf 'first_master=%s\n' "$first"
 }
 act() {
@@ -40,8 +40,9 @@ act() {
   write_names
   # What a deploy brings has the addresses of its own cluster file.
   if [ "$first_from" = file ]; then :; else moved "${old_first:-$(fact "$work/file" first_master)}" "$first"; fi
-  # Its own on the way: it may be the first master's that only it had.
+  if [ "$mode" != dry ] && [ -s "$pending" ]; then changed="$changed $(sort -u "$pending" | tr '\n' ' ')"; fi
   start_anew
+  start_late
   if [ "$mode" = dry ]; then
     [ -n "$changed" ] || echo "nothing would change"
     return 0
@@ -50,6 +51,7 @@ act() {
   in_force > "$work/now"
   cmp -s "$work/now" "$memory/force" || replace "$memory/force" < "$work/now"
   cmp -s "$work/decided" "$run/decided" || replace "$run/decided" < "$work/decided"
+  rm -f "$pending"
 }
 
 # Whether the first master answers where it was: its agents' port, or its SSH server's.
@@ -75,14 +77,10 @@ if [ "$mode" = leave ]; then
   leave
   exit 0
 fi
-if [ "$mode" != dry ]; then
-  mkdir -p "$run"
-  exec 9> "$run/lock"
-  # Whoever has it does the same.
-  flock -w 60 9 || { say "another mesosflow-role does not end"; exit 75; }
-fi
-
+# Nothing was found since the boot.
+if [ "$mode" = again ] && [ ! -e "$run/decided" ]; then mode=late; fi
 pause=1
+waited=0
 while :; do
   look
   missing=$(lacking)
@@ -92,16 +90,19 @@ while :; do
   fi
   [ -n "$missing" ] || break
   case $mode in
-    boot) state waiting "waiting: $missing" ;;
+    boot) go_on_without "$missing"; exit 0 ;;
+    wait | late) state waiting "waiting: $missing" ;;
     again) exit 0 ;;
     *) echo "$missing" >&2; exit 75 ;;
   esac
+  [ "$mode" = wait ] || [ "$waited" -lt "$waits_at_most" ] || exit 0
   flock -u 9
   sleep "$pause"
-  flock -w 60 9
+  lock
+  waited=$((waited + pause))
   pause=$((pause * 2 > 30 ? 30 : pause * 2))
 done
-rm -f "$run/said/waiting" 2>/dev/null || :
+over waiting
 
 if [ "$mode" = again ]; then
   asks=no
@@ -114,6 +115,8 @@ if [ "$mode" = again ]; then
   fi
   find_first "$asks"
   same=yes
+  # Of one that was killed.
+  [ ! -e "$pending" ] || same=no
   [ "$(fact "$memory/force" ip)" = "$ip" ] || same=no
   [ "$(fact "$memory/force" name)" = "$name" ] || same=no
   [ "$(fact "$memory/force" public)" = "$public_name" ] || same=no

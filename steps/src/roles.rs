@@ -2,8 +2,10 @@
 //! cluster file, by which a node's boot script knows what the node is and where the cluster's ZooKeepers are.
 //!
 //! The folder `roles/` is the one source of all of them. The boot script is written in parts, which are one file on a node.
+//! [`export`] makes Ansible roles of the same files.
 
 mod cluster_file;
+pub mod export;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,13 +30,25 @@ struct Embedded;
 const PARTS: &str = "mesos/role/";
 const BOOT_SCRIPT: &str = "mesosflow-role";
 
+/// What is only for the Ansible export.
+const ANSIBLE: &str = "ansible/";
+
 /// Every file by its path below [`FOLDER`].
 pub(crate) fn files() -> BTreeMap<String, String> {
-    let mut files = BTreeMap::new();
-    let mut paths: Vec<_> = Embedded::iter().collect();
+    of_roles().into_values().flatten().collect()
+}
+
+/// The same for each role.
+fn of_roles() -> BTreeMap<String, BTreeMap<String, String>> {
+    let mut roles = BTreeMap::new();
+    let mut paths: Vec<_> = Embedded::iter()
+        .filter(|path| !path.starts_with(ANSIBLE))
+        .collect();
     paths.sort();
     for path in paths {
-        let Some(file) = Embedded::get(&path) else { continue };
+        let (Some(file), Some((role, _))) = (Embedded::get(&path), path.split_once('/')) else {
+            continue;
+        };
         let text = String::from_utf8_lossy(&file.data);
         let name = match path.rsplit_once('/') {
             _ if path.starts_with(PARTS) => BOOT_SCRIPT.to_owned(),
@@ -42,9 +56,10 @@ pub(crate) fn files() -> BTreeMap<String, String> {
             Some((_, name)) => name.to_owned(),
             None => continue,
         };
-        files.entry(name).or_insert_with(String::new).push_str(&text);
+        let files: &mut BTreeMap<String, String> = roles.entry(role.to_owned()).or_default();
+        files.entry(name).or_default().push_str(&text);
     }
-    files
+    roles
 }
 
 fn is_unit(name: &str) -> bool {
@@ -89,7 +104,10 @@ mod tests {
         assert!(script.starts_with("#!/bin/sh\n"), "{script}");
         assert_eq!(script.matches("#!/bin/sh").count(), 1);
         assert!(files.keys().all(|path| !path.starts_with("role/")));
-        for unit in ROLE_UNITS.iter().chain(&["mesos-master.service", "mesos-slave.service"]) {
+        for unit in ROLE_UNITS
+            .iter()
+            .chain(&["mesos-master.service", "mesos-slave.service"])
+        {
             assert!(files.contains_key(&format!("units/{unit}")), "{unit}");
         }
         assert!(files["names"].starts_with("#!"));

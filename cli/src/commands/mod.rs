@@ -22,6 +22,7 @@ mod plan_destroy;
 mod plan_power;
 mod replay;
 mod resume;
+mod roles;
 mod run;
 mod run_command;
 mod ssh_config;
@@ -64,6 +65,8 @@ pub(crate) enum Command {
     Inventory(inventory::InventoryArgs),
     SshConfig(ssh_config::SshConfigArgs),
     #[command(subcommand)]
+    Roles(roles::RolesCommand),
+    #[command(subcommand)]
     Image(image::ImageCommand),
     #[command(subcommand)]
     Journal(journal::JournalCommand),
@@ -102,6 +105,7 @@ async fn carry_out(app: &App, command: Command) -> Result<(), CliError> {
         Command::CopyFile(args) => copy_file::copy_file(app, &args).await,
         Command::Inventory(args) => inventory::inventory(app, &args).await,
         Command::SshConfig(args) => ssh_config::ssh_config(app, &args).await,
+        Command::Roles(command) => roles::roles(app, &command),
         Command::Image(command) => image::image(app, &command).await,
         Command::Journal(command) => journal::journal(app, &command).await,
         Command::Completions(args) => completions::completions(app, &args),

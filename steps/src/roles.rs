@@ -6,6 +6,7 @@
 
 mod cluster_file;
 pub mod export;
+mod variables;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,6 +15,7 @@ use rust_embed::RustEmbed;
 use sha2::{Digest as _, Sha256};
 
 pub(crate) use cluster_file::ClusterFile;
+pub(crate) use variables::variables;
 
 /// Where they are on a node.
 pub(crate) const FOLDER: &str = "/opt/mesosflow/roles";

@@ -105,7 +105,7 @@ async fn carry_out(app: &App, command: Command) -> Result<(), CliError> {
         Command::CopyFile(args) => copy_file::copy_file(app, &args).await,
         Command::Inventory(args) => inventory::inventory(app, &args).await,
         Command::SshConfig(args) => ssh_config::ssh_config(app, &args).await,
-        Command::Roles(command) => roles::roles(app, &command),
+        Command::Roles(command) => roles::roles(app, &command).await,
         Command::Image(command) => image::image(app, &command).await,
         Command::Journal(command) => journal::journal(app, &command).await,
         Command::Completions(args) => completions::completions(app, &args),

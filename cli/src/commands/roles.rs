@@ -6,9 +6,13 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use crate::app::App;
+use crate::clusters::{ClusterArgs, Living};
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::wiring::{Export, ExportError, Exported};
+use crate::wiring::{Export, ExportError, Exported, ansible_variables};
+
+/// Beside what the user has for all hosts: a folder's files are read together.
+const VARIABLES: &str = "group_vars/all/mesosflow.yml";
 
 /// The roles mesos, mesos-master and mesos-slave, for your own playbooks
 #[derive(Debug, Clone, Subcommand)]
@@ -28,6 +32,9 @@ pub(crate) struct ExportArgs {
     /// Overwrite files of an earlier export that were changed since
     #[arg(long)]
     force: bool,
+    /// With the variables of this cluster, as its record has them now
+    #[arg(long, value_name = "NAME")]
+    cluster: Option<String>,
 }
 
 /// Whom the roles are for.
@@ -41,7 +48,8 @@ const HELP: &str = "\
 The roles lay the files, the units and the boot script that a deploy lays, say which cluster it is, and start the daemons. They \
 install no Mesos: `mesos_home` says where it is. What the variables mean is in roles/*/defaults/main.yml; README.md there says the rest.
 
-Files of your own in that folder stay.";
+Files of your own in that folder stay. Without --cluster, group_vars/all/mesosflow.yml of an earlier export goes, if it is as it was \
+written.";
 
 #[derive(Serialize)]
 struct ExportView<'a> {
@@ -51,15 +59,19 @@ struct ExportView<'a> {
 }
 
 /// Does what was asked for.
-pub(crate) fn roles(app: &App, command: &RolesCommand) -> Result<(), CliError> {
+pub(crate) async fn roles(app: &App, command: &RolesCommand) -> Result<(), CliError> {
     match command {
-        RolesCommand::Export(args) => export(app, args),
+        RolesCommand::Export(args) => export(app, args).await,
     }
 }
 
-fn export(app: &App, args: &ExportArgs) -> Result<(), CliError> {
+async fn export(app: &App, args: &ExportArgs) -> Result<(), CliError> {
     let Format::Ansible = args.format;
-    let exported = Export::ansible().write(&args.dir, args.force).map_err(told)?;
+    let mut export = Export::ansible();
+    if args.cluster.is_some() {
+        export = export.with(VARIABLES, variables(app, args.cluster.clone()).await?);
+    }
+    let exported = export.write(&args.dir, args.force).map_err(told)?;
     match app.ui.json {
         true => app.ui.document(&ExportView {
             folder: &args.dir,
@@ -67,6 +79,19 @@ fn export(app: &App, args: &ExportArgs) -> Result<(), CliError> {
         }),
         false => app.ui.line(&text(&args.dir, &exported)),
     }
+}
+
+async fn variables(app: &App, cluster: Option<String>) -> Result<String, CliError> {
+    let journal = app.journal_with_runs()?;
+    let living = Living::meant(app, &journal, &ClusterArgs { cluster }).await?;
+    let epoch = living.record.newest().epoch;
+    ansible_variables(&living.spec, &living.state, &living.nodes, epoch).ok_or_else(|| {
+        let cluster = &living.row.cluster;
+        CliError::new(
+            Exit::Failed,
+            format!("no master of cluster `{cluster}` has ever answered"),
+        )
+    })
 }
 
 fn told(error: ExportError) -> CliError {

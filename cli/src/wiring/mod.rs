@@ -24,7 +24,7 @@ pub(crate) use mesosflow_steps::roles::export::{Export, ExportError, Exported};
 pub(crate) use mesosflow_steps::uis::web_interfaces;
 pub(crate) use mesosflow_steps::workflows::{
     Destroy as DestroyWorkflow, DestroyPlan, DestroySpec, Lacking, Start as StartWorkflow, StartSpec,
-    Stop as StopWorkflow, StopSpec, Workflow,
+    Stop as StopWorkflow, StopSpec, Workflow, ansible_variables,
 };
 pub(crate) use mesosflow_steps::{
     Ledger, LockedOut, Need, Orphans, Plan, PlannedStep, Report, Tagged, Verified, World,

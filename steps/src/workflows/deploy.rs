@@ -9,7 +9,7 @@ use mesosflow_workflow::{
 };
 use serde_json::Value;
 
-use super::parts::{disks, each, node_setup, place};
+use super::parts::{each, node_setup, place, variables};
 use super::{Workflow, read};
 use crate::authorized::{Authorized, Copied, NodeKey};
 use crate::catalogue::{catalogue, skip_reason};
@@ -22,9 +22,9 @@ use crate::provision::{
 };
 use crate::setup::{
     Approve, Approved, BuildFrameworks, BuildMesos, BuiltMesos, ClusterHealth, ClusterInputs, Distribute,
-    Distributed, FrameworkConfig, HdfsFormat, HdfsStart, Hostname, MesosRoles, MesosStart, MesosStop, Mounted,
-    NfsExport, NfsMount, NfsServer, PersistentHdfsFormat, RedeployMesos, Report, ReportStep, ScriptPermissions,
-    SetupNode, ZookeeperStart, down,
+    Distributed, FrameworkConfig, HdfsFormat, HdfsStart, Hostname, MesosRoles, MesosStart, MesosStop,
+    Mounted, NfsExport, NfsMount, NfsServer, PersistentHdfsFormat, RedeployMesos, Report, ReportStep,
+    ScriptPermissions, SetupNode, ZookeeperStart, down,
 };
 use crate::templates::DeployVars;
 use crate::world::World;
@@ -123,11 +123,7 @@ pub(super) async fn set_up(
     former: Former,
 ) -> Result<Report, Halt> {
     let hub = inventory.first_master();
-    let of_slaves = inventory
-        .slaves
-        .first()
-        .map(|slave| disks(spec, image, slave).ephemeral());
-    let vars = DeployVars::new(spec, &inventory, of_slaves.unwrap_or_default());
+    let vars = variables(spec, image, &inventory);
     let (tree, keys) = configure(flow, spec, hub, &vars).await?;
 
     flow.fan_out(

@@ -1,6 +1,6 @@
 //! What workflows make their steps of: items for nodes and places, and what each node is set up with.
 
-use mesosflow_workflow::ItemKey;
+use mesosflow_workflow::{Epoch, ItemKey, RunState};
 
 use crate::cluster::{ClusterSpec, DisksSpec, Instance, Inventory, Node, Role};
 use crate::disks::{DiskPlan, DisksToFind, EbsVolume};
@@ -9,6 +9,9 @@ use crate::node_setup::NodeSetup;
 use crate::provider::ec2::VOLUME_DEVICE;
 use crate::provider::{Groups, Image, Order};
 use crate::provision::Place;
+use crate::roles::{self, ClusterFile};
+use crate::templates::DeployVars;
+use crate::view::launched_from;
 
 /// One item for each node, keyed by its name.
 pub(super) fn each<'n, S>(
@@ -68,4 +71,31 @@ pub(super) fn disks(spec: &ClusterSpec, image: Option<&Image>, instance: &Instan
         }),
         _ => spec.disks.clone().into(),
     }
+}
+
+/// What the templates and the cluster files see.
+pub(super) fn variables(spec: &ClusterSpec, image: Option<&Image>, inventory: &Inventory) -> DeployVars {
+    let of_slaves = inventory
+        .slaves
+        .first()
+        .map(|slave| disks(spec, image, slave).ephemeral());
+    DeployVars::new(spec, inventory, of_slaves.unwrap_or_default())
+}
+
+/// What the exported roles have to know of a cluster in that epoch, as `group_vars` of Ansible; none without a master.
+pub fn ansible_variables(
+    spec: &ClusterSpec,
+    state: &RunState,
+    nodes: &[Node],
+    epoch: Epoch,
+) -> Option<String> {
+    let inventory = Inventory::new(nodes.iter().cloned())?;
+    let vars = variables(spec, launched_from(state).0.as_ref(), &inventory);
+    let file = |node: &Node| ClusterFile::of(node, spec, &inventory, &vars);
+    let slave = inventory.slaves.first().map(file);
+    Some(roles::variables(
+        &file(inventory.first_master()),
+        slave.as_ref(),
+        epoch.0,
+    ))
 }

@@ -35,6 +35,7 @@ mod random;
 mod reboot;
 mod recorded;
 mod replay;
+mod roles_ansible;
 mod secret;
 mod stop_and_refusals;
 mod stopped;

@@ -40,7 +40,7 @@ mod status;
 mod wait;
 mod watch;
 
-pub use ansible::ansible;
+pub use ansible::{ansible, ansible_lint, ansible_playbook};
 pub use bench::{Bench, RUN_LIMIT};
 pub use cloud::{
     AMI_FULL, AMI_STOCK, Archive, Call, Cloud, Fault, Group, Held, Instance, Rule, Subnet, Tags, Volume,

@@ -11,8 +11,8 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::wiring::{Export, ExportError, Exported, ansible_variables};
 
-/// Beside what the user has for all hosts: a folder's files are read together.
-const VARIABLES: &str = "group_vars/all/mesosflow.yml";
+/// Beside what the user has for all hosts: the files of the folder are read in the order of their names, and the last counts.
+const VARIABLES: &str = "group_vars/all/00-mesosflow.yml";
 
 /// The roles mesos, mesos-master and mesos-slave, for your own playbooks
 #[derive(Debug, Clone, Subcommand)]
@@ -48,7 +48,7 @@ const HELP: &str = "\
 The roles lay the files, the units and the boot script that a deploy lays, say which cluster it is, and start the daemons. They \
 install no Mesos: `mesos_home` says where it is. What the variables mean is in roles/*/defaults/main.yml; README.md there says the rest.
 
-Files of your own in that folder stay. Without --cluster, group_vars/all/mesosflow.yml of an earlier export goes, if it is as it was \
+Files of your own in that folder stay. Without --cluster, group_vars/all/00-mesosflow.yml of an earlier export goes, if it is as it was \
 written.";
 
 #[derive(Serialize)]

@@ -279,7 +279,9 @@ fn io<T>(doing: &str, path: &Path, result: io::Result<T>) -> Result<T, ExportErr
 
 #[cfg(test)]
 mod tests {
+    use super::super::ClusterFile;
     use super::*;
+    use crate::cluster::ProviderKind;
 
     fn two() -> Export {
         Export {
@@ -403,5 +405,55 @@ mod tests {
             .count();
         assert_eq!(laid, super::super::files().len());
         assert!(super::super::files().keys().all(|path| !path.contains("yml")));
+    }
+
+    /// One format, written by a driver and by Ansible.
+    #[test]
+    fn the_template_has_the_keys_of_the_cluster_file_in_their_order() {
+        let word = || "x".to_owned();
+        let file = ClusterFile {
+            cluster: word(),
+            provider: ProviderKind::Hosts,
+            role: "mesos-slave",
+            name: word(),
+            ip: word(),
+            public: word(),
+            masters: 1,
+            zookeepers: word(),
+            master: Some(word()),
+            first_master: word(),
+            first_master_name: word(),
+            java_home: word(),
+            folders: word(),
+            flags: vec![word()],
+        };
+        let (text, export) = (file.text(1), Export::ansible());
+        let template = &export.files["roles/mesos/templates/cluster.j2"];
+        let keys = |text: &str| -> Vec<String> {
+            let keys = text.lines().filter_map(|line| line.split_once('='));
+            let is_key = |key: &&str| key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+            keys.map(|(key, _)| key)
+                .filter(is_key)
+                .map(str::to_owned)
+                .collect()
+        };
+        // Of Ansible alone: a deploy has one place for Mesos, and no need of DNS.
+        let (own, shared): (Vec<_>, Vec<_>) = keys(template)
+            .into_iter()
+            .partition(|key| ["mesos_home", "dns_domain", "dns_name"].contains(&key.as_str()));
+        let mut expected = keys(&text);
+        assert_eq!(expected.pop().unwrap(), "agent_flag");
+        assert_eq!(shared, expected);
+        assert_eq!(own.len(), 3);
+        assert!(template.contains("'master_flag' if mesos_role == 'mesos-master' else 'agent_flag'"));
+        for key in keys(template) {
+            let script = &super::super::files()[super::super::BOOT_SCRIPT];
+            assert!(
+                script.contains(&format!("key == \"{key}\"")),
+                "the boot script does not know {key}"
+            );
+        }
+        let first = text.lines().next().unwrap();
+        assert!(template.contains(&format!("\n{first}\n")) && template.ends_with("\n# end\n"));
     }
 }

@@ -143,8 +143,10 @@ setup-moto:
 	$(call install_python,$(MOTO),fixtures/moto/requirements.txt,moto$(comma) the tests' stand-in for AWS,moto$(comma) boto3$(comma) cryptography.x509$(comma) moto.ec2.models$(comma) moto.moto_server.werkzeug_app)
 
 ANSIBLE := $(CACHE)/ansible-$(shell sed -n 's/^ansible-core==//p' fixtures/ansible/requirements.txt)
+ANSIBLE_LINT := $(CACHE)/ansible-lint-$(shell sed -n 's/^ansible-lint==//p' fixtures/ansible/lint.txt)
 setup-ansible:
 	$(call install_python,$(ANSIBLE),fixtures/ansible/requirements.txt,Ansible$(comma) which reads our inventory in the tests,ansible$(comma) ansible.cli.adhoc$(comma) yaml._yaml)
+	$(call install_python,$(ANSIBLE_LINT),fixtures/ansible/lint.txt,ansible-lint$(comma) which the exported roles have to pass,ansiblelint.__main__$(comma) yamllint$(comma) ansible.cli.adhoc$(comma) yaml._yaml)
 
 setup-lint:
 	@command -v shellcheck >/dev/null || $(MAKE) --no-print-directory setup-shellcheck

@@ -44,7 +44,7 @@ pub mod provision;
 mod reach;
 pub mod record;
 pub mod remote;
-mod roles;
+pub mod roles;
 mod script;
 mod service;
 pub mod setup;

@@ -2,8 +2,11 @@
 //! cluster file, by which a node's boot script knows what the node is and where the cluster's ZooKeepers are.
 //!
 //! The folder `roles/` is the one source of all of them. The boot script is written in parts, which are one file on a node.
+//! [`export`] makes Ansible roles of the same files.
 
 mod cluster_file;
+pub mod export;
+mod variables;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 
 pub(crate) use cluster_file::ClusterFile;
 pub use cluster_file::Dns;
+pub(crate) use variables::variables;
 
 /// Where they are on a node.
 pub(crate) const FOLDER: &str = "/opt/mesosflow/roles";
@@ -29,13 +33,23 @@ struct Embedded;
 const PARTS: &str = "mesos/role/";
 const BOOT_SCRIPT: &str = "mesosflow-role";
 
+/// What is only for the Ansible export.
+const ANSIBLE: &str = "ansible/";
+
 /// Every file by its path below [`FOLDER`].
 pub(crate) fn files() -> BTreeMap<String, String> {
-    let mut files = BTreeMap::new();
-    let mut paths: Vec<_> = Embedded::iter().collect();
+    of_roles().into_values().flatten().collect()
+}
+
+/// The same for each role.
+fn of_roles() -> BTreeMap<String, BTreeMap<String, String>> {
+    let mut roles = BTreeMap::new();
+    let mut paths: Vec<_> = Embedded::iter()
+        .filter(|path| !path.starts_with(ANSIBLE))
+        .collect();
     paths.sort();
     for path in paths {
-        let Some(file) = Embedded::get(&path) else {
+        let (Some(file), Some((role, _))) = (Embedded::get(&path), path.split_once('/')) else {
             continue;
         };
         let text = String::from_utf8_lossy(&file.data);
@@ -45,9 +59,10 @@ pub(crate) fn files() -> BTreeMap<String, String> {
             Some((_, name)) => name.to_owned(),
             None => continue,
         };
-        files.entry(name).or_insert_with(String::new).push_str(&text);
+        let files: &mut BTreeMap<String, String> = roles.entry(role.to_owned()).or_default();
+        files.entry(name).or_default().push_str(&text);
     }
-    files
+    roles
 }
 
 fn is_unit(name: &str) -> bool {

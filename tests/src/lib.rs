@@ -43,7 +43,7 @@ mod status;
 mod wait;
 mod watch;
 
-pub use ansible::ansible;
+pub use ansible::{ansible, ansible_lint, ansible_playbook};
 pub use bench::{Bench, RUN_LIMIT};
 pub use cloud::{
     AMI_FULL, AMI_STOCK, Archive, Asked, Call, Cloud, Fault, Group, Held, Instance, Lie, Metadata, Rule,

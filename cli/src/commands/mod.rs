@@ -22,6 +22,7 @@ mod plan_destroy;
 mod plan_power;
 mod replay;
 mod resume;
+mod roles;
 mod run;
 mod run_command;
 mod ssh_config;
@@ -66,6 +67,8 @@ pub(crate) enum Command {
     SshConfig(ssh_config::SshConfigArgs),
     Userdata(userdata::UserdataArgs),
     #[command(subcommand)]
+    Roles(roles::RolesCommand),
+    #[command(subcommand)]
     Image(image::ImageCommand),
     #[command(subcommand)]
     Journal(journal::JournalCommand),
@@ -105,6 +108,7 @@ async fn carry_out(app: &App, command: Command) -> Result<(), CliError> {
         Command::Inventory(args) => inventory::inventory(app, &args).await,
         Command::SshConfig(args) => ssh_config::ssh_config(app, &args).await,
         Command::Userdata(args) => userdata::userdata(app, &args).await,
+        Command::Roles(command) => roles::roles(app, &command).await,
         Command::Image(command) => image::image(app, &command).await,
         Command::Journal(command) => journal::journal(app, &command).await,
         Command::Completions(args) => completions::completions(app, &args),

@@ -20,10 +20,11 @@ pub(crate) use mesosflow_steps::image::{Disk, KEEPS, Outlook};
 pub(crate) use mesosflow_steps::outside::Outside;
 pub(crate) use mesosflow_steps::record::{FOUNDS, Record, STOPS, asked, deleted};
 pub(crate) use mesosflow_steps::remote::{Command as RemoteCommand, LocalFile, Piece};
+pub(crate) use mesosflow_steps::roles::export::{Export, ExportError, Exported};
 pub(crate) use mesosflow_steps::uis::web_interfaces;
 pub(crate) use mesosflow_steps::workflows::{
     Destroy as DestroyWorkflow, DestroyPlan, DestroySpec, Lacking, Start as StartWorkflow, StartSpec,
-    Stop as StopWorkflow, StopSpec, Workflow,
+    Stop as StopWorkflow, StopSpec, Workflow, ansible_variables,
 };
 pub(crate) use mesosflow_steps::{
     Dns, Ledger, LockedOut, Need, Orphans, Plan, PlannedStep, Report, Tagged, Verified, World,

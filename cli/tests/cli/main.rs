@@ -15,5 +15,6 @@ mod journals;
 mod logs;
 mod plan;
 mod refusals;
+mod roles;
 mod shapes;
 mod support;

@@ -11,6 +11,7 @@ mod workflow;
 
 pub use deploy::Deploy;
 pub use destroy::{Destroy, DestroyPlan, DestroySpec};
+pub use parts::ansible_variables;
 pub(crate) use parts::vars_of;
 pub use start::{Lacking, Start, StartSpec};
 pub use stop::{Stop, StopSpec};

@@ -1,7 +1,7 @@
 //! What workflows make their steps of: items for nodes and places, and what each node is set up with.
 
 use ipnet::IpNet;
-use mesosflow_workflow::ItemKey;
+use mesosflow_workflow::{Epoch, ItemKey, RunState};
 
 use crate::cluster::{ClusterSpec, DisksSpec, Instance, Inventory, Node, Role};
 use crate::disks::{DiskPlan, DisksToFind, EbsVolume};
@@ -10,7 +10,9 @@ use crate::node_setup::NodeSetup;
 use crate::provider::ec2::VOLUME_DEVICE;
 use crate::provider::{Groups, Image, Order};
 use crate::provision::Place;
+use crate::roles::{self, ClusterFile};
 use crate::templates::DeployVars;
+use crate::view::launched_from;
 
 /// One item for each node, keyed by its name.
 pub(super) fn each<'n, S>(
@@ -84,4 +86,22 @@ pub(crate) fn vars_of(
         .first()
         .map(|slave| disks(spec, image, slave).ephemeral());
     DeployVars::new(spec, inventory, of_slaves.unwrap_or_default(), range)
+}
+
+/// What the exported roles have to know of a cluster in that epoch, as `group_vars` of Ansible; none without a master.
+pub fn ansible_variables(
+    spec: &ClusterSpec,
+    state: &RunState,
+    nodes: &[Node],
+    epoch: Epoch,
+) -> Option<String> {
+    let inventory = Inventory::new(nodes.iter().cloned())?;
+    let vars = vars_of(spec, &inventory, launched_from(state).0.as_ref(), None);
+    let file = |node: &Node| ClusterFile::of(node, spec, &inventory, &vars);
+    let slave = inventory.slaves.first().map(file);
+    Some(roles::variables(
+        &file(inventory.first_master()),
+        slave.as_ref(),
+        epoch.0,
+    ))
 }

@@ -28,6 +28,8 @@ pub enum What {
     Leader,
     /// Whether a slave is registered with the leading master, and active.
     Agent,
+    /// An agent of the leading master's whose machine is none of the cluster's record.
+    Joined,
     /// Whether a namenode takes writes.
     Namenode(Hdfs),
     /// Whether blocks are missing.
@@ -54,6 +56,7 @@ impl What {
             Self::Master => "master",
             Self::Leader => "leading-master",
             Self::Agent => "agent",
+            Self::Joined => "joined",
             Self::Namenode(Hdfs::Ephemeral) => "ephemeral-hdfs-namenode",
             Self::Namenode(Hdfs::Persistent) => "persistent-hdfs-namenode",
             Self::Blocks(Hdfs::Ephemeral) => "ephemeral-hdfs-blocks",

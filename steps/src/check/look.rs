@@ -36,11 +36,12 @@ impl<'c> Check<'c> {
     }
 
     pub(super) fn tell(&self, what: What, node: Option<&Node>, outcome: Result<String, ActError>) {
-        (self.tell)(Finding {
-            what,
-            node: node.map(|node| node.name.clone()),
-            outcome,
-        });
+        self.tell_of(what, node.map(|node| node.name.clone()), outcome);
+    }
+
+    /// The same of a machine that may be none of the cluster's record.
+    pub(super) fn tell_of(&self, what: What, node: Option<String>, outcome: Result<String, ActError>) {
+        (self.tell)(Finding { what, node, outcome });
     }
 
     pub(super) const fn until(&self) -> Instant {

@@ -35,6 +35,8 @@ struct Agent {
     id: String,
     /// `slave(1)@ADDRESS:PORT`
     pid: String,
+    #[serde(default)]
+    hostname: String,
     active: bool,
 }
 
@@ -100,6 +102,13 @@ impl Check<'_> {
                 return Agents::new();
             }
         };
+        for agent in strangers(&known, slaves) {
+            let told = match silent.contains(&agent.pid) {
+                true => Err(ActError::not_yet("joined, not launched by us, and does not answer the leading master")),
+                false => Ok("joined, not launched by us".to_owned()),
+            };
+            self.tell_of(What::Joined, Some(agent.hostname.clone()), told);
+        }
         let mut agents = Agents::new();
         for slave in slaves {
             let outcome = match registered(slave, &known) {
@@ -158,6 +167,13 @@ fn view(said: &str) -> Result<View, String> {
     }
 }
 
+/// The active agents of machines that are none of the record's slaves: they came by themselves.
+fn strangers<'k>(known: &'k [Agent], slaves: &[Node]) -> impl Iterator<Item = &'k Agent> {
+    let places: Vec<_> = slaves.iter().map(|slave| format!("@{}:", slave.private_ip)).collect();
+    let is_ours = move |agent: &Agent| places.iter().any(|place| agent.pid.contains(place));
+    known.iter().filter(move |agent| agent.active && !is_ours(agent))
+}
+
 /// A slave's agent as the leading master knows it, if that takes it for active. One that came back under another id is known twice.
 fn registered<'k>(slave: &Node, known: &'k [Agent]) -> Result<&'k Agent, &'static str> {
     let pid = format!("@{}:", slave.private_ip);
@@ -196,6 +212,7 @@ mod tests {
         let agent = |id: &str, address: &str, active| Agent {
             id: id.into(),
             pid: format!("slave(1)@{address}:5051"),
+            hostname: id.into(),
             active,
         };
         let twice = [agent("S1", "10.0.0.1", false), agent("S2", "10.0.0.1", true)];

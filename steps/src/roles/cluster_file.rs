@@ -155,20 +155,27 @@ impl ClusterFile {
             flags,
             dns,
         } = self;
-        let mut text = format!(
-            "# mesosflow cluster 1\ncluster={cluster}\nepoch={epoch}\nprovider={provider}\nrole={role}\nmasters={masters}\n\
-             zookeepers={zookeepers}\nfirst_master={first_master}\nfirst_master_name={first_master_name}\njava_home={java_home}\n"
-        );
-        let further = [
-            ("name", name.as_ref()),
-            ("ip", ip.as_ref()),
-            ("public", public.as_ref()),
-            ("master", master.as_ref()),
-            ("folders", Some(folders).filter(|folders| !folders.is_empty())),
-            ("dns_domain", dns.domain.as_ref()),
-            ("dns_name", dns.name.as_ref()),
+        let numbers = (epoch.to_string(), masters.to_string());
+        let facts = [
+            ("cluster", Some(cluster.as_str())),
+            ("epoch", Some(&*numbers.0)),
+            ("provider", Some(provider.as_str())),
+            ("role", Some(*role)),
+            ("name", name.as_deref()),
+            ("ip", ip.as_deref()),
+            ("public", public.as_deref()),
+            ("masters", Some(&*numbers.1)),
+            ("zookeepers", Some(zookeepers)),
+            ("first_master", Some(first_master)),
+            ("first_master_name", Some(first_master_name)),
+            ("java_home", Some(java_home)),
+            ("dns_domain", dns.domain.as_deref()),
+            ("dns_name", dns.name.as_deref()),
+            ("master", master.as_deref()),
+            ("folders", Some(&**folders).filter(|folders| !folders.is_empty())),
         ];
-        for (key, value) in further {
+        let mut text = "# mesosflow cluster 1\n".to_owned();
+        for (key, value) in facts {
             if let Some(value) = value {
                 let _ = writeln!(text, "{key}={value}");
             }

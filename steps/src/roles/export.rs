@@ -415,9 +415,9 @@ mod tests {
             cluster: word(),
             provider: ProviderKind::Hosts,
             role: "mesos-slave",
-            name: word(),
-            ip: word(),
-            public: word(),
+            name: Some(word()),
+            ip: Some(word()),
+            public: Some(word()),
             masters: 1,
             zookeepers: word(),
             master: Some(word()),
@@ -426,8 +426,12 @@ mod tests {
             java_home: word(),
             folders: word(),
             flags: vec![word()],
+            dns: crate::roles::Dns {
+                domain: Some(word()),
+                name: Some(word()),
+            },
         };
-        let (text, export) = (file.text(1), Export::ansible());
+        let (text, export) = (file.text(mesosflow_workflow::Epoch(1)), Export::ansible());
         let template = &export.files["roles/mesos/templates/cluster.j2"];
         let keys = |text: &str| -> Vec<String> {
             let keys = text.lines().filter_map(|line| line.split_once('='));
@@ -437,14 +441,14 @@ mod tests {
                 .map(str::to_owned)
                 .collect()
         };
-        // Of Ansible alone: a deploy has one place for Mesos, and no need of DNS.
+        // Of Ansible alone: a deploy has one place for Mesos.
         let (own, shared): (Vec<_>, Vec<_>) = keys(template)
             .into_iter()
-            .partition(|key| ["mesos_home", "dns_domain", "dns_name"].contains(&key.as_str()));
+            .partition(|key| key == "mesos_home");
         let mut expected = keys(&text);
         assert_eq!(expected.pop().unwrap(), "agent_flag");
         assert_eq!(shared, expected);
-        assert_eq!(own.len(), 3);
+        assert_eq!(own.len(), 1);
         assert!(template.contains("'master_flag' if mesos_role == 'mesos-master' else 'agent_flag'"));
         for key in keys(template) {
             let script = &super::super::files()[super::super::BOOT_SCRIPT];

@@ -8,6 +8,7 @@ mod doctor;
 mod doors;
 mod errors;
 mod gone;
+mod joined;
 mod kept;
 mod late;
 mod metadata;

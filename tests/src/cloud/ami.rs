@@ -1,6 +1,8 @@
 //! The images of the cloud, and the containers' images that stand for them (`fixtures/ami`).
 
+use std::collections::BTreeMap;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 /// The image of a careful user: all that a node needs is on it. Its owner is the account itself, so its login user is known
 /// to nobody but them: `admin`.
@@ -15,6 +17,8 @@ const BUILD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/ami/build.
 pub(super) struct Boots {
     full: String,
     stock: String,
+    /// Containers' images by the ids of images that a scenario has made.
+    own: Mutex<BTreeMap<String, String>>,
 }
 
 impl Boots {
@@ -25,7 +29,11 @@ impl Boots {
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         let mut names = said.lines().map(str::to_owned);
         match (output.status.success(), names.next(), names.next()) {
-            (true, Some(full), Some(stock)) => Self { full, stock },
+            (true, Some(full), Some(stock)) => Self {
+                full,
+                stock,
+                own: Mutex::default(),
+            },
             _ => panic!("build.sh --names: {}", String::from_utf8_lossy(&output.stderr)),
         }
     }
@@ -36,7 +44,18 @@ impl Boots {
     }
 
     /// What an instance of an image is started from.
-    pub(super) fn of(&self, ami: &str) -> &str {
-        if ami == AMI_FULL { &self.full } else { &self.stock }
+    pub(super) fn of(&self, ami: &str) -> String {
+        let own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        match own.get(ami) {
+            Some(image) => image.clone(),
+            None if ami == AMI_FULL => self.full.clone(),
+            None => self.stock.clone(),
+        }
+    }
+
+    /// From now on, instances of that image are started from this one of the engine's.
+    pub(super) fn add(&self, ami: &str, image: &str) {
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        own.insert(ami.to_owned(), image.to_owned());
     }
 }

@@ -122,6 +122,11 @@ impl Machines {
         &self.room.label
     }
 
+    /// From now on, instances of that image are started from this one of the engine's.
+    pub(super) fn add_image(&self, ami: &str, image: &str) {
+        self.room.boots.add(ami, image);
+    }
+
     /// Whether an instance has its machine.
     pub(super) fn has(&self, id: &str) -> bool {
         self.room.state().machines.contains(id)
@@ -223,7 +228,8 @@ impl Room {
         args.extend(["--network-alias", &instance.private_name, "--network-alias", name]);
         args.extend(["--label", &label, "--volume", &volume]);
         args.extend(self.engine.run_args().iter().map(String::as_str));
-        args.extend([self.boots.of(&instance.image), "/sbin/init"]);
+        let image = self.boots.of(&instance.image);
+        args.extend([image.as_str(), "/sbin/init"]);
         done(self.engine.run(&args))?;
         let source = format!("{}/.", seed.display());
         done(self.engine.run(&["cp", &source, &format!("{id}:{SEED}")]))?;

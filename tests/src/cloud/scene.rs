@@ -227,6 +227,17 @@ impl Cloud {
             .launch(image, user_data, tags, group, &self.subnet().id)
     }
 
+    /// An image of the account's own, made of a container's image: its id.
+    ///
+    /// # Panics
+    /// This cloud has no machines.
+    #[track_caller]
+    pub fn image_of(&self, name: &str, image: &str) -> String {
+        let ami = self.world.register_image(name);
+        self.machines().add_image(&ami, image);
+        ami
+    }
+
     /// The machine behind an instance, once it exists.
     ///
     /// # Panics

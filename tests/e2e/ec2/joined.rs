@@ -1,0 +1,131 @@
+//! A machine that an auto-scaling group has started, from an image that a node of the cluster was made, with nothing but the cluster's
+//! user data: it becomes a slave, whatever its tags say, and is one again after a reboot.
+
+use mesosflow_tests::{Bench, Cloud, Hdfs, Instance, Lie, Node, RUN_LIMIT, leader_and_slaves, until};
+
+use super::stage::Stage;
+
+/// The slaves' kernel has no NFS client here.
+const CONFIG: &str = "[shared_volume]\nfallback = 'sshfs'\n[ec2]\nsettle_limit_s = 1\n";
+const TAGS: &str = "/latest/meta-data/tags/instance/";
+
+#[test]
+fn a_machine_that_an_auto_scaling_group_starts_becomes_a_slave() {
+    let mut bench = Bench::new();
+    let cloud = Cloud::with_nodes(&mut bench);
+    bench.write("mesosflow.toml", CONFIG);
+    let mut stage = Stage::on(bench, cloud, 2, 2);
+    let subnet = stage.cloud.subnet().id.clone();
+    let run = stage.run(&["--subnet", &subnet]).ended(0).run();
+    told_by_tags(&stage, &run);
+    let ami = an_image_of_the_last_slave(&mut stage, &run);
+
+    let said = stage.bench.say(&["userdata", "--role", "mesos-slave"]).ended(0);
+    let user_data = said.out.clone();
+    assert!(user_data.len() < 16 * 1024 && user_data.starts_with("#!/bin/sh\n"), "{}", user_data.len());
+    for secret in ["PRIVATE KEY", "ssh-ed25519", "AKIA"] {
+        assert!(!user_data.contains(secret), "{secret}");
+    }
+    let groups = stage.cloud.world().groups(&stage.cluster);
+    let group = groups.iter().find(|group| group.name.ends_with("-slaves")).unwrap().id.clone();
+    let tags = [("aws:autoscaling:groupName", "slaves")];
+    let joined = stage.cloud.launch_stranger(&ami, &user_data, &tags, &group);
+    // Garbage in its tags, before it has booted: what the user data says counts.
+    for key in ["epoch", "zookeepers"] {
+        let path = format!("{TAGS}mesosflow:{key}");
+        stage.cloud.metadata().answer_to(&joined.id, &path, Lie::page());
+    }
+    let node = stage.cloud.node(&stage.bench, &joined.id);
+    let master = stage.bench.nodes(&run).hub().clone();
+    let master = Node { container: master.container.clone(), ..master };
+    works(&stage, &run, &joined, &node);
+    let said = node.ask("journalctl --no-pager -o cat -u mesosflow-role");
+    assert!(said.contains("refused: EC2's instance tags"), "{said}");
+    assert_eq!(node.ask("cat /etc/mesos-slave/hostname"), joined.private_name);
+    let attributes = node.ask("cat /etc/mesos-slave/attributes");
+    assert_eq!(attributes, "zone:us-east-1a;instance_type:m5.large");
+    // The export lets it in, whom nobody knew when it was made.
+    let (_, first) = leads(&stage, &run).unwrap();
+    let file = "mesosflow-by-hand";
+    first.ask(&format!("echo shared > /mnt/nfs/{file}"));
+    assert_eq!(node.ask(&format!("nfs-cat 'nfs://{}/mnt/nfs/{file}?version=4'", master.ip)), "shared");
+
+    stage.bench.engine().run(&["restart", &node.container]).ok();
+    stage.cloud.metadata().heal();
+    works(&stage, &run, &joined, &node);
+    counted(&mut stage, &joined);
+}
+
+/// Every machine's tags say where the cluster is, in the epoch of its cluster file.
+fn told_by_tags(stage: &Stage, run: &str) {
+    let zookeepers: Vec<_> = stage
+        .bench
+        .nodes(run)
+        .of("zookeeper")
+        .iter()
+        .map(|node| format!("{}:2181", node.ip))
+        .collect();
+    for machine in stage.machines(run) {
+        if machine.tag("mesosflow:role") == "zookeeper" {
+            continue;
+        }
+        assert_eq!(machine.tag("mesosflow:zookeepers"), zookeepers.join(","));
+        assert_eq!(machine.tag("mesosflow:masters"), "2");
+        let node = stage.cloud.node(&stage.bench, &machine.id);
+        let file = node.ask("cat /etc/mesosflow/cluster");
+        assert!(file.contains(&format!("\nepoch={}\n", machine.tag("mesosflow:epoch"))), "{file}");
+        let dry = node.ask("mesosflow-role --dry-run");
+        assert!(dry.ends_with("nothing would change"), "{dry}");
+    }
+}
+
+/// Takes the last slave out of the cluster, and makes an image of it.
+fn an_image_of_the_last_slave(stage: &mut Stage, run: &str) -> String {
+    let nodes = stage.bench.nodes(run);
+    let slave = nodes.of("slave")[1].clone();
+    stage.bench.say(&["image", "prepare", &slave.name, "--yes"]).ended(0);
+    let image = format!("localhost/{}-image", stage.cluster);
+    let label = format!("LABEL org.mesosflow.test={}", stage.cloud.label());
+    let id = stage.machines(run).iter().find(|it| it.tag("Name") == slave.name).unwrap().id.clone();
+    stage.bench.engine().run(&["commit", "--change", &label, &id, &image]).ok();
+    stage.cloud.image_of(&format!("{}-slave", stage.cluster), &image)
+}
+
+/// The leading master, and the first one as a machine.
+fn leads(stage: &Stage, run: &str) -> Option<(Vec<String>, Node)> {
+    let nodes = stage.bench.nodes(run);
+    let machines = stage.machines(run);
+    let first = nodes.hub();
+    let id = &machines.iter().find(|it| it.tag("Name") == first.name)?.id;
+    let node = stage.cloud.node(&stage.bench, id);
+    let (_, slaves) = leader_and_slaves(&node)?;
+    Some((slaves, node))
+}
+
+/// Agent and both datanodes of the machine are the cluster's.
+fn works(stage: &Stage, run: &str, joined: &Instance, node: &Node) {
+    until("the agent's registration", RUN_LIMIT, || {
+        let (slaves, _) = leads(stage, run)?;
+        slaves.contains(&joined.private_name).then_some(())
+    });
+    for hdfs in Hdfs::BOTH {
+        until("a datanode of its own", RUN_LIMIT, || {
+            let (_, first) = leads(stage, run)?;
+            let live = first.run(&hdfs.command("dfsadmin -report -live")).out;
+            live.contains(&format!("{}:", joined.private_ip)).then_some(())
+        });
+    }
+    assert_eq!(node.run("systemctl is-failed mesos-slave.service").out.trim(), "active");
+}
+
+/// `check` counts it as somebody's who came by itself.
+fn counted(stage: &mut Stage, joined: &Instance) {
+    let said = stage.bench.say(&["check", "--json"]);
+    let findings = said.json();
+    let found = findings["findings"].as_array().unwrap();
+    let about: Vec<_> = found.iter().filter(|it| it["node"] == joined.private_name.as_str()).collect();
+    assert!(
+        about.iter().any(|it| it["what"] == "joined" && it["ok"] == true && it["detail"] == "joined, not launched by us"),
+        "{findings}"
+    );
+}

@@ -100,7 +100,7 @@ impl Node {
         ] {
             self.write(
                 &format!("/opt/mesosflow/roles/{name}"),
-                &fs::read_to_string(format!("{ROLES}/mesos/{name}")).unwrap(),
+                fs::read_to_string(format!("{ROLES}/mesos/{name}")).unwrap(),
             );
         }
         self.sh("chmod 755 /opt/mesosflow/roles/*").ok();

@@ -135,7 +135,7 @@ called() {
 # Puts standard input in a file's place, in one move. What cannot be written whole is not put there.
 replace() {
   new=${1%/*}/.mesosflow-new
-  : > "$new" && if [ -e "$1" ]; then chmod --reference="$1" "$new" && chown --reference="$1" "$new"; else chmod 644 "$new"; fi &&
+  : > "$new" && if [ -e "$1" ]; then chmod "$(stat -c %a "$1")" "$new" && chown "$(stat -c %u:%g "$1")" "$new"; else chmod 644 "$new"; fi &&
     cat > "$new" && { sync "$new" 2>/dev/null || :; } && mv -fT "$new" "$1"
 }
 

@@ -104,7 +104,9 @@ impl Check<'_> {
         };
         for agent in strangers(&known, slaves) {
             let told = match silent.contains(&agent.pid) {
-                true => Err(ActError::not_yet("joined, not launched by us, and does not answer the leading master")),
+                true => Err(ActError::not_yet(
+                    "joined, not launched by us, and does not answer the leading master",
+                )),
                 false => Ok("joined, not launched by us".to_owned()),
             };
             self.tell_of(What::Joined, Some(agent.hostname.clone()), told);
@@ -169,7 +171,10 @@ fn view(said: &str) -> Result<View, String> {
 
 /// The active agents of machines that are none of the record's slaves: they came by themselves.
 fn strangers<'k>(known: &'k [Agent], slaves: &[Node]) -> impl Iterator<Item = &'k Agent> {
-    let places: Vec<_> = slaves.iter().map(|slave| format!("@{}:", slave.private_ip)).collect();
+    let places: Vec<_> = slaves
+        .iter()
+        .map(|slave| format!("@{}:", slave.private_ip))
+        .collect();
     let is_ours = move |agent: &Agent| places.iter().any(|place| agent.pid.contains(place));
     known.iter().filter(move |agent| agent.active && !is_ours(agent))
 }
@@ -221,6 +226,17 @@ mod tests {
         assert!(bad(&[agent("S1", "10.0.0.1", false)]).contains("not active"));
         assert!(
             bad(&[agent("S1", "10.0.0.11", true), agent("S2", "110.0.0.1", true)]).contains("not registered")
+        );
+        // Whoever else is there has come by itself; what is not active is on its way out.
+        let all = [
+            agent("S1", "10.0.0.1", true),
+            agent("S2", "10.0.0.11", true),
+            agent("S3", "10.0.0.12", false),
+        ];
+        let came: Vec<_> = strangers(&all, std::slice::from_ref(&slave)).collect();
+        assert_eq!(
+            came.iter().map(|agent| agent.id.as_str()).collect::<Vec<_>>(),
+            ["S2"]
         );
     }
 }

@@ -442,9 +442,7 @@ mod tests {
                 .collect()
         };
         // Of Ansible alone: a deploy has one place for Mesos.
-        let (own, shared): (Vec<_>, Vec<_>) = keys(template)
-            .into_iter()
-            .partition(|key| key == "mesos_home");
+        let (own, shared): (Vec<_>, Vec<_>) = keys(template).into_iter().partition(|key| key == "mesos_home");
         let mut expected = keys(&text);
         assert_eq!(expected.pop().unwrap(), "agent_flag");
         assert_eq!(shared, expected);

@@ -22,12 +22,21 @@ fn a_machine_that_an_auto_scaling_group_starts_becomes_a_slave() {
 
     let said = stage.bench.say(&["userdata", "--role", "mesos-slave"]).ended(0);
     let user_data = said.out.clone();
-    assert!(user_data.len() < 16 * 1024 && user_data.starts_with("#!/bin/sh\n"), "{}", user_data.len());
+    assert!(
+        user_data.len() < 16 * 1024 && user_data.starts_with("#!/bin/sh\n"),
+        "{}",
+        user_data.len()
+    );
     for secret in ["PRIVATE KEY", "ssh-ed25519", "AKIA"] {
         assert!(!user_data.contains(secret), "{secret}");
     }
     let groups = stage.cloud.world().groups(&stage.cluster);
-    let group = groups.iter().find(|group| group.name.ends_with("-slaves")).unwrap().id.clone();
+    let group = groups
+        .iter()
+        .find(|group| group.name.ends_with("-slaves"))
+        .unwrap()
+        .id
+        .clone();
     let tags = [("aws:autoscaling:groupName", "slaves")];
     let joined = stage.cloud.launch_stranger(&ami, &user_data, &tags, &group);
     // Garbage in its tags, before it has booted: what the user data says counts.
@@ -36,8 +45,7 @@ fn a_machine_that_an_auto_scaling_group_starts_becomes_a_slave() {
         stage.cloud.metadata().answer_to(&joined.id, &path, Lie::page());
     }
     let node = stage.cloud.node(&stage.bench, &joined.id);
-    let master = stage.bench.nodes(&run).hub().clone();
-    let master = Node { container: master.container.clone(), ..master };
+    let hub = stage.bench.nodes(&run).hub().ip.clone();
     works(&stage, &run, &joined, &node);
     let said = node.ask("journalctl --no-pager -o cat -u mesosflow-role");
     assert!(said.contains("refused: EC2's instance tags"), "{said}");
@@ -48,7 +56,10 @@ fn a_machine_that_an_auto_scaling_group_starts_becomes_a_slave() {
     let (_, first) = leads(&stage, &run).unwrap();
     let file = "mesosflow-by-hand";
     first.ask(&format!("echo shared > /mnt/nfs/{file}"));
-    assert_eq!(node.ask(&format!("nfs-cat 'nfs://{}/mnt/nfs/{file}?version=4'", master.ip)), "shared");
+    assert_eq!(
+        node.ask(&format!("nfs-cat 'nfs://{}/mnt/nfs/{file}?version=4'", hub)),
+        "shared"
+    );
 
     stage.bench.engine().run(&["restart", &node.container]).ok();
     stage.cloud.metadata().heal();
@@ -73,7 +84,10 @@ fn told_by_tags(stage: &Stage, run: &str) {
         assert_eq!(machine.tag("mesosflow:masters"), "2");
         let node = stage.cloud.node(&stage.bench, &machine.id);
         let file = node.ask("cat /etc/mesosflow/cluster");
-        assert!(file.contains(&format!("\nepoch={}\n", machine.tag("mesosflow:epoch"))), "{file}");
+        assert!(
+            file.contains(&format!("\nepoch={}\n", machine.tag("mesosflow:epoch"))),
+            "{file}"
+        );
         let dry = node.ask("mesosflow-role --dry-run");
         assert!(dry.ends_with("nothing would change"), "{dry}");
     }
@@ -83,11 +97,24 @@ fn told_by_tags(stage: &Stage, run: &str) {
 fn an_image_of_the_last_slave(stage: &mut Stage, run: &str) -> String {
     let nodes = stage.bench.nodes(run);
     let slave = nodes.of("slave")[1].clone();
-    stage.bench.say(&["image", "prepare", &slave.name, "--yes"]).ended(0);
+    stage
+        .bench
+        .say(&["image", "prepare", &slave.name, "--yes"])
+        .ended(0);
     let image = format!("localhost/{}-image", stage.cluster);
     let label = format!("LABEL org.mesosflow.test={}", stage.cloud.label());
-    let id = stage.machines(run).iter().find(|it| it.tag("Name") == slave.name).unwrap().id.clone();
-    stage.bench.engine().run(&["commit", "--change", &label, &id, &image]).ok();
+    let id = stage
+        .machines(run)
+        .iter()
+        .find(|it| it.tag("Name") == slave.name)
+        .unwrap()
+        .id
+        .clone();
+    stage
+        .bench
+        .engine()
+        .run(&["commit", "--change", &label, &id, &image])
+        .ok();
     stage.cloud.image_of(&format!("{}-slave", stage.cluster), &image)
 }
 
@@ -115,7 +142,10 @@ fn works(stage: &Stage, run: &str, joined: &Instance, node: &Node) {
             live.contains(&format!("{}:", joined.private_ip)).then_some(())
         });
     }
-    assert_eq!(node.run("systemctl is-failed mesos-slave.service").out.trim(), "active");
+    assert_eq!(
+        node.run("systemctl is-failed mesos-slave.service").out.trim(),
+        "active"
+    );
 }
 
 /// `check` counts it as somebody's who came by itself.
@@ -123,9 +153,14 @@ fn counted(stage: &mut Stage, joined: &Instance) {
     let said = stage.bench.say(&["check", "--json"]);
     let findings = said.json();
     let found = findings["findings"].as_array().unwrap();
-    let about: Vec<_> = found.iter().filter(|it| it["node"] == joined.private_name.as_str()).collect();
+    let about: Vec<_> = found
+        .iter()
+        .filter(|it| it["node"] == joined.private_name.as_str())
+        .collect();
     assert!(
-        about.iter().any(|it| it["what"] == "joined" && it["ok"] == true && it["detail"] == "joined, not launched by us"),
+        about.iter().any(|it| it["what"] == "joined"
+            && it["ok"] == true
+            && it["detail"] == "joined, not launched by us"),
         "{findings}"
     );
 }

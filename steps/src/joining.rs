@@ -158,7 +158,11 @@ fn join(spec: &ClusterSpec, inventory: &Inventory) -> Result<String, QuoteError>
         ("disk_options", EPHEMERAL_OPTIONS),
         ("names_unit", NAMES_UNIT),
     ];
-    let function = |name: &str, first: &str, body: &str| format!("{name}() {{ (\n{first}\n{body}\n) }}\n");
+    // Their headers name what the first line sets.
+    let function = |name: &str, first: &str, body: &str| {
+        let body: Vec<_> = body.lines().filter(|line| !line.starts_with('#')).collect();
+        format!("{name}() {{ (\n{first}\n{}\n) }}\n", body.join("\n"))
+    };
     let functions = [
         IS_MOUNTED.to_owned(),
         ON_DISK.to_owned(),

@@ -126,7 +126,15 @@ async fn begin(
         match args.how.amend.admin_cidr.is_empty() {
             true => wiring::guard(&app.places, &world, &cluster).await,
             false => wiring::readmitted(&app.places, &world, &cluster).await,
+        }?;
+        let joined = wiring::joined(&world).await?;
+        if !joined.is_empty() {
+            app.ui.warn(&format!(
+                "not launched by us, and left alone: {}; what they are in cannot go as long as they run",
+                joined.join(", ")
+            ));
         }
+        Ok(())
     };
     let asked = session::unless_stopped(stop, asked).await;
     asked.unwrap_or_else(|| Err(interrupted(app, found.row.run, args)))?;

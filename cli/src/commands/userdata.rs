@@ -97,7 +97,7 @@ pub(crate) async fn userdata(app: &App, args: &UserdataArgs) -> Result<(), CliEr
             bytes: text.len(),
             user_data: &text,
         }),
-        false => app.ui.line(&text.trim_end()),
+        false => app.ui.line(text.trim_end()),
     }
 }
 

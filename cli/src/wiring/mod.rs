@@ -35,7 +35,7 @@ pub(crate) use driver::{guard, readmitted, refuse_makers, refuse_strangers, stra
 pub(crate) use journal::{Journal, made_by, made_here, open, open_existing, open_file};
 pub(crate) use node::{address, join_words, known, leading_master, look_at_image, prepare_image};
 pub(crate) use provider::{
-    Machine, end_orphans, examine, machines, owned, precheck, settle, survey, tagged, verify,
+    Machine, end_orphans, examine, joined, machines, owned, precheck, settle, survey, tagged, verify,
 };
 pub(crate) use view::{
     awaited_hosts, formatted_volumes, has_persistent, launched_from, nodes, reachable, report, user_data,

@@ -145,6 +145,17 @@ pub(crate) async fn survey(spec: &ClusterSpec) -> Result<(), CliError> {
     })
 }
 
+/// Machines in the cluster's place that the provider's owner has put there himself, by name and id: they have joined the cluster, or
+/// could.
+pub(crate) async fn joined(world: &World) -> Result<Vec<String>, CliError> {
+    let provider = world.provider();
+    if provider.launcher().is_none() {
+        return Ok(Vec::new());
+    }
+    let found = provider.strangers(world.owner()).await;
+    found.map_err(|error| unusable(provider.kind(), &error))
+}
+
 /// What the provider has that carries the run's tags.
 pub(crate) async fn owned(world: &World) -> Result<Vec<Resource>, CliError> {
     let owned = world.provider().owned(world.owner()).await;

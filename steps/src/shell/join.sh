@@ -14,9 +14,9 @@ say() { echo "mesosflow: $1" >&2; }
 
 # The instance stores, in the order of their serial numbers: the first on /mnt, the next on /mnt2.
 lsblk --nodeps --noheadings --paths --output NAME,SERIAL,MODEL |
-  awk '/Amazon EC2 NVMe Instance Storage/ { print $2, $1 }' | LC_ALL=C sort > /run/mesosflow-disks
+  awk '/Amazon EC2 NVMe Instance Storage/ { print $2, $1 }' | LC_ALL=C sort | cut -d ' ' -f 2 > /run/mesosflow-disks
 number=0
-while read -r _ device; do
+while read -r device; do
   number=$((number + 1))
   mount=/mnt
   [ "$number" = 1 ] || mount=/mnt$number

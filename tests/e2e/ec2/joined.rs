@@ -48,7 +48,10 @@ fn a_machine_that_an_auto_scaling_group_starts_becomes_a_slave() {
     let hub = stage.bench.nodes(&run).hub().ip.clone();
     works(&stage, &run, &joined, &node);
     let said = node.ask("journalctl --no-pager -o cat -u mesosflow-role");
-    assert!(said.contains("refused: ") && said.contains("mesosflow:epoch"), "{said}");
+    assert!(
+        said.contains("refused: ") && said.contains("mesosflow:epoch"),
+        "{said}"
+    );
     assert_eq!(node.ask("cat /etc/mesos-slave/hostname"), joined.private_name);
     let attributes = node.ask("cat /etc/mesos-slave/attributes");
     assert_eq!(attributes, "zone:us-east-1a;instance_type:m5.large");
@@ -65,6 +68,11 @@ fn a_machine_that_an_auto_scaling_group_starts_becomes_a_slave() {
     stage.cloud.metadata().heal();
     works(&stage, &run, &joined, &node);
     counted(&mut stage, &joined);
+    // It is nobody's to end but its owner's, who is told.
+    let said = stage.bench.say(&["destroy", "--yes"]).ended(0);
+    said.complains(&["not launched by us, and left alone", &joined.id]);
+    assert!(stage.cloud.world().instance(&joined.id).is_alive());
+    stage.cloud.world().terminate(&joined.id);
 }
 
 /// Every machine's tags say where the cluster is, in the epoch of its cluster file.

@@ -19,15 +19,30 @@ fn nodes_find_their_cluster_and_one_another_without_the_driver() {
     what_a_user_adds_is_a_flag(&nodes);
     all_at_once_and_zookeeper_last(&bench, &nodes);
     let slave = nodes.of("slave")[1].name.clone();
-    nodes = elsewhere(&bench, nodes, &slave);
+    let to = another(&nodes);
+    nodes = elsewhere(&bench, nodes, &slave, &to);
     is_back(&nodes);
-    let first = nodes.hub().name.clone();
-    nodes = elsewhere(&bench, nodes, &first);
+    let first = nodes.hub().clone();
+    let to = another(&nodes);
+    nodes = elsewhere(&bench, nodes, &first.name, &to);
     is_back(&nodes);
     says_what_it_found(&nodes);
     let other = nodes.of("master")[1].name.clone();
-    nodes = elsewhere(&bench, nodes, &other);
+    let to = another(&nodes);
+    nodes = elsewhere(&bench, nodes, &other, &to);
+    // And the first one where the deploy had it.
+    nodes = elsewhere(&bench, nodes, &first.name, &first.ip);
     is_back(&nodes);
+    // The driver finds them there.
+    bench.start(&["start"]).finish(RUN_LIMIT).ended(0);
+    bench.say(&["check"]).ended(0);
+    bench.say(&["start"]).ended(0);
+    for node in [nodes.of("slave"), nodes.of("master")].concat() {
+        assert!(
+            node.ask("mesosflow-role --dry-run")
+                .ends_with("nothing would change")
+        );
+    }
 }
 
 /// Everything that the notes' first page asks of the two roles.
@@ -124,8 +139,18 @@ fn all_at_once_and_zookeeper_last(bench: &Bench, nodes: &Nodes) {
     }
 }
 
+/// An address that none of them has.
+fn another(nodes: &Nodes) -> String {
+    let (net, _) = nodes.hub().ip.rsplit_once('.').unwrap();
+    let taken: Vec<_> = nodes.all().iter().map(|node| node.ip.clone()).collect();
+    (200..250)
+        .map(|last| format!("{net}.{last}"))
+        .find(|ip| !taken.contains(ip))
+        .unwrap()
+}
+
 /// Gives a node another address while it is down, as a machine that was stopped may get one.
-fn elsewhere(bench: &Bench, nodes: Nodes, name: &str) -> Nodes {
+fn elsewhere(bench: &Bench, nodes: Nodes, name: &str, ip: &str) -> Nodes {
     let engine = bench.engine();
     let node = nodes.named(name);
     let network = engine
@@ -136,21 +161,15 @@ fn elsewhere(bench: &Bench, nodes: Nodes, name: &str) -> Nodes {
             "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}}{{end}}",
         ])
         .ok();
-    let (net, _) = node.ip.rsplit_once('.').unwrap();
-    let taken: Vec<_> = nodes.all().iter().map(|node| node.ip.clone()).collect();
-    let ip = (200..250)
-        .map(|last| format!("{net}.{last}"))
-        .find(|ip| !taken.contains(ip))
-        .unwrap();
     engine.run(&["stop", &node.container]).ok();
     engine
         .run(&["network", "disconnect", &network, &node.container])
         .ok();
     engine
-        .run(&["network", "connect", "--ip", &ip, &network, &node.container])
+        .run(&["network", "connect", "--ip", ip, &network, &node.container])
         .ok();
     engine.run(&["start", &node.container]).ok();
-    nodes.moved(name, &ip)
+    nodes.moved(name, ip)
 }
 
 /// The whole cluster works, the first master where it is by now.

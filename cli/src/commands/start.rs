@@ -41,9 +41,10 @@ pub(crate) async fn start(app: &App, args: &StartArgs) -> Result<(), CliError> {
 }
 
 /// Why there is nothing to do.
-pub(super) const ALREADY: &str = "was not stopped, and all its machines run: nothing was done";
+pub(super) const ALREADY: &str =
+    "was not stopped, and all its machines run where they were: nothing was done";
 
-/// Looks at what there is to be started; none where all of it runs.
+/// Looks at what there is to be started, or is somewhere else by now; none where all of it runs.
 pub(super) async fn ready(
     app: &App,
     journal: &Journal,
@@ -56,7 +57,7 @@ pub(super) async fn ready(
     let spec = wiring::verify(spec).await?;
     wiring::precheck(&spec).await?;
     let machines = wiring::machines(&spec, &found.cluster()).await?;
-    if !found.record.is_stopped() && machines.iter().all(|machine| machine.runs) {
+    if !found.record.is_stopped() && machines.iter().all(|machine| machine.runs && !machine.has_moved) {
         return Ok(None);
     }
     let frozen = frozen(app, found, &spec, &machines)?;

@@ -79,6 +79,8 @@ pub(crate) struct Machine {
     pub(crate) instance: Instance,
     /// Whether it runs, or is on its way.
     pub(crate) runs: bool,
+    /// Whether it runs at another address than its history knows.
+    pub(crate) has_moved: bool,
     /// Whether nobody can start it any more.
     pub(crate) is_gone: bool,
 }
@@ -104,8 +106,13 @@ pub(crate) async fn machines(spec: &Verified, state: &RunState) -> Result<Vec<Ma
         let condition = provider.condition(&instance).await;
         let condition = condition.map_err(|error| unusable(&error))?;
         let age = mesosflow_steps::age(state, &instance, Timestamp::now());
+        let has_moved = match &condition {
+            Condition::Running(now) => now.instance.private_ip != instance.private_ip,
+            _ => false,
+        };
         machines.push(Machine {
             instance,
+            has_moved,
             runs: matches!(condition, Condition::Running(_) | Condition::Booting(_)),
             is_gone: mesosflow_steps::provision::gone(&condition, age).is_some(),
         });

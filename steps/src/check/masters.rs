@@ -173,16 +173,21 @@ fn view(said: &str) -> Result<View, String> {
 fn strangers<'k>(known: &'k [Agent], slaves: &[Node]) -> impl Iterator<Item = &'k Agent> {
     let places: Vec<_> = slaves
         .iter()
-        .map(|slave| format!("@{}:", slave.private_ip))
+        .map(|slave| (format!("@{}:", slave.private_ip), slave.name.clone()))
         .collect();
-    let is_ours = move |agent: &Agent| places.iter().any(|place| agent.pid.contains(place));
+    let is_ours = move |agent: &Agent| {
+        let is_at = |(place, name): &(String, String)| agent.pid.contains(place) || agent.hostname == *name;
+        places.iter().any(is_at)
+    };
     known.iter().filter(move |agent| agent.active && !is_ours(agent))
 }
 
 /// A slave's agent as the leading master knows it, if that takes it for active. One that came back under another id is known twice.
 fn registered<'k>(slave: &Node, known: &'k [Agent]) -> Result<&'k Agent, &'static str> {
     let pid = format!("@{}:", slave.private_ip);
-    let mut its = known.iter().filter(|agent| agent.pid.contains(&pid)).peekable();
+    // Another address is told by who asks the node itself.
+    let is_its = |agent: &&Agent| agent.hostname == slave.name || agent.pid.contains(&pid);
+    let mut its = known.iter().filter(is_its).peekable();
     let is_known = its.peek().is_some();
     its.find(|agent| agent.active).ok_or(match is_known {
         true => "is registered with the leading master, and not active",

@@ -7,6 +7,17 @@ use super::secrets::secret_in_flag;
 use super::urls::{is_plain, secret_in};
 use super::{ClusterSpec, MesosSource, MesosSpec, SpecError};
 
+/// Whether a node's boot script takes it for a flag (`steps/roles/mesos/role/30-believed.sh`).
+fn is_flag(flag: &str) -> bool {
+    let Some(rest) = flag.strip_prefix("--") else {
+        return false;
+    };
+    let name = rest.split_once('=').map_or(rest, |(name, _)| name);
+    let is_of_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+    let is_name = name.starts_with(|first: char| first.is_ascii_lowercase()) && name.chars().all(is_of_name);
+    is_name && flag.len() <= 4000 && !flag.chars().any(|c| c.is_ascii_control())
+}
+
 fn wrong(field: &'static str, problem: &str, hint: &str) -> Result<(), SpecError> {
     Err(SpecError {
         field,
@@ -87,15 +98,12 @@ impl MesosSpec {
             ("mesos.master_flags", &self.master_flags),
             ("mesos.agent_flags", &self.agent_flags),
         ] {
-            // They stand in single quotes in a systemd unit, where a quote or a line break would end them.
-            if let Some(bad) = flags
-                .iter()
-                .find(|f| !f.starts_with("--") || f.contains(['\'', '\n', '\\', '%']))
-            {
+            if let Some(bad) = flags.iter().find(|flag| !is_flag(flag)) {
                 return wrong(
                     field,
-                    &format!("holds {bad:?}, which is no plain flag"),
-                    "write `--name=value`",
+                    &format!("holds {bad:?}, which is no flag of Mesos'"),
+                    "write `--name=value`, `--name` or `--no-name`: the name in lower case, without line ends and other control \
+                     characters, at most 4000 bytes; what is longer is a file, named as `--name=file:///path`",
                 );
             }
         }

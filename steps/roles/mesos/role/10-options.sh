@@ -59,7 +59,8 @@ trap 'exit 143' TERM INT HUP
 if [ "$mode" = dry ]; then
   work=$(mktemp -d)
 else
-  mkdir -p "$run"
+  # Nobody else holds it: whoever may open a file may lock it.
+  mkdir -p "$(dirname "$run")" && mkdir -p -m 700 "$run" && chmod 700 "$run"
   exec 9> "$run/lock"
   work=$run/work.$$
   lock

@@ -38,7 +38,7 @@ believed() {
       if (key == "provider") return t ~ /^[a-z][a-z0-9-]*$/
       if (key == "role") return t == "mesos-master" || t == "mesos-slave"
       if (key == "name" || key == "first_master_name" || key == "dns_domain" || key == "dns_name") return is_name(t)
-      if (key == "ip" || key == "public_ip" || key == "first_master") return is_address(t)
+      if (key == "ip" || key == "public_ip" || key == "first_master" || key == "instead_of") return is_address(t)
       if (key == "public_name") return is_name(t)
       if (key == "zone" || key == "type") return length(t) <= 64 && t ~ /^[a-z0-9][a-z0-9.-]*$/
       if (key == "public") return is_host(t)
@@ -100,7 +100,9 @@ is_of_another() {
     [ "$(fact "$work/file" role)" != "$(fact "$memory/file" role)" ]
 }
 # What a source says cannot be, or it is silent.
+refused_file=
 refuse() {
+  [ "$1" != file ] || refused_file=yes
   if [ -s "$memory/$1" ]; then
     cp "$memory/$1" "$work/$1"
     state "$1" "refused: $(called "$1") $2; what was said before stays"
@@ -135,7 +137,7 @@ called() {
 # Puts standard input in a file's place, in one move. What cannot be written whole is not put there.
 replace() {
   new=${1%/*}/.mesosflow-new
-  : > "$new" && if [ -e "$1" ]; then chmod "$(stat -c %a "$1")" "$new" && chown "$(stat -c %u:%g "$1")" "$new"; else chmod 644 "$new"; fi &&
+  : > "$new" && if [ -e "$1" ] && [ ! -h "$1" ]; then chmod "$(stat -c %a "$1")" "$new" && chown "$(stat -c %u:%g "$1")" "$new"; else chmod 644 "$new"; fi &&
     cat > "$new" && { sync "$new" 2>/dev/null || :; } && mv -fT "$new" "$1"
 }
 

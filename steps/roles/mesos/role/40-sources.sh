@@ -1,7 +1,9 @@
 # ---- The sources ----
 
 ask_file() {
-  if [ -e "$cluster_file" ]; then
+  if [ -e "$cluster_file" ] && [ ! -f "$cluster_file" ]; then
+    refuse file "is no file"
+  elif [ -e "$cluster_file" ]; then
     cat "$cluster_file" > "$work/raw"
     take file whole
   elif [ -s "$memory/file" ]; then

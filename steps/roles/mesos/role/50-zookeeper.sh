@@ -71,7 +71,7 @@ read_published() {
   fi
 }
 publish() {
-  data=$(printf 'epoch=%s\nfirst_master=%s\nfirst_master_name=%s' "$epoch" "$ip" "$name")
+  data=$(printf 'epoch=%s\nfirst_master=%s\nfirst_master_name=%s\ninstead_of=%s' "$epoch" "$ip" "$name" "$(fact "$work/file" first_master)")
   anyone="$(int 1)$(int 31)$(text world)$(text anyone)"
   requests="$(packet "$(int 1)$(int 1)$(text /mesosflow)$(int 0)$anyone$(int 0)")"
   requests="$requests$(packet "$(int 2)$(int 1)$(text "$(node_path)")$(text "$data")$anyone$(int 0)")"

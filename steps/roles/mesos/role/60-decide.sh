@@ -121,7 +121,9 @@ find_first() {
     [ -s "$work/published" ] || [ ! -s "$memory/published" ] || cp "$memory/published" "$work/published"
     said=$(fact "$work/published" first_master)
     of_file=$(fact "$work/file" epoch)
-    if [ -n "$said" ] && [ "$said" != "$first" ] && [ "$(fact "$work/published" epoch)" -ge "${of_file:-0}" ] &&
+    # A file of a newer epoch that has the very address that it has left is older than its word all the same.
+    if [ -n "$said" ] && [ "$said" != "$first" ] &&
+      { [ "$(fact "$work/published" epoch)" -ge "${of_file:-0}" ] || [ "$(fact "$work/published" instead_of)" = "$first" ]; } &&
       { [ -z "$first_name" ] || [ "$(fact "$work/published" first_master_name)" = "$first_name" ]; }; then
       first=$said first_from=published
     fi

@@ -29,7 +29,7 @@ drop() {
 sum() { sha256sum < "$1" | cut -d ' ' -f 1; }
 # The flags that mesosflow wrote, in a list beside them: their names, and the digest of what was written.
 written=.mesosflow
-is_ours() { [ -f "$1/$written" ] && [ -f "$1/$2" ] && grep -qxF -- "$2 $(sum "$1/$2")" "$1/$written"; }
+is_ours() { [ -f "$1/$written" ] && [ -f "$1/$2" ] && [ ! -h "$1/$2" ] && grep -qxF -- "$2 $(sum "$1/$2")" "$1/$written"; }
 want() { printf '%s\t%s\n' "$1" "$2" >> "$work/flags"; }
 # A flag as a line of the command: `--name=value`, `--name`.
 want_flag() {
@@ -58,11 +58,13 @@ flags() {
     bare=${flag#\?} bare=${bare#no-}
     theirs=
     for other in "$bare" "?$bare" "?no-$bare"; do
-      [ -e "$folder/$other" ] || continue
+      [ -e "$folder/$other" ] || [ -h "$folder/$other" ] || continue
       is_ours "$folder" "$other" || theirs=$other
     done
     if [ -n "$theirs" ]; then
-      if [ "$theirs" != "$flag" ] || [ "$(cat "$folder/$theirs" 2>/dev/null)" != "$value" ]; then
+      if [ ! -f "$folder/$theirs" ]; then
+        state "flag-$bare" "$folder/$theirs is somebody's own, and no file: it stays, and the flag $bare is missing"
+      elif [ "$theirs" != "$flag" ] || [ "$(cat "$folder/$theirs" 2>/dev/null)" != "$value" ]; then
         state "flag-$bare" "$folder/$theirs is somebody's own: it stays, and counts"
       fi
       continue

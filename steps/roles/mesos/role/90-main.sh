@@ -23,6 +23,7 @@ in_force() {
   printf 'epoch=%s\ncluster=%s\nrole=%s\nmasters=%s\nzookeepers=%s\nmaster=%s\nip=%s\nname=%s\npublic=%s\n' \
     "$epoch" "$cluster" "$role" "$masters" "$zookeepers" "$master" "$ip" "$name" "$public_name"
   [ -z "$first" ] || printf 'first_master=%s\n' "$first"
+  printf 'of_file=%s\n' "$(fact "$work/file" first_master)"
 }
 act() {
   was=$(fact "$memory/force" ip)
@@ -38,13 +39,20 @@ act() {
     mesos-slave) write_slave ;;
   esac
   write_names
-  # What a deploy brings has the addresses of its own cluster file.
-  if [ "$first_from" = file ]; then :; else moved "${old_first:-$(fact "$work/file" first_master)}" "$first"; fi
+  # What a deploy brings has the address of its own cluster file. What was in force stands only where no deploy has been since, which
+  # may have given that address to another node.
+  of_file=$(fact "$work/file" first_master)
+  [ "$(fact "$memory/force" of_file)" != "$of_file" ] || moved "$old_first" "$first"
+  moved "$of_file" "$first"
   if [ "$mode" != dry ] && [ -s "$pending" ]; then changed="$changed $(sort -u "$pending" | tr '\n' ' ')"; fi
   start_anew
   start_late
   if [ "$mode" = dry ]; then
-    [ -n "$changed" ] || echo "nothing would change"
+    if [ -n "$refused_file" ]; then
+      echo "the cluster file is refused: what it said before stays"
+    elif [ -z "$changed" ]; then
+      echo "nothing would change"
+    fi
     return 0
   fi
   mkdir -p "$memory" "$run"
@@ -54,23 +62,25 @@ act() {
   rm -f "$pending"
 }
 
-# Whether the first master answers where it was: its agents' port, or its SSH server's.
+# Whether a master answers where the first one was. Any other machine that has its address by now has no master.
 first_answers() {
   at=$(fact "$memory/force" first_master)
   [ -n "$at" ] || return 0
   # shellcheck disable=SC2016 # It is bash's to expand.
-  timeout 2 bash -c ': < "/dev/tcp/$1/$2"' bash "$at" "$master_port" 2>/dev/null ||
-    timeout 2 bash -c ': < "/dev/tcp/$1/$2"' bash "$at" 22 2>/dev/null
+  timeout 2 bash -c ': < "/dev/tcp/$1/$2"' bash "$at" "$master_port" 2>/dev/null
 }
 # The first master's own word in ZooKeeper, as soon as one of its servers takes it.
 keep_published() {
   word="$epoch $ip $name"
-  [ "$(cat "$run/published" 2>/dev/null)" != "$word" ] || return 0
-  if publish; then
-    mkdir -p "$run"
+  # What ZooKeeper had may be gone with its disks: it is said again now and then.
+  if [ "$(cat "$run/published" 2>/dev/null)" = "$word" ]; then
+    [ -z "$(find "$run/published" -mmin "-$ask_again_min")" ] || return 0
+    publish && touch "$run/published"
+  elif publish; then
     printf '%s\n' "$word" > "$run/published"
     say "published in ZooKeeper: the first master is at $ip"
   fi
+  return 0
 }
 
 if [ "$mode" = leave ]; then

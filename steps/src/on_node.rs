@@ -67,3 +67,15 @@ pub(crate) const FIREWALL_FILE: &str = "/etc/mesosflow/firewall.nft";
 pub(crate) const FIREWALL_UNIT: &str = "mesosflow-firewall.service";
 /// An addition to the system's own service; harmless where there is none, and it never makes that one fail.
 pub(crate) const FIREWALL_ADDITION: &str = "/etc/systemd/system/nftables.service.d/mesosflow.conf";
+
+/// What the deployed tree once had and the roles have now, by its path in an overlay: there it would have no effect.
+pub(crate) const MOVED_TO_ROLES: [&str; 5] = [
+    "root/mesos-ec2/units/mesos-master.service",
+    "root/mesos-ec2/units/mesos-slave.service",
+    "root/mesos-ec2/scripts/agent-identity",
+    "root/mesos-ec2/scripts/container-logger",
+    "root/mesos-ec2/scripts/tidy-logs",
+];
+/// What to do instead.
+pub(crate) const MOVED_HINT: &str = "flags are files in /etc/mesos-master and /etc/mesos-slave on the nodes, or `master_flags` and `agent_flags` \
+     under [mesos]; additions to a unit go to /etc/systemd/system/UNIT.d; docs/roles.md has the rest";

@@ -1,6 +1,7 @@
 //! What a spec must be before anything is touched.
 
 use super::{ClusterSpec, ProviderKind};
+use crate::on_node::{MOVED_HINT, MOVED_TO_ROLES};
 
 /// The longest name of a cluster, so that a node's name (`<cluster>-zookeeper-3`) stays a host name label (RFC 1123: 63).
 pub const MAX_CLUSTER_NAME: usize = 40;
@@ -89,6 +90,16 @@ impl ClusterSpec {
                 "name a folder, or leave it out",
             );
         }
+        let has = |path: &&&str| {
+            self.deploy_dir
+                .as_ref()
+                .is_some_and(|dir| dir.join(path).exists())
+        };
+        if let Some(path) = MOVED_TO_ROLES.iter().find(has) {
+            let problem =
+                format!("has {path}, which is not of the deployed tree any more: it would have no effect");
+            return wrong("deploy_dir", problem, MOVED_HINT);
+        }
         for device in self.disks.ephemeral.iter().chain(&self.disks.volume) {
             if !device.starts_with("/dev/") || device.contains(char::is_whitespace) {
                 return wrong(
@@ -162,6 +173,22 @@ mod tests {
         let mut spec = ClusterSpec::default();
         change(&mut spec);
         spec.validate().unwrap_err()
+    }
+
+    #[test]
+    fn an_overlay_of_what_the_roles_have_now_is_refused_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let spec = ClusterSpec {
+            deploy_dir: Some(folder.path().to_owned()),
+            ..ClusterSpec::default()
+        };
+        assert!(spec.validate().is_ok());
+        let unit = folder.path().join(MOVED_TO_ROLES[1]);
+        std::fs::create_dir_all(unit.parent().unwrap()).unwrap();
+        std::fs::write(&unit, "").unwrap();
+        let refused = spec.validate().unwrap_err();
+        assert_eq!(refused.field, "deploy_dir");
+        assert!(refused.problem.contains(MOVED_TO_ROLES[1]), "{refused}");
     }
 
     #[test]

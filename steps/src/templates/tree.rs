@@ -10,20 +10,12 @@ use sha2::{Digest as _, Sha256};
 use tera::{Context, Tera};
 
 use super::DeployVars;
+use crate::on_node::{MOVED_HINT, MOVED_TO_ROLES};
 
 /// Templates by the path that they have on the node, without the leading slash; below `parts/` what several of them include.
 #[derive(RustEmbed)]
 #[folder = "deploy"]
 struct Embedded;
-
-/// What the tree once had, and the roles have now.
-const MOVED: [&str; 5] = [
-    "root/mesos-ec2/units/mesos-master.service",
-    "root/mesos-ec2/units/mesos-slave.service",
-    "root/mesos-ec2/scripts/agent-identity",
-    "root/mesos-ec2/scripts/container-logger",
-    "root/mesos-ec2/scripts/tidy-logs",
-];
 
 /// One file of the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,10 +72,7 @@ impl TemplateError {
         match self {
             Self::Render { .. } => "correct the template; docs/nodes.md lists the variables".into(),
             Self::File { .. } => "check the folder of `deploy_dir` and its permissions".into(),
-            Self::Moved { .. } => "flags are files in /etc/mesos-master and /etc/mesos-slave on the nodes, or `master_flags` and \
-                                   `agent_flags` under [mesos]; additions to a unit go to /etc/systemd/system/UNIT.d; docs/roles.md \
-                                   has the rest"
-                .into(),
+            Self::Moved { .. } => MOVED_HINT.into(),
             Self::Outside { .. } => "put the file under root/ in the folder of `deploy_dir`".into(),
         }
     }
@@ -156,7 +145,7 @@ fn read_overlay(
             .unwrap_or(&path)
             .to_string_lossy()
             .into_owned();
-        if MOVED.contains(&name.as_str()) {
+        if MOVED_TO_ROLES.contains(&name.as_str()) {
             return Err(TemplateError::Moved { path: name });
         }
         if !name.starts_with("root/") {

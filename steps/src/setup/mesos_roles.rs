@@ -77,7 +77,8 @@ impl MesosRoles {
         Ok(world.provider().told(&self.node.instance, &facts).await?)
     }
 
-    /// What somebody else put where the daemons look for the cluster stays, and is not this cluster.
+    /// Another try may find it: EC2's metadata answers late, or another boot script was at it. Not so where somebody else put something
+    /// where the daemons look for the cluster: that stays, and is not this cluster.
     async fn explained(&self, cx: &StepCx<World>) -> Result<ActError, ActError> {
         let (path, location) = self.file.location();
         let title = "ask the boot script what it finds";
@@ -93,7 +94,7 @@ impl MesosRoles {
                 "{} does not find its cluster at {location}; its boot script says:{lines}",
                 self.node.name
             ),
-            class: ErrorClass::Permanent,
+            class: ErrorClass::Transient,
             hint: Some(format!(
                 "look at {path} and {CLUSTER_FILE} on {}: a file that mesosflow did not write is left as it is",
                 self.node.name

@@ -33,7 +33,9 @@ fn nodes_find_their_cluster_and_one_another_without_the_driver() {
     // And the first one where the deploy had it.
     nodes = elsewhere(&bench, nodes, &first.name, &first.ip);
     is_back(&nodes);
-    // The driver finds them there.
+    // The driver finds them there, and stops nothing before.
+    let said = bench.say(&["stop", "--yes"]).ended(3);
+    said.complains(&["not where they were", &slave, &other, "mesosflow start"]);
     bench.start(&["start"]).finish(RUN_LIMIT).ended(0);
     bench.say(&["check"]).ended(0);
     bench.say(&["start"]).ended(0);

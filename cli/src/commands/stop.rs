@@ -85,6 +85,7 @@ pub(super) async fn ready(
             app.places.command(&["destroy", &found.row.run.to_string()])
         )));
     }
+    refuse_moved(app, found, &machines)?;
     let running = |name: &str| {
         machines
             .iter()
@@ -106,6 +107,24 @@ pub(super) async fn ready(
     };
     let losses = losses(&spec, &cluster, &frozen);
     Ok(Some(Ready { spec, frozen, losses }))
+}
+
+/// Daemons of a node that is somewhere else could not be stopped, and those of all others would be.
+fn refuse_moved(app: &App, found: &Found, machines: &[Machine]) -> Result<(), CliError> {
+    let moved = machines.iter().filter(|machine| machine.has_moved);
+    let names: Vec<_> = moved.map(|machine| machine.instance.name.as_str()).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let name = &found.row.cluster;
+    Err(CliError::refused(format!(
+        "machines of cluster `{name}` are not where they were: nothing was stopped"
+    ))
+    .because(format!("another address: {}", names.join(", ")))
+    .hint(format!(
+        "to have the cluster know them there: {}",
+        app.places.command(&["start", "--cluster", name])
+    )))
 }
 
 /// Slaves that cannot be stopped, and end if the user says so.

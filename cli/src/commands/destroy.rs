@@ -127,7 +127,7 @@ async fn begin(
             true => wiring::guard(&app.places, &world, &cluster).await,
             false => wiring::readmitted(&app.places, &world, &cluster).await,
         }?;
-        let joined = wiring::joined(&world).await?;
+        let joined = wiring::joined(&world).await;
         if !joined.is_empty() {
             app.ui.warn(&format!(
                 "not launched by us, and left alone: {}; what they are in cannot go as long as they run",

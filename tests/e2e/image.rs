@@ -108,7 +108,10 @@ fn the_list_has_all_that_is_new_on(engine: &Engine, node: &Node) {
             .iter()
             .any(|trace| trace.covers(path) || trace.path.starts_with(&format!("{path}/")))
             || units.iter().any(|unit| unit == path)
-            || UNITS.iter().any(|unit| path.ends_with(&format!(".wants/{unit}")))
+            || units.iter().any(|unit| {
+                let name = unit.rsplit('/').next().unwrap_or_default();
+                path.ends_with(&format!(".wants/{name}"))
+            })
     };
     let system = [
         "/dev",
@@ -117,6 +120,8 @@ fn the_list_has_all_that_is_new_on(engine: &Engine, node: &Node) {
         "/tmp",
         "/etc/.pwd.lock",
         "/etc/systemd/system/multi-user.target.wants",
+        "/etc/systemd/system/sysinit.target.wants",
+        "/etc/systemd/system/timers.target.wants",
         "/etc/resolv.conf",
     ];
     // A daemon's own /tmp, which goes with the daemon.

@@ -70,7 +70,14 @@ impl Authorized {
         let mut lines = vec![format!(r#"from="{}" {}"#, list(&holders), keys.nodes_key)];
         if node == inventory.first_master() {
             let sudo = if node.user == "root" { "" } else { "sudo -n " };
-            let slaves = range.map_or_else(|| list(&of(&inventory.slaves)), |range| range.to_string());
+            let slaves = match range {
+                // The first address is the network's own: the machine of the engine, the router of the cloud.
+                Some(range) => {
+                    let own = range.hosts().next().map(|own| format!("!{own},"));
+                    own.unwrap_or_default() + &range.to_string()
+                }
+                None => list(&of(&inventory.slaves)),
+            };
             lines.push(format!(
                 r#"restrict,from="{slaves}",command="{sudo}{SHARE}" {}"#,
                 keys.volume_key

@@ -53,6 +53,11 @@ pub(crate) struct Living {
 }
 
 impl Living {
+    /// The epoch of whoever drove it last: what is said of the cluster now is as new as that.
+    pub(crate) fn epoch(&self) -> Epoch {
+        self.record.newest().epoch
+    }
+
     /// The cluster of that name, or the only one.
     pub(crate) async fn meant(app: &App, journal: &Journal, args: &ClusterArgs) -> Result<Self, CliError> {
         let found = founded(app, journal, args).await?;

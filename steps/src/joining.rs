@@ -13,15 +13,13 @@ use crate::cluster::{ClusterSpec, Inventory};
 use crate::mounts::{IS_MOUNTED, ON_DISK};
 use crate::node_setup::{self, EPHEMERAL_OPTIONS, FOLDERS};
 use crate::on_node::{self, NAMES_UNIT, ROLE_COMMAND, ROLE_UNITS, SCRIPTS_FOLDER};
+use crate::provider::ec2::USER_DATA_LIMIT;
 use crate::provider::{Groups, Image};
 use crate::remote::quote::{self, QuoteError};
 use crate::roles::{ClusterFile, Dns, FOLDER, NAMES, UNITS_FOLDER};
 use crate::setup::{NAMES_UNIT_TEXT, SHARED_VOLUME, hosts, kernel_options};
 use crate::templates::{RenderedTree, TemplateError, render};
 use crate::workflows::vars_of;
-
-/// The most that EC2 takes, bytes before they are encoded (EC2 user guide, "Instance user data").
-const LIMIT: usize = 16 * 1024;
 
 const JOIN: &str = shell!("join.sh");
 /// Where the joining script lies on the machine.
@@ -57,7 +55,7 @@ pub enum UserDataError {
     #[error("the files cannot be packed")]
     Pack(#[from] std::io::Error),
     /// EC2 takes less.
-    #[error("it has {0} bytes, more than the {LIMIT} that EC2 takes")]
+    #[error("it has {0} bytes, more than the {USER_DATA_LIMIT} that EC2 takes")]
     TooLarge(usize),
 }
 
@@ -78,13 +76,12 @@ pub fn user_data(
     let tree = render(&vars, spec.deploy_dir.as_deref())?;
     let file = ClusterFile::of_joining(spec, inventory, &vars, dns);
     let packed = pack(&files(&tree, &file, spec, inventory, epoch)?)?;
-    let mut lines = String::new();
-    for (at, letter) in packed.chars().enumerate() {
-        if at > 0 && at % 76 == 0 {
-            lines.push('\n');
-        }
-        lines.push(letter);
-    }
+    let lines: Vec<_> = packed
+        .as_bytes()
+        .chunks(76)
+        .map(String::from_utf8_lossy)
+        .collect();
+    let lines = lines.join("\n");
     let cluster = &spec.cluster;
     let text = format!(
         "#!/bin/sh\n\
@@ -96,7 +93,7 @@ pub fn user_data(
          exec sh /{JOIN_PATH}\n"
     );
     match text.len() {
-        len if len > LIMIT => Err(UserDataError::TooLarge(len)),
+        len if len > USER_DATA_LIMIT => Err(UserDataError::TooLarge(len)),
         _ => Ok(text),
     }
 }
@@ -286,7 +283,7 @@ mod tests {
 
     #[test]
     fn what_is_larger_than_ec2_takes_is_refused() {
-        assert!(made(200).unwrap().len() <= LIMIT);
+        assert!(made(200).unwrap().len() <= USER_DATA_LIMIT);
         let (mut spec, inventory) = cluster(1);
         // Nothing that can be packed.
         let random: String = (0..20_000_u64)

@@ -84,8 +84,7 @@ async fn export(app: &App, args: &ExportArgs) -> Result<(), CliError> {
 async fn variables(app: &App, cluster: Option<String>) -> Result<String, CliError> {
     let journal = app.journal_with_runs()?;
     let living = Living::meant(app, &journal, &ClusterArgs { cluster }).await?;
-    let epoch = living.record.newest().epoch;
-    ansible_variables(&living.spec, &living.state, &living.nodes, epoch).ok_or_else(|| {
+    ansible_variables(&living.spec, &living.state, &living.nodes, living.epoch()).ok_or_else(|| {
         let cluster = &living.row.cluster;
         CliError::new(
             Exit::Failed,

@@ -89,7 +89,7 @@ pub(crate) async fn userdata(app: &App, args: &UserdataArgs) -> Result<(), CliEr
         domain: args.dns_domain.clone(),
         name: args.dns_name.clone(),
     };
-    let text = wiring::user_data(&living.spec, &living.state, &inventory, &dns)?;
+    let text = wiring::user_data(&living.spec, &living.state, &inventory, &dns, living.epoch())?;
     match app.ui.json {
         true => app.ui.object(&UserData {
             cluster: &cluster,

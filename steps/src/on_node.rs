@@ -44,6 +44,11 @@ pub const UNITS: [&str; 10] = [
     "mesosflow-nfs-ganesha.service",
 ];
 
+/// What runs by itself on a node: the boot script's units, which would start others again, and the daemons'.
+pub(crate) fn units() -> String {
+    [&ROLE_UNITS[..], &UNITS].concat().join(" ")
+}
+
 /// The boot script, as a command of the node's.
 pub(crate) const ROLE_COMMAND: &str = "/usr/local/sbin/mesosflow-role";
 /// The file that says which cluster a node is of.

@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use rust_embed::RustEmbed;
-use sha2::{Digest as _, Sha256};
+
+use crate::templates::RenderedTree;
 
 pub(crate) use cluster_file::ClusterFile;
 pub use cluster_file::Dns;
@@ -71,28 +72,9 @@ fn is_unit(name: &str) -> bool {
         .is_some_and(|extension| extension == "service" || extension == "timer")
 }
 
-/// The files as `sha256sum --check` reads them, from within [`FOLDER`].
-pub(crate) fn manifest() -> String {
-    let line = |(path, text): (String, String)| format!("{:x}  {path}\n", Sha256::digest(text));
-    files().into_iter().map(line).collect()
-}
-
-/// Writes them below a folder of this machine.
-///
-/// # Errors
-/// The folder cannot be written to.
-pub(crate) fn write_to(folder: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    for (path, text) in files() {
-        let file = folder.join(&path);
-        if let Some(parent) = file.parent() {
-            std::fs::create_dir_all(parent)?;
-        }
-        let mode = if text.starts_with("#!") { 0o755 } else { 0o644 };
-        std::fs::write(&file, text)?;
-        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode))?;
-    }
-    Ok(())
+/// The files as a tree, whose manifest is for `sha256sum --check` within [`FOLDER`].
+pub(crate) fn tree() -> RenderedTree {
+    RenderedTree::of(files())
 }
 
 #[cfg(test)]

@@ -85,6 +85,16 @@ pub enum Probe<T> {
     NotDone,
 }
 
+impl Probe<()> {
+    /// Of a step without an output: done where the world is as it wants it.
+    pub const fn done_if(is_so: bool) -> Self {
+        match is_so {
+            true => Self::Done(()),
+            false => Self::NotDone,
+        }
+    }
+}
+
 /// Bounds of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {

@@ -5,7 +5,7 @@ use std::path::Path;
 use mesosflow_steps::cluster::{ClusterSpec, HostSpec, HostsSpec, Instance, Inventory, Node, Role};
 use mesosflow_steps::provider::{Groups, Image};
 use mesosflow_steps::{Dns, Report, UserDataError};
-use mesosflow_workflow::RunState;
+use mesosflow_workflow::{Epoch, RunState};
 
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -83,10 +83,11 @@ pub(crate) fn user_data(
     state: &RunState,
     inventory: &Inventory,
     dns: &Dns,
+    epoch: Epoch,
 ) -> Result<String, CliError> {
     let (image, groups) = launched_from(state);
     let made = (image.as_ref(), groups.as_ref());
-    mesosflow_steps::user_data(spec, inventory, made, dns, state.epoch).map_err(|error| {
+    mesosflow_steps::user_data(spec, inventory, made, dns, epoch).map_err(|error| {
         let hint = match &error {
             UserDataError::Template(error) => error.hint(),
             UserDataError::TooLarge(_) => {

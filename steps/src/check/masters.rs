@@ -169,25 +169,20 @@ fn view(said: &str) -> Result<View, String> {
     }
 }
 
+/// Whether an agent is that slave's: by its address or, where the slave has moved, by the name that it keeps.
+fn is_of(agent: &Agent, slave: &Node) -> bool {
+    agent.pid.contains(&format!("@{}:", slave.private_ip)) || agent.hostname == slave.name
+}
+
 /// The active agents of machines that are none of the record's slaves: they came by themselves.
-fn strangers<'k>(known: &'k [Agent], slaves: &[Node]) -> impl Iterator<Item = &'k Agent> {
-    let places: Vec<_> = slaves
-        .iter()
-        .map(|slave| (format!("@{}:", slave.private_ip), slave.name.clone()))
-        .collect();
-    let is_ours = move |agent: &Agent| {
-        let is_at = |(place, name): &(String, String)| agent.pid.contains(place) || agent.hostname == *name;
-        places.iter().any(is_at)
-    };
+fn strangers<'k>(known: &'k [Agent], slaves: &'k [Node]) -> impl Iterator<Item = &'k Agent> {
+    let is_ours = |agent: &Agent| slaves.iter().any(|slave| is_of(agent, slave));
     known.iter().filter(move |agent| agent.active && !is_ours(agent))
 }
 
 /// A slave's agent as the leading master knows it, if that takes it for active. One that came back under another id is known twice.
 fn registered<'k>(slave: &Node, known: &'k [Agent]) -> Result<&'k Agent, &'static str> {
-    let pid = format!("@{}:", slave.private_ip);
-    // Another address is told by who asks the node itself.
-    let is_its = |agent: &&Agent| agent.hostname == slave.name || agent.pid.contains(&pid);
-    let mut its = known.iter().filter(is_its).peekable();
+    let mut its = known.iter().filter(|agent| is_of(agent, slave)).peekable();
     let is_known = its.peek().is_some();
     its.find(|agent| agent.active).ok_or(match is_known {
         true => "is registered with the leading master, and not active",

@@ -31,4 +31,4 @@ pub use spec::{
     MountFallback, NfsServerChoice, SharedVolumeSpec, SshSpec, ZookeeperSpec,
 };
 pub use validate::{MAX_CLUSTER_NAME, MAX_NODES, SpecError};
-pub(crate) use validate_ec2::is_shown_to_machines;
+pub(crate) use validate_ec2::{TAG_VALUE_LENGTH, is_shown_to_machines};

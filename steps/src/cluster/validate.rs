@@ -81,24 +81,20 @@ impl ClusterSpec {
             ProviderKind::Ec2 => self.validate_ec2()?,
             ProviderKind::Hosts => self.validate_hosts()?,
         };
-        if let Some(dir) = &self.deploy_dir
-            && !dir.is_dir()
-        {
-            return wrong(
-                "deploy_dir",
-                format!("is not a folder: {}", dir.display()),
-                "name a folder, or leave it out",
-            );
-        }
-        let has = |path: &&&str| {
-            self.deploy_dir
-                .as_ref()
-                .is_some_and(|dir| dir.join(path).exists())
-        };
-        if let Some(path) = MOVED_TO_ROLES.iter().find(has) {
-            let problem =
-                format!("has {path}, which is not of the deployed tree any more: it would have no effect");
-            return wrong("deploy_dir", problem, MOVED_HINT);
+        if let Some(dir) = &self.deploy_dir {
+            if !dir.is_dir() {
+                return wrong(
+                    "deploy_dir",
+                    format!("is not a folder: {}", dir.display()),
+                    "name a folder, or leave it out",
+                );
+            }
+            if let Some(path) = MOVED_TO_ROLES.iter().find(|path| dir.join(path).exists()) {
+                let problem = format!(
+                    "has {path}, which is not of the deployed tree any more: it would have no effect"
+                );
+                return wrong("deploy_dir", problem, MOVED_HINT);
+            }
         }
         for device in self.disks.ephemeral.iter().chain(&self.disks.volume) {
             if !device.starts_with("/dev/") || device.contains(char::is_whitespace) {

@@ -17,7 +17,7 @@ const VOLUMES: [(&str, u32, u32); 7] = [
 const MOST_TAGS: usize = 50 - 15;
 /// The most characters of a tag's key and of its value ("Tag restrictions" in the EC2 user guide).
 const KEY_LENGTH: usize = 128;
-const VALUE_LENGTH: usize = 256;
+pub(crate) const TAG_VALUE_LENGTH: usize = 256;
 
 fn wrong<T>(field: &'static str, problem: impl Into<String>, hint: &str) -> Result<T, SpecError> {
     Err(SpecError {
@@ -162,7 +162,7 @@ impl ClusterSpec {
                      and is none of `.`, `..` and `_index`: write it otherwise, `cost-center` for one",
                 );
             }
-            for (what, text, most) in [("a key", key, KEY_LENGTH), ("a value", value, VALUE_LENGTH)] {
+            for (what, text, most) in [("a key", key, KEY_LENGTH), ("a value", value, TAG_VALUE_LENGTH)] {
                 let length = text.chars().count();
                 if length > most {
                     return wrong(

@@ -17,7 +17,6 @@ use crate::act::ActError;
 use crate::cluster::Node;
 use crate::node_setup::{EPHEMERAL_OPTIONS, VOLUME_OPTIONS};
 use crate::on_node;
-use crate::on_node::UNITS;
 use crate::remote::RemoteError;
 use crate::world::{Script, World};
 
@@ -133,7 +132,7 @@ pub async fn prepare(world: &World, node: &Node, nodes: &[Node]) -> Result<Vec<S
         .flat_map(|node| [vec![node.name.clone()], addresses(node)].concat())
         .collect();
     let stop = script("stop what runs there of the cluster", STOP, world, node)
-        .var("units", [&on_node::ROLE_UNITS[..], &UNITS].concat().join(" "))
+        .var("units", on_node::units())
         .var("names_unit", on_node::NAMES_UNIT)
         .var("role", on_node::ROLE_COMMAND)
         .var("firewall", on_node::FIREWALL_UNIT)

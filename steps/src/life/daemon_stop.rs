@@ -64,10 +64,7 @@ impl Step for DaemonStop {
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
         let daemon = self.service();
-        Ok(match daemon.is_retired(cx.world(), &self.node).await? {
-            true => Probe::Done(()),
-            false => Probe::NotDone,
-        })
+        Ok(Probe::done_if(daemon.is_retired(cx.world(), &self.node).await?))
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {

@@ -51,10 +51,7 @@ impl Step for HdfsStop {
         let stopped = self
             .hdfs
             .is_retired(cx.world(), self.namenode.as_ref(), &self.slaves);
-        Ok(match stopped.await? {
-            true => Probe::Done(()),
-            false => Probe::NotDone,
-        })
+        Ok(Probe::done_if(stopped.await?))
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {

@@ -51,10 +51,7 @@ impl Step for NfsUnmount {
     }
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
-        Ok(match self.is_unmounted(cx).await? {
-            true => Probe::Done(()),
-            false => Probe::NotDone,
-        })
+        Ok(Probe::done_if(self.is_unmounted(cx).await?))
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {

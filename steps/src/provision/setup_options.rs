@@ -72,11 +72,7 @@ impl Step for SetupOptions {
     }
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
-        Ok(if self.is_there(cx).await? {
-            Probe::Done(())
-        } else {
-            Probe::NotDone
-        })
+        Ok(Probe::done_if(self.is_there(cx).await?))
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {

@@ -170,7 +170,7 @@ impl Step for Approve {
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
         let done = self.is_numbered(cx).await? && self.is_proven(cx).await?;
-        Ok(if done { Probe::Done(()) } else { Probe::NotDone })
+        Ok(Probe::done_if(done))
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {

@@ -57,11 +57,7 @@ impl Step for HdfsStart {
     }
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
-        Ok(if self.is_live(cx).await? {
-            Probe::Done(())
-        } else {
-            Probe::NotDone
-        })
+        Ok(Probe::done_if(self.is_live(cx).await?))
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {

@@ -100,11 +100,7 @@ impl Step for Hostname {
     }
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
-        Ok(if self.is_so(cx).await? {
-            Probe::Done(())
-        } else {
-            Probe::NotDone
-        })
+        Ok(Probe::done_if(self.is_so(cx).await?))
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {

@@ -63,7 +63,7 @@ impl MesosRoles {
             .var("command", ROLE_COMMAND)
             .var("units", ROLE_UNITS.join(" "))
             .var("cluster_file", CLUSTER_FILE)
-            .var("manifest", roles::manifest())
+            .var("manifest", roles::tree().manifest())
             .var("path", path)
             .var("location", location)
             .stdin(self.file.text(Epoch(0)));
@@ -77,8 +77,8 @@ impl MesosRoles {
         Ok(world.provider().told(&self.node.instance, &facts).await?)
     }
 
-    /// Another try may find it: EC2's metadata answers late, or another boot script was at it. Not so where somebody else put something
-    /// where the daemons look for the cluster: that stays, and is not this cluster.
+    /// Another try may find it: EC2's metadata answers late, or another boot script was at it. What somebody else put where the daemons
+    /// look for the cluster stays, however often it is tried: the hint says so.
     async fn explained(&self, cx: &StepCx<World>) -> Result<ActError, ActError> {
         let (path, location) = self.file.location();
         let title = "ask the boot script what it finds";
@@ -113,20 +113,14 @@ impl Step for MesosRoles {
     }
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
-        Ok(match self.is_so(cx).await? {
-            true => Probe::Done(()),
-            false => Probe::NotDone,
-        })
+        Ok(Probe::done_if(self.is_so(cx).await?))
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {
         let world = cx.world();
         let epoch = world.owner().driver.map_or(Epoch(0), |token| token.epoch);
         let local = world.folder().join("roles").join(&self.node.name);
-        roles::write_to(&local).map_err(|source| ActError::Local {
-            doing: format!("cannot write to {}", local.display()),
-            source,
-        })?;
+        roles::tree().write_to(&local)?;
         let options = TreeOptions {
             delete: true,
             ..TreeOptions::default()

@@ -57,7 +57,7 @@ impl Step for MesosStop {
             .ask(&self.node, Script::new("look for Mesos processes", IS_GONE))
             .await?;
         let done = gone && (!self.for_good || self.is_retired(cx.world()).await?);
-        Ok(if done { Probe::Done(()) } else { Probe::NotDone })
+        Ok(Probe::done_if(done))
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {

@@ -65,7 +65,7 @@ impl Step for RedeployMesos {
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
         let done = self.is_equal(cx).await? && self.runs(cx).await.is_ok();
-        Ok(if done { Probe::Done(()) } else { Probe::NotDone })
+        Ok(Probe::done_if(done))
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {

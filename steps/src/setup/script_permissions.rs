@@ -49,11 +49,7 @@ impl Step for ScriptPermissions {
     }
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
-        Ok(if self.missing(cx).await?.is_empty() {
-            Probe::Done(())
-        } else {
-            Probe::NotDone
-        })
+        Ok(Probe::done_if(self.missing(cx).await?.is_empty()))
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {

@@ -75,7 +75,7 @@ impl Step for SetupNode {
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
         let world = cx.world();
         let done = self.setup.is_done(world).await? && self.software.is_ready(world).await?;
-        Ok(if done { Probe::Done(()) } else { Probe::NotDone })
+        Ok(Probe::done_if(done))
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {

@@ -58,7 +58,7 @@ impl Step for ZookeeperStart {
         let done = current
             && self.is_numbered(cx).await?
             && zookeeper::mode(cx.world(), &self.node).await?.is_some();
-        Ok(if done { Probe::Done(()) } else { Probe::NotDone })
+        Ok(Probe::done_if(done))
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {

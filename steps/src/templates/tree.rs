@@ -102,13 +102,11 @@ pub(crate) fn render(vars: &DeployVars, overlay: Option<&Path>) -> Result<Render
     tera.add_raw_templates(sources.iter().map(|(path, text)| (path.clone(), text.clone())))
         .map_err(failed)?;
     let context = Context::from_serialize(vars).map_err(failed)?;
-    let mut files = BTreeMap::new();
+    let mut texts = Vec::new();
     for path in sources.keys().filter(|path| path.starts_with("root/")) {
-        let text = tera.render(path, &context).map_err(failed)?;
-        let executable = text.starts_with("#!");
-        files.insert(path.clone(), RenderedFile { text, executable });
+        texts.push((path.clone(), tera.render(path, &context).map_err(failed)?));
     }
-    Ok(RenderedTree { files })
+    Ok(RenderedTree::of(texts))
 }
 
 fn describe(error: &tera::Error) -> String {
@@ -157,6 +155,17 @@ fn read_overlay(
 }
 
 impl RenderedTree {
+    /// A tree of files that need no rendering, by their paths; what begins like a script is one.
+    pub(crate) fn of(texts: impl IntoIterator<Item = (String, String)>) -> Self {
+        let file = |(path, text): (String, String)| {
+            let executable = text.starts_with("#!");
+            (path, RenderedFile { text, executable })
+        };
+        Self {
+            files: texts.into_iter().map(file).collect(),
+        }
+    }
+
     /// How many files it has.
     pub(crate) fn len(&self) -> usize {
         self.files.len()

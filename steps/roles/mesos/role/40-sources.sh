@@ -105,6 +105,7 @@ ask_ec2() {
   take tags said
 }
 
+# What the SRV records of a name point to, as HOST:PORT.
 srv_records() {
   if command -v host > /dev/null; then
     timeout 5 host -W 2 -R 1 -t SRV "$1" 2>/dev/null | sed -n 's/^.* has SRV record \([0-9]* [0-9]* [0-9]* .*\)$/\1/p'
@@ -112,7 +113,7 @@ srv_records() {
     timeout 5 dig +short +time=2 +tries=1 SRV "$1" 2>/dev/null
   else
     state dns-tool "neither host nor dig is here: SRV records are not asked for"
-  fi
+  fi | awk 'NF == 4 { sub(/[.]$/, "", $4); print $4 ":" $3 }'
 }
 addresses() { timeout 5 getent ahostsv4 "$1" 2>/dev/null | awk '!seen[$1]++ { print $1 }'; }
 places() { sort -u | paste -s -d , -; }
@@ -122,11 +123,11 @@ ask_dns() {
   [ -n "$domain$name" ] || { forget dns; return 0; }
   found=
   if [ "$lone" = no ]; then
-    [ -z "$domain" ] || found=$(srv_records "_mesos-zk._tcp.$domain." | awk 'NF == 4 { sub(/[.]$/, "", $4); print $4 ":" $3 }' | places)
+    [ -z "$domain" ] || found=$(srv_records "_mesos-zk._tcp.$domain." | places)
     [ -n "$found" ] || [ -z "$name" ] || found=$(addresses "$name" | sed "s/\$/:$zookeeper_port/" | places)
     printf 'epoch=0\nzookeepers=%s\n' "$found" > "$work/raw"
   else
-    [ -z "$domain" ] || found=$(srv_records "_mesos-master._tcp.$domain." | awk 'NF == 4 { sub(/[.]$/, "", $4); print $4 ":" $3 }' | head -n 1)
+    [ -z "$domain" ] || found=$(srv_records "_mesos-master._tcp.$domain." | head -n 1)
     [ -n "$found" ] || [ -z "$name" ] || found=$(addresses "$name" | sed "s/\$/:$master_port/" | head -n 1)
     printf 'epoch=0\nmaster=%s\n' "$found" > "$work/raw"
   fi

@@ -7,7 +7,7 @@ packet() { printf '%08x%s' "$((${#1} / 2))" "$1"; }
 # A session of its own: the requests in hexadecimal, then the end, after which the server closes. Prints what it said, in hexadecimal.
 session() {
   hello=$(packet "$(int 0)0000000000000000$(int 4000)0000000000000000$(int 16)0000000000000000000000000000000000")
-  all="$hello$3$(packet "$(int 99)$(printf '%s' fffffff5)")"
+  all="$hello$3$(packet "$(int 99)fffffff5")"
   # shellcheck disable=SC2016 # It is bash's to expand.
   timeout 3 bash -c 'exec 3<> "/dev/tcp/$1/$2" && printf "$3" >&3 && cat <&3' bash "$1" "$2" \
     "$(printf '%s' "$all" | sed 's/../\\x&/g')" 2>/dev/null | od -An -v -tx1 | tr -d ' \n'

@@ -39,6 +39,11 @@ want_flag() {
     *) want "?$flag" "" ;;
   esac
 }
+# The flags of the cluster file, under that key of it.
+want_all() {
+  sed -n "s/^$1=//p" "$work/file" > "$work/own-flags"
+  while IFS= read -r line; do want_flag "$line"; done < "$work/own-flags"
+}
 # The last flag of each name, under whichever spelling, from $work/flags into $work/wanted.
 last_of_each() {
   awk -F '\t' '
@@ -187,8 +192,7 @@ write_master() {
   [ "$lone" = yes ] || want quorum $((masters / 2 + 1))
   want work_dir /mnt/mesos-work
   want log_dir /mnt/mesos-logs
-  sed -n 's/^master_flag=//p' "$work/file" > "$work/own-flags"
-  while IFS= read -r line; do want_flag "$line"; done < "$work/own-flags"
+  want_all master_flag
   last_of_each
   flags master /etc/mesos-master
   leave_other_role mesos-slave
@@ -210,8 +214,7 @@ write_slave() {
   want runtime_dir /run/mesos
   want log_dir /mnt/mesos-logs
   want executor_environment_variables "{\"LD_LIBRARY_PATH\":\"$home/lib\"}"
-  sed -n 's/^agent_flag=//p' "$work/file" > "$work/own-flags"
-  while IFS= read -r line; do want_flag "$line"; done < "$work/own-flags"
+  want_all agent_flag
   last_of_each
   keep_tasks
   flags agent /etc/mesos-slave

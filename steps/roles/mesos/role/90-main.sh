@@ -18,20 +18,18 @@ decided() {
     echo "first master $first ($(called "$first_from"))"
   fi
 }
-# What is in force, in a source's own words: for a time when none of them knows.
+# What is in force: what a later look compares with, and the first master's address that the cluster file had.
 in_force() {
-  printf 'epoch=%s\ncluster=%s\nrole=%s\nmasters=%s\nzookeepers=%s\nmaster=%s\nip=%s\nname=%s\npublic=%s\n' \
-    "$epoch" "$cluster" "$role" "$masters" "$zookeepers" "$master" "$ip" "$name" "$public_name"
-  [ -z "$first" ] || printf 'first_master=%s\n' "$first"
-  printf 'of_file=%s\n' "$(fact "$work/file" first_master)"
+  printf 'ip=%s\nname=%s\npublic=%s\nfirst_master=%s\nof_file=%s\n' "$ip" "$name" "$public_name" "$first" "$of_file"
 }
 act() {
   was=$(fact "$memory/force" ip)
   old_first=$(fact "$memory/force" first_master)
-  [ "$mode" = dry ] || decided > "$work/decided"
-  if [ "$mode" = dry ]; then decided
-  elif ! cmp -s "$work/decided" "$run/decided"; then
-    while IFS= read -r line; do say "$line"; done < "$work/decided"
+  if [ "$mode" = dry ]; then
+    decided
+  else
+    decided > "$work/decided"
+    cmp -s "$work/decided" "$run/decided" || while IFS= read -r line; do say "$line"; done < "$work/decided"
   fi
   write_common
   case $role in

@@ -16,7 +16,7 @@ use super::instances::{Seen, by_id};
 use super::network::refused;
 use super::sight::Sight;
 use super::tags;
-use crate::cluster::{Instance, is_shown_to_machines};
+use crate::cluster::{Instance, TAG_VALUE_LENGTH, is_shown_to_machines};
 use crate::provider::{FACTS, Facts, ProviderError};
 
 /// How often machines are told, all that are to be told the same since then at once.
@@ -25,8 +25,6 @@ const TELL_EVERY: Duration = Duration::from_secs(2);
 const SHOWN_WITHIN: Duration = Duration::from_secs(20);
 /// The pause between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// The most characters of a tag's value ("Tag restrictions" in the EC2 user guide).
-const VALUE_LENGTH: usize = 256;
 
 /// Tags as they are to be: keys and values.
 type Wanted = Vec<(String, String)>;
@@ -121,10 +119,7 @@ impl Telling {
 
 /// The tags of all facts: of those that do not hold, empty ones.
 fn wanted(instance: &Instance, facts: &Facts) -> Result<Wanted, ProviderError> {
-    let of = format!(
-        "{} ({}) cannot be told of its cluster",
-        instance.name, instance.id
-    );
+    let of = untold(instance);
     let defect = "this is a defect: please report it";
     if let Some(unknown) = facts.keys().find(|name| !FACTS.contains(name)) {
         return Err(refused(
@@ -133,13 +128,13 @@ fn wanted(instance: &Instance, facts: &Facts) -> Result<Wanted, ProviderError> {
             defect,
         ));
     }
-    let long = |value: &&String| value.chars().count() > VALUE_LENGTH;
+    let long = |value: &&String| value.chars().count() > TAG_VALUE_LENGTH;
     if let Some((name, value)) = facts.iter().find(|(_, value)| long(value)) {
         let length = value.chars().count();
         return Err(refused(
             of,
             format!(
-                "{} would have {length} characters, and EC2 takes {VALUE_LENGTH}",
+                "{} would have {length} characters, and EC2 takes {TAG_VALUE_LENGTH}",
                 tags::fact(name)
             ),
             defect,
@@ -149,10 +144,16 @@ fn wanted(instance: &Instance, facts: &Facts) -> Result<Wanted, ProviderError> {
     Ok(FACTS.iter().map(|name| (tags::fact(name), value(name))).collect())
 }
 
+fn untold(instance: &Instance) -> String {
+    format!(
+        "{} ({}) cannot be told of its cluster",
+        instance.name, instance.id
+    )
+}
+
 /// What of it a machine is not told yet. That something does not hold which it was never told is no news.
-fn news(seen: &Seen, wanted: Wanted) -> Wanted {
+fn news(seen: &Seen, mut wanted: Wanted) -> Wanted {
     let has = |key: &str| tags::value(seen.tags(), key);
-    let mut wanted = wanted;
     wanted.retain(|(key, value)| has(key).unwrap_or_default() != value);
     wanted
 }
@@ -172,14 +173,7 @@ async fn look(api: &Api, sight: &Sight, instance: &Instance) -> Result<Seen, Pro
     let unable = |class, why: String| ProviderError {
         class,
         hint: None,
-        ..refused(
-            format!(
-                "{} ({}) cannot be told of its cluster",
-                instance.name, instance.id
-            ),
-            why,
-            "",
-        )
+        ..refused(untold(instance), why, "")
     };
     match shown {
         None => Err(unable(ErrorClass::Transient, "EC2 does not show it".into())),

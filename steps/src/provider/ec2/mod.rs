@@ -41,3 +41,4 @@ pub use frozen::settle_user_data;
 pub use instances::{VOLUME_DEVICE, ephemeral_names};
 pub(in crate::provider) use plan::creates;
 pub use provider::Ec2Provider;
+pub(crate) use user_data::LIMIT as USER_DATA_LIMIT;

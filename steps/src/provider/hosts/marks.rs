@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use crate::aside;
 use crate::on_node;
-use crate::on_node::UNITS;
 use crate::on_node::{ROLES_FOLDER, SSH_FOLDER};
 use crate::provider::{Owner, driver_tag};
 use crate::remote::quote::{self, QuoteError};
@@ -208,7 +207,7 @@ pub(super) async fn leave(session: &Session, owner: &Owner, line: &str) -> Resul
         ("mark", MARK_PATH),
         ("owner", &Held::by(owner).line()),
         ("user", &session.target().user),
-        ("units", &[&on_node::ROLE_UNITS[..], &UNITS].concat().join(" ")),
+        ("units", &on_node::units()),
         ("role", on_node::ROLE_COMMAND),
         ("files", &[on_node::CLUSTER_FILE, on_node::NAMES_LIST].join(" ")),
         ("keys", &format!("{SSH_FOLDER} {ROLES_FOLDER}")),

@@ -12,8 +12,8 @@ pub(crate) use ipnet::IpNet;
 pub(crate) use mesosflow_journal::{Report as JournalReport, backup_folder, look_at, restore};
 pub(crate) use mesosflow_steps::check::{Check, Finding, What};
 pub(crate) use mesosflow_steps::cluster::{
-    ClusterSpec, Ec2Spec, HostKeySource, Instance, Inventory, MESOS_MASTER_PORT, MadeBy, MesosSource, Node,
-    ProviderKind, Role,
+    ClusterSpec, Ec2Spec, HostKeySource, Instance, Inventory, MESOS_MASTER_PORT, MadeBy, Member, MesosSource,
+    Node, ProviderKind, Role, SpecError,
 };
 pub(crate) use mesosflow_steps::copy::Copy;
 pub(crate) use mesosflow_steps::image::{Disk, KEEPS, Outlook};
@@ -23,8 +23,9 @@ pub(crate) use mesosflow_steps::remote::{Command as RemoteCommand, LocalFile, Pi
 pub(crate) use mesosflow_steps::roles::export::{Export, ExportError, Exported};
 pub(crate) use mesosflow_steps::uis::web_interfaces;
 pub(crate) use mesosflow_steps::workflows::{
-    Destroy as DestroyWorkflow, DestroyPlan, DestroySpec, Lacking, Start as StartWorkflow, StartSpec,
-    Stop as StopWorkflow, StopSpec, Workflow, ansible_variables,
+    AddSlaves as AddSlavesWorkflow, AddSlavesSpec, Destroy as DestroyWorkflow, DestroyPlan, DestroySpec,
+    FileSystems, Lacking, Start as StartWorkflow, StartSpec, Stop as StopWorkflow, StopSpec, Workflow,
+    ansible_variables,
 };
 pub(crate) use mesosflow_steps::{
     Dns, Ledger, LockedOut, Need, Orphans, Plan, PlannedStep, Report, Tagged, Verified, World,
@@ -38,8 +39,8 @@ pub(crate) use provider::{
     Machine, end_orphans, examine, joined, machines, owned, precheck, settle, survey, tagged, verify,
 };
 pub(crate) use view::{
-    awaited_hosts, formatted_volumes, has_persistent, launched_from, nodes, reachable, report, user_data,
-    wiped_by_stop,
+    awaited_hosts, formatted_volumes, has_persistent, launched_from, nodes, reachable, replication_change,
+    report, user_data, wiped_by_stop,
 };
 pub(crate) use workflow::{
     catalogue, catalogue_of, frozen_spec, give_up, give_way, plan, planned, workflow, workflow_of,

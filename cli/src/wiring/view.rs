@@ -26,6 +26,22 @@ pub(crate) fn wiped_by_stop(spec: &ClusterSpec, state: &RunState) -> Vec<String>
     wiped.map(|role| format!("{role}s")).collect()
 }
 
+/// What becomes of the number of copies of new files with another number of slaves; none where that stays.
+pub(crate) fn replication_change(now: &ClusterSpec, target: &ClusterSpec) -> Vec<String> {
+    let of = |spec: &ClusterSpec| mesosflow_steps::replications(spec.slaves.into());
+    let names = ["ephemeral", "persistent"];
+    let changes = names.iter().zip(of(now)).zip(of(target));
+    let changes = changes.filter(|((_, before), after)| before != after);
+    changes
+        .map(|((name, before), after)| {
+            let word = if after > before { "rises" } else { "falls" };
+            format!(
+                "the replication of new files in the {name} HDFS {word} from {before} to {after}; files that are there keep theirs"
+            )
+        })
+        .collect()
+}
+
 /// What the machines of a cluster were launched from, and into.
 pub(crate) fn launched_from(state: &RunState) -> (Option<Image>, Option<Groups>) {
     mesosflow_steps::launched_from(state)

@@ -44,9 +44,8 @@ fn is_others(state: &RunState, node: &Instance) -> bool {
 }
 
 /// Whether a machine joined the cluster by itself, and was adopted.
-pub(crate) fn is_adopted(cluster: &RunState, machine: &Instance) -> bool {
-    ClusterSpec::within(&cluster.spec)
-        .is_ok_and(|spec| spec.adopted().any(|adopted| adopted.id == machine.id))
+pub fn is_adopted(cluster: &RunState, machine: &Instance) -> bool {
+    ClusterSpec::within(&cluster.spec).is_ok_and(|spec| spec.is_adopted(&machine.id))
 }
 
 /// How long ago a machine was launched by the history.

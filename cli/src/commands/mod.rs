@@ -1,6 +1,7 @@
 //! One file per command: its arguments, with the help that they have, and what it does.
 
 mod add_slaves;
+mod adopt;
 mod check;
 mod close;
 mod clusters;
@@ -56,6 +57,7 @@ pub(crate) enum Command {
     Stop(stop::StopArgs),
     Start(start::StartArgs),
     AddSlaves(add_slaves::AddSlavesArgs),
+    Adopt(adopt::AdoptArgs),
     Close(close::CloseArgs),
     Destroy(destroy::DestroyArgs),
     Clusters(clusters::ClustersArgs),
@@ -100,6 +102,7 @@ async fn carry_out(app: &App, command: Command) -> Result<(), CliError> {
         Command::Stop(args) => stop::stop(app, &args).await,
         Command::Start(args) => start::start(app, &args).await,
         Command::AddSlaves(args) => add_slaves::add_slaves(app, &args).await,
+        Command::Adopt(args) => adopt::adopt(app, &args).await,
         Command::Close(args) => close::close(app, &args).await,
         Command::Destroy(args) => destroy::destroy(app, &args).await,
         Command::Clusters(args) => clusters::clusters(app, &args).await,

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::plan_destroy::{self, PlanDestroyArgs};
-use super::plan_power::{self, PlanAddSlavesArgs, PlanStartArgs, PlanStopArgs};
+use super::plan_power::{self, PlanAddSlavesArgs, PlanAdoptArgs, PlanStartArgs, PlanStopArgs};
 use crate::app::App;
 use crate::args::SpecArgs;
 use crate::config::{Configured, Surroundings, configure};
@@ -29,6 +29,7 @@ enum PlanOf {
     Stop(PlanStopArgs),
     Start(PlanStartArgs),
     AddSlaves(PlanAddSlavesArgs),
+    Adopt(PlanAdoptArgs),
     Destroy(PlanDestroyArgs),
 }
 
@@ -48,6 +49,7 @@ pub(crate) async fn plan(app: &App, args: &PlanArgs) -> Result<(), CliError> {
         Some(PlanOf::Stop(args)) => plan_power::plan_stop(app, args).await,
         Some(PlanOf::Start(args)) => plan_power::plan_start(app, args).await,
         Some(PlanOf::AddSlaves(args)) => plan_power::plan_add_slaves(app, args).await,
+        Some(PlanOf::Adopt(args)) => plan_power::plan_adopt(app, args).await,
         Some(PlanOf::Destroy(args)) => plan_destroy::plan_destroy(app, args).await,
     }
 }

@@ -5,7 +5,7 @@ use mesosflow_workflow::ClusterId;
 use serde::Serialize;
 
 use super::stop::{self, WhatArgs};
-use super::{add_slaves, start};
+use super::{add_slaves, adopt, start};
 use crate::amend::AmendArgs;
 use crate::app::App;
 use crate::clusters::{self, ClusterArgs};
@@ -15,7 +15,8 @@ use crate::render::table::table;
 use crate::runs::Found;
 use crate::session;
 use crate::wiring::{
-    self, AddSlavesWorkflow, ClusterSpec, PlannedStep, Role, StartWorkflow, StopWorkflow, Workflow,
+    self, AddSlavesWorkflow, AdoptWorkflow, ClusterSpec, PlannedStep, Role, StartWorkflow, StopWorkflow,
+    Workflow,
 };
 
 /// Show what `stop` would do to a cluster, and what that would cost
@@ -37,6 +38,13 @@ pub(crate) struct PlanStartArgs {
 pub(crate) struct PlanAddSlavesArgs {
     #[command(flatten)]
     what: add_slaves::WhatArgs,
+}
+
+/// Show what `adopt` would do to a cluster
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PlanAdoptArgs {
+    #[command(flatten)]
+    what: adopt::WhatArgs,
 }
 
 #[derive(Serialize)]
@@ -121,6 +129,29 @@ pub(crate) async fn plan_add_slaves(app: &App, args: &PlanAddSlavesArgs) -> Resu
         &frozen.cluster,
         (&AddSlavesWorkflow, frozen),
         &ready.notes,
+        &machines,
+    )
+}
+
+/// Asks the provider for the machine, and refuses what `adopt` would refuse.
+pub(crate) async fn plan_adopt(app: &App, args: &PlanAdoptArgs) -> Result<(), CliError> {
+    let journal = app.journal_with_runs()?;
+    let ready = adopt::ready(app, &journal, &args.what).await?;
+    let frozen = &ready.frozen;
+    let joined = frozen
+        .cluster
+        .adopted()
+        .filter(|machine| frozen.adding.contains(&machine.index));
+    let machines: Vec<_> = joined
+        .map(|machine| planned((&*machine.name, &*machine.id, "adopt")))
+        .collect();
+    let (found, notes) = (&ready.ground.found, [ready.note.clone()]);
+    show(
+        app,
+        found,
+        &frozen.cluster,
+        (&AdoptWorkflow, frozen),
+        &notes,
         &machines,
     )
 }

@@ -49,6 +49,11 @@ impl ClusterSpec {
         members.filter_map(|member| member.joined.as_ref())
     }
 
+    /// Whether the machine of that id is one of them.
+    pub fn is_adopted(&self, id: &str) -> bool {
+        self.adopted().any(|machine| machine.id == id)
+    }
+
     /// Whether a node of that name is one of the cluster's.
     pub fn has_node(&self, name: &ItemKey) -> bool {
         let Some(members) = &self.members else {

@@ -104,6 +104,7 @@ mod tests {
             "close",
             "destroy",
             "image prepare",
+            "remove-slaves",
             "replay",
             "resume",
             "run",

@@ -7,6 +7,7 @@
 mod shell;
 
 pub mod act;
+mod answers;
 mod aside;
 mod authorized;
 mod catalogue;
@@ -58,6 +59,7 @@ pub mod world;
 mod world_error;
 mod zookeeper;
 
+pub use answers::answering;
 pub use catalogue::catalogue;
 pub use destroy::{DestroyError, Ledger, destroy};
 pub use hdfs::{Hdfs, Leaving, Room, Wanting, files_wanting, what_leaving};

@@ -23,6 +23,7 @@ mod orphans;
 mod plan;
 mod plan_destroy;
 mod plan_power;
+mod remove_slaves;
 mod replay;
 mod resume;
 mod roles;
@@ -58,6 +59,7 @@ pub(crate) enum Command {
     Start(start::StartArgs),
     AddSlaves(add_slaves::AddSlavesArgs),
     Adopt(adopt::AdoptArgs),
+    RemoveSlaves(remove_slaves::RemoveSlavesArgs),
     Close(close::CloseArgs),
     Destroy(destroy::DestroyArgs),
     Clusters(clusters::ClustersArgs),
@@ -103,6 +105,7 @@ async fn carry_out(app: &App, command: Command) -> Result<(), CliError> {
         Command::Start(args) => start::start(app, &args).await,
         Command::AddSlaves(args) => add_slaves::add_slaves(app, &args).await,
         Command::Adopt(args) => adopt::adopt(app, &args).await,
+        Command::RemoveSlaves(args) => remove_slaves::remove_slaves(app, &args).await,
         Command::Close(args) => close::close(app, &args).await,
         Command::Destroy(args) => destroy::destroy(app, &args).await,
         Command::Clusters(args) => clusters::clusters(app, &args).await,

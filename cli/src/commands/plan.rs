@@ -4,7 +4,9 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::plan_destroy::{self, PlanDestroyArgs};
-use super::plan_power::{self, PlanAddSlavesArgs, PlanAdoptArgs, PlanStartArgs, PlanStopArgs};
+use super::plan_power::{
+    self, PlanAddSlavesArgs, PlanAdoptArgs, PlanRemoveSlavesArgs, PlanStartArgs, PlanStopArgs,
+};
 use crate::app::App;
 use crate::args::SpecArgs;
 use crate::config::{Configured, Surroundings, configure};
@@ -30,6 +32,7 @@ enum PlanOf {
     Start(PlanStartArgs),
     AddSlaves(PlanAddSlavesArgs),
     Adopt(PlanAdoptArgs),
+    RemoveSlaves(PlanRemoveSlavesArgs),
     Destroy(PlanDestroyArgs),
 }
 
@@ -50,6 +53,7 @@ pub(crate) async fn plan(app: &App, args: &PlanArgs) -> Result<(), CliError> {
         Some(PlanOf::Start(args)) => plan_power::plan_start(app, args).await,
         Some(PlanOf::AddSlaves(args)) => plan_power::plan_add_slaves(app, args).await,
         Some(PlanOf::Adopt(args)) => plan_power::plan_adopt(app, args).await,
+        Some(PlanOf::RemoveSlaves(args)) => plan_power::plan_remove_slaves(app, args).await,
         Some(PlanOf::Destroy(args)) => plan_destroy::plan_destroy(app, args).await,
     }
 }

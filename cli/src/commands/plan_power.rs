@@ -5,7 +5,7 @@ use mesosflow_workflow::ClusterId;
 use serde::Serialize;
 
 use super::stop::{self, WhatArgs};
-use super::{add_slaves, adopt, start};
+use super::{add_slaves, adopt, remove_slaves, start};
 use crate::amend::AmendArgs;
 use crate::app::App;
 use crate::clusters::{self, ClusterArgs};
@@ -15,8 +15,8 @@ use crate::render::table::table;
 use crate::runs::Found;
 use crate::session;
 use crate::wiring::{
-    self, AddSlavesWorkflow, AdoptWorkflow, ClusterSpec, PlannedStep, Role, StartWorkflow, StopWorkflow,
-    Workflow,
+    self, AddSlavesWorkflow, AdoptWorkflow, ClusterSpec, PlannedStep, RemoveSlavesWorkflow, Role,
+    StartWorkflow, StopWorkflow, Workflow,
 };
 
 /// Show what `stop` would do to a cluster, and what that would cost
@@ -45,6 +45,13 @@ pub(crate) struct PlanAddSlavesArgs {
 pub(crate) struct PlanAdoptArgs {
     #[command(flatten)]
     what: adopt::WhatArgs,
+}
+
+/// Show what `remove-slaves` would do to a cluster, and what that would cost
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PlanRemoveSlavesArgs {
+    #[command(flatten)]
+    what: remove_slaves::WhatArgs,
 }
 
 #[derive(Serialize)]
@@ -152,6 +159,35 @@ pub(crate) async fn plan_adopt(app: &App, args: &PlanAdoptArgs) -> Result<(), Cl
         &frozen.cluster,
         (&AdoptWorkflow, frozen),
         &notes,
+        &machines,
+    )
+}
+
+/// Asks provider and nodes, and refuses what `remove-slaves` would refuse.
+pub(crate) async fn plan_remove_slaves(app: &App, args: &PlanRemoveSlavesArgs) -> Result<(), CliError> {
+    let journal = app.journal_with_runs()?;
+    let ready = remove_slaves::ready(app, &journal, &args.what).await?;
+    let frozen = &ready.frozen;
+    let ends = |id: &str| frozen.resources.iter().any(|resource| resource.id == id);
+    let machines: Vec<_> = frozen
+        .leaving
+        .iter()
+        .map(|node| {
+            (
+                node.name.as_str(),
+                node.id.as_str(),
+                if ends(&node.id) { "terminate" } else { "leave" },
+            )
+        })
+        .map(planned)
+        .collect();
+    let found = &ready.ground.found;
+    show(
+        app,
+        found,
+        &frozen.cluster,
+        (&RemoveSlavesWorkflow, frozen),
+        &ready.losses,
         &machines,
     )
 }

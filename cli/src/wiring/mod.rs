@@ -1,5 +1,6 @@
 //! Where the program is put together: the only room that knows which journal and which steps it is made of.
 
+mod departure;
 mod driver;
 mod journal;
 mod node;
@@ -25,14 +26,15 @@ pub(crate) use mesosflow_steps::roles::export::{Export, ExportError, Exported};
 pub(crate) use mesosflow_steps::uis::web_interfaces;
 pub(crate) use mesosflow_steps::workflows::{
     AddSlaves as AddSlavesWorkflow, AddSlavesSpec, Adopt as AdoptWorkflow, Destroy as DestroyWorkflow,
-    DestroyPlan, DestroySpec, FileSystems, Lacking, Start as StartWorkflow, StartSpec, Stop as StopWorkflow,
-    StopSpec, Workflow, ansible_variables,
+    DestroyPlan, DestroySpec, FileSystems, Lacking, RemoveSlaves as RemoveSlavesWorkflow, RemoveSlavesSpec,
+    Start as StartWorkflow, StartSpec, Stop as StopWorkflow, StopSpec, Workflow, ansible_variables,
 };
 pub(crate) use mesosflow_steps::{
     Dns, Ledger, LockedOut, Need, Orphans, Plan, PlannedStep, Report, Tagged, Verified, World,
 };
 pub(crate) use mesosflow_workflow::{Resource, RunState};
 
+pub(crate) use departure::{answering, leaving};
 pub(crate) use driver::{guard, readmitted, refuse_makers, refuse_strangers, strangers};
 pub(crate) use journal::{Journal, made_by, made_here, open, open_existing, open_file};
 pub(crate) use node::{address, join_words, known, leading_master, look_at_image, prepare_image};

@@ -4,6 +4,7 @@ mod add_slaves;
 pub mod deploy;
 pub mod destroy;
 mod parts;
+mod remove_slaves;
 mod set_up;
 pub mod start;
 pub mod stop;
@@ -17,13 +18,22 @@ pub use deploy::Deploy;
 pub use destroy::{Destroy, DestroyPlan, DestroySpec};
 pub use parts::ansible_variables;
 pub(crate) use parts::vars_of;
+pub use remove_slaves::{RemoveSlaves, RemoveSlavesSpec};
 pub use start::{Lacking, Start, StartSpec};
 pub use stop::{Stop, StopSpec};
 pub use workflow::Workflow;
 use workflow::{drive, entry, read};
 
 /// Every workflow.
-const ALL: [&dyn Workflow; 6] = [&Deploy, &Stop, &Start, &AddSlaves, &Adopt, &Destroy];
+const ALL: [&dyn Workflow; 7] = [
+    &Deploy,
+    &Stop,
+    &Start,
+    &AddSlaves,
+    &Adopt,
+    &RemoveSlaves,
+    &Destroy,
+];
 
 /// The workflow of that name; none where this program has none.
 pub fn by_name(name: &str) -> Option<&'static dyn Workflow> {

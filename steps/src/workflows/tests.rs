@@ -34,6 +34,11 @@ fn a_catalogue_has_every_step_once() {
             }),
             adding.clone(),
             adding,
+            serde_json::json!({
+                "cluster": cluster, "nodes": [], "leaving": [], "resources": [thing], "image": null, "groups": null,
+                "file_systems": {"ephemeral": {"cluster_id": "CID-1"}, "persistent": {"cluster_id": "CID-2"}},
+                "drain_timeout_s": 60, "lower_replication": false,
+            }),
             serde_json::json!({"cluster": cluster, "resources": [], "effects": []}),
         ];
         assert_eq!(specs.len(), ALL.len());

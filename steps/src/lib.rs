@@ -35,6 +35,7 @@ mod mounts;
 mod netrc;
 mod node_setup;
 pub mod on_node;
+mod operator;
 mod orphans;
 pub mod outside;
 mod packages;

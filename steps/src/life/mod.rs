@@ -2,6 +2,8 @@
 
 mod daemon_stop;
 mod delete;
+mod drain;
+mod drain_undo;
 mod find_resources;
 mod hdfs_stop;
 mod nfs_unmount;
@@ -11,6 +13,8 @@ mod see_gone;
 pub use daemon_stop::{Daemon, DaemonStop};
 pub(crate) use delete::delete_steps;
 pub use delete::{Delete, Deleted, Ended, Together};
+pub use drain::{DrainAgent, Drained, DrainedBy};
+pub use drain_undo::{ReactivateAgent, Reactivated};
 pub use find_resources::FindResources;
 pub use hdfs_stop::HdfsStop;
 pub use nfs_unmount::NfsUnmount;

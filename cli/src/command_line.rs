@@ -100,6 +100,7 @@ mod tests {
         told(&Cli::command(), "", &mut all);
         all.sort();
         let asking = [
+            "add-slaves",
             "close",
             "destroy",
             "image prepare",

@@ -73,7 +73,9 @@ pub use provider::{
 pub use reach::{LockedOut, address_of};
 pub use roles::Dns;
 pub use setup::Report;
+pub use templates::replications;
 pub use view::{
-    age, awaited, formatted_volumes, has_persistent, key_of, launched_from, memory, nodes, reachable, report,
+    age, awaited, formatted_volumes, has_persistent, is_adopted, key_of, launched_from, memory, nodes,
+    reachable, report,
 };
 pub use world::{World, WorldError};

@@ -1,14 +1,18 @@
 //! The workflows: one file each, a table of contents. [`by_name`] is the one list of them.
 
+mod add_slaves;
 pub mod deploy;
 pub mod destroy;
 mod parts;
+mod set_up;
 pub mod start;
 pub mod stop;
 #[cfg(test)]
 mod tests;
 mod workflow;
 
+pub use crate::hdfs::FileSystems;
+pub use add_slaves::{AddSlaves, AddSlavesSpec, Adopt};
 pub use deploy::Deploy;
 pub use destroy::{Destroy, DestroyPlan, DestroySpec};
 pub use parts::ansible_variables;
@@ -19,7 +23,7 @@ pub use workflow::Workflow;
 use workflow::{drive, entry, read};
 
 /// Every workflow.
-const ALL: [&dyn Workflow; 4] = [&Deploy, &Stop, &Start, &Destroy];
+const ALL: [&dyn Workflow; 6] = [&Deploy, &Stop, &Start, &AddSlaves, &Adopt, &Destroy];
 
 /// The workflow of that name; none where this program has none.
 pub fn by_name(name: &str) -> Option<&'static dyn Workflow> {

@@ -11,9 +11,10 @@ use mesosflow_workflow::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::deploy::{Former, awaited, listed, set_up};
+use super::deploy::{awaited, first_of, listed, sorted};
 use super::destroy::delete_each;
 use super::parts::place;
+use super::set_up::{Before, Setting, set_up};
 use super::{Workflow, drive, entry, read};
 use crate::catalogue::catalogue as of_deploy;
 use crate::cluster::{ClusterSpec, Instance, Role};
@@ -144,24 +145,21 @@ async fn start(flow: Flow<World>, spec: Arc<StartSpec>) -> Result<Report, Halt> 
         true => {
             let image = spec.image.as_ref().ok_or_else(|| unknown("image"))?;
             let machines = machines(&flow, &cluster, &spec, image).await?;
-            awaited(&flow, &cluster, image, machines).await?
+            let nodes = awaited(&flow, &cluster, image, first_of(&machines), machines.clone()).await?;
+            sorted(&flow, nodes)?
         }
     };
-    let former = Former {
-        was_stopped: true,
-        has_persistent: spec.has_persistent,
-        lacks_slaves: spec.lacks(Role::Slave),
-    };
-    let range = spec.groups.as_ref().and_then(|groups| groups.range);
-    Box::pin(set_up(
-        &flow,
-        &cluster,
+    let setting = Setting {
+        spec: &cluster,
         inventory,
-        spec.image.as_ref(),
-        range,
-        former,
-    ))
-    .await
+        image: spec.image.as_ref(),
+        range: spec.groups.as_ref().and_then(|groups| groups.range),
+        before: Before::Stopped {
+            has_persistent: spec.has_persistent,
+            lacks_slaves: spec.lacks(Role::Slave),
+        },
+    };
+    Box::pin(set_up(&flow, setting)).await
 }
 
 /// All machines, those that are gone launched anew.

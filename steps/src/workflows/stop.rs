@@ -10,9 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use super::deploy::skipped;
 use super::destroy::delete_each;
-use super::parts::each;
+use super::parts::{each, skipped};
 use super::{Workflow, drive, entry, read};
 use crate::cluster::{ClusterSpec, Instance, Node, Role};
 use crate::hdfs::Hdfs;

@@ -28,6 +28,8 @@ pub(super) const ELECTION_LIMIT: Duration = Duration::from_secs(120);
 const EXPECTED_LIMIT: Duration = Duration::from_secs(120);
 /// How long frameworks may take to acknowledge that tasks have ended, after the last of these had to.
 const ACKNOWLEDGE_LIMIT: Duration = Duration::from_secs(60);
+/// A year. Mesos counts in nanoseconds, of which there are not enough for any number of seconds.
+const LONGEST_GRACE_S: u64 = 365 * 24 * 60 * 60;
 /// Between two looks.
 pub(super) const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -162,7 +164,7 @@ impl DrainAgent {
     }
 
     fn draining(&self, agent: &Agent, course: Course) -> Next {
-        let limit = self.timeout() + ACKNOWLEDGE_LIMIT;
+        let limit = self.timeout().saturating_add(ACKNOWLEDGE_LIMIT);
         match agent.tasks {
             _ if course.since_ended < limit => {
                 let what = match agent.tasks {
@@ -204,7 +206,7 @@ impl DrainAgent {
             }
             // A `google.protobuf.Duration`: with any other field than these two, tasks would be ended without any grace.
             Ask::Drain => {
-                let grace = json!({"seconds": self.timeout_s});
+                let grace = json!({"seconds": self.timeout_s.min(LONGEST_GRACE_S)});
                 let drain = json!({"agent_id": id, "max_grace_period": grace, "mark_gone": false});
                 call("drain", json!({"type": "DRAIN_AGENT", "drain_agent": drain})).await
             }
@@ -402,9 +404,10 @@ impl Step for DrainAgent {
     }
 
     fn limits(&self) -> Limits {
-        let tasks = 2 * self.timeout() + ACKNOWLEDGE_LIMIT;
+        // To end by themselves, and to be ended.
+        let tasks = self.timeout().saturating_mul(2);
         Limits {
-            deadline: tasks + EXPECTED_LIMIT + 2 * ELECTION_LIMIT,
+            deadline: tasks.saturating_add(ACKNOWLEDGE_LIMIT + EXPECTED_LIMIT + 2 * ELECTION_LIMIT),
             // It looks again by itself, as long as that helps.
             retry: Retry {
                 attempts: 3,

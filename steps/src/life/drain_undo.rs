@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::drain::{LOOK_EVERY, Patience, SCHEDULING};
 use crate::act::ActError;
 use crate::cluster::{Node, input};
-use crate::operator::{Agent, DrainState, Ground, MachineId, Mode, Operator, Sight, Standing};
+use crate::operator::{Agent, DrainState, Ground, MachineId, Mode, Operator, Schedule, Sight, Standing};
 use crate::world::World;
 
 /// Agents back off up to a minute before they register (`--registration_backoff_factor`).
@@ -42,11 +42,18 @@ pub struct Reactivated {
     pub is_active: bool,
 }
 
+/// What an operator had of a machine before it was taken up.
+#[derive(Debug)]
+struct Theirs {
+    machine: MachineId,
+    schedule: Schedule,
+}
+
 /// What comes next.
 #[derive(Debug, PartialEq)]
 enum Next {
     Done(Reactivated),
-    /// Take the machine up; and where it stood in an operator's window, put that back.
+    /// Take the machine up; whether its window is ours alone.
     TakeUp(MachineId, bool),
     Unschedule,
     Reactivate(String),
@@ -86,23 +93,22 @@ impl ReactivateAgent {
     /// Its id in the catalogue.
     pub const ID: StepId = StepId::from_static("reactivate-agents");
 
-    /// Takes the machine out of maintenance. Its window goes with that, whoever's it was: an operator's is put back.
-    async fn take_up(
-        &self,
-        operator: &Operator<'_>,
-        machine: &MachineId,
-        ours: bool,
-    ) -> Result<(), ActError> {
-        let name = &self.node.name;
+    /// Takes the machine up. It leaves its window by that, whoever's it was.
+    async fn take_up(&self, operator: &Operator<'_>, machine: &MachineId) -> Result<(), ActError> {
+        let doing = format!("take {} up after maintenance", self.node.name);
+        operator.post(&doing, "/machine/up", &[machine]).await
+    }
+
+    /// Puts the machine back into the operator's window that it had before.
+    async fn restore(&self, operator: &Operator<'_>, theirs: &Theirs) -> Result<(), ActError> {
         let _turn = SCHEDULING.lock().await;
-        let before = Sight::of(operator, &self.node).await?.schedule;
-        let doing = format!("take {name} up after maintenance");
-        operator.post(&doing, "/machine/up", &[machine]).await?;
-        if ours {
-            return Ok(());
-        }
-        let doing = format!("schedule maintenance of {name} as it was");
-        operator.post(&doing, "/maintenance/schedule", &before).await
+        let now = Sight::of(operator, &self.node).await?.schedule;
+        let doing = format!(
+            "schedule maintenance of {} as its operator had it",
+            self.node.name
+        );
+        let schedule = now.restored(&theirs.schedule, &theirs.machine);
+        operator.post(&doing, "/maintenance/schedule", &schedule).await
     }
 
     async fn unschedule(&self, operator: &Operator<'_>) -> Result<(), ActError> {
@@ -124,28 +130,49 @@ impl ReactivateAgent {
         let operator = Operator::new(ground, &self.masters);
         let begun = Instant::now();
         let mut patience = Patience::default();
+        let mut theirs: Option<Theirs> = None;
         loop {
-            let acted = match Sight::of(&operator, &self.node).await {
-                Err(error) => Err(error),
-                Ok(sight) => match next(&sight) {
-                    Next::Done(reactivated) => return Ok(reactivated),
-                    Next::TakeUp(machine, ours) => self.take_up(&operator, &machine, ours).await,
-                    Next::Unschedule => self.unschedule(&operator).await,
-                    Next::Reactivate(id) => self.reactivate(&operator, &id).await,
-                    Next::Missing(_) if !ground.has_agent(&self.node).await? => {
-                        return Ok(Reactivated { is_active: false });
-                    }
-                    Next::Missing(what) => {
-                        self.wait(begun, what, REGISTRATION_LIMIT).await?;
-                        patience.is_well();
-                        continue;
-                    }
-                    Next::Wait(what, limit) => {
-                        self.wait(begun, what, limit).await?;
-                        patience.is_well();
-                        continue;
-                    }
-                },
+            let sight = match Sight::of(&operator, &self.node).await {
+                Ok(sight) => sight,
+                Err(error) => {
+                    patience.after(Err(error)).await?;
+                    continue;
+                }
+            };
+            if let Some(before) = theirs.as_ref().filter(|_| sight.mode == Mode::Up) {
+                let restored = self.restore(&operator, before).await;
+                if restored.is_ok() {
+                    theirs = None;
+                }
+                patience.after(restored).await?;
+                continue;
+            }
+            let acted = match next(&sight) {
+                Next::Done(reactivated) => return Ok(reactivated),
+                Next::TakeUp(machine, ours) => {
+                    let up = self.take_up(&operator, &machine).await;
+                    // Also where its answer is lost.
+                    theirs = (!ours).then_some(Theirs {
+                        machine,
+                        schedule: sight.schedule,
+                    });
+                    up
+                }
+                Next::Unschedule => self.unschedule(&operator).await,
+                Next::Reactivate(id) => self.reactivate(&operator, &id).await,
+                Next::Missing(_) if !ground.has_agent(&self.node).await? => {
+                    return Ok(Reactivated { is_active: false });
+                }
+                Next::Missing(what) => {
+                    self.wait(begun, what, REGISTRATION_LIMIT).await?;
+                    patience.is_well();
+                    continue;
+                }
+                Next::Wait(what, limit) => {
+                    self.wait(begun, what, limit).await?;
+                    patience.is_well();
+                    continue;
+                }
             };
             patience.after(acted).await?;
         }
@@ -214,7 +241,7 @@ impl Step for ReactivateAgent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operator::{Schedule, Version};
+    use crate::operator::Version;
 
     fn sight(mode: Mode, standing: Standing) -> Sight {
         Sight {

@@ -4,6 +4,7 @@
 //! heard: that is *ambiguous*, and whoever asked looks how things stand before anything is asked again.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use mesosflow_workflow::{ErrorClass, StepError as _};
 use serde::Serialize;
@@ -17,9 +18,10 @@ use crate::world::Script;
 const LEADS: &str = shell!("mesos-leads.sh");
 const OPERATE: &str = shell!("mesos-operate.sh");
 
-/// How long one answer may take: a change goes through the masters' replicated log first. As many as are asked for at once have to
-/// come within the deadline of a command.
+/// How long one answer may take: a change goes through the masters' replicated log first.
 const ANSWER_S: u64 = 10;
+/// How long all may take that are asked for at once, and whoever leads to be found.
+const ANSWERS_LIMIT: Duration = Duration::from_secs(90);
 
 /// Curl's word for a master that nobody could connect to: it has heard nothing.
 const NOT_CONNECTED: i32 = 7;
@@ -50,11 +52,6 @@ impl<'a> Operator<'a> {
             masters,
             via: AtomicUsize::new(0),
         }
-    }
-
-    /// What it stands on.
-    pub(crate) fn ground(&self) -> &'a dyn Ground {
-        self.ground
     }
 
     /// What one and the same leading master answers for these paths.
@@ -107,6 +104,7 @@ impl<'a> Operator<'a> {
             .var("method", method)
             .var("paths", paths.join(" "))
             .var("seconds", ANSWER_S)
+            .within(ANSWERS_LIMIT)
             .stdin(body);
         let first = self.via.load(Ordering::Relaxed);
         let mut failed = ActError::not_yet(format!("cannot {doing}: there is no master"));

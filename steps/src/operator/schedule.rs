@@ -108,6 +108,22 @@ impl Schedule {
         self
     }
 
+    /// The same with the machine in the window that it had `before`, which it leaves when it is up again.
+    pub(crate) fn restored(mut self, before: &Self, machine: &MachineId) -> Self {
+        let Some(theirs) = before.window_of(&|other: &MachineId| other == machine) else {
+            return self;
+        };
+        let (machine, rest) = (machine.clone(), theirs.rest.clone());
+        match self.windows.iter_mut().find(|window| window.rest == rest) {
+            Some(window) => window.machine_ids.push(machine),
+            None => self.windows.push(Window {
+                machine_ids: vec![machine],
+                rest,
+            }),
+        }
+        self
+    }
+
     /// The same without our windows for the machine at this address.
     pub(crate) fn without(mut self, ip: &str) -> Self {
         self.windows.retain(|window| {
@@ -147,6 +163,20 @@ mod tests {
             assert_eq!(both.clone().without("10.0.0.3"), before);
             assert_eq!(both.clone().without("10.0.0.1"), both);
         }
+    }
+
+    #[test]
+    fn a_machine_gets_back_into_the_window_that_it_had_and_no_other_is_changed() {
+        let before = theirs();
+        let mut up = before.clone().with(machine(3), 7);
+        up.windows[0].machine_ids.pop();
+        let restored = up.clone().restored(&before, &machine(2));
+        assert_eq!(restored, before.clone().with(machine(3), 7));
+        up.windows.remove(0);
+        let alone = up.clone().restored(&before, &machine(2));
+        assert_eq!(alone.windows[1].rest, before.windows[0].rest);
+        assert_eq!(alone.windows[1].machine_ids, [machine(2)]);
+        assert_eq!(up.clone().restored(&before, &machine(9)), up);
     }
 
     #[test]

@@ -6,12 +6,13 @@ use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::sync::OwnedMutexGuard;
 
 use super::Ground;
 use crate::act::ActError;
@@ -22,6 +23,8 @@ use crate::world::Script;
 
 /// How long anything may take on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
+
+static TURN: LazyLock<Arc<tokio::sync::Mutex<()>>> = LazyLock::new(Arc::default);
 
 /// A process that ends with its test.
 struct Process(Child);
@@ -60,6 +63,8 @@ struct Stage {
     zookeeper: Ipv4Addr,
     env: &'static [(&'static str, &'static str)],
     running: Mutex<Running>,
+    /// The addresses are the process' own: of its tests, one at a time has them.
+    _turn: OwnedMutexGuard<()>,
 }
 
 #[derive(Default)]
@@ -89,7 +94,7 @@ fn built(name: &str) -> String {
 }
 
 impl Stage {
-    /// Room for two masters, an agent and a ZooKeeper. The addresses are the process' own, of which each has one test.
+    /// Room for so many masters, two at most, an agent and a ZooKeeper.
     fn new(masters: usize, env: &'static [(&'static str, &'static str)]) -> Self {
         let [_, high, middle, low] = (std::process::id() << 2).to_be_bytes();
         let ip = |number: u8| Ipv4Addr::new(127, 128 | high, middle, low | number);
@@ -105,6 +110,7 @@ impl Stage {
             zookeeper: ip(3),
             env,
             running: Mutex::new(running),
+            _turn: TURN.clone().blocking_lock_owned(),
         }
     }
 
@@ -303,7 +309,7 @@ impl Ground for Stage {
 }
 
 /// The stage in a test's hands beside a step that runs: what it starts is waited for on this thread.
-fn beside(stage: &std::sync::Arc<Stage>, timeout_s: u64) -> std::thread::JoinHandle<Drained> {
+fn beside(stage: &Arc<Stage>, timeout_s: u64) -> std::thread::JoinHandle<Drained> {
     let stage = stage.clone();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -324,7 +330,7 @@ fn now<T>(work: impl Future<Output = T>) -> T {
 
 #[test]
 fn tasks_end_by_themselves_while_another_master_takes_over_and_the_agent_comes_back_to_work() {
-    let stage = std::sync::Arc::new(Stage::new(2, &[]));
+    let stage = Arc::new(Stage::new(2, &[]));
     stage.start_zookeeper();
     (0..2).for_each(|index| stage.start_master(index));
     stage.start_agent();
@@ -377,13 +383,12 @@ fn before_1_9_the_maintenance_schedule_serves_and_what_operators_have_there_stay
     stage.start_agent();
     stage.leader();
     stage.await_agent("the agent", |slave| slave["active"] == true);
-    let window =
-        |machines: Value| json!({"machine_ids": machines, "unavailability": {"start": {"nanoseconds": 7}}});
+    let window = |start: u64, machines: Value| json!({"machine_ids": machines, "unavailability": {"start": {"nanoseconds": start}}});
     let other = json!([{"hostname": "other", "ip": "10.9.9.9"}]);
     let own = json!([{"hostname": stage.slave.name, "ip": stage.slave.private_ip}]);
     for theirs in [
-        json!([window(other.clone())]),
-        json!([window(other), window(own)]),
+        json!([window(7, other.clone())]),
+        json!([window(7, other), window(8, own)]),
     ] {
         let theirs = json!({"windows": theirs});
         stage.lead("/maintenance/schedule", Some(&theirs)).unwrap();
@@ -410,7 +415,7 @@ fn before_1_9_the_maintenance_schedule_serves_and_what_operators_have_there_stay
 
 #[test]
 fn a_window_of_ours_is_taken_back_before_the_machine_went_down() {
-    let stage = std::sync::Arc::new(Stage::new(1, &[("MESOS_STANDIN_VERSION", "1.3.2")]));
+    let stage = Arc::new(Stage::new(1, &[("MESOS_STANDIN_VERSION", "1.3.2")]));
     stage.start_master(0);
     stage.start_agent();
     stage.leader();

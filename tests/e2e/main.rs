@@ -14,6 +14,7 @@ mod cloud_faults;
 mod cloud_harness;
 mod crash;
 mod cut_off;
+mod decommission;
 mod demo_cluster;
 mod doctor;
 mod ec2;

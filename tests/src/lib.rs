@@ -26,6 +26,7 @@ mod ansible;
 mod bench;
 mod cloud;
 mod engine;
+mod floor;
 mod guard;
 mod hdfs;
 mod health;
@@ -50,6 +51,7 @@ pub use cloud::{
     Subnet, Tags, Volume, What, Which, World,
 };
 pub use engine::{Engine, Ran};
+pub use floor::Floor;
 pub use hdfs::{FileSystem, Hdfs};
 pub use health::{assert_healthy, leader, leader_and_slaves};
 pub use history::{History, Started};

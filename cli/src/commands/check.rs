@@ -281,7 +281,10 @@ impl Subject {
     /// Keeps what a look came to.
     fn keep(&self, app: &App, findings: &[Finding]) -> Health {
         let healthy = findings.iter().all(|finding| finding.outcome.is_ok());
-        let joined = findings.iter().filter(|finding| finding.what == What::Joined).count();
+        let joined = findings
+            .iter()
+            .filter(|finding| finding.what == What::Joined)
+            .count();
         let (folder, row) = (&self.living.folder, &self.living.row);
         let kept = Health::kept(folder);
         let health = Health::after(kept.as_ref(), (healthy, joined), Timestamp::now());

@@ -1,0 +1,31 @@
+//! The two HDFS: where they live, how they are formatted, started and asked, and how datanodes leave them.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `kind` | their names, folders, ports and units; what a namenode is asked |
+//! | `namenode` | what it answers |
+//! | `format` | what a namenode's disk holds, and how it gets there |
+//! | `exclude` | the list of datanodes that leave, on the namenode's disk |
+//! | `serve` | daemons started, seen and stopped |
+//! | `wanting`, `open` | files that keep a datanode from leaving |
+//! | `leaving` | what a departure would meet with, before anything is touched |
+
+mod exclude;
+mod format;
+mod kind;
+mod leaving;
+mod namenode;
+mod open;
+mod serve;
+mod wanting;
+
+pub use format::FileSystems;
+pub(crate) use format::{FORMAT_LIMITS, is_made_by_run, is_of_run};
+pub(crate) use format::{Formatted, NameFolder};
+pub(crate) use kind::Blocks;
+pub use kind::Hdfs;
+pub(crate) use kind::PERSISTENT_DATA;
+pub use leaving::{Leaving, Room, what_leaving};
+pub(crate) use namenode::{Datanode, InService, View};
+pub(crate) use wanting::shown;
+pub use wanting::{Wanting, files_wanting};

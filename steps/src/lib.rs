@@ -36,6 +36,7 @@ mod mounts;
 mod netrc;
 mod node_setup;
 pub mod on_node;
+mod operator;
 mod orphans;
 pub mod outside;
 mod packages;

@@ -3,6 +3,8 @@
 mod daemon_stop;
 mod decommission;
 mod delete;
+mod drain;
+mod drain_undo;
 mod find_resources;
 mod forget_datanodes;
 mod hdfs_stop;
@@ -17,6 +19,8 @@ pub use daemon_stop::{Daemon, DaemonStop};
 pub use decommission::{Decommission, Decommissioned};
 pub(crate) use delete::delete_steps;
 pub use delete::{Delete, Deleted, Ended, Together};
+pub use drain::{DrainAgent, Drained, DrainedBy};
+pub use drain_undo::{ReactivateAgent, Reactivated};
 pub use find_resources::FindResources;
 pub use forget_datanodes::ForgetDatanodes;
 pub use hdfs_stop::HdfsStop;

@@ -13,6 +13,7 @@ mod patience;
 mod power;
 mod recommission;
 mod see_gone;
+mod settle_launches;
 mod standing;
 
 pub use daemon_stop::{Daemon, DaemonStop};
@@ -28,3 +29,4 @@ pub use nfs_unmount::NfsUnmount;
 pub use power::{Halted, StartMachine, StopMachine};
 pub use recommission::Recommission;
 pub use see_gone::{Gone, Past, SeeGone};
+pub use settle_launches::SettleLaunches;

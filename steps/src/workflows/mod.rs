@@ -5,6 +5,7 @@ pub mod deploy;
 pub mod destroy;
 mod parts;
 mod remove_slaves;
+mod rollback;
 mod set_up;
 pub mod start;
 pub mod stop;
@@ -19,19 +20,21 @@ pub use destroy::{Destroy, DestroyPlan, DestroySpec};
 pub use parts::ansible_variables;
 pub(crate) use parts::vars_of;
 pub use remove_slaves::{RemoveSlaves, RemoveSlavesSpec};
+pub use rollback::{KeepSlavesSpec, Rollback, RollbackSpec, Undo};
 pub use start::{Lacking, Start, StartSpec};
 pub use stop::{Stop, StopSpec};
 pub use workflow::Workflow;
 use workflow::{drive, entry, read};
 
 /// Every workflow.
-const ALL: [&dyn Workflow; 7] = [
+const ALL: [&dyn Workflow; 8] = [
     &Deploy,
     &Stop,
     &Start,
     &AddSlaves,
     &Adopt,
     &RemoveSlaves,
+    &Rollback,
     &Destroy,
 ];
 

@@ -18,7 +18,7 @@ use super::set_up::{Before, Setting, set_up};
 use super::{Workflow, drive, entry, read};
 use crate::cluster::{ClusterSpec, Node, Role};
 use crate::hdfs::{FileSystems, Hdfs};
-use crate::life::{Decommission, Deleted, ForgetDatanodes, HdfsStop, NfsUnmount};
+use crate::life::{Decommission, Delete, Deleted, DrainAgent, ForgetDatanodes, HdfsStop, NfsUnmount};
 use crate::provider::{Groups, Image};
 use crate::provision::{AwaitNode, LaunchMachine};
 use crate::setup::{MesosStop, Report};
@@ -58,10 +58,14 @@ impl RemoveSlavesSpec {
             .filter(|node| !self.silent.contains(&node.name))
     }
 
-    /// The kinds of things that are deleted, in the order in which they have to go.
-    fn kinds(&self) -> impl Iterator<Item = Deleted> {
+    /// The kinds of things that are deleted, in the order in which they have to go: those that there are of them, or all that a
+    /// machine has, where more may be found.
+    fn kinds(&self, finds_more: bool) -> Vec<Deleted> {
+        let of_machine = [Deleted::SpotRequests, Deleted::Machines, Deleted::Volumes];
         let has = |kind: &Deleted| self.resources.iter().any(|resource| resource.kind == kind.kind());
-        Deleted::of(self.cluster.provider).filter(has)
+        Deleted::of(self.cluster.provider)
+            .filter(|kind| (finds_more && of_machine.contains(kind)) || has(kind))
+            .collect()
     }
 }
 
@@ -84,18 +88,21 @@ impl Workflow for RemoveSlaves {
     }
 
     fn catalogue(&self, spec: &Value) -> Result<Vec<CatalogueEntry>, serde_json::Error> {
-        Ok(catalogue(&read(spec)?))
+        Ok(removal(&read(spec)?, false))
     }
 
     async fn drive(&self, run: &Run, world: Arc<World>, settings: Settings, stop: Stop) -> Outcome {
-        drive(run, world, settings, stop, remove).await
+        drive(run, world, settings, stop, |flow, spec| remove(flow, spec, false)).await
     }
 }
 
-/// What those that leave have been through before the others are set up.
-pub(super) fn catalogue(spec: &RemoveSlavesSpec) -> Vec<CatalogueEntry> {
+/// Why a step about those that leave has no place.
+const NOTHING: &str = "there is nothing of the kind";
+
+/// What those that leave go through before the others are set up; whether more of what is to be deleted may be found than is known.
+pub(super) fn removal(spec: &RemoveSlavesSpec, finds_more: bool) -> Vec<CatalogueEntry> {
     let both = [Hdfs::Ephemeral, Hdfs::Persistent];
-    let mut all = Vec::new();
+    let mut all = vec![entry(DrainAgent::ID, "agents have no task and get none").over("leaving slaves")];
     let add = |all: &mut Vec<CatalogueEntry>, id: fn(Hdfs) -> StepId, title: &str| {
         for hdfs in both {
             all.push(entry(
@@ -116,7 +123,8 @@ pub(super) fn catalogue(spec: &RemoveSlavesSpec) -> Vec<CatalogueEntry> {
         HdfsStop::id_of,
         "HDFS: datanodes stopped that have left",
     );
-    all.extend(spec.kinds().map(|kind| deletion(spec.cluster.provider, kind)));
+    let kinds = spec.kinds(finds_more).into_iter();
+    all.extend(kinds.map(|kind| deletion(spec.cluster.provider, kind)));
     add(
         &mut all,
         ForgetDatanodes::id_of,
@@ -130,7 +138,11 @@ pub(super) fn catalogue(spec: &RemoveSlavesSpec) -> Vec<CatalogueEntry> {
 ///
 /// # Errors
 /// Why the flow has to end; see [`Halt`].
-async fn remove(flow: Flow<World>, spec: Arc<RemoveSlavesSpec>) -> Result<Report, Halt> {
+pub(super) async fn remove(
+    flow: Flow<World>,
+    spec: Arc<RemoveSlavesSpec>,
+    finds_more: bool,
+) -> Result<Report, Halt> {
     let cluster = flow.world().spec().clone();
     let memory = flow.world().memory();
     let inventory = sorted(&flow, spec.nodes.iter().cloned())?;
@@ -142,6 +154,15 @@ async fn remove(flow: Flow<World>, spec: Arc<RemoveSlavesSpec>) -> Result<Report
         .collect();
     let answering: Vec<_> = spec.answering().map(|node| memory.node(node.clone())).collect();
 
+    flow.fan_out(
+        DrainAgent::ID,
+        each(&leaving, |node| DrainAgent {
+            node: node.clone(),
+            masters: inventory.masters.clone(),
+            timeout_s: spec.drain_timeout_s,
+        }),
+    )
+    .await?;
     let leaves = |hdfs| {
         flow.step(Decommission {
             hdfs,
@@ -174,8 +195,11 @@ async fn remove(flow: Flow<World>, spec: Arc<RemoveSlavesSpec>) -> Result<Report
         })
     };
     tokio::join!(stops(Hdfs::Ephemeral), stops(Hdfs::Persistent)).settle()?;
-    for kind in spec.kinds() {
-        delete_each(&flow, &spec.resources, &[], kind).await?;
+    for kind in spec.kinds(finds_more) {
+        match spec.resources.iter().any(|resource| resource.kind == kind.kind()) {
+            true => delete_each(&flow, &spec.resources, &[], kind).await?,
+            false => flow.skip(Delete::id_of(kind), NOTHING).await?,
+        }
     }
     let forgets = |hdfs| {
         flow.step(ForgetDatanodes {

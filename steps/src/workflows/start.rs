@@ -88,7 +88,7 @@ impl Workflow for Start {
     }
 
     fn catalogue(&self, spec: &Value) -> Result<Vec<CatalogueEntry>, serde_json::Error> {
-        Ok(catalogue(&read(spec)?))
+        Ok(start_steps(&read(spec)?))
     }
 
     async fn drive(&self, run: &Run, world: Arc<World>, settings: Settings, stop: Stop) -> Outcome {
@@ -101,7 +101,8 @@ const MADE: [StepId; 3] = [SecurityGroups::ID, SanityCheck::ID, ImageMetadata::I
 /// In the order in which their machines are launched.
 const ROLES: [Role; 3] = [Role::Slave, Role::Master, Role::Zookeeper];
 
-fn catalogue(spec: &StartSpec) -> Vec<CatalogueEntry> {
+/// The steps of a start.
+pub(super) fn start_steps(spec: &StartSpec) -> Vec<CatalogueEntry> {
     let mut all = Vec::new();
     if spec.cluster.provider.has_power() {
         all.push(entry(StartMachine::ID, "machines run").over("machines"));
@@ -138,7 +139,7 @@ fn catalogue(spec: &StartSpec) -> Vec<CatalogueEntry> {
 ///
 /// # Errors
 /// Why the flow has to end; see [`Halt`].
-async fn start(flow: Flow<World>, spec: Arc<StartSpec>) -> Result<Report, Halt> {
+pub(super) async fn start(flow: Flow<World>, spec: Arc<StartSpec>) -> Result<Report, Halt> {
     let cluster = flow.world().spec().clone();
     let inventory = match cluster.provider.makes_machines() {
         false => listed(&flow, &cluster).await?,

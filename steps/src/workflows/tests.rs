@@ -25,6 +25,11 @@ fn a_catalogue_has_every_step_once() {
             "groups": {"by_role": {}, "rules": ""},
             "file_systems": {"ephemeral": {"cluster_id": "CID-1"}, "persistent": {"cluster_id": "CID-2"}},
         });
+        let removal = serde_json::json!({
+            "cluster": cluster, "nodes": [], "leaving": [], "resources": [thing], "image": null, "groups": null,
+            "file_systems": {"ephemeral": {"cluster_id": "CID-1"}, "persistent": {"cluster_id": "CID-2"}},
+            "drain_timeout_s": 60, "lower_replication": false,
+        });
         let specs = [
             cluster.clone(),
             serde_json::json!({"cluster": cluster, "nodes": [], "machines": [], "ending": [thing]}),
@@ -34,10 +39,10 @@ fn a_catalogue_has_every_step_once() {
             }),
             adding.clone(),
             adding,
+            removal.clone(),
             serde_json::json!({
-                "cluster": cluster, "nodes": [], "leaving": [], "resources": [thing], "image": null, "groups": null,
-                "file_systems": {"ephemeral": {"cluster_id": "CID-1"}, "persistent": {"cluster_id": "CID-2"}},
-                "drain_timeout_s": 60, "lower_replication": false,
+                "cluster": cluster, "run": mesosflow_workflow::RunId::generate(), "undoes": "add-slaves",
+                "by": {"removing": {"added": ["demo-slave-3"], "effects": [], "removal": removal}},
             }),
             serde_json::json!({"cluster": cluster, "resources": [], "effects": []}),
         ];

@@ -15,7 +15,7 @@ const SNAPSHOTS: &str =
     r#"curl -fsS --max-time 10 "http://$address:$ui/jmx?qry=Hadoop:service=NameNode,name=SnapshotInfo""#;
 
 /// What a namenode says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct View {
     /// Why it takes no writes; empty where it does.
     pub safe_mode: String,
@@ -51,6 +51,8 @@ pub(crate) enum InService {
     Leaving(Left),
     /// Others have all it has.
     Left,
+    /// An operator has it rest for a while (Hadoop 3 calls it maintenance).
+    Rests,
 }
 
 /// How far one is that leaves. The namenode counts it anew every few seconds (`dfs.namenode.decommission.interval`), and says 0 of each
@@ -222,7 +224,9 @@ fn datanodes(live: &str, leaving: &str) -> Result<BTreeMap<IpAddr, Datanode>, St
         let service = match node.admin_state.as_str() {
             "Decommission In Progress" => InService::Leaving(left.get(&address).copied().unwrap_or_default()),
             "Decommissioned" => InService::Left,
-            _ => InService::Yes,
+            // Versions that say nothing of it know nothing else.
+            "In Service" | "" => InService::Yes,
+            _ => InService::Rests,
         };
         let datanode = Datanode {
             last_contact: node.last_contact,

@@ -209,18 +209,18 @@ lines 3'
             dead.ask(&put);
         }
         bench.engine().run(&["kill", &dead.container]).ok();
-        let ephemeral = self.departure(Hdfs::Ephemeral, 1, false).unwrap();
+        let ephemeral = self.departure(Hdfs::Ephemeral, 1, true).unwrap();
         assert_eq!(ephemeral.silent, [dead.name.clone()]);
         assert!(ephemeral.missing > 0, "{ephemeral:?}");
 
-        let error = self.departure(Hdfs::Persistent, 1, false).unwrap_err();
+        let error = self.departure(Hdfs::Persistent, 1, true).unwrap_err();
         assert_eq!(error.class, ErrorClass::Operator, "{error:?}");
         assert!(error.message.contains("/lost"), "{error:?}");
         self.nodes
             .hub()
             .ask(&Hdfs::Persistent.command("fsck / -delete || true"));
         let persistent = until("a departure of one that is dead", RUN_LIMIT, || {
-            self.departure(Hdfs::Persistent, 1, false).ok()
+            self.departure(Hdfs::Persistent, 1, true).ok()
         });
         assert_eq!(
             (persistent.silent, persistent.missing),

@@ -84,6 +84,10 @@ pub(super) async fn standing(
             let what = format!("{} is dead, and not kept from coming back", node.name);
             return Ok(Waits::for_all(leaving, what));
         }
+        if let Some(node) = uncounted(world, hdfs, namenode, &view, &silent).await? {
+            let what = format!("what {node} had that others have not is being counted");
+            return Ok(Waits::for_all(leaving, what));
+        }
     }
     let names: Vec<_> = silent.iter().map(|node| node.name.clone()).collect();
     let missing = if names.is_empty() { 0 } else { view.blocks.missing };
@@ -98,6 +102,26 @@ pub(super) async fn standing(
         silent: names,
         missing,
     }))
+}
+
+/// One that has been given up just now: the namenode still counts its blocks as there.
+async fn uncounted(
+    world: &World,
+    hdfs: Hdfs,
+    namenode: &Node,
+    view: &View,
+    silent: &[&Node],
+) -> Result<Option<String>, ActError> {
+    let given_up = |node: &&&Node| view.dead.contains_key(&node.private_ip);
+    if !silent.iter().any(|node| given_up(&node)) {
+        return Ok(None);
+    }
+    let after = hdfs.counted_after(world, namenode).await?;
+    let found = silent.iter().find(|node| {
+        let since = view.dead.get(&node.private_ip);
+        since.is_some_and(|since| u64::try_from(*since).is_ok_and(|since| since < after))
+    });
+    Ok(found.map(|node| node.name.clone()))
 }
 
 /// The first few files that somebody is writing and that end on none but these nodes, as far as the namenode hears of them: with a dead

@@ -100,9 +100,11 @@ mod tests {
         told(&Cli::command(), "", &mut all);
         all.sort();
         let asking = [
+            "add-slaves",
             "close",
             "destroy",
             "image prepare",
+            "remove-slaves",
             "replay",
             "resume",
             "run",

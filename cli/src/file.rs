@@ -151,7 +151,7 @@ fn value_at<'v, 'i>(table: &'v DeTable<'i>, span: &Range<usize>) -> Option<(Vec<
 fn hint_for_key(path: &str) -> String {
     let mut keys = shape::keys::<ClusterSpec>();
     // Nobody's to give: it is found out when a run starts.
-    keys.retain(|key| !key.starts_with("made_by."));
+    keys.retain(|key| !key.starts_with("made_by.") && !key.starts_with("members"));
     let leaf = path.rsplit('.').next().unwrap_or(path);
     // The right name in the wrong table is nearer than any misspelling.
     let moved = keys.iter().find(|key| key.rsplit('.').next() == Some(leaf));

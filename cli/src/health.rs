@@ -20,6 +20,9 @@ pub(crate) struct Health {
     pub(crate) since: Timestamp,
     /// When it was looked at last.
     pub(crate) checked_at: Timestamp,
+    /// Machines that had joined it by themselves then, and are none of its record.
+    #[serde(default)]
+    pub(crate) joined: usize,
 }
 
 /// The file.
@@ -40,12 +43,13 @@ impl Health {
     }
 
     /// How it is now, with regard to what is kept.
-    pub(crate) fn after(kept: Option<&Self>, healthy: bool, now: Timestamp) -> Self {
+    pub(crate) fn after(kept: Option<&Self>, (healthy, joined): (bool, usize), now: Timestamp) -> Self {
         let same = kept.filter(|kept| kept.healthy == healthy);
         Self {
             healthy,
             since: same.map_or(now, |kept| kept.since),
             checked_at: now,
+            joined,
         }
     }
 
@@ -107,7 +111,7 @@ mod tests {
             (40, false, 30),
             (50, true, 50),
         ] {
-            let health = Health::after(kept.as_ref(), healthy, at(now));
+            let health = Health::after(kept.as_ref(), (healthy, 2), at(now));
             let outcome = if healthy {
                 Ok("fine".into())
             } else {
@@ -122,7 +126,8 @@ mod tests {
                 Some(Health {
                     healthy,
                     since: at(since),
-                    checked_at: at(now)
+                    checked_at: at(now),
+                    joined: 2,
                 })
             );
         }
@@ -135,7 +140,7 @@ mod tests {
         assert_eq!(Health::kept(folder.path()), None);
         // A folder that has gone with its cluster is not made again.
         let gone = folder.path().join("gone");
-        let health = Health::after(None, true, at(1));
+        let health = Health::after(None, (true, 0), at(1));
         health
             .keep(&gone, "demo", ClusterId::of_run(RunId::generate()), &[])
             .unwrap();

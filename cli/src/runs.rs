@@ -20,9 +20,13 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    /// The cluster's spec as it is in force: the run's own, with what the run that was driven last was told anew.
+    /// The cluster's spec as the run is driven with: its own, or of the run that made the cluster that which is in force by now; with
+    /// what the run that was driven last was told anew.
     pub(crate) fn spec(&self) -> Result<ClusterSpec, CliError> {
-        let own = wiring::frozen_spec(&self.state)?;
+        let own = match self.state.run == self.record.founder().run {
+            true => wiring::frozen_spec(&self.record.cluster())?,
+            false => wiring::frozen_spec(&self.state)?,
+        };
         let newest = self.record.newest();
         if newest.run == self.state.run {
             return Ok(own);

@@ -70,12 +70,15 @@ pub fn user_data(
     made: (Option<&Image>, Option<&Groups>),
     dns: &Dns,
     epoch: Epoch,
+    key: Option<&str>,
 ) -> Result<String, UserDataError> {
     let (image, groups) = made;
     let vars = vars_of(spec, inventory, image, groups.and_then(|groups| groups.range));
     let tree = render(&vars, spec.deploy_dir.as_deref())?;
     let file = ClusterFile::of_joining(spec, inventory, &vars, dns);
-    let packed = pack(&files(&tree, &file, spec, inventory, epoch)?)?;
+    let user = image.map_or("root", |image| image.login_user.as_str());
+    let driver = key.map(|key| (user, key));
+    let packed = pack(&files(&tree, &file, epoch, (spec, inventory, driver))?)?;
     let lines: Vec<_> = packed
         .as_bytes()
         .chunks(76)
@@ -102,9 +105,8 @@ pub fn user_data(
 fn files(
     tree: &RenderedTree,
     file: &ClusterFile,
-    spec: &ClusterSpec,
-    inventory: &Inventory,
     epoch: Epoch,
+    (spec, inventory, driver): (&ClusterSpec, &Inventory, Option<(&str, &str)>),
 ) -> Result<Vec<(String, String)>, UserDataError> {
     let is_needed = |path: &str| {
         let is_unit = TREE_UNITS
@@ -124,12 +126,16 @@ fn files(
         &format!("/var/lib/mesosflow/{NAMES_UNIT}"),
         NAMES_UNIT_TEXT.to_owned(),
     );
-    add(JOIN_PATH, join(spec, inventory)?);
+    add(JOIN_PATH, join(spec, inventory, driver)?);
     Ok(files)
 }
 
-/// The script that does the rest, its values quoted.
-fn join(spec: &ClusterSpec, inventory: &Inventory) -> Result<String, QuoteError> {
+/// The script that does the rest, its values quoted; `driver` is who logs in to the cluster's nodes, and the public key for that.
+fn join(
+    spec: &ClusterSpec,
+    inventory: &Inventory,
+    driver: Option<(&str, &str)>,
+) -> Result<String, QuoteError> {
     let of_roles = ROLE_UNITS.iter().chain(&["mesos-slave.service"]);
     let units = of_roles.map(|unit| format!("{UNITS_FOLDER} {unit}"));
     let units = units.chain(
@@ -144,7 +150,10 @@ fn join(spec: &ClusterSpec, inventory: &Inventory) -> Result<String, QuoteError>
     let (swap_mb, units) = (spec.swap_mb.to_string(), units.join("\n"));
     let (script, source) = (format!("{FOLDER}/mesosflow-role"), format!("{first}:/mnt/nfs"));
     let options = kernel_options();
+    let (user, key) = driver.unwrap_or_default();
     let variables = [
+        ("user", user),
+        ("key", key),
         ("folders", FOLDERS),
         ("swap_mb", &swap_mb),
         ("units", &units),
@@ -225,9 +234,20 @@ mod tests {
         (spec, inventory)
     }
 
+    /// The cluster's own, which opens nothing but this machine, to whoever has its private half.
+    const KEY: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGjOH5fDqWHuvjT0ZDvVUKo4Q0cdT0wOv0Fjfz0OXbGK mesosflow";
+
     fn made(slaves: u16) -> Result<String, UserDataError> {
         let (spec, inventory) = cluster(slaves);
-        user_data(&spec, &inventory, (None, None), &Dns::default(), Epoch(7))
+        user_data(
+            &spec,
+            &inventory,
+            (None, None),
+            &Dns::default(),
+            Epoch(7),
+            Some(KEY),
+        )
     }
 
     /// Unpacks it as the machine would, below a folder.
@@ -274,11 +294,12 @@ mod tests {
             .status();
         assert!(join.unwrap().success());
         let said = Command::new("grep")
-            .args(["-rlE", "BEGIN .*PRIVATE KEY|ssh-ed25519|id_ed25519"])
+            .args(["-rhE", "BEGIN .*PRIVATE KEY|ssh-ed25519|id_ed25519"])
             .arg(folder.path())
             .output()
             .unwrap();
-        assert_eq!(String::from_utf8_lossy(&said.stdout), "");
+        let said = String::from_utf8_lossy(&said.stdout);
+        assert_eq!(said.trim(), format!("key='{KEY}'"));
     }
 
     #[test]
@@ -290,7 +311,7 @@ mod tests {
             .map(|n| format!("{:x}", n.wrapping_mul(0x9E37_79B9_7F4A_7C15)))
             .collect();
         spec.mesos.agent_flags = vec![format!("--x={random}")];
-        let refused = user_data(&spec, &inventory, (None, None), &Dns::default(), Epoch(1));
+        let refused = user_data(&spec, &inventory, (None, None), &Dns::default(), Epoch(1), None);
         assert!(matches!(refused, Err(UserDataError::TooLarge(_))), "{refused:?}");
     }
 }

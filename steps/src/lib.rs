@@ -7,6 +7,7 @@
 mod shell;
 
 pub mod act;
+mod answers;
 mod aside;
 mod authorized;
 mod catalogue;
@@ -35,6 +36,7 @@ mod mounts;
 mod netrc;
 mod node_setup;
 pub mod on_node;
+mod operator;
 mod orphans;
 pub mod outside;
 mod packages;
@@ -58,6 +60,7 @@ pub mod world;
 mod world_error;
 mod zookeeper;
 
+pub use answers::answering;
 pub use catalogue::catalogue;
 pub use destroy::{DestroyError, Ledger, destroy};
 pub use hdfs::{Hdfs, Leaving, Room, Wanting, files_wanting, what_leaving};
@@ -73,7 +76,9 @@ pub use provider::{
 pub use reach::{LockedOut, address_of};
 pub use roles::Dns;
 pub use setup::Report;
+pub use templates::replications;
 pub use view::{
-    age, awaited, formatted_volumes, has_persistent, key_of, launched_from, memory, nodes, reachable, report,
+    age, awaited, formatted_volumes, has_persistent, is_adopted, key_of, launched_from, memory, nodes,
+    reachable, report,
 };
 pub use world::{World, WorldError};

@@ -4,11 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mesosflow_workflow::store::ends_cluster;
 use mesosflow_workflow::{
-    Driver, Effect, EffectKey, Epoch, Phase, Resource, RunId, RunState, StepState, Trace,
+    Driver, Effect, EffectKey, Epoch, Heritage, Inherited, ItemKey, Phase, Progress, Resource, RunId,
+    RunState, StepId, StepState, Trace,
 };
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
+use crate::cluster::ClusterSpec;
+use crate::hdfs::FileSystems;
 use crate::life::{Ended, Gone, SeeGone, delete_steps};
 use crate::provision::{AwaitNode, LAUNCHES};
+use crate::setup::{HdfsFormat, PersistentHdfsFormat};
 use crate::view::{output, outputs};
 
 /// The workflow that makes a cluster.
@@ -61,6 +67,7 @@ impl Record {
     /// things asks this one.
     pub fn cluster(&self) -> RunState {
         RunState {
+            spec: self.spec(),
             steps: self.steps(),
             was_up: self
                 .runs
@@ -78,23 +85,125 @@ impl Record {
         }
     }
 
-    /// The deploy's steps, with machines and nodes as the newest run that had to do with each has left them.
+    /// The deploy's steps, with machines and nodes as the newest run that had to do with each has left them, and without nodes that
+    /// are the cluster's no more.
     fn steps(&self) -> Vec<StepState> {
         let mut steps = self.founder().steps.clone();
+        let spec = ClusterSpec::within(&self.spec()).ok();
         for step in &mut steps {
             if !LAUNCHES.contains(&step.entry.id) && step.entry.id != AwaitNode::ID {
                 continue;
             }
-            let others = self.runs.iter().filter(|state| state.run != self.founder().run);
-            let said = others.filter_map(|state| state.step(&step.entry.id));
-            for (key, item) in said.flat_map(|step| &step.items) {
-                let known = step.items.get(key).map_or(Epoch(0), |known| known.given);
-                if item.output.is_some() && item.given > known {
-                    step.items.insert(key.clone(), item.clone());
+            for (item, done) in self.done_since(&step.entry.id) {
+                if let Some(item) = item {
+                    step.items.insert(item.clone(), done.clone());
                 }
+            }
+            if let Some(spec) = &spec {
+                step.items.retain(|item, _| spec.has_node(item));
             }
         }
         steps
+    }
+
+    /// What other runs have done of a step of the deploy since that itself has, the newest of each item.
+    fn done_since(&self, step: &StepId) -> BTreeMap<Option<&ItemKey>, &Progress> {
+        let own = self.founder().step(step);
+        let mut newest: BTreeMap<Option<&ItemKey>, &Progress> = BTreeMap::new();
+        let others = self.runs.iter().filter(|state| state.run != self.founder().run);
+        for other in others.filter_map(|state| state.step(step)) {
+            let items = other.items.iter().map(|(item, done)| (Some(item), done));
+            let whole = (other.items.is_empty()).then_some((None, &other.progress));
+            for (item, done) in items.chain(whole) {
+                let known = newest.get(&item).copied().or_else(|| own?.of(item));
+                let known = known.map_or(Epoch(0), |known| known.given);
+                if done.output.is_some() && done.given > known {
+                    newest.insert(item, done);
+                }
+            }
+        }
+        newest
+    }
+
+    /// What a step of the deploy gave when it last succeeded, in whichever run that was.
+    pub fn outcome<T: DeserializeOwned>(&self, step: &StepId) -> Option<T> {
+        let since = self.done_since(step);
+        let newest = since.get(&None).copied();
+        let newest = newest.or_else(|| Some(&self.founder().step(step)?.progress));
+        serde_json::from_value(newest?.output.clone()?).ok()
+    }
+
+    /// The number that the next slave gets: no slave, be it gone, has had it.
+    pub fn next_slave(&self) -> u16 {
+        let specs = self.runs.iter().map(|run| &run.spec);
+        let specs = specs.filter_map(|spec| ClusterSpec::within(spec).ok());
+        let members = specs.flat_map(|spec| spec.members());
+        members.map(|member| member.index).max().unwrap_or_default() + 1
+    }
+
+    /// Both file systems, once each was formatted.
+    pub fn file_systems(&self) -> Option<FileSystems> {
+        Some(FileSystems {
+            ephemeral: self.outcome(&HdfsFormat::ID)?,
+            persistent: self.outcome(&PersistentHdfsFormat::ID)?,
+        })
+    }
+
+    /// What a replay of the deploy has to know of what other runs have done since: it acts on the cluster as that is now.
+    pub fn heritage(&self) -> Heritage {
+        let founder = self.founder();
+        let spec = self.spec();
+        let members = ClusterSpec::within(&spec).ok();
+        let is_there = |item: Option<&ItemKey>| match (item, &members) {
+            (Some(item), Some(members)) => members.has_node(item),
+            _ => true,
+        };
+        // How it is written down is no difference.
+        let is_same = match (&members, ClusterSpec::within(&founder.spec)) {
+            (Some(now), Ok(own)) => *now == own,
+            _ => spec == founder.spec,
+        };
+        if is_same {
+            return Heritage::default();
+        }
+        let mut inherited = Vec::new();
+        for step in &founder.steps {
+            let id = &step.entry.id;
+            for (item, done) in self.done_since(id) {
+                if let (true, Some(digest), Some(output)) = (is_there(item), &done.input_digest, &done.output)
+                {
+                    inherited.push(Inherited {
+                        step: id.clone(),
+                        item: item.cloned(),
+                        input_digest: digest.clone(),
+                        output: output.clone(),
+                    });
+                }
+            }
+        }
+        // How it is written down is no difference.
+        Heritage {
+            spec: Some(spec),
+            inherited,
+        }
+    }
+
+    /// The run whose spec is in force: the last that ended as it should, or that which made the cluster, where somebody has driven
+    /// it since.
+    pub fn shaper(&self) -> &RunState {
+        let founder = self.founder();
+        self.standing()
+            .filter(|standing| standing.epoch > founder.epoch)
+            .unwrap_or(founder)
+    }
+
+    /// The cluster's spec in force.
+    pub fn spec(&self) -> Value {
+        let spec = &self.shaper().spec;
+        match spec.get("cluster") {
+            Some(cluster @ Value::Object(_)) => cluster.clone(),
+            _ => spec.clone(),
+        }
     }
 
     /// The run by which the cluster came to be as it is: the last that ended as it should, of those that change whether it is up.

@@ -68,6 +68,12 @@ impl<'a> Script<'a> {
         Ok(format!("set -eu\n{}", quote::with_variables(&variables, &body)?))
     }
 
+    /// What it reads.
+    #[cfg(test)]
+    pub(crate) fn input(&self) -> &[u8] {
+        self.stdin.as_deref().unwrap_or_default()
+    }
+
     pub(crate) fn command(self, node: &Node) -> Result<Command, RemoteError> {
         let text = self.text().map_err(|error| RemoteError::Unsendable {
             node: node.name.clone(),

@@ -7,7 +7,7 @@ use mesosflow_workflow::{ItemKey, RunId, RunState, StepId};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::cluster::{Instance, Node, ProviderKind, Role};
+use crate::cluster::{ClusterSpec, Instance, Node, ProviderKind, Role};
 use crate::hdfs::Formatted;
 use crate::key::KeyExpected;
 use crate::memory::Memory;
@@ -24,8 +24,8 @@ pub fn nodes(state: &RunState) -> Vec<Instance> {
     for node in awaited {
         match nodes.iter_mut().find(|known| known.id == node.id) {
             Some(known) => *known = node.instance,
-            // A host that is in no list of resources, because it is the user's.
-            None if ProviderKind::has_lent(&state.provider) && !state.destroyed => nodes.push(node.instance),
+            // A machine that is in no list of resources, because it is not mesosflow's.
+            None if !state.destroyed && is_others(state, &node) => nodes.push(node.instance),
             None => {}
         }
     }
@@ -36,6 +36,16 @@ pub fn nodes(state: &RunState) -> Vec<Instance> {
     };
     nodes.sort_by_key(|node| (place(node.role), node.index));
     nodes
+}
+
+/// Whether somebody else has made a node's machine: it is listed, or was adopted.
+fn is_others(state: &RunState, node: &Instance) -> bool {
+    ProviderKind::has_lent(&state.provider) || is_adopted(state, node)
+}
+
+/// Whether a machine joined the cluster by itself, and was adopted.
+pub fn is_adopted(cluster: &RunState, machine: &Instance) -> bool {
+    ClusterSpec::within(&cluster.spec).is_ok_and(|spec| spec.is_adopted(&machine.id))
 }
 
 /// How long ago a machine was launched by the history.

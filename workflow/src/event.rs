@@ -182,6 +182,12 @@ pub enum Event {
         /// Only `from` is stale; the steps after it keep their outcomes.
         #[serde(default)]
         only: bool,
+        /// The spec that is in force for the cluster by now; none where that is the run's own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        spec: Option<Value>,
+        /// What other runs of the cluster have done of its steps since: it counts as if this one had.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        inherited: Vec<Inherited>,
     },
     /// Another version of the program drives the run from here on, with another catalogue.
     CatalogueChanged {
@@ -240,6 +246,20 @@ pub enum Event {
 /// The workflow of runs that name none.
 fn deploy() -> String {
     "deploy".to_owned()
+}
+
+/// What another run of the cluster has done of a step, or of an item of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Inherited {
+    /// The step.
+    pub step: StepId,
+    /// The item, in a fan-out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<ItemKey>,
+    /// SHA-256 of the input that it had there, hex.
+    pub input_digest: String,
+    /// What it gave.
+    pub output: Value,
 }
 
 /// What became of an effect in doubt.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::event::{EVENT_FORMAT, Event, OLDEST_DRIVEN, Purpose, Recorded, Resource};
+use crate::event::{EVENT_FORMAT, Event, Inherited, OLDEST_DRIVEN, Purpose, Recorded, Resource};
 use crate::ids::{ClusterId, Driver, Epoch, Generation, ItemKey, Nonce, Seq, StepId};
 use crate::pauses::Pauses;
 use crate::progress::{Progress, Start, Status};
@@ -79,6 +79,7 @@ impl RunState {
             moved_at: first.at,
             pauses: Pauses::default(),
             replay: None,
+            reshaped: None,
             lifted: false,
             steps: steps.collect(),
             dropped: Vec::new(),
@@ -254,15 +255,23 @@ impl RunState {
                 }
                 self.trace(resource, true, recorded.epoch);
             }
-            Event::ReplayRequested { from, to, only } => {
-                self.replay_requested(
-                    Replay {
-                        from: from.clone(),
-                        to: to.clone(),
-                        only: *only,
-                    },
-                    generation,
-                )?;
+            Event::ReplayRequested {
+                from,
+                to,
+                only,
+                spec,
+                inherited,
+            } => {
+                let replay = Replay {
+                    from: from.clone(),
+                    to: to.clone(),
+                    only: *only,
+                };
+                // Refused before anything is changed.
+                self.check_replay(&replay)
+                    .map_err(|refused| refused.to_string())?;
+                self.inherit(spec.as_ref(), inherited, recorded)?;
+                self.replay_requested(replay, generation)?;
                 self.replayed_by = recorded.epoch;
             }
             Event::CatalogueChanged {
@@ -458,6 +467,39 @@ impl RunState {
         }
         self.replay = Some(replay);
         self.lifted = false;
+        Ok(())
+    }
+
+    /// What other runs of the cluster have done counts as if this one had.
+    fn inherit(
+        &mut self,
+        spec: Option<&Value>,
+        inherited: &[Inherited],
+        recorded: &Recorded,
+    ) -> Result<(), String> {
+        if spec.is_none() && inherited.is_empty() {
+            return Ok(());
+        }
+        let unknown = inherited.iter().find(|done| self.index(&done.step).is_none());
+        if let Some(unknown) = unknown {
+            return Err(format!("no step {} in the catalogue", unknown.step));
+        }
+        let generation = self.generation;
+        for done in inherited {
+            let state = self.step_mut(&done.step)?;
+            let progress = match &done.item {
+                None => &mut state.progress,
+                Some(item) => state
+                    .items
+                    .entry(item.clone())
+                    .or_insert_with(|| Progress::pending(generation)),
+            };
+            progress.inherit(done, recorded.at, recorded.epoch);
+        }
+        if let Some(spec) = spec {
+            self.spec.clone_from(spec);
+        }
+        self.reshaped = Some(recorded.seq);
         Ok(())
     }
 

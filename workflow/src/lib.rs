@@ -17,6 +17,7 @@ pub mod flow;
 mod fold;
 mod fold_catalogue;
 pub mod halt;
+mod heritage;
 pub mod ids;
 mod lost;
 pub mod memory;
@@ -39,9 +40,10 @@ pub mod summary;
 pub use catalogue::{CatalogueChange, CatalogueEntry, Renamed};
 pub use clock::{BoxFuture, Clock, SimulatedClock, SystemClock};
 pub use error::{ErrorClass, ErrorReport, StepError};
-pub use event::{EVENT_FORMAT, Event, How, OLDEST_DRIVEN, Purpose, Recorded, Resource, Settled};
+pub use event::{EVENT_FORMAT, Event, How, Inherited, OLDEST_DRIVEN, Purpose, Recorded, Resource, Settled};
 pub use flow::{Flow, Settings};
 pub use halt::{Accepted, Drift, Halt, Settle};
+pub use heritage::Heritage;
 pub use ids::{
     Attempt, ClusterId, Driver, EffectKey, Epoch, FencingToken, Generation, ItemKey, Nonce, RunId, Seq,
     StepId,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::{ErrorClass, ErrorReport};
+use crate::event::Inherited;
 use crate::ids::{Attempt, EffectKey, Epoch, Generation, Seq};
 
 /// Where a step or an item stands.
@@ -140,6 +141,18 @@ impl Progress {
         } else {
             self.round
         }
+    }
+
+    /// Another run has done it, and what that gave counts. How it was begun there says nothing of a beginning here.
+    pub(crate) fn inherit(&mut self, done: &Inherited, at: Timestamp, epoch: Epoch) {
+        self.status = Status::Succeeded;
+        self.finished_at = Some(at);
+        self.error = None;
+        self.input_digest = Some(done.input_digest.clone());
+        self.output = Some(done.output.clone());
+        self.given = epoch;
+        self.started = Seq(0);
+        self.stale = None;
     }
 
     pub(crate) fn start(&mut self, start: &Start<'_>) -> Result<(), String> {

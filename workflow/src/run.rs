@@ -11,6 +11,7 @@ use crate::error::{ErrorClass, ErrorReport};
 use crate::event::{EVENT_FORMAT, Event, OLDEST_DRIVEN, Purpose, Recorded, Resource};
 use crate::flow::{Flow, Hand, Settings};
 use crate::halt::{Drift, Halt};
+use crate::heritage::Heritage;
 use crate::ids::{ClusterId, Driver, Epoch, FencingToken, Generation, Nonce, RunId, Seq, StepId};
 use crate::preflight::preflight;
 use crate::record::{Observer, RecordError, Recorder};
@@ -383,14 +384,29 @@ impl Run {
         Ok(Some(change))
     }
 
-    /// Begins the next generation.
+    /// Begins the next generation, of a run whose cluster no other run has changed.
     ///
     /// # Errors
     /// The replay names unknown steps, ends before it begins, or begins after a step without an outcome.
     pub async fn replay(&self, replay: Replay) -> Result<(), RecordError> {
+        self.replay_on(replay, Heritage::default()).await
+    }
+
+    /// Begins the next generation, on the cluster as other runs have left it.
+    ///
+    /// # Errors
+    /// As [`Run::replay`], or the heritage names a step that the run does not have.
+    pub async fn replay_on(&self, replay: Replay, heritage: Heritage) -> Result<(), RecordError> {
         let Replay { from, to, only } = replay;
+        let Heritage { spec, inherited } = heritage;
         self.recorder
-            .record(Event::ReplayRequested { from, to, only })
+            .record(Event::ReplayRequested {
+                from,
+                to,
+                only,
+                spec,
+                inherited,
+            })
             .await
     }
 

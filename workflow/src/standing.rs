@@ -100,10 +100,12 @@ impl Standing {
                 Self::drifted(step, why, before, Some(Accepted::RunsAgain))
             }
             // From here on it was begun or made with another input.
-            _ if state.is_superseded(step, progress.started) => Self::Due {
-                before,
-                reopened: Some(SUPERSEDED.to_owned()),
-            },
+            _ if state.is_superseded(step, progress.started) || state.is_reshaped(progress.started) => {
+                Self::Due {
+                    before,
+                    reopened: Some(SUPERSEDED.to_owned()),
+                }
+            }
             _ if input.is_list && item.is_none() => {
                 Self::drifted(step, OTHER_ITEMS, before, Some(Accepted::RunsAgain))
             }

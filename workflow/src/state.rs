@@ -18,7 +18,7 @@ use crate::store::Snapshot;
 use crate::summary::PhaseKind;
 
 /// The form of the snapshots that this build writes and reads; raised whenever [`RunState`] changes its shape.
-pub const SNAPSHOT_FORMAT: u32 = 11;
+pub const SNAPSHOT_FORMAT: u32 = 12;
 
 /// Where a run stands, as far as its history tells. Whether a `Running` one is alive is for the store's lock to say.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -220,6 +220,8 @@ pub struct RunState {
     pub pauses: Pauses,
     /// The replay of the current generation; none in the first.
     pub replay: Option<Replay>,
+    /// The newest replay that found the cluster changed by other runs.
+    pub reshaped: Option<Seq>,
     /// Whether that replay's bounds hold no more: it came to its end, and the run was taken over to do what is left.
     pub lifted: bool,
     /// The steps, in catalogue order.
@@ -405,6 +407,11 @@ impl RunState {
             .iter()
             .flat_map(|step| step.items.values().chain([&step.progress]))
             .any(|progress| progress.replaced.is_some_and(|replaced| replaced > started))
+    }
+
+    /// Whether the cluster was found changed by other runs since event `started`: another input may come from that.
+    pub fn is_reshaped(&self, started: Seq) -> bool {
+        self.reshaped.is_some_and(|reshaped| reshaped > started)
     }
 
     /// Whether the last that this history says of a thing is that it is gone.

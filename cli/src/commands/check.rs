@@ -281,8 +281,13 @@ impl Subject {
     /// Keeps what a look came to.
     fn keep(&self, app: &App, findings: &[Finding]) -> Health {
         let healthy = findings.iter().all(|finding| finding.outcome.is_ok());
+        let joined = findings
+            .iter()
+            .filter(|finding| finding.what == What::Joined)
+            .count();
         let (folder, row) = (&self.living.folder, &self.living.row);
-        let health = Health::after(Health::kept(folder).as_ref(), healthy, Timestamp::now());
+        let kept = Health::kept(folder);
+        let health = Health::after(kept.as_ref(), (healthy, joined), Timestamp::now());
         if let Err(error) = health.keep(folder, &row.cluster, row.cluster_id, findings) {
             app.ui
                 .warn(&format!("what the check came to is not kept: {error}"));

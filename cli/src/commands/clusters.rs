@@ -30,6 +30,8 @@ struct ClusterView {
     masters: Option<usize>,
     slaves: Option<usize>,
     zookeepers: Option<usize>,
+    /// Machines that had joined it by themselves at the last `check`: not launched by us, and none of its record.
+    joined: usize,
     /// What `mesos-master --version` prints.
     mesos_version: Option<String>,
     created_at: Timestamp,
@@ -86,6 +88,7 @@ async fn view(app: &App, journal: &Journal, row: &RunRow, rows: &[RunRow]) -> Re
         masters: Some(0),
         slaves: Some(0),
         zookeepers: Some(0),
+        joined: 0,
         mesos_version: None,
         created_at: row.created_at,
         run: row.run,
@@ -108,6 +111,7 @@ async fn view(app: &App, journal: &Journal, row: &RunRow, rows: &[RunRow]) -> Re
     if !nodes.is_empty() && view.state != "stopped" {
         view.health = Health::kept(&app.cluster_dir(&state));
     }
+    view.joined = view.health.as_ref().map_or(0, |health| health.joined);
     let of = |role| Some(nodes.iter().filter(|node| node.role == role).count());
     view.masters = of(Role::Master);
     view.slaves = of(Role::Slave);
@@ -138,7 +142,10 @@ fn line(view: &ClusterView) -> Vec<String> {
         view.provider.clone(),
         view.state.to_owned(),
         count(view.masters),
-        count(view.slaves),
+        match view.joined {
+            0 => count(view.slaves),
+            joined => format!("{} + {joined} joined", count(view.slaves)),
+        },
         count(view.zookeepers),
         view.mesos_version.clone().unwrap_or_default(),
         view.created_at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),

@@ -128,10 +128,11 @@ async fn begin(
             false => wiring::readmitted(&app.places, &world, &cluster).await,
         }?;
         let joined = wiring::joined(&world).await;
-        if !joined.is_empty() {
+        let names: Vec<_> = joined.iter().map(ToString::to_string).collect();
+        if !names.is_empty() {
             app.ui.warn(&format!(
                 "not launched by us, and left alone: {}; what they are in cannot go as long as they run",
-                joined.join(", ")
+                names.join(", ")
             ));
         }
         Ok(())

@@ -1,5 +1,7 @@
 //! One file per command: its arguments, with the help that they have, and what it does.
 
+mod add_slaves;
+mod adopt;
 mod check;
 mod close;
 mod clusters;
@@ -10,6 +12,7 @@ mod destroy_orphans;
 mod doctor;
 mod events;
 mod get_master;
+mod grown;
 mod image;
 mod inventory;
 mod journal;
@@ -20,6 +23,7 @@ mod orphans;
 mod plan;
 mod plan_destroy;
 mod plan_power;
+mod remove_slaves;
 mod replay;
 mod resume;
 mod roles;
@@ -53,6 +57,9 @@ pub(crate) enum Command {
     Logs(logs::LogsArgs),
     Stop(stop::StopArgs),
     Start(start::StartArgs),
+    AddSlaves(add_slaves::AddSlavesArgs),
+    Adopt(adopt::AdoptArgs),
+    RemoveSlaves(remove_slaves::RemoveSlavesArgs),
     Close(close::CloseArgs),
     Destroy(destroy::DestroyArgs),
     Clusters(clusters::ClustersArgs),
@@ -96,6 +103,9 @@ async fn carry_out(app: &App, command: Command) -> Result<(), CliError> {
         Command::Logs(args) => logs::logs(app, &args).await,
         Command::Stop(args) => stop::stop(app, &args).await,
         Command::Start(args) => start::start(app, &args).await,
+        Command::AddSlaves(args) => add_slaves::add_slaves(app, &args).await,
+        Command::Adopt(args) => adopt::adopt(app, &args).await,
+        Command::RemoveSlaves(args) => remove_slaves::remove_slaves(app, &args).await,
         Command::Close(args) => close::close(app, &args).await,
         Command::Destroy(args) => destroy::destroy(app, &args).await,
         Command::Clusters(args) => clusters::clusters(app, &args).await,

@@ -1,10 +1,12 @@
-//! `plan`: what `run` would do; `plan stop`, `plan start`, `plan destroy`: what these would.
+//! `plan`: what `run` would do; `plan stop`, `plan add-slaves` and so on: what these would.
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::plan_destroy::{self, PlanDestroyArgs};
-use super::plan_power::{self, PlanStartArgs, PlanStopArgs};
+use super::plan_power::{
+    self, PlanAddSlavesArgs, PlanAdoptArgs, PlanRemoveSlavesArgs, PlanStartArgs, PlanStopArgs,
+};
 use crate::app::App;
 use crate::args::SpecArgs;
 use crate::config::{Configured, Surroundings, configure};
@@ -28,6 +30,9 @@ pub(crate) struct PlanArgs {
 enum PlanOf {
     Stop(PlanStopArgs),
     Start(PlanStartArgs),
+    AddSlaves(PlanAddSlavesArgs),
+    Adopt(PlanAdoptArgs),
+    RemoveSlaves(PlanRemoveSlavesArgs),
     Destroy(PlanDestroyArgs),
 }
 
@@ -46,6 +51,9 @@ pub(crate) async fn plan(app: &App, args: &PlanArgs) -> Result<(), CliError> {
         None => plan_run(app, args),
         Some(PlanOf::Stop(args)) => plan_power::plan_stop(app, args).await,
         Some(PlanOf::Start(args)) => plan_power::plan_start(app, args).await,
+        Some(PlanOf::AddSlaves(args)) => plan_power::plan_add_slaves(app, args).await,
+        Some(PlanOf::Adopt(args)) => plan_power::plan_adopt(app, args).await,
+        Some(PlanOf::RemoveSlaves(args)) => plan_power::plan_remove_slaves(app, args).await,
         Some(PlanOf::Destroy(args)) => plan_destroy::plan_destroy(app, args).await,
     }
 }

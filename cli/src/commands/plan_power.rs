@@ -1,11 +1,11 @@
-//! `plan stop`, `plan start`: what these would do.
+//! `plan stop`, `plan start`, `plan add-slaves`: what these would do.
 
 use clap::Args;
 use mesosflow_workflow::ClusterId;
 use serde::Serialize;
 
-use super::start;
 use super::stop::{self, WhatArgs};
+use super::{add_slaves, adopt, remove_slaves, start};
 use crate::amend::AmendArgs;
 use crate::app::App;
 use crate::clusters::{self, ClusterArgs};
@@ -14,7 +14,10 @@ use crate::render::plan::steps;
 use crate::render::table::table;
 use crate::runs::Found;
 use crate::session;
-use crate::wiring::{self, ClusterSpec, PlannedStep, StartWorkflow, StopWorkflow, Workflow};
+use crate::wiring::{
+    self, AddSlavesWorkflow, AdoptWorkflow, ClusterSpec, PlannedStep, RemoveSlavesWorkflow, Role,
+    StartWorkflow, StopWorkflow, Workflow,
+};
 
 /// Show what `stop` would do to a cluster, and what that would cost
 #[derive(Debug, Clone, Args)]
@@ -28,6 +31,27 @@ pub(crate) struct PlanStopArgs {
 pub(crate) struct PlanStartArgs {
     #[command(flatten)]
     cluster: ClusterArgs,
+}
+
+/// Show what `add-slaves` would do to a cluster
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PlanAddSlavesArgs {
+    #[command(flatten)]
+    what: add_slaves::WhatArgs,
+}
+
+/// Show what `adopt` would do to a cluster
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PlanAdoptArgs {
+    #[command(flatten)]
+    what: adopt::WhatArgs,
+}
+
+/// Show what `remove-slaves` would do to a cluster, and what that would cost
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PlanRemoveSlavesArgs {
+    #[command(flatten)]
+    what: remove_slaves::WhatArgs,
 }
 
 #[derive(Serialize)]
@@ -94,6 +118,76 @@ pub(crate) async fn plan_start(app: &App, args: &PlanStartArgs) -> Result<(), Cl
         &spec,
         (&StartWorkflow, &frozen),
         &warnings,
+        &machines,
+    )
+}
+
+/// Asks the provider for the machines, and refuses what `add-slaves` would refuse.
+pub(crate) async fn plan_add_slaves(app: &App, args: &PlanAddSlavesArgs) -> Result<(), CliError> {
+    let journal = app.journal_with_runs()?;
+    let ready = add_slaves::ready(app, &journal, &args.what).await?;
+    let frozen = &ready.frozen;
+    let name = |index: &u16| Role::Slave.node_name(&frozen.cluster.cluster, *index);
+    let names: Vec<_> = frozen.adding.iter().map(name).collect();
+    let machines: Vec<_> = names.iter().map(|name| planned((name, "", "launch"))).collect();
+    show(
+        app,
+        &ready.ground.found,
+        &frozen.cluster,
+        (&AddSlavesWorkflow, frozen),
+        &ready.notes,
+        &machines,
+    )
+}
+
+/// Asks the provider for the machine, and refuses what `adopt` would refuse.
+pub(crate) async fn plan_adopt(app: &App, args: &PlanAdoptArgs) -> Result<(), CliError> {
+    let journal = app.journal_with_runs()?;
+    let ready = adopt::ready(app, &journal, &args.what).await?;
+    let frozen = &ready.frozen;
+    let joined = frozen
+        .cluster
+        .adopted()
+        .filter(|machine| frozen.adding.contains(&machine.index));
+    let machines: Vec<_> = joined
+        .map(|machine| planned((&*machine.name, &*machine.id, "adopt")))
+        .collect();
+    let (found, notes) = (&ready.ground.found, [ready.note.clone()]);
+    show(
+        app,
+        found,
+        &frozen.cluster,
+        (&AdoptWorkflow, frozen),
+        &notes,
+        &machines,
+    )
+}
+
+/// Asks provider and nodes, and refuses what `remove-slaves` would refuse.
+pub(crate) async fn plan_remove_slaves(app: &App, args: &PlanRemoveSlavesArgs) -> Result<(), CliError> {
+    let journal = app.journal_with_runs()?;
+    let ready = remove_slaves::ready(app, &journal, &args.what).await?;
+    let frozen = &ready.frozen;
+    let ends = |id: &str| frozen.resources.iter().any(|resource| resource.id == id);
+    let machines: Vec<_> = frozen
+        .leaving
+        .iter()
+        .map(|node| {
+            (
+                node.name.as_str(),
+                node.id.as_str(),
+                if ends(&node.id) { "terminate" } else { "leave" },
+            )
+        })
+        .map(planned)
+        .collect();
+    let found = &ready.ground.found;
+    show(
+        app,
+        found,
+        &frozen.cluster,
+        (&RemoveSlavesWorkflow, frozen),
+        &ready.losses,
         &machines,
     )
 }

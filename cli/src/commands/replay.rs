@@ -1,7 +1,7 @@
 //! `replay`: steps of a run again.
 
 use clap::Args;
-use mesosflow_workflow::{Purpose, Replay, ReplayRefused, RunState, StepState};
+use mesosflow_workflow::{Heritage, Purpose, Replay, ReplayRefused, RunState, StepState};
 
 use crate::amend::{self, AmendArgs};
 use crate::app::App;
@@ -9,7 +9,7 @@ use crate::clusters;
 use crate::error::CliError;
 use crate::runs::{self, Found};
 use crate::session::{self, Driving};
-use crate::wiring;
+use crate::wiring::{self, ClusterSpec};
 
 /// Run steps of a run again, from one on
 #[derive(Debug, Clone, Args)]
@@ -59,11 +59,24 @@ pub(crate) async fn replay(app: &App, args: &ReplayArgs) -> Result<(), CliError>
     let (run, progress) = session::adopt(app, journal, &found, Purpose::Drive, Vec::new()).await?;
     let replay = session::reconcile(&run).await?.renamed(replay);
     amend::record(&run, &found, &spec).await?;
-    if let Err(error) = run.replay(replay).await {
+    if let Err(error) = run.replay_on(replay, heritage(&found, &spec)?).await {
         progress.end().await;
         return Err(CliError::from(&error));
     }
     session::drive(app, run, progress, Driving::new(found.others(), spec, stop)).await
+}
+
+/// What other runs have made of the cluster since its deploy, which is replayed on it as it is by now.
+fn heritage(found: &Found, spec: &ClusterSpec) -> Result<Heritage, CliError> {
+    if found.state.run != found.record.founder().run {
+        return Ok(Heritage::default());
+    }
+    let mut heritage = found.record.heritage();
+    if heritage.spec.is_some() {
+        let unwritable = |error| CliError::usage("the spec cannot be written as JSON").because_of(&error);
+        heritage.spec = Some(serde_json::to_value(spec).map_err(unwritable)?);
+    }
+    Ok(heritage)
 }
 
 /// Refuses a run of a workflow that is done as a whole or not at all.

@@ -107,6 +107,31 @@ async fn meant(app: &App, journal: &Journal, args: &ResumeArgs) -> Result<RunRow
     Ok(meant.clone())
 }
 
+/// What a replay has left undone is not done to a cluster that other runs have changed since: a replay of it is.
+fn refuse_changed(app: &App, found: &Found) -> Result<(), CliError> {
+    let is_founder = found.state.run == found.record.founder().run;
+    if !is_founder || found.record.heritage().is_empty() {
+        return Ok(());
+    }
+    let changed = &found.record.shaper();
+    let refused = CliError::refused(format!(
+        "cluster `{}` is another one than run `{}` has left: run `{}`, a {}, has changed it since",
+        found.row.cluster, found.row.run, changed.run, changed.workflow
+    ));
+    Err(match found.state.open().next() {
+        None => refused,
+        Some(open) => refused.hint(format!(
+            "to do what is left, on the cluster as it is now: {}",
+            app.places.command(&[
+                "replay",
+                &found.row.run.to_string(),
+                "--from",
+                open.entry.id.as_str()
+            ])
+        )),
+    })
+}
+
 /// The spec comes from the journal, never from today's flags, but for what may be given anew.
 pub(crate) async fn resume(app: &App, args: &ResumeArgs) -> Result<(), CliError> {
     let Some(journal) = app.existing_journal()? else {
@@ -124,6 +149,7 @@ pub(crate) async fn resume(app: &App, args: &ResumeArgs) -> Result<(), CliError>
     session::refuse_ended(app, &found)?;
     if found.state.phase == Phase::Partial {
         clusters::refuse_stopped(app, &found)?;
+        refuse_changed(app, &found)?;
     }
     if found.state.phase == Phase::Closed {
         let id = found.row.run;

@@ -91,17 +91,14 @@ fn frozen(app: &App, found: &Found, spec: &ClusterSpec, machines: &[Machine]) ->
     }
     let (gone, there): (Vec<_>, Vec<_>) = machines.iter().partition(|machine| machine.is_gone);
     let mut lacking = Vec::new();
-    for (role, count) in [
-        (Role::Master, spec.masters),
-        (Role::Slave, spec.slaves),
-        (Role::Zookeeper, spec.zookeepers()),
-    ] {
+    for role in [Role::Master, Role::Slave, Role::Zookeeper] {
         let has = |index: u16| {
             there
                 .iter()
                 .any(|machine| machine.instance.role == role && machine.instance.index == index)
         };
-        let without = (1..=count).filter(|index| !is_listed && !has(*index));
+        let places = spec.places(role).into_iter();
+        let without = places.filter(|index| !is_listed && !has(*index));
         lacking.extend(without.map(|index| Lacking { role, index }));
     }
     let resources = |machine: &&Machine| machine.resource();

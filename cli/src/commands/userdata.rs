@@ -35,7 +35,7 @@ enum Joining {
 
 const HELP: &str = "\
 For a launch template, with an image that `mesosflow image prepare` made, in the cluster's subnet and its security group of slaves: \
-each machine that it starts joins the cluster. It holds no secret. It is made of the cluster as it is now: after a change of its \
+each machine that it starts joins the cluster. It holds no secret: the cluster's public key lets in whoever drives the cluster. It is made of the cluster as it is now: after a change of its \
 configuration, make it anew. docs/roles.md says who can join.
 
   mesosflow userdata --role mesos-slave > slave.sh

@@ -102,7 +102,7 @@ fn words(recorded: &Recorded, state: Option<&RunState>) -> String {
         } => catalogue_change(tool_version, added, dropped, renamed),
         Event::ResourceCreated { resource, .. } => format!("created {} {}", resource.kind, resource.name),
         Event::ResourceDeleted { resource } => format!("deleted {} {}", resource.kind, resource.name),
-        Event::ReplayRequested { from, to, only } => {
+        Event::ReplayRequested { from, to, only, .. } => {
             let range = match to {
                 _ if *only => format!("of {from} only"),
                 Some(to) => format!("from {from} to {to}"),

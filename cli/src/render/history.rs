@@ -135,6 +135,8 @@ pub(crate) fn history() -> Vec<Recorded> {
         from: step("await-nodes"),
         to: None,
         only: false,
+        spec: None,
+        inherited: Vec::new(),
     };
     recorded.extend(number(vec![(80_001, replay)], Epoch(2), Generation(2), 18));
     recorded

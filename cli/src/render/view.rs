@@ -105,7 +105,7 @@ pub(crate) struct NodeView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) public_ip: Option<String>,
     pub(crate) instance_id: String,
-    /// `launched`, or `listed` for a machine of the user's own.
+    /// `launched`, `listed` for a machine of the user's own, or `joined` for one that was adopted.
     pub(crate) origin: &'static str,
 }
 
@@ -195,7 +195,7 @@ impl StatusView {
             steps: state.steps.iter().map(|step| StepView::of(state, step)).collect(),
             nodes: wiring::nodes(cluster)
                 .iter()
-                .map(|node| NodeView::of(node, &cluster.provider))
+                .map(|node| NodeView::of(node, cluster))
                 .collect(),
             resources: cluster.resources.clone(),
             report,
@@ -250,10 +250,14 @@ impl ItemView {
 }
 
 impl NodeView {
-    fn of(node: &Instance, provider: &str) -> Self {
-        let is_listed = ProviderKind::has_lent(provider);
+    fn of(node: &Instance, cluster: &RunState) -> Self {
+        let is_listed = ProviderKind::has_lent(&cluster.provider);
         Self {
-            origin: if is_listed { "listed" } else { "launched" },
+            origin: match (is_listed, wiring::is_adopted(cluster, node)) {
+                (true, _) => "listed",
+                (false, true) => "joined",
+                (false, false) => "launched",
+            },
             name: node.name.clone(),
             role: node.role.to_string(),
             private_ip: node.private_ip.to_string(),

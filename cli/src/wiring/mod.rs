@@ -1,5 +1,6 @@
 //! Where the program is put together: the only room that knows which journal and which steps it is made of.
 
+mod departure;
 mod driver;
 mod journal;
 mod node;
@@ -12,34 +13,37 @@ pub(crate) use ipnet::IpNet;
 pub(crate) use mesosflow_journal::{Report as JournalReport, backup_folder, look_at, restore};
 pub(crate) use mesosflow_steps::check::{Check, Finding, What};
 pub(crate) use mesosflow_steps::cluster::{
-    ClusterSpec, Ec2Spec, HostKeySource, Instance, Inventory, MESOS_MASTER_PORT, MadeBy, MesosSource, Node,
-    ProviderKind, Role,
+    ClusterSpec, Ec2Spec, HostKeySource, Instance, Inventory, MESOS_MASTER_PORT, MadeBy, Member, MesosSource,
+    Node, ProviderKind, Role, SpecError,
 };
 pub(crate) use mesosflow_steps::copy::Copy;
 pub(crate) use mesosflow_steps::image::{Disk, KEEPS, Outlook};
 pub(crate) use mesosflow_steps::outside::Outside;
+pub(crate) use mesosflow_steps::provider::Stranger;
 pub(crate) use mesosflow_steps::record::{FOUNDS, Record, STOPS, asked, deleted};
 pub(crate) use mesosflow_steps::remote::{Command as RemoteCommand, LocalFile, Piece};
 pub(crate) use mesosflow_steps::roles::export::{Export, ExportError, Exported};
 pub(crate) use mesosflow_steps::uis::web_interfaces;
 pub(crate) use mesosflow_steps::workflows::{
-    Destroy as DestroyWorkflow, DestroyPlan, DestroySpec, Lacking, Start as StartWorkflow, StartSpec,
-    Stop as StopWorkflow, StopSpec, Workflow, ansible_variables,
+    AddSlaves as AddSlavesWorkflow, AddSlavesSpec, Adopt as AdoptWorkflow, Destroy as DestroyWorkflow,
+    DestroyPlan, DestroySpec, FileSystems, Lacking, RemoveSlaves as RemoveSlavesWorkflow, RemoveSlavesSpec,
+    Start as StartWorkflow, StartSpec, Stop as StopWorkflow, StopSpec, Workflow, ansible_variables,
 };
 pub(crate) use mesosflow_steps::{
     Dns, Ledger, LockedOut, Need, Orphans, Plan, PlannedStep, Report, Tagged, Verified, World,
 };
 pub(crate) use mesosflow_workflow::{Resource, RunState};
 
+pub(crate) use departure::{answering, leaving};
 pub(crate) use driver::{guard, readmitted, refuse_makers, refuse_strangers, strangers};
 pub(crate) use journal::{Journal, made_by, made_here, open, open_existing, open_file};
 pub(crate) use node::{address, join_words, known, leading_master, look_at_image, prepare_image};
 pub(crate) use provider::{
-    Machine, end_orphans, examine, joined, machines, owned, precheck, settle, survey, tagged, verify,
+    Machine, end_orphans, examine, joined, joining, machines, owned, precheck, settle, survey, tagged, verify,
 };
 pub(crate) use view::{
-    awaited_hosts, formatted_volumes, has_persistent, launched_from, nodes, reachable, report, user_data,
-    wiped_by_stop,
+    awaited_hosts, formatted_volumes, has_persistent, is_adopted, launched_from, nodes, reachable,
+    replication_change, report, user_data, wiped_by_stop,
 };
 pub(crate) use workflow::{
     catalogue, catalogue_of, frozen_spec, give_up, give_way, plan, planned, workflow, workflow_of,

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use mesosflow_steps::cluster::{ClusterSpec, Instance, ProviderKind};
 use mesosflow_steps::life::Deleted;
-use mesosflow_steps::provider::Condition;
+use mesosflow_steps::provider::{Condition, Owner, Stranger};
 use mesosflow_steps::{DestroyError, Need, Orphans, ProviderError, Tagged, Verified, World};
 use mesosflow_workflow::{ErrorReport, Resource, RunState, StepError as _};
 
@@ -152,9 +152,9 @@ pub(crate) async fn survey(spec: &ClusterSpec) -> Result<(), CliError> {
     })
 }
 
-/// Machines in the cluster's place that the provider's owner has put there himself, by name and id: they have joined the cluster, or
-/// could. Where that cannot be found out, none are told: nothing depends on it, and a place that is not there is nobody's.
-pub(crate) async fn joined(world: &World) -> Vec<String> {
+/// Machines in the cluster's place that the provider's owner has put there himself: they have joined the cluster, or could. Where that
+/// cannot be found out, none are told: nothing depends on it, and a place that is not there is nobody's.
+pub(crate) async fn joined(world: &World) -> Vec<Stranger> {
     let provider = world.provider();
     if provider.launcher().is_none() {
         return Vec::new();
@@ -163,6 +163,27 @@ pub(crate) async fn joined(world: &World) -> Vec<String> {
         tracing::info!(%error, "whether other machines are in the cluster's place is not known");
         Vec::new()
     })
+}
+
+/// Machines that run where the cluster's slaves do, and that nobody has launched for it.
+pub(crate) async fn joining(spec: &Verified, state: &RunState) -> Result<Vec<Stranger>, CliError> {
+    let unusable = |error: &ProviderError| unusable(spec.provider, error);
+    let provider = mesosflow_steps::open_provider(spec, None).await;
+    let provider = provider.map_err(|error| unusable(&error))?;
+    let owner = Owner {
+        cluster: state.cluster.clone(),
+        run: state.run,
+        driver: None,
+        made_by: None,
+    };
+    let strangers = provider
+        .strangers(&owner)
+        .await
+        .map_err(|error| unusable(&error))?;
+    let joining = strangers.into_iter();
+    Ok(joining
+        .filter(|stranger| stranger.may_join && !spec.is_adopted(&stranger.id))
+        .collect())
 }
 
 /// What the provider has that carries the run's tags.

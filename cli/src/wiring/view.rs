@@ -4,7 +4,7 @@ use std::path::Path;
 
 use mesosflow_steps::cluster::{ClusterSpec, HostSpec, HostsSpec, Instance, Inventory, Node, Role};
 use mesosflow_steps::provider::{Groups, Image};
-use mesosflow_steps::{Dns, Report, UserDataError};
+use mesosflow_steps::{Dns, KeyExpected, Report, UserDataError};
 use mesosflow_workflow::{Epoch, RunState};
 
 use crate::error::CliError;
@@ -26,9 +26,30 @@ pub(crate) fn wiped_by_stop(spec: &ClusterSpec, state: &RunState) -> Vec<String>
     wiped.map(|role| format!("{role}s")).collect()
 }
 
+/// What becomes of the number of copies of new files with another number of slaves; none where that stays.
+pub(crate) fn replication_change(now: &ClusterSpec, target: &ClusterSpec) -> Vec<String> {
+    let of = |spec: &ClusterSpec| mesosflow_steps::replications(spec.slaves.into());
+    let names = ["ephemeral", "persistent"];
+    let changes = names.iter().zip(of(now)).zip(of(target));
+    let changes = changes.filter(|((_, before), after)| before != after);
+    changes
+        .map(|((name, before), after)| {
+            let word = if after > before { "rises" } else { "falls" };
+            format!(
+                "the replication of new files in the {name} HDFS {word} from {before} to {after}; files that are there keep theirs"
+            )
+        })
+        .collect()
+}
+
 /// What the machines of a cluster were launched from, and into.
 pub(crate) fn launched_from(state: &RunState) -> (Option<Image>, Option<Groups>) {
     mesosflow_steps::launched_from(state)
+}
+
+/// Whether a machine joined the cluster by itself, and was adopted.
+pub(crate) fn is_adopted(cluster: &RunState, machine: &Instance) -> bool {
+    mesosflow_steps::is_adopted(cluster, machine)
 }
 
 /// Whether the cluster has formatted its persistent HDFS.
@@ -87,7 +108,11 @@ pub(crate) fn user_data(
 ) -> Result<String, CliError> {
     let (image, groups) = launched_from(state);
     let made = (image.as_ref(), groups.as_ref());
-    mesosflow_steps::user_data(spec, inventory, made, dns, epoch).map_err(|error| {
+    let key = match mesosflow_steps::key_of(state) {
+        KeyExpected::MustExist { public } => public,
+        KeyExpected::MayBeMade | KeyExpected::MayBeLost { .. } => None,
+    };
+    mesosflow_steps::user_data(spec, inventory, made, dns, epoch, key.as_deref()).map_err(|error| {
         let hint = match &error {
             UserDataError::Template(error) => error.hint(),
             UserDataError::TooLarge(_) => {

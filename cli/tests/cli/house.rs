@@ -38,7 +38,7 @@ fn no_two_files_need_one_another() {
     assert!(journal["read"].contains("walk"), "{journal:?}");
     assert!(workflow["fan_out"].contains("flow"), "{workflow:?}");
     assert!(
-        steps["workflows::deploy"].contains("setup::hdfs_format"),
+        steps["workflows::set_up"].contains("setup::hdfs_format"),
         "{steps:?}"
     );
     for (floor, above) in FLOORS {

@@ -299,6 +299,8 @@ impl Story {
             from: STEP,
             to: None,
             only: false,
+            spec: None,
+            inherited: Vec::new(),
         });
         Ok(())
     }

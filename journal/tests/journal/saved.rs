@@ -190,6 +190,8 @@ fn story() -> Vec<Recorded> {
         from: format.clone(),
         to: Some(format.clone()),
         only: false,
+        spec: None,
+        inherited: Vec::new(),
     });
     story.started(&format, None, 1);
     story.succeeded(&format, None, 1, How::Applied);

@@ -7,6 +7,7 @@ mod hosts;
 mod identity;
 pub(crate) mod input;
 mod listed;
+mod members;
 mod nodes;
 pub(crate) mod ports;
 mod provider_kind;
@@ -22,7 +23,7 @@ mod validate_mesos;
 pub use ec2::{AWS_ENDPOINT, Ec2Spec, LATEST, MachineType, VolumeSpec};
 pub use hosts::{FirewallChoice, HostSpec, HostsSpec};
 pub use nodes::{
-    HostKeySource, Instance, Inventory, MEETING_PLACE, MESOS_MASTER_PORT, Node, Role, ZOOKEEPER_PORT,
+    HostKeySource, Instance, Inventory, MEETING_PLACE, MESOS_MASTER_PORT, Member, Node, Role, ZOOKEEPER_PORT,
 };
 pub use provider_kind::ProviderKind;
 pub use root_disk::LEAST_ROOT_GB;

@@ -94,6 +94,24 @@ pub struct Instance {
     pub volume: Option<String>,
 }
 
+/// A slave of a cluster whose slaves are not those any more that were asked for first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Member {
+    /// Its number, from 1. No number is ever given twice.
+    pub index: u16,
+    /// The machine, where mesosflow has not launched it: it joined by itself, and was adopted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joined: Option<Instance>,
+}
+
+impl Member {
+    /// A slave whose machine is launched.
+    pub const fn launched(index: u16) -> Self {
+        Self { index, joined: None }
+    }
+}
+
 /// A machine that answers: `await-nodes` pinned its host key and logged in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Node {

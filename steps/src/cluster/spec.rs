@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Ec2Spec, HostsSpec, ProviderKind, Role};
+use super::{Ec2Spec, HostsSpec, Member, ProviderKind, Role};
 
 /// Everything that defines a cluster; frozen into the journal when its run starts.
 ///
@@ -52,6 +52,9 @@ pub struct ClusterSpec {
     pub ec2: Ec2Spec,
     /// Machines of one's own.
     pub hosts: HostsSpec,
+    /// The slaves by their numbers, once they are not 1 to `slaves` any more; whatever a file says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub members: Option<Vec<Member>>,
     /// Whose journal makes everything; known when a run starts, whatever a file says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub made_by: Option<MadeBy>,
@@ -98,6 +101,7 @@ impl Default for ClusterSpec {
             local: LocalSpec::default(),
             ec2: Ec2Spec::default(),
             hosts: HostsSpec::default(),
+            members: None,
             made_by: None,
         }
     }

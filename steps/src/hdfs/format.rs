@@ -27,6 +27,15 @@ pub struct Formatted {
     pub cluster_id: String,
 }
 
+/// Both file systems of a cluster that works.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileSystems {
+    /// The ephemeral HDFS.
+    pub ephemeral: Formatted,
+    /// The persistent HDFS.
+    pub persistent: Formatted,
+}
+
 /// What the disk of a namenode holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NameFolder {

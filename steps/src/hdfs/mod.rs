@@ -19,6 +19,7 @@ mod open;
 mod serve;
 mod wanting;
 
+pub use format::FileSystems;
 pub(crate) use format::{FORMAT_LIMITS, is_made_by_run, is_of_run};
 pub(crate) use format::{Formatted, NameFolder};
 pub(crate) use kind::Blocks;

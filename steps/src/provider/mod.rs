@@ -16,6 +16,7 @@ mod open;
 mod order;
 mod planned;
 mod slot;
+mod stranger;
 mod tagged;
 mod traits;
 
@@ -31,5 +32,6 @@ pub use open::{Verified, creates, examine, open_provider, precheck, settle, surv
 pub(crate) use order::{ORDER, kinds, made_kinds};
 pub use planned::PlannedResource;
 pub use slot::{Owner, Slot};
+pub use stranger::Stranger;
 pub use tagged::{Deletion, Tagged};
 pub use traits::{Launcher, Provider};

@@ -34,7 +34,9 @@ pub async fn open_provider(
 ///
 /// # Errors
 /// The environment does not tell, or the account cannot be used.
-pub async fn settle(spec: ClusterSpec) -> Result<Verified, ProviderError> {
+pub async fn settle(mut spec: ClusterSpec) -> Result<Verified, ProviderError> {
+    // Of a cluster that is made there are those that are asked for.
+    spec.members = None;
     match spec.provider {
         ProviderKind::Ec2 => {
             let settled = ec2::settle(ec2::settle_user_data(spec)?).await?;
@@ -65,6 +67,13 @@ impl Verified {
     /// The spec itself.
     pub fn into_spec(self) -> ClusterSpec {
         self.0
+    }
+
+    /// The same cluster as it is to be: whoever sees what there is sees what is added to it.
+    #[must_use]
+    pub fn changed_to(self, spec: ClusterSpec) -> Self {
+        debug_assert_eq!((&self.0.cluster, self.0.provider), (&spec.cluster, spec.provider));
+        Self(spec)
     }
 
     /// The same with what says whose everything is.

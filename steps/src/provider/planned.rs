@@ -40,13 +40,9 @@ pub(super) fn machines(
     spec: &ClusterSpec,
     of: impl Fn(Role, String) -> Vec<PlannedResource>,
 ) -> impl Iterator<Item = PlannedResource> {
-    let roles = [
-        (Role::Slave, spec.slaves),
-        (Role::Master, spec.masters),
-        (Role::Zookeeper, spec.zookeepers()),
-    ];
+    let roles = [Role::Slave, Role::Master, Role::Zookeeper];
     let places = roles
         .into_iter()
-        .flat_map(|(role, count)| (1..=count).map(move |index| (role, index)));
+        .flat_map(|role| spec.places(role).into_iter().map(move |index| (role, index)));
     places.flat_map(move |(role, index)| of(role, role.node_name(&spec.cluster, index)))
 }

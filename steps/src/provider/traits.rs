@@ -7,7 +7,7 @@ use mesosflow_workflow::{EffectKey, Resource};
 
 use super::{
     Condition, Deletion, Facts, Groups, HostKeys, Image, Launch, Launched, Machine, Outdated, Owner,
-    ProviderError, Slot, Tagged,
+    ProviderError, Slot, Stranger, Tagged,
 };
 use crate::cluster::{Instance, Node, ProviderKind, Role};
 
@@ -21,7 +21,7 @@ pub trait Provider: Send + Sync + 'static {
     fn launcher(&self) -> Option<&dyn Launcher>;
 
     /// Machines in the cluster's place (its groups, its name, its list) that are not this run's.
-    async fn strangers(&self, owner: &Owner) -> Result<Vec<String>, ProviderError>;
+    async fn strangers(&self, owner: &Owner) -> Result<Vec<Stranger>, ProviderError>;
 
     /// How a machine is.
     async fn condition(&self, instance: &Instance) -> Result<Condition, ProviderError>;

@@ -180,8 +180,11 @@ impl AwaitNode {
 async fn running(cx: &StepCx<World>, instance: &Instance) -> Result<Instance, Look> {
     match cx.world().provider().condition(instance).await? {
         Condition::Running(now) => {
-            let recorded = record(cx, &now).await;
-            recorded.map_err(Look::Never)?;
+            // What somebody else has launched stays theirs to delete.
+            if !cx.world().spec().is_adopted(&instance.id) {
+                let recorded = record(cx, &now).await;
+                recorded.map_err(Look::Never)?;
+            }
             Ok(now.instance)
         }
         Condition::Booting(what) | Condition::Unknown(what) => Err(Look::NotYet(what)),

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::groups;
 use crate::act::ActError;
+use crate::provider::Stranger;
 use crate::world::World;
 
 /// Whether the cluster's groups are free of machines that are not this run's.
@@ -49,6 +50,9 @@ impl Step for SanityCheck {
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {
         let strangers = cx.world().provider().strangers(cx.world().owner()).await?;
+        let is_adopted = |stranger: &&Stranger| cx.world().spec().is_adopted(&stranger.id);
+        let strangers = strangers.iter().filter(|stranger| !is_adopted(stranger));
+        let strangers: Vec<_> = strangers.map(ToString::to_string).collect();
         if strangers.is_empty() {
             return self.complete(cx).await;
         }
@@ -58,7 +62,8 @@ impl Step for SanityCheck {
             strangers.join(", ")
         );
         Err(ActError::wrong(what).hinted(
-            "destroy the run that made them (its journal knows it), or end them, then resume; or choose another --cluster",
+            "destroy the run that made them (its journal knows it), or end them, or `mesosflow adopt` those that joined by \
+             themselves, then resume; or choose another --cluster",
         ))
     }
 

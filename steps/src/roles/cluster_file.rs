@@ -61,8 +61,12 @@ pub(crate) struct ClusterFile {
 }
 
 impl ClusterFile {
-    /// The file of a master or slave of a cluster.
+    /// The file of a master or slave of a cluster. One that joined by itself keeps the name that its machine has, under which its agent is
+    /// registered.
     pub(crate) fn of(node: &Node, spec: &ClusterSpec, inventory: &Inventory, vars: &DeployVars) -> Self {
+        if spec.is_adopted(&node.id) {
+            return Self::of_joining(spec, inventory, vars, &Dns::default());
+        }
         Self {
             name: Some(node.name.clone()),
             ip: Some(node.private_ip.to_string()),

@@ -8,9 +8,27 @@
 # var source: of the shared volume
 # var options: of its mount
 # var disk_options: of the disks' mounts
+# var user: who logs in to the cluster's nodes; none where nobody is to
+# var key: the public key that it does so with: the cluster's own
 # var names_unit: what puts the cluster's names into /etc/hosts at each boot
 # after is-mounted, on-disk, aside
 say() { echo "mesosflow: $1" >&2; }
+
+# Whoever drives the cluster may log in, as to the machines that were launched for it.
+admit() {
+  if ! id -u "$user" > /dev/null 2>&1; then
+    useradd --create-home --shell /bin/bash "$user"
+    printf '%s ALL=(ALL) NOPASSWD:ALL\n' "$user" > "/etc/sudoers.d/90-$user"
+    chmod 440 "/etc/sudoers.d/90-$user"
+  fi
+  home=$(getent passwd "$user" | cut -d : -f 6)
+  group=$(id -g "$user")
+  install -d -m 700 -o "$user" -g "$group" "$home/.ssh"
+  [ -e "$home/.ssh/authorized_keys" ] || install -m 600 -o "$user" -g "$group" /dev/null "$home/.ssh/authorized_keys"
+  grep --quiet --line-regexp --fixed-strings -- "$key" "$home/.ssh/authorized_keys" ||
+    printf '%s\n' "$key" >> "$home/.ssh/authorized_keys"
+}
+[ -z "$key" ] || admit
 
 # The instance stores, in the order of their serial numbers: the first on /mnt, the next on /mnt2.
 lsblk --nodeps --noheadings --paths --output NAME,SERIAL,MODEL |

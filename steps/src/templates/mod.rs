@@ -12,3 +12,4 @@ mod vars;
 pub(crate) use tree::{RenderedTree, TemplateError, render};
 pub(crate) use vars::DeployVars;
 pub(crate) use vars::mount_points;
+pub use vars::replications;

@@ -96,6 +96,7 @@ impl DeployVars {
     /// addresses in that range.
     pub fn new(spec: &ClusterSpec, inventory: &Inventory, disks: usize, range: Option<IpNet>) -> Self {
         let list = |nodes: &[Node]| nodes.iter().map(NodeVars::from).collect::<Vec<_>>();
+        let [ephemeral_replication, persistent_replication] = replications(inventory.slaves.len());
         Self {
             cluster: spec.cluster.clone(),
             cluster_url: inventory.cluster_url(),
@@ -108,8 +109,8 @@ impl DeployVars {
             quorum: spec.quorum(),
             hdfs_data_dirs: per_disk(disks, "ephemeral-hdfs/data"),
             mapred_local_dirs: mapred_dirs(disks),
-            ephemeral_replication: EPHEMERAL_REPLICATION.min(inventory.slaves.len()),
-            persistent_replication: PERSISTENT_REPLICATION.min(inventory.slaves.len()),
+            ephemeral_replication,
+            persistent_replication,
             hdfs_heap_mb: spec.hdfs.heap_mb,
             zookeeper_heap_mb: spec.zookeeper.heap_mb,
             swap_mb: spec.swap_mb,
@@ -127,6 +128,11 @@ impl DeployVars {
             java_home: JAVA_HOME.to_owned(),
         }
     }
+}
+
+/// How many copies of a new file so many slaves keep, in the ephemeral and in the persistent HDFS.
+pub fn replications(slaves: usize) -> [usize; 2] {
+    [EPHEMERAL_REPLICATION, PERSISTENT_REPLICATION].map(|wanted| wanted.min(slaves))
 }
 
 /// A container is no place for cgroups of one's own: the agent must neither make any nor ask systemd to.

@@ -100,7 +100,7 @@ fn catalogue(provider: ProviderKind) -> Vec<CatalogueEntry> {
     [find].into_iter().chain(deletions).chain([see]).collect()
 }
 
-fn deletion(provider: ProviderKind, kind: Deleted) -> CatalogueEntry {
+pub(super) fn deletion(provider: ProviderKind, kind: Deleted) -> CatalogueEntry {
     let machines = if provider.is_here() { "nodes" } else { "instances" };
     let (title, over) = match kind {
         Deleted::SpotRequests => ("requests that would bring machines", "requests"),

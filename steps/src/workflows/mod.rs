@@ -1,25 +1,42 @@
 //! The workflows: one file each, a table of contents. [`by_name`] is the one list of them.
 
+mod add_slaves;
 pub mod deploy;
 pub mod destroy;
 mod parts;
+mod remove_slaves;
+mod rollback;
+mod set_up;
 pub mod start;
 pub mod stop;
 #[cfg(test)]
 mod tests;
 mod workflow;
 
+pub use crate::hdfs::FileSystems;
+pub use add_slaves::{AddSlaves, AddSlavesSpec, Adopt};
 pub use deploy::Deploy;
 pub use destroy::{Destroy, DestroyPlan, DestroySpec};
 pub use parts::ansible_variables;
 pub(crate) use parts::vars_of;
+pub use remove_slaves::{RemoveSlaves, RemoveSlavesSpec};
+pub use rollback::{KeepSlavesSpec, Rollback, RollbackSpec, Undo};
 pub use start::{Lacking, Start, StartSpec};
 pub use stop::{Stop, StopSpec};
 pub use workflow::Workflow;
 use workflow::{drive, entry, read};
 
 /// Every workflow.
-const ALL: [&dyn Workflow; 4] = [&Deploy, &Stop, &Start, &Destroy];
+const ALL: [&dyn Workflow; 8] = [
+    &Deploy,
+    &Stop,
+    &Start,
+    &AddSlaves,
+    &Adopt,
+    &RemoveSlaves,
+    &Rollback,
+    &Destroy,
+];
 
 /// The workflow of that name; none where this program has none.
 pub fn by_name(name: &str) -> Option<&'static dyn Workflow> {

@@ -1,8 +1,9 @@
 //! What workflows make their steps of: items for nodes and places, and what each node is set up with.
 
 use ipnet::IpNet;
-use mesosflow_workflow::{Epoch, ItemKey, RunState};
+use mesosflow_workflow::{Epoch, Flow, Halt, ItemKey, RunState, StepId};
 
+use crate::catalogue::skip_reason;
 use crate::cluster::{ClusterSpec, DisksSpec, Instance, Inventory, Node, Role};
 use crate::disks::{DiskPlan, DisksToFind, EbsVolume};
 use crate::firewall::Firewall;
@@ -13,6 +14,7 @@ use crate::provision::Place;
 use crate::roles::{self, ClusterFile};
 use crate::templates::DeployVars;
 use crate::view::launched_from;
+use crate::world::World;
 
 /// One item for each node, keyed by its name.
 pub(super) fn each<'n, S>(
@@ -22,6 +24,14 @@ pub(super) fn each<'n, S>(
     nodes
         .into_iter()
         .map(move |node| (ItemKey::from(node.name.as_str()), step(node)))
+}
+
+/// Skips a step that has no place in this cluster, and says whether it did.
+pub(super) async fn skipped(flow: &Flow<World>, step: StepId) -> Result<bool, Halt> {
+    match skip_reason(flow.world().spec(), &step) {
+        Some(reason) => flow.skip(step, reason).await.map(|()| true),
+        None => Ok(false),
+    }
 }
 
 /// The place of a role with that number, as an item keyed by the name that its node will have.

@@ -11,9 +11,10 @@ use mesosflow_workflow::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::deploy::{Former, awaited, listed, set_up};
+use super::deploy::{awaited, first_of, listed, sorted};
 use super::destroy::delete_each;
 use super::parts::place;
+use super::set_up::{Before, Setting, set_up};
 use super::{Workflow, drive, entry, read};
 use crate::catalogue::catalogue as of_deploy;
 use crate::cluster::{ClusterSpec, Instance, Role};
@@ -87,7 +88,7 @@ impl Workflow for Start {
     }
 
     fn catalogue(&self, spec: &Value) -> Result<Vec<CatalogueEntry>, serde_json::Error> {
-        Ok(catalogue(&read(spec)?))
+        Ok(start_steps(&read(spec)?))
     }
 
     async fn drive(&self, run: &Run, world: Arc<World>, settings: Settings, stop: Stop) -> Outcome {
@@ -100,7 +101,8 @@ const MADE: [StepId; 3] = [SecurityGroups::ID, SanityCheck::ID, ImageMetadata::I
 /// In the order in which their machines are launched.
 const ROLES: [Role; 3] = [Role::Slave, Role::Master, Role::Zookeeper];
 
-fn catalogue(spec: &StartSpec) -> Vec<CatalogueEntry> {
+/// The steps of a start.
+pub(super) fn start_steps(spec: &StartSpec) -> Vec<CatalogueEntry> {
     let mut all = Vec::new();
     if spec.cluster.provider.has_power() {
         all.push(entry(StartMachine::ID, "machines run").over("machines"));
@@ -137,31 +139,28 @@ fn catalogue(spec: &StartSpec) -> Vec<CatalogueEntry> {
 ///
 /// # Errors
 /// Why the flow has to end; see [`Halt`].
-async fn start(flow: Flow<World>, spec: Arc<StartSpec>) -> Result<Report, Halt> {
+pub(super) async fn start(flow: Flow<World>, spec: Arc<StartSpec>) -> Result<Report, Halt> {
     let cluster = flow.world().spec().clone();
     let inventory = match cluster.provider.makes_machines() {
         false => listed(&flow, &cluster).await?,
         true => {
             let image = spec.image.as_ref().ok_or_else(|| unknown("image"))?;
             let machines = machines(&flow, &cluster, &spec, image).await?;
-            awaited(&flow, &cluster, image, machines).await?
+            let nodes = awaited(&flow, &cluster, image, first_of(&machines), machines.clone()).await?;
+            sorted(&flow, nodes)?
         }
     };
-    let former = Former {
-        was_stopped: true,
-        has_persistent: spec.has_persistent,
-        lacks_slaves: spec.lacks(Role::Slave),
-    };
-    let range = spec.groups.as_ref().and_then(|groups| groups.range);
-    Box::pin(set_up(
-        &flow,
-        &cluster,
+    let setting = Setting {
+        spec: &cluster,
         inventory,
-        spec.image.as_ref(),
-        range,
-        former,
-    ))
-    .await
+        image: spec.image.as_ref(),
+        range: spec.groups.as_ref().and_then(|groups| groups.range),
+        before: Before::Stopped {
+            has_persistent: spec.has_persistent,
+            lacks_slaves: spec.lacks(Role::Slave),
+        },
+    };
+    Box::pin(set_up(&flow, setting)).await
 }
 
 /// All machines, those that are gone launched anew.

@@ -10,9 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use super::deploy::skipped;
 use super::destroy::delete_each;
-use super::parts::each;
+use super::parts::{each, skipped};
 use super::{Workflow, drive, entry, read};
 use crate::cluster::{ClusterSpec, Instance, Node, Role};
 use crate::hdfs::Hdfs;
@@ -54,7 +53,7 @@ impl Workflow for Stop {
     }
 
     fn catalogue(&self, spec: &Value) -> Result<Vec<CatalogueEntry>, serde_json::Error> {
-        Ok(catalogue(&read(spec)?))
+        Ok(stop_steps(&read(spec)?))
     }
 
     async fn drive(&self, run: &Run, world: Arc<World>, settings: Settings, stop: StopSign) -> Outcome {
@@ -62,7 +61,8 @@ impl Workflow for Stop {
     }
 }
 
-fn catalogue(spec: &StopSpec) -> Vec<CatalogueEntry> {
+/// The steps of a stop.
+pub(super) fn stop_steps(spec: &StopSpec) -> Vec<CatalogueEntry> {
     let mut all = vec![
         entry(MesosStop::ID, "Mesos stopped and gone").over("masters and slaves"),
         entry(NfsUnmount::ID, "/mnt/nfs unmounted").over("slaves"),
@@ -91,7 +91,7 @@ fn catalogue(spec: &StopSpec) -> Vec<CatalogueEntry> {
 ///
 /// # Errors
 /// Why the flow has to end; see [`Halt`].
-async fn stop_all(flow: Flow<World>, spec: Arc<StopSpec>) -> Result<(), Halt> {
+pub(super) async fn stop_all(flow: Flow<World>, spec: Arc<StopSpec>) -> Result<(), Halt> {
     let of = |role| spec.nodes.iter().filter(move |node| node.role == role);
     let is_hub = |node: &&Node| node.role == Role::Master && node.index == 1;
     let hub = spec.nodes.iter().find(is_hub);

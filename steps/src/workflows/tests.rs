@@ -19,6 +19,17 @@ fn a_catalogue_has_every_step_once() {
     for provider in ["local", "ec2", "hosts"] {
         let cluster = serde_json::json!({"provider": provider});
         let thing = serde_json::json!({"resource_kind": "instance", "id": "i-1", "name": "demo-slave-1"});
+        let adding = serde_json::json!({
+            "cluster": cluster, "adding": [3], "nodes": [],
+            "image": {"id": "i", "name": "i", "architecture": "x86_64", "login_user": "root"},
+            "groups": {"by_role": {}, "rules": ""},
+            "file_systems": {"ephemeral": {"cluster_id": "CID-1"}, "persistent": {"cluster_id": "CID-2"}},
+        });
+        let removal = serde_json::json!({
+            "cluster": cluster, "nodes": [], "leaving": [], "resources": [thing], "image": null, "groups": null,
+            "file_systems": {"ephemeral": {"cluster_id": "CID-1"}, "persistent": {"cluster_id": "CID-2"}},
+            "drain_timeout_s": 60, "lower_replication": false,
+        });
         let specs = [
             cluster.clone(),
             serde_json::json!({"cluster": cluster, "nodes": [], "machines": [], "ending": [thing]}),
@@ -26,8 +37,16 @@ fn a_catalogue_has_every_step_once() {
                 "cluster": cluster, "machines": [], "lacking": [{"role": "slave", "index": 1}], "lost": [thing],
                 "image": null, "groups": null, "has_persistent": true,
             }),
+            adding.clone(),
+            adding,
+            removal.clone(),
+            serde_json::json!({
+                "cluster": cluster, "run": mesosflow_workflow::RunId::generate(), "undoes": "add-slaves",
+                "by": {"removing": {"added": ["demo-slave-3"], "effects": [], "removal": removal}},
+            }),
             serde_json::json!({"cluster": cluster, "resources": [], "effects": []}),
         ];
+        assert_eq!(specs.len(), ALL.len());
         for (workflow, spec) in ALL.into_iter().zip(specs) {
             let catalogue = workflow.catalogue(&spec).unwrap();
             let once: BTreeSet<_> = catalogue.iter().map(|entry| &entry.id).collect();

@@ -190,11 +190,15 @@ pub(super) fn every_kind(first: &Recorded) -> Vec<Event> {
             from: step.clone(),
             to: Some("hdfs-format".into()),
             only: false,
+            spec: None,
+            inherited: Vec::new(),
         },
         Event::ReplayRequested {
             from: step.clone(),
             to: None,
             only: true,
+            spec: None,
+            inherited: Vec::new(),
         },
         Event::SpecAmended {
             field: "ec2.admin_cidr".to_owned(),

@@ -1,7 +1,8 @@
 //! Running earlier steps again.
 
 use mesosflow_workflow::{
-    ErrorClass, Generation, Outcome, Phase, RecordError, Replay, RunState, Status, preflight,
+    ErrorClass, Generation, Heritage, Inherited, Outcome, Phase, RecordError, Replay, RunState, Status,
+    preflight,
 };
 
 use crate::laws::assert_lawful;
@@ -431,4 +432,76 @@ async fn what_failed_when_it_ran_again_is_done_before_a_later_replay() {
     assert_succeeded(&rig.drive(&run).await);
     assert_eq!(rig.started_after(before), ["format", "health", "share", "start"]);
     assert_lawful(&rig);
+}
+
+/// What another run has launched, as a replay on the changed cluster inherits it.
+fn launched_elsewhere(rig: &Rig, node: &str) -> Heritage {
+    let state = rig.state();
+    let launch = state.step(&"launch".into()).unwrap();
+    let done = &launch.items[&"n5".into()];
+    let inherited = Inherited {
+        step: "launch".into(),
+        item: Some(node.into()),
+        input_digest: done.input_digest.clone().unwrap(),
+        output: done.output.clone().unwrap(),
+    };
+    Heritage {
+        spec: Some(serde_json::json!({"slaves": 6})),
+        inherited: vec![inherited],
+    }
+}
+
+/// One node was added and one removed by other runs: what comes before the replay is not done for either, and what comes after
+/// it acts on those that there are.
+#[tokio::test(start_paused = true)]
+async fn on_a_cluster_that_other_runs_have_changed() {
+    let mut rig = Rig::that_succeeded().await;
+    let heritage = launched_elsewhere(&rig, "n6");
+    rig.plan.nodes = vec!["n1", "n3", "n4", "n5", "n6"];
+    let run = rig.adopt().await.unwrap();
+    run.replay_on(from("format"), heritage).await.unwrap();
+    assert_succeeded(&rig.drive(&run).await);
+    drop(run);
+    assert_eq!(rig.world.applied(), ["format", "health", "share", "start"]);
+    assert_eq!(rig.state().spec, serde_json::json!({"slaves": 6}));
+    assert_lawful(&rig);
+
+    // What is replayed of it alone later builds on that, and what is left of it is done by whoever resumes it.
+    rig.world.take_deeds();
+    assert_partial(&rig.replay(only("launch")).await, &["format"]);
+    assert_eq!(rig.world.applied().len(), 5);
+    assert_succeeded(&rig.resume().await);
+}
+
+/// The list of nodes is another one: no drift, since the replay found the cluster changed.
+#[tokio::test(start_paused = true)]
+async fn from_the_launches_on_a_cluster_that_other_runs_have_changed() {
+    let mut rig = Rig::that_succeeded().await;
+    let heritage = launched_elsewhere(&rig, "n6");
+    rig.plan.nodes = vec!["n1", "n3", "n4", "n5", "n6"];
+    let run = rig.adopt().await.unwrap();
+    run.replay_on(only("health"), heritage).await.unwrap();
+    let outcome = rig.drive(&run).await;
+    drop(run);
+    assert!(
+        matches!(outcome, Outcome::Succeeded | Outcome::Partial { .. }),
+        "{outcome:?}"
+    );
+    // Whoever goes on has no drift either.
+    let seen = preflight(rig.state(), rig.world.clone(), rig.settings, |flow| {
+        deploy(flow, rig.plan.clone())
+    });
+    assert!(seen.drifts.is_empty(), "{:?}", seen.drifts);
+    assert_succeeded(&rig.replay(from("launch")).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_heritage_of_steps_that_the_run_does_not_have_is_refused() {
+    let rig = Rig::that_succeeded().await;
+    let mut heritage = launched_elsewhere(&rig, "n6");
+    heritage.inherited[0].step = "drain".into();
+    let run = rig.adopt().await.unwrap();
+    let refused = run.replay_on(from("format"), heritage).await.unwrap_err();
+    assert!(matches!(refused, RecordError::Illegal(_)), "{refused:?}");
+    assert_eq!(rig.state().spec, serde_json::json!({"slaves": 5}));
 }

@@ -243,6 +243,8 @@ impl Story {
             from: from.into(),
             to: to.map(Into::into),
             only,
+            spec: None,
+            inherited: Vec::new(),
         })
     }
 

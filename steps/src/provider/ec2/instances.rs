@@ -13,7 +13,7 @@ use super::api::Api;
 use super::failure::{Failure, Stage};
 use super::tags;
 use crate::cluster::Instance;
-use crate::provider::{Machine, Outdated, Slot};
+use crate::provider::{Machine, Outdated, Slot, Stranger};
 
 /// Kinds of resources that come with an instance, in the journal's words.
 pub(super) const INSTANCE: &str = "instance";
@@ -143,6 +143,22 @@ impl Seen {
         match said.is_empty() {
             true => format!("it is {}", self.state_word()),
             false => format!("it is {} ({})", self.state_word(), said.join("; ")),
+        }
+    }
+
+    /// It as a machine that nobody of the cluster has launched; it may have joined from within one of these groups.
+    pub(super) fn stranger(&self, groups: &[&str]) -> Stranger {
+        let address = |text: Option<&str>| text.and_then(|text| text.parse().ok());
+        let mut within = self.found.security_groups().iter();
+        let is_within = within.any(|group| group.group_id().is_some_and(|id| groups.contains(&id)));
+        Stranger {
+            name: self.name().to_owned(),
+            id: self.id().to_owned(),
+            private_ip: address(self.found.private_ip_address()),
+            public_ip: address(self.found.public_ip_address()),
+            private_name: self.found.private_dns_name().map(str::to_owned),
+            owner: None,
+            may_join: is_within && self.is_running() && self.tag(tags::RUN).is_empty(),
         }
     }
 

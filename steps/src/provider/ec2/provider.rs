@@ -20,7 +20,7 @@ use super::sight::Sight;
 use super::{consoles, host_keys, kept, tags, volumes};
 use crate::cluster::{ClusterSpec, HostKeySource, Instance, ProviderKind, Role};
 use crate::provider::{
-    Condition, Deletion, Facts, HostKeys, Launcher, Owner, Provider, ProviderError, Tagged,
+    Condition, Deletion, Facts, HostKeys, Launcher, Owner, Provider, ProviderError, Stranger, Tagged,
 };
 
 /// How often machines are made to say who made them, all that were launched since at once.
@@ -104,7 +104,7 @@ impl Provider for Ec2Provider {
         Some(self)
     }
 
-    async fn strangers(&self, owner: &Owner) -> Result<Vec<String>, ProviderError> {
+    async fn strangers(&self, owner: &Owner) -> Result<Vec<Stranger>, ProviderError> {
         let found = groups::look(&self.api, &self.spec, owner).await?;
         Ok(self.strangers_in(owner, &found.ids()).await?)
     }
@@ -118,10 +118,13 @@ impl Provider for Ec2Provider {
         let Some(seen) = shown else {
             return Ok(Condition::Unknown("EC2 does not show it".into()));
         };
-        if seen.is_alive() {
+        // Whoever has launched it has seen to its disks.
+        let is_adopted = self.spec.is_adopted(&instance.id);
+        if seen.is_alive() && !is_adopted {
             self.refuse_foreign(&seen, instance.role)?;
         }
-        let lacks_volume = self.spec.ec2.volume_gb(instance.role) > 0 && seen.volume().is_none();
+        let wants_volume = self.spec.ec2.volume_gb(instance.role) > 0 && !is_adopted;
+        let lacks_volume = wants_volume && seen.volume().is_none();
         Ok(match (seen.is_running(), seen.is_pending(), seen.is_alive()) {
             (true, ..) if lacks_volume => {
                 Condition::Booting(format!("no volume is attached at {VOLUME_DEVICE} yet"))
@@ -184,11 +187,18 @@ impl Provider for Ec2Provider {
         }
     }
 
+    /// Machines of somebody else's have their own tags: they are left as they are.
     async fn tell(&self, instance: &Instance, facts: &Facts) -> Result<(), ProviderError> {
+        if self.spec.is_adopted(&instance.id) {
+            return Ok(());
+        }
         self.telling.tell(&self.api, &self.sight, instance, facts).await
     }
 
     async fn told(&self, instance: &Instance, facts: &Facts) -> Result<bool, ProviderError> {
+        if self.spec.is_adopted(&instance.id) {
+            return Ok(true);
+        }
         self.telling.told(&self.api, &self.sight, instance, facts).await
     }
 

@@ -6,7 +6,7 @@ use super::instances::Seen;
 use super::provider::Ec2Provider;
 use super::tags;
 use crate::cluster::Role;
-use crate::provider::{Owner, ProviderError};
+use crate::provider::{Owner, ProviderError, Stranger};
 
 impl Ec2Provider {
     /// Roles whose group belongs to somebody else who has machines in it.
@@ -23,7 +23,11 @@ impl Ec2Provider {
     }
 
     /// Machines alive in these groups, or under the cluster's tag, that are not the run's.
-    pub(super) async fn strangers_in(&self, owner: &Owner, groups: &[&str]) -> Result<Vec<String>, Failure> {
+    pub(super) async fn strangers_in(
+        &self,
+        owner: &Owner,
+        groups: &[&str],
+    ) -> Result<Vec<Stranger>, Failure> {
         let alive = tags::filter(
             "instance-state-name",
             &["pending", "running", "stopping", "stopped"],
@@ -50,7 +54,7 @@ impl Ec2Provider {
                 .flat_map(|found| found.instances.unwrap_or_default());
             for seen in instances.map(Seen::new) {
                 if seen.tag(tags::RUN) != run {
-                    strangers.push(format!("{} ({})", seen.name(), seen.id()));
+                    strangers.push(seen.stranger(groups));
                 }
             }
         }

@@ -8,7 +8,7 @@ use super::marks::{self, Held};
 use crate::cluster::{ClusterSpec, Instance, MesosSource, Node, ProviderKind, Role};
 use crate::key::ClusterKey;
 use crate::provider::{
-    Answer, Condition, Deletion, HostKeys, Launcher, Owner, Provider, ProviderError, Tagged,
+    Answer, Condition, Deletion, HostKeys, Launcher, Owner, Provider, ProviderError, Stranger, Tagged,
 };
 use crate::remote::{Pool, RemoteError};
 
@@ -112,7 +112,7 @@ impl Provider for HostsProvider {
         None
     }
 
-    async fn strangers(&self, owner: &Owner) -> Result<Vec<String>, ProviderError> {
+    async fn strangers(&self, owner: &Owner) -> Result<Vec<Stranger>, ProviderError> {
         let ours = Held::by(owner);
         let found = self
             .on_each(|host| async move {
@@ -125,10 +125,12 @@ impl Provider for HostsProvider {
             .into_iter()
             .filter_map(|(host, held)| {
                 let held = held.filter(|held| *held != ours)?;
-                Some(format!(
-                    "{} ({}) belongs to {held}",
-                    host.instance.name, host.instance.id
-                ))
+                Some(Stranger {
+                    name: host.instance.name.clone(),
+                    id: host.instance.id.clone(),
+                    owner: Some(held.to_string()),
+                    ..Stranger::default()
+                })
             })
             .collect())
     }

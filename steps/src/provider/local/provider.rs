@@ -15,7 +15,7 @@ use super::shown::{
 };
 use crate::cluster::{Instance, LocalSpec, ProviderKind};
 use crate::provider::{
-    Condition, Deletion, HostKeys, Launcher, Owner, Provider, ProviderError, Slot, Tagged,
+    Condition, Deletion, HostKeys, Launcher, Owner, Provider, ProviderError, Slot, Stranger, Tagged,
 };
 use crate::remote::HostKey;
 
@@ -95,13 +95,20 @@ impl Provider for LocalProvider {
         Some(self)
     }
 
-    async fn strangers(&self, owner: &Owner) -> Result<Vec<String>, ProviderError> {
+    async fn strangers(&self, owner: &Owner) -> Result<Vec<Stranger>, ProviderError> {
         let cluster = label(LABEL_CLUSTER, &owner.cluster);
         let all = self
             .containers(&[cluster.clone(), "status=running".into()])
             .await?;
         let ours = self.containers(&[cluster, label(LABEL_RUN, owner.run)]).await?;
-        Ok(all.into_iter().filter(|name| !ours.contains(name)).collect())
+        let strangers = all.into_iter().filter(|name| !ours.contains(name));
+        Ok(strangers
+            .map(|name| Stranger {
+                id: name.clone(),
+                name,
+                ..Stranger::default()
+            })
+            .collect())
     }
 
     async fn condition(&self, instance: &Instance) -> Result<Condition, ProviderError> {

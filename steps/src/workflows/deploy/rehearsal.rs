@@ -17,7 +17,7 @@ use crate::cluster::{ClusterSpec, Instance, ProviderKind, Role};
 use crate::key::KeyExpected;
 use crate::provider::{
     Condition, Deletion, Groups, HostKeys, Image, Launch, Launcher, Machine, Outdated, Owner, Provider,
-    ProviderError, Slot, Tagged,
+    ProviderError, Slot, Stranger, Tagged,
 };
 use crate::world::World;
 
@@ -261,7 +261,7 @@ impl Provider for Nothing {
         self.0.makes_machines().then_some(self as &dyn Launcher)
     }
 
-    async fn strangers(&self, _: &Owner) -> Result<Vec<String>, ProviderError> {
+    async fn strangers(&self, _: &Owner) -> Result<Vec<Stranger>, ProviderError> {
         std::future::pending().await
     }
 

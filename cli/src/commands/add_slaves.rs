@@ -1,0 +1,104 @@
+//! `add-slaves`: more slaves for a cluster that works.
+
+use clap::Args;
+
+use super::grown::Ground;
+use crate::app::App;
+use crate::clusters::ClusterArgs;
+use crate::error::CliError;
+use crate::session::{self, Driving};
+use crate::wiring::{self, AddSlavesSpec, AddSlavesWorkflow, Journal, Member, Role, Verified};
+
+/// Add slaves to a cluster, which goes on working meanwhile
+#[derive(Debug, Clone, Args)]
+pub(crate) struct AddSlavesArgs {
+    #[command(flatten)]
+    what: WhatArgs,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+}
+
+/// What is added, be it only in a plan.
+#[derive(Debug, Clone, Args)]
+pub(super) struct WhatArgs {
+    /// How many
+    #[arg(value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    count: u16,
+    #[command(flatten)]
+    pub(super) cluster: ClusterArgs,
+}
+
+/// An addition that could begin.
+pub(super) struct Ready {
+    pub(super) ground: Ground,
+    /// The cluster as it is to be.
+    pub(super) target: Verified,
+    pub(super) frozen: AddSlavesSpec,
+    /// What should be known of it.
+    pub(super) notes: Vec<String>,
+}
+
+/// Everything that can be refused is refused before anything is launched.
+pub(crate) async fn add_slaves(app: &App, args: &AddSlavesArgs) -> Result<(), CliError> {
+    let journal = app.journal_with_runs()?;
+    let Ready {
+        ground,
+        target,
+        frozen,
+        notes,
+    } = ready(app, &journal, &args.what).await?;
+    wiring::precheck(&target).await?;
+    let found = &ground.found;
+    wiring::refuse_makers(&app.places, &target, &found.cluster(), &[]).await?;
+    for note in &notes {
+        app.ui.note(note);
+    }
+    if target.of_ec2().is_some() {
+        app.ui.ask(args.yes)?;
+    }
+    let heard = session::heard(app)?;
+    let workflow = (&AddSlavesWorkflow as &dyn wiring::Workflow, &frozen);
+    let (run, progress) = session::create(app, journal, found, workflow, Vec::new()).await?;
+    let driving = Driving::new(found.record.others(run.id()), target, heard);
+    session::drive(app, run, progress, driving).await
+}
+
+/// Looks at the cluster, and at what would be added to it.
+pub(super) async fn ready(app: &App, journal: &Journal, what: &WhatArgs) -> Result<Ready, CliError> {
+    let ground = Ground::of(app, journal, &what.cluster).await?;
+    ground.refuse_absent(app, |_| false)?;
+    let name = &ground.found.row.cluster;
+    let (image, groups) = wiring::launched_from(&ground.found.cluster());
+    let (Some(image), Some(groups)) = (image, groups) else {
+        return Err(CliError::usage(format!(
+            "the hosts of cluster `{name}` are listed: mesosflow launches none"
+        ))
+        .hint("slaves are added to clusters of the providers `local` and `ec2`"));
+    };
+    let next = ground.found.record.next_slave();
+    let adding: Vec<u16> = (0..what.count)
+        .filter_map(|more| next.checked_add(more))
+        .collect();
+    let mut members = ground.spec.members();
+    members.extend(adding.iter().map(|index| Member::launched(*index)));
+    let target = ground.target(ground.spec.clone().into_spec().with_members(members))?;
+    let frozen = AddSlavesSpec {
+        cluster: target.clone().into_spec(),
+        nodes: ground.nodes.clone(),
+        image,
+        groups,
+        file_systems: ground.file_systems.clone(),
+        adding,
+    };
+    let names = frozen.adding.iter();
+    let names: Vec<_> = names.map(|index| Role::Slave.node_name(name, *index)).collect();
+    let mut notes = vec![format!("cluster `{name}` gets {}", names.join(", "))];
+    notes.extend(wiring::replication_change(&ground.spec, &target));
+    Ok(Ready {
+        ground,
+        target,
+        frozen,
+        notes,
+    })
+}

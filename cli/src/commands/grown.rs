@@ -1,0 +1,79 @@
+//! What every change of a cluster that works begins with: the cluster as its record has it, and its machines as they are.
+
+use crate::app::App;
+use crate::clusters::{self, ClusterArgs};
+use crate::error::CliError;
+use crate::runs::{self, Found};
+use crate::session;
+use crate::wiring::{self, ClusterSpec, FileSystems, Journal, Machine, Node, Verified};
+
+/// A cluster that works, and can be changed.
+pub(super) struct Ground {
+    pub(super) found: Found,
+    /// The spec in force.
+    pub(super) spec: Verified,
+    /// The nodes that there are.
+    pub(super) nodes: Vec<Node>,
+    /// Their machines.
+    pub(super) machines: Vec<Machine>,
+    /// The file systems that there are.
+    pub(super) file_systems: FileSystems,
+}
+
+impl Ground {
+    /// Looks at a cluster; refuses one that is driven, was destroyed or never came to its end.
+    pub(super) async fn of(app: &App, journal: &Journal, args: &ClusterArgs) -> Result<Self, CliError> {
+        let found = clusters::founded(app, journal, args).await?;
+        session::refuse_ended(app, &found)?;
+        runs::refuse_busy(journal, &found).await?;
+        clusters::refuse_stopped(app, &found)?;
+        let spec = wiring::verify(found.spec()?).await?;
+        let cluster = found.cluster();
+        let file_systems = found.record.file_systems().filter(|_| cluster.was_up);
+        let file_systems = file_systems.ok_or_else(|| {
+            CliError::refused(format!("cluster `{}` was never up", found.row.cluster)).hint(format!(
+                "bring it up first: {}",
+                app.places.command(&["resume", &found.row.run.to_string()])
+            ))
+        })?;
+        Ok(Self {
+            machines: wiring::machines(&spec, &cluster).await?,
+            nodes: wiring::reachable(&cluster),
+            found,
+            spec,
+            file_systems,
+        })
+    }
+
+    /// Refuses where a machine does not run, or runs somewhere else, but for those that `may_be_gone`.
+    pub(super) fn refuse_absent(
+        &self,
+        app: &App,
+        may_be_gone: impl Fn(&str) -> bool,
+    ) -> Result<(), CliError> {
+        let absent = self
+            .machines
+            .iter()
+            .filter(|machine| (!machine.runs || machine.has_moved) && !may_be_gone(&machine.instance.name));
+        let absent: Vec<_> = absent.map(|machine| machine.instance.name.as_str()).collect();
+        if absent.is_empty() {
+            return Ok(());
+        }
+        let name = &self.found.row.cluster;
+        Err(CliError::refused(format!(
+            "machines of cluster `{name}` do not run where they were: nothing was done"
+        ))
+        .because(absent.join(", "))
+        .hint(format!(
+            "to start them, or launch others where they are gone: {}",
+            app.places.command(&["start", "--cluster", name])
+        )))
+    }
+
+    /// The cluster with other values than those in force; refused where it could not work.
+    pub(super) fn target(&self, spec: ClusterSpec) -> Result<Verified, CliError> {
+        let wrong = |wrong: wiring::SpecError| CliError::usage(wrong.to_string()).hint(wrong.hint);
+        spec.validate().map_err(wrong)?;
+        Ok(self.spec.clone().changed_to(spec))
+    }
+}

@@ -1,0 +1,66 @@
+//! What slaves that leave a cluster would meet with.
+
+use mesosflow_steps::cluster::{Node, Role};
+use mesosflow_steps::{Hdfs, World, what_leaving};
+use mesosflow_workflow::{ErrorReport, StepError as _};
+
+use crate::error::CliError;
+use crate::exit::Exit;
+
+/// The names of those of these nodes that answer.
+pub(crate) async fn answering(world: &World, nodes: &[Node]) -> Vec<String> {
+    mesosflow_steps::answering(world, nodes).await
+}
+
+/// What both file systems would have to give up if these datanodes left, in sentences; refused where they cannot.
+pub(crate) async fn leaving(
+    world: &World,
+    leaving: &[Node],
+    staying: &[Node],
+) -> Result<Vec<String>, CliError> {
+    let first = staying
+        .iter()
+        .find(|node| node.role == Role::Master && node.index == 1);
+    let Some(namenode) = first else {
+        return Err(CliError::new(Exit::Failed, "no first master is known"));
+    };
+    let slaves: Vec<_> = staying
+        .iter()
+        .filter(|node| node.role == Role::Slave)
+        .cloned()
+        .collect();
+    let mut said = Vec::new();
+    for hdfs in [Hdfs::Ephemeral, Hdfs::Persistent] {
+        let met = what_leaving(world, hdfs, namenode, leaving, &slaves).await;
+        let met = met.map_err(|error| {
+            CliError::new(
+                Exit::Failed,
+                "it cannot be seen what the slaves' blocks would meet with",
+            )
+            .because_of_report(&ErrorReport::of(&error))
+        })?;
+        if let Some(refusal) = met.refusal(hdfs, true) {
+            let refused = CliError::refused("the slaves cannot leave: nothing was done");
+            let refused = refused.because(refusal.to_string());
+            return Err(match refusal.hint() {
+                Some(hint) => refused.hint(hint),
+                None => refused,
+            });
+        }
+        if met.wanting.files > 0 {
+            said.push(format!(
+                "{}: they are made to want {}",
+                met.wanting.text(hdfs),
+                met.wanting.left
+            ));
+        }
+        if !met.silent.is_empty() {
+            said.push(format!(
+                "the {} HDFS does not hear of {}: blocks that only these have are lost",
+                hdfs.as_str(),
+                met.silent.join(", ")
+            ));
+        }
+    }
+    Ok(said)
+}

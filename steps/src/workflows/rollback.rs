@@ -1,0 +1,205 @@
+//! The undoing of a run that was not ended: what it added is removed, what it was about to take away stays, what it stopped runs again.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mesosflow_workflow::{
+    CatalogueEntry, Effect, Flow, Halt, Outcome, Resource, Run, RunId, Settings, Settle as _,
+    Stop as StopSign,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::add_slaves::catalogue as of_set_up;
+use super::deploy::sorted;
+use super::parts::each;
+use super::remove_slaves::{RemoveSlavesSpec, removal, remove};
+use super::set_up::{Before, Setting, set_up};
+use super::start::{StartSpec, start, start_steps};
+use super::stop::{StopSpec, stop_all, stop_steps};
+use super::{Workflow, drive, entry, read};
+use crate::cluster::{ClusterSpec, Node, Role};
+use crate::hdfs::{FileSystems, Hdfs};
+use crate::life::{ReactivateAgent, Recommission, SettleLaunches};
+use crate::provider::{Groups, Image};
+use crate::provision::{AwaitNode, LaunchMachine};
+use crate::setup::Report;
+use crate::world::World;
+
+/// What an undoing needs of the cluster's record, as it was when it began.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RollbackSpec {
+    /// The cluster as it is to be: what was in force before.
+    pub cluster: ClusterSpec,
+    /// The run that is undone.
+    pub run: RunId,
+    /// Its workflow.
+    pub undoes: String,
+    /// How.
+    pub by: Undo,
+}
+
+/// How a run is undone.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Undo {
+    /// What it added is removed.
+    Removing {
+        /// The names of the nodes that it was to add.
+        added: Vec<String>,
+        /// Its launches that nobody saw answered.
+        effects: Vec<Effect>,
+        /// The removal.
+        removal: Box<RemoveSlavesSpec>,
+    },
+    /// What it was about to remove stays.
+    Keeping(Box<KeepSlavesSpec>),
+    /// What it stopped is started.
+    Starting(Box<StartSpec>),
+    /// What it started is stopped.
+    Stopping(Box<StopSpec>),
+}
+
+/// Slaves that stay although they were to leave.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct KeepSlavesSpec {
+    /// All nodes, those that stay all the same among them.
+    pub nodes: Vec<Node>,
+    /// Those that stay all the same.
+    pub returning: Vec<Node>,
+    /// What machines are launched from; none of listed hosts.
+    pub image: Option<Image>,
+    /// What they are launched into; none of listed hosts.
+    pub groups: Option<Groups>,
+    /// The file systems that there are.
+    pub file_systems: FileSystems,
+}
+
+/// The workflow.
+#[derive(Debug)]
+pub struct Rollback;
+
+#[async_trait(?Send)]
+impl Workflow for Rollback {
+    fn name(&self) -> &'static str {
+        ROLLS_BACK
+    }
+
+    fn aim(&self) -> &'static str {
+        "is as it was before"
+    }
+
+    fn cluster(&self, spec: &Value) -> Result<ClusterSpec, serde_json::Error> {
+        Ok(read::<RollbackSpec>(spec)?.cluster)
+    }
+
+    fn catalogue(&self, spec: &Value) -> Result<Vec<CatalogueEntry>, serde_json::Error> {
+        Ok(catalogue(&read(spec)?))
+    }
+
+    async fn drive(&self, run: &Run, world: Arc<World>, settings: Settings, stop: StopSign) -> Outcome {
+        drive(run, world, settings, stop, undo).await
+    }
+}
+
+/// Its name.
+pub(crate) const ROLLS_BACK: &str = "rollback";
+
+fn catalogue(spec: &RollbackSpec) -> Vec<CatalogueEntry> {
+    match &spec.by {
+        Undo::Removing { removal: of, .. } => {
+            let settle = entry(
+                SettleLaunches::ID,
+                "what was launched, also what nobody saw answered",
+            );
+            [settle].into_iter().chain(removal(of, true)).collect()
+        }
+        Undo::Keeping(_) => {
+            let out = |hdfs: Hdfs| {
+                let title = format!("{} HDFS: datanodes in service again", hdfs.as_str());
+                entry(Recommission::id_of(hdfs), &title)
+            };
+            let mut all = vec![out(Hdfs::Ephemeral), out(Hdfs::Persistent)];
+            all.push(entry(ReactivateAgent::ID, "agents get tasks again").over("slaves that stay"));
+            all.extend(of_set_up(&[LaunchMachine::id_of(Role::Slave), AwaitNode::ID]));
+            all
+        }
+        Undo::Starting(of) => start_steps(of),
+        Undo::Stopping(of) => stop_steps(of),
+    }
+}
+
+/// Undoes the run.
+///
+/// # Errors
+/// Why the flow has to end; see [`Halt`].
+async fn undo(flow: Flow<World>, spec: Arc<RollbackSpec>) -> Result<(), Halt> {
+    match &spec.by {
+        Undo::Removing {
+            added,
+            effects,
+            removal,
+        } => {
+            let brought = flow
+                .step(SettleLaunches {
+                    nodes: added.clone(),
+                    effects: effects.clone(),
+                })
+                .await?;
+            let removal = RemoveSlavesSpec {
+                resources: with(&removal.resources, brought),
+                ..(**removal).clone()
+            };
+            remove(flow, Arc::new(removal), true).await.map(drop)
+        }
+        Undo::Keeping(of) => keep(flow, of).await.map(drop),
+        Undo::Starting(of) => start(flow, Arc::new((**of).clone())).await.map(drop),
+        Undo::Stopping(of) => stop_all(flow, Arc::new((**of).clone())).await,
+    }
+}
+
+/// These things, and those of the others that are not among them.
+fn with(known: &[Resource], others: Vec<Resource>) -> Vec<Resource> {
+    let mut all = known.to_vec();
+    for other in others {
+        if !all.iter().any(|known| known.is_same(&other)) {
+            all.push(other);
+        }
+    }
+    all
+}
+
+async fn keep(flow: Flow<World>, spec: &KeepSlavesSpec) -> Result<Report, Halt> {
+    let cluster = flow.world().spec().clone();
+    let memory = flow.world().memory();
+    let inventory = sorted(&flow, spec.nodes.iter().cloned())?;
+    let returning: Vec<_> = spec
+        .returning
+        .iter()
+        .map(|node| memory.node(node.clone()))
+        .collect();
+    let returns = |hdfs| {
+        flow.step(Recommission {
+            hdfs,
+            namenode: inventory.first_master().clone(),
+            nodes: returning.clone(),
+        })
+    };
+    tokio::join!(returns(Hdfs::Ephemeral), returns(Hdfs::Persistent)).settle()?;
+    flow.fan_out(
+        ReactivateAgent::ID,
+        each(&returning, |node| ReactivateAgent {
+            node: node.clone(),
+            masters: inventory.masters.clone(),
+        }),
+    )
+    .await?;
+    let setting = Setting {
+        spec: &cluster,
+        inventory,
+        image: spec.image.as_ref(),
+        range: spec.groups.as_ref().and_then(|groups| groups.range),
+        before: Before::Up(spec.file_systems.clone()),
+    };
+    Box::pin(set_up(&flow, setting)).await
+}

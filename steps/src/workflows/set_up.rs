@@ -1,0 +1,350 @@
+//! The set-up of a cluster whose machines are there: section 2 of the deploy, and the configuration before it. It is the deploy's own,
+//! and that of every workflow after which the cluster is another one: what is as it should be is left so.
+
+use ipnet::IpNet;
+use mesosflow_workflow::{Flow, Halt, Settle as _};
+
+use super::parts::{each, node_setup, skipped, vars_of};
+use crate::authorized::{Authorized, Copied, NodeKey};
+use crate::cluster::{ClusterSpec, Inventory, Node};
+use crate::hdfs::{FileSystems, Hdfs};
+use crate::provider::Image;
+use crate::provision::{CopySshKey, PushConfig, RenderConfig, RenderedConfig, SetupOptions};
+use crate::setup::{
+    Approve, Approved, BuildFrameworks, BuildMesos, BuiltMesos, ClusterHealth, ClusterInputs, Distribute,
+    Distributed, FrameworkConfig, HdfsFormat, HdfsStart, Hostname, MesosRoles, MesosStart, MesosStop,
+    Mounted, NfsExport, NfsMount, NfsServer, PersistentHdfsFormat, RedeployMesos, Report, ReportStep,
+    ScriptPermissions, SetupNode, ZookeeperStart, down,
+};
+use crate::templates::DeployVars;
+use crate::world::World;
+
+/// What is set up.
+#[derive(Debug)]
+pub(super) struct Setting<'s> {
+    /// The cluster as it is to be.
+    pub(super) spec: &'s ClusterSpec,
+    /// Its nodes.
+    pub(super) inventory: Inventory,
+    /// What machines are launched from.
+    pub(super) image: Option<&'s Image>,
+    /// The range of the cluster's addresses.
+    pub(super) range: Option<IpNet>,
+    /// What it was before.
+    pub(super) before: Before,
+}
+
+/// What a cluster was before it is set up.
+#[derive(Debug, Clone)]
+pub(super) enum Before {
+    /// Nothing yet, or what this very run has made of it.
+    New,
+    /// Its machines were stopped since it worked: some disks lose what is on them then.
+    Stopped {
+        /// Whether it has had a persistent HDFS.
+        has_persistent: bool,
+        /// Whether machines with datanodes were given up on purpose.
+        lacks_slaves: bool,
+    },
+    /// It works, and goes on working.
+    Up(FileSystems),
+}
+
+/// Section 2, and the configuration before it: from nodes that answer to a cluster that does its work. What is as it should be is
+/// left so.
+pub(super) async fn set_up(flow: &Flow<World>, setting: Setting<'_>) -> Result<Report, Halt> {
+    let Setting {
+        spec,
+        inventory,
+        image,
+        range,
+        before,
+    } = setting;
+    let hub = inventory.first_master();
+    let vars = vars_of(spec, &inventory, image, range);
+    let (tree, keys) = configure(flow, spec, hub, &vars).await?;
+
+    flow.fan_out(
+        Hostname::ID,
+        each(inventory.all(), |node| Hostname::new(node, &inventory)),
+    )
+    .await?;
+    flow.step(ClusterInputs {
+        inventory: inventory.clone(),
+    })
+    .await?;
+    flow.step(ScriptPermissions { hub: hub.clone() }).await?;
+    flow.step(
+        SetupNode::first(node_setup(spec, image, &inventory, hub)).archive_url(spec.archive_url.clone()),
+    )
+    .await?;
+    approve(flow, spec, &inventory, &keys, range).await?;
+    let scripts = each(inventory.others(), |node| Distribute {
+        hub: hub.clone(),
+        node: node.clone(),
+        what: Distributed::Scripts {
+            key: NodeKey::of(node.role, spec.ssh.key_on_every_node),
+        },
+        tree: tree.digest.clone(),
+    });
+    flow.fan_out(Distribute::SCRIPTS, scripts).await?;
+    let others = each(inventory.others(), |node| {
+        SetupNode::of(hub, node_setup(spec, image, &inventory, node))
+    });
+    flow.fan_out(SetupNode::NODES, others).await?;
+
+    let (mesos, (shared, mounted), (), ()) = tokio::join!(
+        mesos(flow, spec, &inventory, &vars, &tree),
+        shared_volume(flow, spec, &inventory, &tree),
+        both_hdfs(flow, &inventory, &vars, &tree, &before),
+        zookeeper(flow, &inventory, &tree),
+    )
+    .settle()?;
+
+    if !matches!(before, Before::Up(_)) {
+        let stopped = inventory.masters.iter().chain(&inventory.slaves);
+        flow.fan_out(
+            MesosStop::ID,
+            each(stopped, |node| MesosStop {
+                node: node.clone(),
+                for_good: false,
+            }),
+        )
+        .await?;
+    }
+    flow.step(MesosStart {
+        masters: inventory.masters.clone(),
+        slaves: inventory.slaves.clone(),
+        mesos: mesos.clone(),
+        tree: tree.digest.clone(),
+    })
+    .await?;
+    let health = flow
+        .step(ClusterHealth {
+            inventory: inventory.clone(),
+            shared: shared.clone(),
+            gives_up: matches!(
+                before,
+                Before::Stopped {
+                    lacks_slaves: true,
+                    ..
+                }
+            ),
+        })
+        .await;
+    let health = down::explained(flow, &inventory, health).await?;
+    flow.step(ReportStep {
+        inventory,
+        health,
+        shared,
+        mounted,
+        mesos_version: mesos.version,
+    })
+    .await
+}
+
+/// Steps 1.6.a to 1.6.c: the rendered tree, the nodes' keys and the options on the first master.
+async fn configure(
+    flow: &Flow<World>,
+    spec: &ClusterSpec,
+    hub: &Node,
+    vars: &DeployVars,
+) -> Result<(RenderedConfig, Copied), Halt> {
+    let overlay = spec.deploy_dir.clone();
+    let rendered = flow
+        .step(RenderConfig {
+            vars: vars.clone(),
+            overlay: overlay.clone(),
+        })
+        .await?;
+    let pushed = PushConfig {
+        hub: hub.clone(),
+        rendered: rendered.clone(),
+        vars: vars.clone(),
+        overlay,
+    };
+    flow.step(pushed).await?;
+    let public_key = flow.world().key().public().to_owned();
+    let keys = flow
+        .step(CopySshKey {
+            hub: hub.clone(),
+            public_key,
+        })
+        .await?;
+    flow.step(SetupOptions {
+        hub: hub.clone(),
+        os: vars.os.clone(),
+        download: vars.download.clone(),
+        branch: vars.branch.clone(),
+        swap_mb: vars.swap_mb,
+    })
+    .await?;
+    Ok((rendered, keys))
+}
+
+/// Steps 2.6 to 2.8: the first master may talk to all the others, and only to them.
+async fn approve(
+    flow: &Flow<World>,
+    spec: &ClusterSpec,
+    inventory: &Inventory,
+    keys: &Copied,
+    range: Option<IpNet>,
+) -> Result<(), Halt> {
+    let approval = |of, node: &Node| {
+        let authorized = Authorized::on(node, inventory, keys, spec.ssh.key_on_every_node, range);
+        Approve::new(of, node, authorized, inventory.first_master())
+    };
+    let approved = async |of, nodes: Vec<&Node>| {
+        let all = each(nodes, |node| approval(of, node));
+        flow.fan_out(Approve::id_of(of), all).await.map(drop)
+    };
+    approved(Approved::Masters, inventory.masters.iter().collect()).await?;
+    if !skipped(flow, Approve::id_of(Approved::Zookeepers)).await? {
+        approved(Approved::Zookeepers, inventory.zookeepers.iter().collect()).await?;
+    }
+    let others = inventory
+        .slaves
+        .iter()
+        .chain(inventory.other_masters())
+        .chain(&inventory.zookeepers);
+    approved(Approved::Nodes, others.collect()).await
+}
+
+/// Steps 2.12 to 2.14, and the roles: Mesos and the frameworks, built or unpacked once, then copied; and what they start with.
+async fn mesos(
+    flow: &Flow<World>,
+    spec: &ClusterSpec,
+    inventory: &Inventory,
+    vars: &DeployVars,
+    tree: &RenderedConfig,
+) -> Result<BuiltMesos, Halt> {
+    let hub = inventory.first_master();
+    let built = flow
+        .step(BuildMesos {
+            hub: hub.clone(),
+            mesos: spec.mesos.clone(),
+        })
+        .await?;
+    let frameworks = flow
+        .step(BuildFrameworks {
+            hub: hub.clone(),
+            frameworks: spec.frameworks.clone(),
+        })
+        .await?;
+    let config = FrameworkConfig {
+        hub: hub.clone(),
+        frameworks,
+        cluster_url: inventory.cluster_url(),
+        tree: tree.digest.clone(),
+    };
+    let copies = each(inventory.mesos_others(), |node| RedeployMesos {
+        hub: hub.clone(),
+        node: node.clone(),
+        built: built.clone(),
+        packages: spec.mesos.packages.clone(),
+    });
+    tokio::join!(flow.step(config), flow.fan_out(RedeployMesos::ID, copies)).settle()?;
+    let of_mesos = inventory.masters.iter().chain(&inventory.slaves);
+    let roles = each(of_mesos, |node| MesosRoles::new(node, spec, inventory, vars));
+    flow.fan_out(MesosRoles::ID, roles).await?;
+    Ok(built)
+}
+
+/// Steps 2.15 and 2.16: `/mnt/nfs`.
+async fn shared_volume(
+    flow: &Flow<World>,
+    spec: &ClusterSpec,
+    inventory: &Inventory,
+    tree: &RenderedConfig,
+) -> Result<(NfsServer, Vec<Mounted>), Halt> {
+    let hub = inventory.first_master();
+    let export = NfsExport {
+        hub: hub.clone(),
+        server: spec.shared_volume.server,
+        tree: tree.digest.clone(),
+    };
+    let server = flow.step(export).await?;
+    let mounts = each(&inventory.slaves, |node| NfsMount {
+        hub: hub.clone(),
+        node: node.clone(),
+        server: server.clone(),
+        fallback: spec.mount_fallback(),
+    });
+    let mounted = flow
+        .fan_out(NfsMount::ID, mounts)
+        .await?
+        .into_iter()
+        .map(|(_, mounted)| mounted)
+        .collect();
+    Ok((server, mounted))
+}
+
+/// Steps 2.11, 2.17 and 2.18: both file systems, from their configuration to live datanodes.
+async fn both_hdfs(
+    flow: &Flow<World>,
+    inventory: &Inventory,
+    vars: &DeployVars,
+    tree: &RenderedConfig,
+    before: &Before,
+) -> Result<(), Halt> {
+    let hub = inventory.first_master();
+    let config = each(inventory.others(), |node| Distribute {
+        hub: hub.clone(),
+        node: node.clone(),
+        what: Distributed::HdfsConfig {},
+        tree: tree.digest.clone(),
+    });
+    flow.fan_out(Distribute::HDFS_CONFIG, config).await?;
+    let (namenode, slaves) = (hub.clone(), inventory.slaves.clone());
+    let start = |hdfs, formatted| {
+        flow.step(HdfsStart {
+            hdfs,
+            namenode: namenode.clone(),
+            slaves: slaves.clone(),
+            formatted,
+        })
+    };
+    let (keeps, must_exist) = match before {
+        Before::New => (false, false),
+        Before::Stopped { has_persistent, .. } => (true, *has_persistent),
+        Before::Up(known) => {
+            let ephemeral = start(Hdfs::Ephemeral, known.ephemeral.clone());
+            let persistent = start(Hdfs::Persistent, known.persistent.clone());
+            tokio::join!(ephemeral, persistent).settle()?;
+            return Ok(());
+        }
+    };
+    let ephemeral = async {
+        let data_folders = vars.hdfs_data_dirs.clone();
+        let format = HdfsFormat {
+            namenode: namenode.clone(),
+            slaves: slaves.clone(),
+            data_folders,
+            keeps,
+        };
+        start(Hdfs::Ephemeral, flow.step(format).await?).await
+    };
+    let persistent = async {
+        let format = PersistentHdfsFormat {
+            namenode: namenode.clone(),
+            slaves: slaves.clone(),
+            must_exist,
+        };
+        start(Hdfs::Persistent, flow.step(format).await?).await
+    };
+    tokio::join!(ephemeral, persistent).settle()?;
+    Ok(())
+}
+
+/// Step 2.19: the quorum.
+async fn zookeeper(flow: &Flow<World>, inventory: &Inventory, tree: &RenderedConfig) -> Result<(), Halt> {
+    if skipped(flow, ZookeeperStart::ID).await? {
+        return Ok(());
+    }
+    let servers = each(&inventory.zookeepers, |node| ZookeeperStart {
+        node: node.clone(),
+        tree: tree.digest.clone(),
+    });
+    flow.fan_out(ZookeeperStart::ID, servers).await?;
+    Ok(())
+}

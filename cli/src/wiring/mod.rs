@@ -43,8 +43,8 @@ pub(crate) use provider::{
     Machine, end_orphans, examine, joined, joining, machines, owned, precheck, settle, survey, tagged, verify,
 };
 pub(crate) use view::{
-    awaited, awaited_hosts, formatted_volumes, has_persistent, is_adopted, launched_from, nodes, reachable,
-    replication_change, report, user_data, wiped_by_stop,
+    awaited, awaited_hosts, formatted_volumes, has_persistent, is_adopted, launched_from, launches, nodes,
+    reachable, replication_change, report, user_data, wiped_by_stop,
 };
 pub(crate) use workflow::{
     catalogue, catalogue_of, frozen_spec, give_up, give_way, plan, planned, workflow, workflow_of,

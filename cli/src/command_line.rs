@@ -107,6 +107,7 @@ mod tests {
             "remove-slaves",
             "replay",
             "resume",
+            "rollback",
             "run",
             "stop",
         ];

@@ -187,6 +187,7 @@ impl From<&StoreError> for CliError {
             StoreError::ClusterExists { .. } => cli(Exit::Refused),
             StoreError::Unfinished { run, .. } => cli(Exit::Refused)
                 .hint(format!("to go on with it: `mesosflow resume {run}`"))
+                .hint(format!("to undo it, where it has an undo: `mesosflow rollback {run}`"))
                 .hint(format!("to end it where it stands: `mesosflow close {run}`")),
             StoreError::Fenced { .. } => cli(Exit::Refused).hint("leave the run to the process that took it over"),
             StoreError::OutOfSequence { .. } => cli(Exit::Journal),

@@ -21,6 +21,8 @@ use crate::view::{output, outputs};
 pub const FOUNDS: &str = "deploy";
 /// The workflow that stops it.
 pub const STOPS: &str = "stop";
+/// The workflow that undoes another.
+pub const ROLLS_BACK: &str = "rollback";
 
 /// The runs of one cluster, in the order in which they began.
 #[derive(Debug, Clone)]
@@ -215,7 +217,8 @@ impl Record {
 
     /// Whether its machines, or the daemons on them, were stopped, and nobody has started them since.
     pub fn is_stopped(&self) -> bool {
-        self.standing().is_some_and(|state| state.workflow == STOPS)
+        self.standing()
+            .is_some_and(|state| state.workflow == STOPS || undoes(state, "start"))
     }
 
     /// The ids of its runs.
@@ -282,6 +285,11 @@ impl Record {
         let others = self.runs.iter().filter(|state| state.run != run);
         others.cloned().collect()
     }
+}
+
+/// Whether a run has undone one of that workflow.
+fn undoes(state: &RunState, workflow: &str) -> bool {
+    state.workflow == ROLLS_BACK && state.spec["undoes"] == workflow
 }
 
 /// What a destroy has deleted, and seen gone, in the order of its steps.

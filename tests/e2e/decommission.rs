@@ -157,6 +157,8 @@ lines 3'
                 waits.contains("/open._COPYING_").then_some(())
             });
             assert!(!departure.is_finished());
+            // On its way out, it would let nobody close that file.
+            assert_eq!(self.nodes.hub().ask(&format!("cat {}", list(hdfs))), OWN);
             leaving.ask("systemctl stop feeder");
             departure.join().unwrap()
         });
@@ -170,10 +172,13 @@ lines 3'
             self.nodes.hub().ask(&format!("cat {}", list(hdfs))),
             expected.trim_end()
         );
-        let written = format!("{dfs} -cat /open | cmp - /tmp/part");
-        leaving.ask(&format!(
-            "head -c 300000 /tmp/data > /tmp/part; {written}; {dfs} -rm /open"
-        ));
+        leaving.ask("head -c 300000 /tmp/data > /tmp/part");
+        // Its writer renames it once it has closed it.
+        until("what was written", RUN_LIMIT, || {
+            leaving
+                .run(&format!("{dfs} -cat /open | cmp - /tmp/part && {dfs} -rm /open"))
+                .ok_if()
+        });
         // Twice is once.
         assert_eq!(self.departure(hdfs, 2, false).unwrap(), Decommissioned::default());
     }
@@ -204,18 +209,18 @@ lines 3'
             dead.ask(&put);
         }
         bench.engine().run(&["kill", &dead.container]).ok();
-        let ephemeral = self.departure(Hdfs::Ephemeral, 1, false).unwrap();
+        let ephemeral = self.departure(Hdfs::Ephemeral, 1, true).unwrap();
         assert_eq!(ephemeral.silent, [dead.name.clone()]);
         assert!(ephemeral.missing > 0, "{ephemeral:?}");
 
-        let error = self.departure(Hdfs::Persistent, 1, false).unwrap_err();
+        let error = self.departure(Hdfs::Persistent, 1, true).unwrap_err();
         assert_eq!(error.class, ErrorClass::Operator, "{error:?}");
         assert!(error.message.contains("/lost"), "{error:?}");
         self.nodes
             .hub()
             .ask(&Hdfs::Persistent.command("fsck / -delete || true"));
         let persistent = until("a departure of one that is dead", RUN_LIMIT, || {
-            self.departure(Hdfs::Persistent, 1, false).ok()
+            self.departure(Hdfs::Persistent, 1, true).ok()
         });
         assert_eq!(
             (persistent.silent, persistent.missing),

@@ -9,6 +9,7 @@
 #![cfg(test)]
 #![expect(clippy::print_stdout, reason = "what is shown with a failed test")]
 
+mod changed;
 mod check;
 mod cloud_faults;
 mod cloud_harness;

@@ -91,7 +91,7 @@ fn a_cluster_is_stopped_and_started_with_its_data() {
 }
 
 /// Runs a workflow to its end, killed on the way at moments that differ each time; its run.
-fn killed(bench: &mut Bench, random: &mut Random, args: &[&str]) -> String {
+pub(crate) fn killed(bench: &mut Bench, random: &mut Random, args: &[&str]) -> String {
     let mut live = bench.start(args);
     let run = live.run();
     for _ in 0..KILLS {
@@ -213,14 +213,14 @@ fn file_systems(nodes: &Nodes) -> BTreeMap<&'static str, FileSystem> {
     Hdfs::BOTH.map(of).into()
 }
 
-fn write(nodes: &Nodes, name: &str) {
+pub(crate) fn write(nodes: &Nodes, name: &str) {
     for hdfs in Hdfs::BOTH {
         let put = hdfs.command(&format!("dfs -put -f - /{name}"));
         nodes.hub().ask(&format!("echo 'written {name}' | {put}"));
     }
 }
 
-fn read(nodes: &Nodes, name: &str) {
+pub(crate) fn read(nodes: &Nodes, name: &str) {
     for hdfs in Hdfs::BOTH {
         for slave in nodes.of("slave") {
             let text = slave.ask(&hdfs.command(&format!("dfs -cat /{name}")));

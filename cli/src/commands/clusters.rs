@@ -98,7 +98,17 @@ async fn view(app: &App, journal: &Journal, row: &RunRow, rows: &[RunRow]) -> Re
         return Ok(view);
     }
     let state = match Found::among(journal, row.clone(), rows).await {
-        Ok(found) => found.cluster(),
+        Ok(found) => {
+            // What undoes a start has left it stopped, and what undoes a stop has not.
+            if ["up", "stopped"].contains(&view.state) {
+                view.state = if found.record.is_stopped() {
+                    "stopped"
+                } else {
+                    "up"
+                };
+            }
+            found.cluster()
+        }
         // The others are as they were.
         Err(error) if error.kind == Kind::DamagedRun => {
             app.ui.warn(&error.message);

@@ -27,6 +27,7 @@ mod remove_slaves;
 mod replay;
 mod resume;
 mod roles;
+mod rollback;
 mod run;
 mod run_command;
 mod ssh_config;
@@ -60,6 +61,7 @@ pub(crate) enum Command {
     AddSlaves(add_slaves::AddSlavesArgs),
     Adopt(adopt::AdoptArgs),
     RemoveSlaves(remove_slaves::RemoveSlavesArgs),
+    Rollback(rollback::RollbackArgs),
     Close(close::CloseArgs),
     Destroy(destroy::DestroyArgs),
     Clusters(clusters::ClustersArgs),
@@ -106,6 +108,7 @@ async fn carry_out(app: &App, command: Command) -> Result<(), CliError> {
         Command::AddSlaves(args) => add_slaves::add_slaves(app, &args).await,
         Command::Adopt(args) => adopt::adopt(app, &args).await,
         Command::RemoveSlaves(args) => remove_slaves::remove_slaves(app, &args).await,
+        Command::Rollback(args) => rollback::rollback(app, &args).await,
         Command::Close(args) => close::close(app, &args).await,
         Command::Destroy(args) => destroy::destroy(app, &args).await,
         Command::Clusters(args) => clusters::clusters(app, &args).await,

@@ -74,7 +74,12 @@ pub(super) fn launches(spec: &ClusterSpec, frozen: &StartSpec) -> Vec<String> {
 }
 
 /// What the run has to know of the cluster.
-fn frozen(app: &App, found: &Found, spec: &ClusterSpec, machines: &[Machine]) -> Result<StartSpec, CliError> {
+pub(super) fn frozen(
+    app: &App,
+    found: &Found,
+    spec: &ClusterSpec,
+    machines: &[Machine],
+) -> Result<StartSpec, CliError> {
     let cluster = found.cluster();
     let (image, groups) = wiring::launched_from(&cluster);
     let is_listed = !spec.provider.makes_machines();

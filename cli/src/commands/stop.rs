@@ -8,7 +8,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::runs::{self, Found};
 use crate::session::{self, Driving};
-use crate::wiring::{self, ClusterSpec, Journal, Machine, Role, StopSpec, StopWorkflow, Verified};
+use crate::wiring::{self, ClusterSpec, Journal, Machine, Node, Role, StopSpec, StopWorkflow, Verified};
 
 /// Stop a cluster, its daemons and then its machines, until `start`: what is on disks that outlive a stop stays
 #[derive(Debug, Clone, Args)]
@@ -86,6 +86,19 @@ pub(super) async fn ready(
         )));
     }
     refuse_moved(app, found, &machines)?;
+    let frozen = frozen(&spec, nodes, &machines, &ending);
+    let losses = losses(&spec, &cluster, &frozen);
+    Ok(Some(Ready { spec, frozen, losses }))
+}
+
+/// What the run has to know of the cluster: the nodes that run, and the machines that stop; some may end instead.
+pub(super) fn frozen(
+    spec: &Verified,
+    nodes: Vec<Node>,
+    machines: &[Machine],
+    ending: &[wiring::Resource],
+) -> StopSpec {
+    let has_power = spec.provider.has_power();
     let running = |name: &str| {
         machines
             .iter()
@@ -96,17 +109,15 @@ pub(super) async fn ready(
     let stopping = machines
         .iter()
         .filter(|machine| !machine.is_gone && !is_ending(machine));
-    let frozen = StopSpec {
+    StopSpec {
         cluster: spec.clone().into_spec(),
         nodes: nodes.collect(),
         machines: match has_power {
             true => stopping.map(|machine| machine.instance.clone()).collect(),
             false => Vec::new(),
         },
-        ending: ending.clone(),
-    };
-    let losses = losses(&spec, &cluster, &frozen);
-    Ok(Some(Ready { spec, frozen, losses }))
+        ending: ending.to_vec(),
+    }
 }
 
 /// Daemons of a node that is somewhere else could not be stopped, and those of all others would be.

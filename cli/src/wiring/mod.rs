@@ -26,8 +26,9 @@ pub(crate) use mesosflow_steps::roles::export::{Export, ExportError, Exported};
 pub(crate) use mesosflow_steps::uis::web_interfaces;
 pub(crate) use mesosflow_steps::workflows::{
     AddSlaves as AddSlavesWorkflow, AddSlavesSpec, Adopt as AdoptWorkflow, Destroy as DestroyWorkflow,
-    DestroyPlan, DestroySpec, FileSystems, Lacking, RemoveSlaves as RemoveSlavesWorkflow, RemoveSlavesSpec,
-    Start as StartWorkflow, StartSpec, Stop as StopWorkflow, StopSpec, Workflow, ansible_variables,
+    DestroyPlan, DestroySpec, FileSystems, KeepSlavesSpec, Lacking, RemoveSlaves as RemoveSlavesWorkflow,
+    RemoveSlavesSpec, Rollback as RollbackWorkflow, RollbackSpec, Start as StartWorkflow, StartSpec,
+    Stop as StopWorkflow, StopSpec, Undo, Workflow, ansible_variables,
 };
 pub(crate) use mesosflow_steps::{
     Dns, Ledger, LockedOut, Need, Orphans, Plan, PlannedStep, Report, Tagged, Verified, World,
@@ -42,7 +43,7 @@ pub(crate) use provider::{
     Machine, end_orphans, examine, joined, joining, machines, owned, precheck, settle, survey, tagged, verify,
 };
 pub(crate) use view::{
-    awaited_hosts, formatted_volumes, has_persistent, is_adopted, launched_from, nodes, reachable,
+    awaited, awaited_hosts, formatted_volumes, has_persistent, is_adopted, launched_from, nodes, reachable,
     replication_change, report, user_data, wiped_by_stop,
 };
 pub(crate) use workflow::{

@@ -88,6 +88,11 @@ pub(crate) fn awaited_hosts(state: &RunState, folder: &Path) -> HostsSpec {
     }
 }
 
+/// The nodes that a run has seen answer.
+pub(crate) fn awaited(state: &RunState) -> Vec<Node> {
+    mesosflow_steps::awaited(state)
+}
+
 /// The nodes of a run that exist.
 pub(crate) fn nodes(state: &RunState) -> Vec<Instance> {
     mesosflow_steps::nodes(state)

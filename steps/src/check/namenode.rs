@@ -1,8 +1,5 @@
 //! What a namenode says of itself: whether it takes writes, what it misses, and of which datanodes it hears.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
-
 use super::{Check, What};
 use crate::act::ActError;
 use crate::cluster::Node;
@@ -36,7 +33,11 @@ impl Check<'_> {
         };
         self.tell(What::Blocks(hdfs), Some(hub), blocks);
         for slave in &self.inventory.slaves {
-            self.tell(What::Datanode(hdfs), Some(slave), heard_of(slave, &said.live));
+            self.tell(
+                What::Datanode(hdfs),
+                Some(slave),
+                heard_of(said.live.get(&slave.private_ip)),
+            );
         }
     }
 
@@ -54,8 +55,8 @@ pub async fn blocks(hdfs: Hdfs, world: &World, hub: &Node) -> Result<Blocks, Act
     Ok(hdfs.view(world, hub).await?.blocks)
 }
 
-fn heard_of(slave: &Node, live: &BTreeMap<IpAddr, Datanode>) -> Result<String, ActError> {
-    let Some(datanode) = live.get(&slave.private_ip) else {
+fn heard_of(datanode: Option<&Datanode>) -> Result<String, ActError> {
+    let Some(datanode) = datanode else {
         return Err(ActError::not_yet("is not known to the namenode as live"));
     };
     if datanode.last_contact > SILENT_AFTER_S {
@@ -69,5 +70,34 @@ fn heard_of(slave: &Node, live: &BTreeMap<IpAddr, Datanode>) -> Result<String, A
         InService::Yes => "is live".to_owned(),
         InService::Leaving(left) => format!("is live, and about to leave: {} blocks are left", left.blocks),
         InService::Left => "is live, and out of service: others have all its blocks".to_owned(),
+        InService::Rests => "is live, and in maintenance".to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hdfs::Left;
+
+    #[test]
+    fn a_datanode_that_leaves_is_live() {
+        let heard = |last_contact, service| {
+            let datanode = Datanode {
+                last_contact,
+                service,
+                used: 0,
+                remaining: 0,
+            };
+            heard_of(Some(&datanode)).map_err(|error| error.to_string())
+        };
+        let left = Left {
+            blocks: 5,
+            in_open_files: 0,
+        };
+        assert_eq!(heard(1, InService::Yes).unwrap(), "is live");
+        assert!(heard(1, InService::Leaving(left)).unwrap().contains("5 blocks"));
+        assert!(heard(1, InService::Left).unwrap().contains("out of service"));
+        assert!(heard(31, InService::Left).unwrap_err().contains("31 s"));
+        assert!(heard_of(None).is_err());
+    }
 }

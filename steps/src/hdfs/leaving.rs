@@ -182,15 +182,38 @@ struct Property {
 impl Hdfs {
     /// How many copies the namenode takes to be enough: those of files that ask for none.
     async fn copies(self, world: &World, namenode: &Node) -> Result<u64, ActError> {
+        let configuration = self.configuration(world, namenode).await?;
+        self.number(namenode, &configuration, "dfs.replication")
+    }
+
+    /// How long after its last word a datanode's blocks are counted as gone, at the latest, seconds: it is called dead after two looks at all of
+    /// them and ten heartbeats, and its blocks go with the look after that.
+    ///
+    /// # Errors
+    /// The node cannot be reached, or its namenode does not answer.
+    pub(crate) async fn counted_after(self, world: &World, namenode: &Node) -> Result<u64, ActError> {
+        let configuration = self.configuration(world, namenode).await?;
+        let number = |key| self.number(namenode, &configuration, key);
+        let look = number("dfs.namenode.heartbeat.recheck-interval")?.div_ceil(1000);
+        let heartbeat = number("dfs.heartbeat.interval")?;
+        Ok(3 * look + 10 * heartbeat + heartbeat)
+    }
+
+    /// What the namenode runs with.
+    async fn configuration(self, world: &World, namenode: &Node) -> Result<Vec<u8>, ActError> {
         let title = format!("ask the {} namenode for its configuration", self.as_str());
         let script = Script::new(&title, CONFIGURATION)
             .var("address", namenode.private_ip)
             .var("ui", self.ui_port());
-        let answer = self.asked(world, namenode, script).await?;
-        replication(&answer.stdout).ok_or_else(|| {
+        Ok(self.asked(world, namenode, script).await?.stdout)
+    }
+
+    fn number(self, namenode: &Node, configuration: &[u8], key: &str) -> Result<u64, ActError> {
+        number(configuration, key).ok_or_else(|| {
             ActError::wrong(format!(
-                "{title} on {}: it says no `dfs.replication`",
-                namenode.name
+                "{}: the {} namenode says no number for `{key}`",
+                namenode.name,
+                self.as_str()
             ))
         })
     }
@@ -223,13 +246,11 @@ impl Hdfs {
     }
 }
 
-fn replication(configuration: &[u8]) -> Option<u64> {
+/// A number of the configuration; those of times may say in what (`3s`).
+fn number(configuration: &[u8], key: &str) -> Option<u64> {
     let read: Configuration = serde_json::from_slice(configuration).ok()?;
-    let property = read
-        .properties
-        .into_iter()
-        .find(|property| property.key == "dfs.replication")?;
-    property.value.parse().ok()
+    let property = read.properties.into_iter().find(|property| property.key == key)?;
+    property.value.trim_end_matches('s').parse().ok()
 }
 
 #[cfg(test)]
@@ -302,7 +323,12 @@ mod tests {
     #[test]
     fn what_a_namenode_runs_with_is_read() {
         let said = br#"{"properties":[{"key":"a","value":"1","isFinal":false,"resource":"core-default.xml"},{"key":"dfs.replication","value":"3","isFinal":false,"resource":"hdfs-site.xml"}]}"#;
-        assert_eq!(replication(said), Some(3));
-        assert_eq!(replication(br#"{"properties":[]}"#), None);
+        assert_eq!(number(said, "dfs.replication"), Some(3));
+        assert_eq!(number(said, "dfs.heartbeat.interval"), None);
+        let said = br#"{"properties":[{"key":"a","value":"3s"},{"key":"b","value":"300000"},{"key":"c","value":"x"}]}"#;
+        assert_eq!(
+            ["a", "b", "c"].map(|key| number(said, key)),
+            [Some(3), Some(300_000), None]
+        );
     }
 }

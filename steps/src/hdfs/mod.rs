@@ -26,6 +26,8 @@ pub(crate) use kind::Blocks;
 pub use kind::Hdfs;
 pub(crate) use kind::PERSISTENT_DATA;
 pub use leaving::{Leaving, Room, what_leaving};
+#[cfg(test)]
+pub(crate) use namenode::Left;
 pub(crate) use namenode::{Datanode, InService, View};
 pub(crate) use wanting::shown;
 pub use wanting::{Wanting, files_wanting};

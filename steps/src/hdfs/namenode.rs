@@ -15,7 +15,7 @@ const SNAPSHOTS: &str =
     r#"curl -fsS --max-time 10 "http://$address:$ui/jmx?qry=Hadoop:service=NameNode,name=SnapshotInfo""#;
 
 /// What a namenode says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct View {
     /// Why it takes no writes; empty where it does.
     pub safe_mode: String,
@@ -25,6 +25,8 @@ pub(crate) struct View {
     pub blocks: Blocks,
     /// The datanodes that it believes in. It does so for a minute and a half after it has last heard of one.
     pub live: BTreeMap<IpAddr, Datanode>,
+    /// Those that it has given up, and how long ago it has last heard of each, seconds.
+    pub dead: BTreeMap<IpAddr, i64>,
     /// Files of which blocks are missing, a hundred at most.
     pub corrupt_files: Vec<String>,
 }
@@ -51,6 +53,8 @@ pub(crate) enum InService {
     Leaving(Left),
     /// Others have all it has.
     Left,
+    /// An operator has it rest for a while (Hadoop 3 calls it maintenance).
+    Rests,
 }
 
 /// How far one is that leaves. The namenode counts it anew every few seconds (`dfs.namenode.decommission.interval`), and says 0 of each
@@ -83,6 +87,14 @@ struct Live {
     used: u64,
     #[serde(default)]
     remaining: u64,
+}
+
+/// An entry of `DeadNodes`.
+#[derive(Deserialize)]
+struct Dead {
+    xferaddr: String,
+    #[serde(rename = "lastContact")]
+    last_contact: i64,
 }
 
 /// An entry of `DecomNodes`.
@@ -177,6 +189,10 @@ impl View {
                 corrupt: number("CorruptBlocks")?,
             },
             live: datanodes(text("LiveNodes")?, text("DecomNodes")?)?,
+            dead: listed::<Dead>("DeadNodes", text("DeadNodes")?)?
+                .into_values()
+                .filter_map(|node| Some((address(&node.xferaddr)?, node.last_contact)))
+                .collect(),
             corrupt_files: match all.get("CorruptFiles").and_then(Value::as_str) {
                 Some(files) => {
                     serde_json::from_str(files).map_err(|error| format!("its CorruptFiles: {error}"))?
@@ -222,7 +238,9 @@ fn datanodes(live: &str, leaving: &str) -> Result<BTreeMap<IpAddr, Datanode>, St
         let service = match node.admin_state.as_str() {
             "Decommission In Progress" => InService::Leaving(left.get(&address).copied().unwrap_or_default()),
             "Decommissioned" => InService::Left,
-            _ => InService::Yes,
+            // Versions that say nothing of it know nothing else.
+            "In Service" | "" => InService::Yes,
+            _ => InService::Rests,
         };
         let datanode = Datanode {
             last_contact: node.last_contact,
@@ -298,6 +316,7 @@ mod tests {
         assert_eq!(view.safe_mode, "");
         assert_eq!(view.cluster_id, "CID-01m8cbzeqj6zt1ebrzdjh9ag46-g1-hdfs-format");
         assert_eq!(view.corrupt_files, ["/a b"]);
+        assert_eq!(view.dead, [("10.0.0.6".parse().unwrap(), 113)].into());
         let of = |address: &str| view.live.get(&address.parse().unwrap());
         let left = Left {
             blocks: 5,
@@ -328,7 +347,7 @@ mod tests {
         for wrong in ["", "{}", r#"{"beans":[]}"#, r#"{"beans":[{"Safemode":""}]}"#] {
             assert!(View::of(wrong.as_bytes()).is_err(), "{wrong}");
         }
-        for field in ["CorruptBlocks", "DecomNodes", "ClusterId"] {
+        for field in ["CorruptBlocks", "DecomNodes", "DeadNodes", "ClusterId"] {
             let without = ANSWER.replace(&format!("\"{field}\""), "\"Others\"");
             assert!(View::of(without.as_bytes()).unwrap_err().contains(field));
         }

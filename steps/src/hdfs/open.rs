@@ -1,5 +1,5 @@
-//! Files that somebody writes to. The namenode lets a datanode go although it has the newest block of such a file, and where no other has
-//! that block, what was written is lost with the machine.
+//! Files that somebody writes, and that end on datanodes which leave: the namenode lets those go all the same, and lets nobody close the file
+//! from the moment on that they are to leave, since it counts no copy of theirs.
 
 use std::time::Duration;
 

@@ -12,8 +12,10 @@ use crate::world::{Script, World};
 
 const WANTING: &str = concat!(shell!("hdfs-walk.sh"), shell!("hdfs-wanting.sh"));
 const LOWER: &str = concat!(shell!("hdfs-walk.sh"), shell!("hdfs-lower.sh"));
-/// A namenode lists tens of thousands of files a second, and changes thousands.
+/// A namenode lists tens of thousands of files a second.
 const WALK_LIMIT: Duration = Duration::from_secs(60 * 60);
+/// It changes some hundred: each change is on its disk before the next.
+const LOWER_LIMIT: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// Those files.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,7 +161,7 @@ impl Hdfs {
             .var("kind", self.as_str())
             .var("left", left)
             .stdin(roots(&["/".to_owned()]));
-        let answer = self.asked(world, namenode, script.within(WALK_LIMIT)).await?;
+        let answer = self.asked(world, namenode, script.within(LOWER_LIMIT)).await?;
         let answer = answer.stdout_str();
         answer.trim().parse().map_err(|_| {
             ActError::wrong(format!(

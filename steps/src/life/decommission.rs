@@ -4,7 +4,7 @@
 //! - Changes: their lines in the list of datanodes that leave (`dfs.hosts.exclude`), and through it where copies are. Where that is wanted,
 //!   files that are to have more copies than there will be datanodes are to have so many: HDFS would wait for them for ever.
 //! - Twice is safe: the namenode is asked how far they are, whoever had them leave. Before anything is touched it is counted what stands
-//!   against it.
+//!   against it, and waited for files that somebody writes on none but them.
 //! - Undone by `hdfs-recommission`, but for the numbers of copies.
 
 use std::time::Duration;
@@ -14,13 +14,13 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::patience::{Blocks, Patience};
-use super::standing::{Left, Standing, Waits, standing};
+use super::standing::{Left, Standing, standing, written};
 use crate::act::ActError;
 use crate::cluster::{Node, input};
-use crate::hdfs::{Hdfs, shown, what_leaving};
+use crate::hdfs::{Hdfs, Leaving, Wanting, what_leaving};
 use crate::world::World;
 
-/// How long no block may go: HDFS itself gives a copy five minutes before it begins another.
+/// How long no block may go, or a file be written: HDFS itself gives a copy five minutes before it begins another.
 const SILENCE: Duration = Duration::from_secs(15 * 60);
 /// After how long without one it is looked for what holds it up, and how often again.
 const CLOSER: Duration = Duration::from_secs(60);
@@ -90,85 +90,128 @@ impl Decommission {
         standing(world, self.hdfs, &self.namenode, &self.leaving).await
     }
 
-    /// Waits until they have left; how many files were made to want fewer copies meanwhile, and how they stand.
-    async fn wait(&self, world: &World) -> Result<(u64, Left), ActError> {
-        let (mut patience, mut lowered) = (Patience::begun(Instant::now()), 0);
-        let (mut said, mut looked) = (Said::default(), Instant::now());
-        let mut holds = String::new();
+    /// Has them leave. HDFS lets nobody close a file whose last block is on none but datanodes that leave: where there is such a file, they
+    /// stay, or are back in service, until it is closed.
+    async fn leave(&self, world: &World) -> Result<Decommissioned, ActError> {
+        let met = self.met(world).await?;
+        let mut lowered = 0;
         loop {
+            self.until_nobody_writes(world).await?;
+            self.hdfs.exclude(world, &self.namenode, &self.leaving).await?;
+            // Somebody may have begun to write meanwhile, who goes on trying to close for some ten seconds.
+            if !self.written(world).await?.is_empty() {
+                continue;
+            }
+            lowered += self.lower(world, &met).await?;
+            if let Some(left) = self.wait(world, &mut lowered).await? {
+                return Ok(left.after(lowered));
+            }
+        }
+    }
+
+    async fn written(&self, world: &World) -> Result<Vec<String>, ActError> {
+        let view = self.hdfs.view(world, &self.namenode).await?;
+        written(world, self.hdfs, &self.namenode, &self.leaving, &view).await
+    }
+
+    /// Waits, in service, until nobody writes a file that ends on none but them.
+    async fn until_nobody_writes(&self, world: &World) -> Result<(), ActError> {
+        let begun = Instant::now();
+        let mut said = Said::default();
+        loop {
+            let asked = Instant::now();
+            let open = self.written(world).await?;
+            if open.is_empty() {
+                return Ok(());
+            }
+            if said.at.is_none() {
+                self.hdfs.readmit(world, &self.namenode, &self.leaving).await?;
+            }
+            let now = Instant::now();
+            let what = format!(
+                "no other datanode has the end of {}, which somebody is writing",
+                open.join(", ")
+            );
+            if now.duration_since(begun) >= SILENCE {
+                return Err(self.stuck(&what));
+            }
+            said.say(world, self.told(&what), &Blocks::new(), now);
+            pause(asked).await;
+        }
+    }
+
+    /// Waits until they have left; none where somebody writes a file that ends on them.
+    async fn wait(&self, world: &World, lowered: &mut u64) -> Result<Option<Left>, ActError> {
+        let (mut patience, mut said) = (Patience::begun(Instant::now()), Said::default());
+        let mut looked = Instant::now();
+        loop {
+            let asked = Instant::now();
             let waits = match self.standing(world).await? {
-                Standing::Left(left) => return Ok((lowered, left)),
+                Standing::Left(left) => return Ok(Some(left)),
+                Standing::Written(_) => return Ok(None),
                 Standing::Waits(waits) => waits,
             };
             let now = Instant::now();
             patience.hears(&waits.blocks, now);
             let silence = patience.silence(now);
-            if silence < CLOSER {
-                holds.clear();
-            } else if now.duration_since(looked) >= CLOSER {
-                lowered += self.what_holds(world, &mut holds).await?;
+            if silence >= SILENCE {
+                return Err(self.stuck(&waits.what));
+            }
+            if silence >= CLOSER && now.duration_since(looked) >= CLOSER {
+                // Files were written meanwhile, perhaps.
+                *lowered += self.lower(world, &self.met(world).await?).await?;
                 looked = Instant::now();
             }
-            if silence >= SILENCE {
-                return Err(self.stuck(&waits, &holds));
-            }
-            let what = format!("the {} HDFS: {}{holds}", self.hdfs.as_str(), waits.what);
-            said.say(world, what, &waits.blocks, now);
-            tokio::time::sleep(LOOK_EVERY).await;
+            said.say(world, self.told(&waits.what), &waits.blocks, now);
+            pause(asked).await;
         }
     }
 
-    /// Looks for what keeps them: files that were written meanwhile and want too many copies, which are seen to or refused as before, and
-    /// files that somebody writes.
-    async fn what_holds(&self, world: &World, holds: &mut String) -> Result<u64, ActError> {
-        let lowered = self.prepare(world).await?;
-        let open = self.hdfs.open_only_on(world, &self.namenode, &self.leaving);
-        let open: Vec<_> = open.await?.iter().map(|path| shown(path)).collect();
-        *holds = match open.is_empty() {
-            true => String::new(),
-            false => format!("; open for writing there: {}", open.join(", ")),
-        };
-        Ok(lowered)
-    }
-
-    /// Refuses where something stands against the departure, and has files want fewer copies where that is wanted.
-    async fn prepare(&self, world: &World) -> Result<u64, ActError> {
+    /// Refuses where something stands against the departure.
+    async fn met(&self, world: &World) -> Result<Leaving, ActError> {
         let met = what_leaving(world, self.hdfs, &self.namenode, &self.leaving, &self.staying).await?;
-        if let Some(refusal) = met.refusal(self.hdfs, self.lower_replication) {
-            return Err(refusal);
+        match met.refusal(self.hdfs, self.lower_replication) {
+            Some(refusal) => Err(refusal),
+            None => Ok(met),
         }
-        if met.wanting.files == 0 {
+    }
+
+    /// Has files want fewer copies, as far as there are such; how many. Those that leave do not count by now: otherwise copies of those
+    /// that stay might be the ones that go.
+    async fn lower(&self, world: &World, met: &Leaving) -> Result<u64, ActError> {
+        let Wanting { files, left, .. } = met.wanting;
+        if files == 0 {
             return Ok(0);
         }
-        // Once those that leave do not count any more: otherwise copies of those that stay might be the ones that go.
-        self.hdfs.exclude(world, &self.namenode, &self.leaving).await?;
-        tracing::info!(
-            target: "mesosflow::progress",
-            "the {} HDFS: {} files are made to want {} copies",
-            self.hdfs.as_str(),
-            met.wanting.files,
-            met.wanting.left
-        );
-        let lowered = self.hdfs.lower(world, &self.namenode, met.wanting.left);
-        lowered.await
+        let what = format!("{files} files are made to want {left} copies");
+        tracing::info!(target: "mesosflow::progress", "{}", self.told(&what));
+        self.hdfs.lower(world, &self.namenode, left).await
     }
 
-    fn stuck(&self, waits: &Waits, holds: &str) -> ActError {
-        let conf = format!("/root/{}-hdfs/bin/hdfs", self.hdfs.as_str());
+    fn told(&self, what: &str) -> String {
+        format!("the {} HDFS: {what}", self.hdfs.as_str())
+    }
+
+    fn stuck(&self, what: &str) -> ActError {
+        let hdfs = format!("/root/{}-hdfs/bin/hdfs", self.hdfs.as_str());
         ActError::Unmet {
             what: format!(
-                "the {} HDFS: {}, and nothing has gone forward for {} minutes{holds}",
-                self.hdfs.as_str(),
-                waits.what,
+                "{}, and nothing has gone forward for {} minutes",
+                self.told(what),
                 SILENCE.as_secs() / 60
             ),
             class: ErrorClass::Operator,
             hint: Some(format!(
                 "end what writes files that are open (an hour after their writer died they are closed by themselves); on the first master \
-                 `{conf} fsck / -files -blocks -locations` shows where blocks are; then `mesosflow resume`"
+                 `{hdfs} fsck / -files -blocks -locations` shows where blocks are; then `mesosflow resume`"
             )),
         }
     }
+}
+
+/// Until the next look. To look through all files for those that are open is work for a large namenode.
+async fn pause(asked: Instant) {
+    tokio::time::sleep(LOOK_EVERY.max(2 * asked.elapsed())).await;
 }
 
 /// What was said last.
@@ -203,17 +246,15 @@ impl Step for Decommission {
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<Decommissioned>, ActError> {
         Ok(match self.standing(cx.world()).await? {
             Standing::Left(left) => Probe::Done(left.after(0)),
-            Standing::Waits(_) => Probe::NotDone,
+            Standing::Written(_) | Standing::Waits(_) => Probe::NotDone,
         })
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<Decommissioned, ActError> {
         let world = cx.world();
-        let before = self.prepare(world).await?;
-        self.hdfs.exclude(world, &self.namenode, &self.leaving).await?;
-        let waited = self.wait(world).await;
+        let left = self.leave(world).await;
         world.wait_for(None);
-        let (meanwhile, left) = waited?;
+        let left = left?;
         for silent in &left.silent {
             tracing::warn!(
                 target: "mesosflow::progress",
@@ -222,17 +263,20 @@ impl Step for Decommission {
                 left.missing
             );
         }
-        Ok(left.after(before + meanwhile))
+        Ok(left)
     }
 
     async fn verify(&self, cx: &StepCx<World>, _left: &Decommissioned) -> Result<(), ActError> {
         match self.standing(cx.world()).await? {
             Standing::Left(_) => Ok(()),
-            Standing::Waits(waits) => Err(ActError::not_yet(format!(
-                "the {} HDFS: {}, although they had left",
-                self.hdfs.as_str(),
-                waits.what
-            ))),
+            Standing::Written(open) => {
+                let what = format!("somebody has begun to write {}", open.join(", "));
+                Err(ActError::not_yet(self.told(&what)))
+            }
+            Standing::Waits(waits) => {
+                let what = format!("{}, although they had left", waits.what);
+                Err(ActError::not_yet(self.told(&what)))
+            }
         }
     }
 

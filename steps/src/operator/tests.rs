@@ -236,8 +236,12 @@ impl Stage {
         })
     }
 
-    /// Has the agent run a task: the commands of a shell.
-    fn launch(&self, command: &str) {
+    /// Has the agent run a task until a file is there. It outlives the agent, and not for long the test.
+    fn launch(&self, file: &str) {
+        let dir = self.dir.path().display();
+        let command = format!(
+            "i=0; while [ -d {dir} ] && [ ! -e {dir}/{file} ] && [ $i -lt 3000 ]; do sleep 0.1; i=$((i + 1)); done"
+        );
         let address = format!("{}:5051", self.slave.private_ip);
         let body = json!({"name": "task", "command": command});
         let count = |stage: &Self| {
@@ -337,7 +341,7 @@ fn tasks_end_by_themselves_while_another_master_takes_over_and_the_agent_comes_b
     let first = stage.leader();
     stage.await_agent("the agent", |slave| slave["active"] == true);
     let end = stage.path("end");
-    stage.launch(&format!("while [ ! -e {end} ]; do sleep 0.1; done"));
+    stage.launch("end");
 
     let draining = beside(&stage, 100_000);
     stage.await_agent("an agent without further work", |slave| {
@@ -362,7 +366,7 @@ fn tasks_end_by_themselves_while_another_master_takes_over_and_the_agent_comes_b
     stage.await_agent("the agent at work", |slave| {
         slave["active"] == true && slave["deactivated"] == false
     });
-    stage.launch("sleep 4711");
+    stage.launch("never");
     let drained = now(stage.drain(0)).unwrap();
     assert_eq!((drained.how, drained.tasks_ended), (DrainedBy::Drained, 1));
     let slave = stage.await_agent("the drained agent", |_| true);
@@ -392,7 +396,7 @@ fn before_1_9_the_maintenance_schedule_serves_and_what_operators_have_there_stay
     ] {
         let theirs = json!({"windows": theirs});
         stage.lead("/maintenance/schedule", Some(&theirs)).unwrap();
-        stage.launch("sleep 4711");
+        stage.launch("never");
         let drained = now(stage.drain(0)).unwrap();
         assert_eq!((drained.how, drained.tasks_ended), (DrainedBy::Maintenance, 1));
         assert_eq!(now(stage.drain(0)).unwrap().how, DrainedBy::Maintenance);
@@ -421,7 +425,7 @@ fn a_window_of_ours_is_taken_back_before_the_machine_went_down() {
     stage.leader();
     stage.await_agent("the agent", |slave| slave["active"] == true);
     let end = stage.path("end");
-    stage.launch(&format!("while [ ! -e {end} ]; do sleep 0.1; done"));
+    stage.launch("end");
     let draining = beside(&stage, 100_000);
     stage.await_it("our window", || {
         let schedule = stage.lead("/maintenance/schedule", None)?;

@@ -1,6 +1,7 @@
 //! `hdfs-start`, `persistent-hdfs-start` (notes 2.17, 2.18): a file system runs: its namenode, and a datanode on every slave.
 //!
-//! - Changes: the daemons run under systemd, also after a reboot.
+//! - Changes: the daemons run under systemd, also after a reboot. A datanode of a slave that some run had begun to have leave, and did not
+//!   go on with, is in service again.
 //! - Twice is safe: what runs with the deployed configuration is kept.
 //! - Undone by formatting, which stops them.
 

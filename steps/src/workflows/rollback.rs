@@ -23,6 +23,7 @@ use crate::hdfs::{FileSystems, Hdfs};
 use crate::life::{ReactivateAgent, Recommission, SettleLaunches};
 use crate::provider::{Groups, Image};
 use crate::provision::{AwaitNode, LaunchMachine};
+use crate::record::ROLLS_BACK;
 use crate::setup::Report;
 use crate::world::World;
 
@@ -101,9 +102,6 @@ impl Workflow for Rollback {
         drive(run, world, settings, stop, undo).await
     }
 }
-
-/// Its name.
-pub(crate) const ROLLS_BACK: &str = "rollback";
 
 fn catalogue(spec: &RollbackSpec) -> Vec<CatalogueEntry> {
     match &spec.by {

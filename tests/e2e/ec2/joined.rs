@@ -27,7 +27,7 @@ fn a_machine_that_an_auto_scaling_group_starts_becomes_a_slave() {
         "{}",
         user_data.len()
     );
-    for secret in ["PRIVATE KEY", "ssh-ed25519", "AKIA"] {
+    for secret in ["PRIVATE KEY", "AKIA"] {
         assert!(!user_data.contains(secret), "{secret}");
     }
     let groups = stage.cloud.world().groups(&stage.cluster);
@@ -68,6 +68,8 @@ fn a_machine_that_an_auto_scaling_group_starts_becomes_a_slave() {
     stage.cloud.metadata().heal();
     works(&stage, &run, &joined, &node);
     counted(&mut stage, &joined);
+    without_the_imaged_one(&mut stage);
+    adopted(&mut stage, &joined);
     // It is nobody's to end but its owner's, who is told.
     let said = stage.bench.say(&["destroy", "--yes"]).ended(0);
     for word in ["not launched by us, and left alone", &joined.id] {
@@ -156,6 +158,70 @@ fn works(stage: &Stage, run: &str, joined: &Instance, node: &Node) {
         node.run("systemctl is-failed mesos-slave.service").out.trim(),
         "active"
     );
+}
+
+/// The node that an image was made of lets nobody in any more: it leaves the cluster all the same.
+fn without_the_imaged_one(stage: &mut Stage) {
+    let away = ["remove-slaves", "slave-2", "--yes"];
+    let said = stage.bench.start(&away).finish(RUN_LIMIT).ended(0);
+    assert!(said.err.contains("do not answer"), "{}", said.err);
+    let clusters = stage.bench.say(&["clusters", "--json"]).ended(0).json();
+    assert_eq!(
+        (&clusters[0]["slaves"], &clusters[0]["joined"]),
+        (&1.into(), &1.into()),
+        "{clusters}"
+    );
+}
+
+/// It becomes a node like the others, keeps its agent, and is nobody's to end but its owner's.
+fn adopted(stage: &mut Stage, joined: &Instance) {
+    stage
+        .bench
+        .say(&["adopt", "10.255.255.1"])
+        .ended(2)
+        .complains(&["10.255.255.1", &joined.id]);
+    let plan = stage
+        .bench
+        .say(&["plan", "adopt", &joined.private_name, "--json"])
+        .ended(0)
+        .json();
+    assert_eq!(plan["machines"][0]["action"], "adopt", "{plan}");
+    let node = stage.cloud.node(&stage.bench, &joined.id);
+    let agent = node.ask("systemctl show --property InvocationID --value mesos-slave.service");
+    let run = stage
+        .bench
+        .start(&["adopt", &joined.id])
+        .finish(RUN_LIMIT)
+        .ended(0)
+        .run();
+    let status = stage.bench.status(&run);
+    let nodes = status.nodes();
+    let mine = nodes
+        .iter()
+        .find(|it| it["instance_id"] == joined.id.as_str())
+        .unwrap();
+    assert_eq!(
+        (&mine["origin"], &mine["name"]),
+        (&"joined".into(), &format!("{}-slave-3", stage.cluster).into())
+    );
+    assert!(
+        !status.value()["resources"].to_string().contains(&joined.id),
+        "{}",
+        status.value()
+    );
+    assert_eq!(
+        node.ask("systemctl show --property InvocationID --value mesos-slave.service"),
+        agent
+    );
+    let check = stage.bench.say(&["check", "--json"]).json();
+    assert_eq!(check["healthy"], true, "{check}");
+    let findings = check["findings"].as_array().unwrap();
+    assert!(findings.iter().all(|it| it["what"] != "joined"), "{check}");
+    stage
+        .bench
+        .say(&["run-command", "--node", "slave-3", "--", "true"])
+        .ended(0);
+    stage.bench.say(&["adopt", &joined.id]).ended(2);
 }
 
 /// `check` counts it as somebody's who came by itself.

@@ -1,0 +1,317 @@
+//! `rollback`: a run that was not ended is undone.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use clap::Args;
+use mesosflow_workflow::{Phase, Purpose, Run, SystemClock};
+use serde::de::DeserializeOwned;
+
+use super::{start, stop};
+use crate::app::App;
+use crate::clusters::{self, ClusterArgs};
+use crate::error::CliError;
+use crate::runs::{self, Found};
+use crate::session::{self, Driving};
+use crate::wiring::{
+    self, AddSlavesSpec, Journal, KeepSlavesSpec, Machine, Member, Node, RemoveSlavesSpec, RollbackSpec,
+    RollbackWorkflow, Undo, Verified, Workflow,
+};
+
+/// Undo a run that was not ended: what it added is removed, what it was about to take away stays
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RollbackArgs {
+    /// The run's id, or the beginning of it; by default the cluster's unfinished run
+    run: Option<String>,
+    /// How long tasks on slaves that go again may take to end by themselves; what is left then is ended
+    #[arg(long, value_name = "SECONDS", default_value = "600")]
+    drain_timeout: NonZeroU32,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+}
+
+/// A run that is undone, and its cluster.
+struct Ground {
+    /// The run that is undone.
+    undone: Found,
+    /// The spec in force.
+    spec: Verified,
+    /// The nodes of the cluster as it was before.
+    nodes: Vec<Node>,
+    /// Their machines.
+    machines: Vec<Machine>,
+}
+
+/// Everything that can be refused is refused before the run is closed.
+pub(crate) async fn rollback(app: &App, args: &RollbackArgs) -> Result<(), CliError> {
+    let journal = app.journal_with_runs()?;
+    let undone = meant(app, &journal, args).await?;
+    session::refuse_ended(app, &undone)?;
+    runs::refuse_held(&journal, &undone).await?;
+    refuse_whole(app, &undone)?;
+    let founder = founder(&journal, &undone).await?;
+    let spec = wiring::verify(founder.spec()?).await?;
+    wiring::precheck(&spec).await?;
+    let cluster = founder.cluster();
+    let ground = Ground {
+        machines: wiring::machines(&spec, &cluster).await?,
+        nodes: wiring::reachable(&cluster),
+        undone,
+        spec,
+    };
+    let (target, by, losses) = undo(app, &ground, args).await?;
+    let id = ground.undone.row.run.to_string();
+    app.ui
+        .confirm(&losses, &app.places.command(&["rollback", &id]), args.yes)?;
+    wiring::refuse_strangers(&app.places, &ground.spec, &cluster, &app.cluster_dir(&cluster)).await?;
+    let heard = session::heard(app)?;
+    let frozen = RollbackSpec {
+        cluster: target.clone().into_spec(),
+        run: ground.undone.row.run,
+        undoes: ground.undone.state.workflow.clone(),
+        by,
+    };
+    close(&journal, &ground.undone).await?;
+    let founder = self::founder(&journal, &ground.undone).await?;
+    let workflow = (&RollbackWorkflow as &dyn Workflow, &frozen);
+    let (run, progress) = session::create(app, journal, &founder, workflow, Vec::new()).await?;
+    let driving = Driving::new(founder.record.others(run.id()), target, heard);
+    session::drive(app, run, progress, driving).await
+}
+
+/// The run that is to be undone.
+async fn meant(app: &App, journal: &Journal, args: &RollbackArgs) -> Result<Found, CliError> {
+    if args.run.is_some() {
+        return Found::look(journal, runs::choose(app, journal, args.run.as_deref()).await?).await;
+    }
+    let founder = clusters::founded(app, journal, &args.cluster).await?;
+    let rows = journal.runs().await?;
+    let unfinished = founder.record.unfinished();
+    let row = unfinished.and_then(|run| rows.into_iter().find(|row| row.run == run.run));
+    match row {
+        Some(row) => Found::look(journal, row).await,
+        None => Err(CliError::refused(format!(
+            "no run of cluster `{}` is unfinished: there is nothing to undo",
+            founder.row.cluster
+        ))
+        .hint("`mesosflow list` shows the runs; one that was closed is undone by its id")),
+    }
+}
+
+/// The cluster of a run, by the run that made it.
+async fn founder(journal: &Journal, of: &Found) -> Result<Found, CliError> {
+    let founder = of.record.founder().run;
+    let rows = journal.runs().await?;
+    let row = rows.into_iter().find(|row| row.run == founder);
+    Found::look(journal, row.unwrap_or_else(|| of.row.clone())).await
+}
+
+/// Refuses what has come to its end, and what has no undo.
+fn refuse_whole(app: &App, undone: &Found) -> Result<(), CliError> {
+    let (run, workflow, cluster) = (undone.row.run, &undone.state.workflow, &undone.row.cluster);
+    let id = run.to_string();
+    let resume = || format!("to go on with it: {}", app.places.command(&["resume", &id]));
+    if !["add-slaves", "adopt", "remove-slaves", "stop", "start"].contains(&workflow.as_str()) {
+        return Err(CliError::refused(format!(
+            "run `{run}` is a {workflow} of cluster `{cluster}`, which has no undo"
+        ))
+        .hint(resume())
+        .hint(format!(
+            "or to end it where it stands: {}",
+            app.places.command(&["close", &id])
+        )));
+    }
+    let ended = |what: &str| CliError::refused(format!("run `{run}`, a {workflow}, {what}"));
+    match undone.state.phase {
+        Phase::Succeeded | Phase::Partial => {
+            let inverse = match workflow.as_str() {
+                "remove-slaves" => "add-slaves",
+                "stop" => "start",
+                "start" => "stop",
+                _ => "remove-slaves",
+            };
+            Err(ended("has come to its end: there is nothing to undo")
+                .hint(format!("what does the opposite: `mesosflow {inverse}`")))
+        }
+        // Others may have built on it since.
+        Phase::Closed if undone.record.newest().run != run => Err(ended(
+            "was closed, and another run was driven since: it cannot be undone any more",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Ends the run where it stands, if it is not ended.
+async fn close(journal: &Journal, undone: &Found) -> Result<(), CliError> {
+    if !undone.state.phase.kind().is_unfinished() {
+        return Ok(());
+    }
+    let adopter = session::adopter(Purpose::Close, &undone.state, Vec::new());
+    let clock = Arc::new(SystemClock);
+    let held = Run::adopt(journal.clone(), clock, undone.row.run, adopter, Arc::new(|_| {})).await?;
+    held.close()
+        .await
+        .map(drop)
+        .map_err(|error| CliError::from(&error))
+}
+
+/// The cluster as it is to be, how that comes to be, and what it costs.
+async fn undo(
+    app: &App,
+    ground: &Ground,
+    args: &RollbackArgs,
+) -> Result<(Verified, Undo, Vec<String>), CliError> {
+    let state = &ground.undone.state;
+    let cluster = &state.cluster;
+    match state.workflow.as_str() {
+        "remove-slaves" => keeping(app, ground, read(&ground.undone)?),
+        "stop" => {
+            let founder = Found {
+                state: ground.undone.record.founder().clone(),
+                ..ground.undone.clone()
+            };
+            let frozen = start::frozen(app, &founder, &ground.spec, &ground.machines)?;
+            let costs =
+                format!("cluster `{cluster}` is started again: its machines, and all that it did before");
+            Ok((ground.spec.clone(), Undo::Starting(Box::new(frozen)), vec![costs]))
+        }
+        "start" => {
+            let frozen = stop::frozen(&ground.spec, ground.nodes.clone(), &ground.machines, &[]);
+            let costs = format!(
+                "cluster `{cluster}` does no work until `start`: its daemons end, then its machines stop"
+            );
+            Ok((ground.spec.clone(), Undo::Stopping(Box::new(frozen)), vec![costs]))
+        }
+        _ => removing(app, ground, read(&ground.undone)?, args).await,
+    }
+}
+
+/// What a run was to add is removed: its nodes as slaves that leave, and machines that never got so far.
+async fn removing(
+    app: &App,
+    ground: &Ground,
+    added: AddSlavesSpec,
+    args: &RollbackArgs,
+) -> Result<(Verified, Undo, Vec<String>), CliError> {
+    let (undone, cluster) = (&ground.undone, ground.undone.cluster());
+    let members = added.cluster.members().into_iter();
+    let members: Vec<_> = members
+        .filter(|member| !added.adding.contains(&member.index))
+        .collect();
+    let target = ground.spec.clone();
+    let target = target
+        .clone()
+        .changed_to(target.into_spec().with_members(members));
+    let leaving = wiring::awaited(&undone.state);
+    let world = wiring::open_outside(target.clone(), &cluster, &app.cluster_dir(&cluster)).await?;
+    let answering = wiring::answering(&world, &leaving).await;
+    let name = wiring::Role::Slave;
+    let names: Vec<_> = added
+        .adding
+        .iter()
+        .map(|index| name.node_name(&undone.row.cluster, *index))
+        .collect();
+    let adopts = undone.state.workflow == "adopt";
+    let made = undone.state.traces.iter().filter(|trace| trace.exists);
+    let resources: Vec<_> = made.map(|trace| trace.resource.clone()).collect();
+    let mut losses = vec![format!(
+        "what run `{}` has added to cluster `{}` is removed again: {}",
+        undone.row.run,
+        undone.row.cluster,
+        names.join(", ")
+    )];
+    if !adopts {
+        losses.push("its machines end, with what is on their disks, once others have it".to_owned());
+    }
+    let silent = leaving.iter().filter(|node| !answering.contains(&node.name));
+    let removal = RemoveSlavesSpec {
+        cluster: target.clone().into_spec(),
+        nodes: ground.nodes.clone(),
+        silent: silent.map(|node| node.name.clone()).collect(),
+        leaving,
+        resources,
+        image: Some(added.image),
+        groups: Some(added.groups),
+        file_systems: added.file_systems,
+        drain_timeout_s: args.drain_timeout.get().into(),
+        lower_replication: true,
+    };
+    let effects = undone.state.effects.values();
+    let undo = Undo::Removing {
+        added: if adopts { Vec::new() } else { names },
+        effects: effects.cloned().collect(),
+        removal: Box::new(removal),
+    };
+    Ok((target, undo, losses))
+}
+
+/// What was about to leave stays, as far as it is still there.
+fn keeping(
+    app: &App,
+    ground: &Ground,
+    removal: RemoveSlavesSpec,
+) -> Result<(Verified, Undo, Vec<String>), CliError> {
+    let is_there = |node: &&Node| {
+        let mut machines = ground.machines.iter();
+        machines.any(|machine| machine.instance.name == node.name && !machine.is_gone)
+    };
+    let returning: Vec<_> = removal.leaving.iter().filter(is_there).cloned().collect();
+    let run = ground.undone.row.run.to_string();
+    if returning.is_empty() {
+        return Err(CliError::refused(format!(
+            "of what run `{run}` was to remove nothing is left: it cannot be undone"
+        ))
+        .hint(format!(
+            "to bring it to its end: {}",
+            app.places.command(&["resume", &run])
+        )));
+    }
+    let mut members = removal.cluster.members();
+    let before = ground.spec.members().into_iter();
+    let returns = |member: &Member| returning.iter().any(|node| node.index == member.index);
+    members.extend(before.filter(returns));
+    let target = ground.spec.clone();
+    let target = target
+        .clone()
+        .changed_to(target.into_spec().with_members(members));
+    let names = |nodes: &[Node]| {
+        let names: Vec<_> = nodes.iter().map(|node| node.name.clone()).collect();
+        names.join(", ")
+    };
+    let mut losses = vec![format!(
+        "cluster `{}` keeps {}: datanodes and agents are in service again",
+        ground.undone.row.cluster,
+        names(&returning)
+    )];
+    let gone: Vec<_> = removal
+        .leaving
+        .iter()
+        .filter(|node| !returning.contains(node))
+        .cloned()
+        .collect();
+    if !gone.is_empty() {
+        losses.push(format!("gone already, and not brought back: {}", names(&gone)));
+    }
+    let keeping = KeepSlavesSpec {
+        nodes: removal.nodes.iter().chain(&returning).cloned().collect(),
+        returning,
+        image: removal.image,
+        groups: removal.groups,
+        file_systems: removal.file_systems,
+    };
+    Ok((target, Undo::Keeping(Box::new(keeping)), losses))
+}
+
+/// What was frozen into the run that is undone.
+fn read<T: DeserializeOwned>(undone: &Found) -> Result<T, CliError> {
+    serde_json::from_value(undone.state.spec.clone()).map_err(|error| {
+        CliError::refused(format!(
+            "this mesosflow cannot read the spec of run `{}`",
+            undone.row.run
+        ))
+        .because_of(&error)
+    })
+}

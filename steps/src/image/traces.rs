@@ -42,7 +42,7 @@ const fn trace(fate: Fate, path: &'static str, what: &'static str) -> Trace {
 }
 
 /// All of it, beside the [`units`].
-pub const TRACES: [Trace; 62] = [
+pub const TRACES: [Trace; 63] = [
     trace(
         Removed,
         "/etc/mesosflow",

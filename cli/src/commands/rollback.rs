@@ -244,7 +244,9 @@ async fn removing(
     };
     // Nobody holds the run: whoever made these calls is gone, and makes none any more.
     let mut effects: Vec<_> = undone.state.effects.values().cloned().collect();
-    effects.iter_mut().for_each(|effect| effect.abandoned(Timestamp::now()));
+    effects
+        .iter_mut()
+        .for_each(|effect| effect.abandoned(Timestamp::now()));
     let undo = Undo::Removing {
         added: if adopts { Vec::new() } else { names },
         effects,

@@ -1,4 +1,5 @@
 # make demo   a local cluster of eight nodes, from nothing        make test   everything: unit, crash, end to end
+# make sweep  what `make test` takes a sample of: a run on EC2's stand-in killed after each of its commits
 # make bench  ratios of the journal, of run-command and copy-file to OpenSSH and rsync, phases of a deploy, calls of EC2
 # make lint   what CI checks before the tests
 # make fixtures   fixtures/journals/v2-*.jsonl anew, from real deploys; once a version is released, those of its format stay
@@ -7,7 +8,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench fixtures lint fmt clean setup setup-pip setup-test setup-moto setup-ansible setup-lint setup-shellcheck build image ami standin tests-build
+.PHONY: help demo test sweep bench fixtures lint fmt clean setup setup-pip setup-test setup-moto setup-ansible setup-lint setup-shellcheck build image ami standin tests-build
 
 ENGINE ?= $(shell command -v podman || command -v docker || echo podman)
 TARGET := $(shell cargo metadata --no-deps --format-version 1 2>/dev/null | python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
@@ -37,6 +38,10 @@ demo: setup
 test: setup setup-test
 	@$(MAKE) --no-print-directory -j2 tests-build ami
 	cargo nextest run --workspace --no-fail-fast
+
+sweep: setup setup-test
+	@$(MAKE) --no-print-directory -j2 tests-build ami
+	MESOSFLOW_TEST_SWEEP=1 cargo nextest run --locked --workspace -E 'package(mesosflow-tests) and test(a_run_that_is_killed_after_any_commit_is_completed)'
 
 bench: setup setup-test
 	@$(MAKE) --no-print-directory -j2 build image

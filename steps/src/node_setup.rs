@@ -1,4 +1,4 @@
-//! What every node gets before any daemon: disks, folders, swap, a firewall. Shared by `setup-master` and `setup-nodes`.
+//! What every node gets before any daemon: disks, folders, ports of their own, swap, a firewall. Shared by `setup-master` and `setup-nodes`.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::act::ActError;
 use crate::aside;
 use crate::claim;
-use crate::cluster::{DisksSpec, Node, input};
+use crate::cluster::{DisksSpec, Node, input, ports};
 use crate::disks::{DiskError, DiskPlan, LOOK, VOLUME_MOUNT};
 use crate::firewall::{self, Firewall};
 use crate::mounts::{IS_MOUNTED, ON_DISK};
@@ -43,6 +43,11 @@ const FOLDERS_READY: &str = r#"[ -z "$device" ] || is_mounted || exit 1
 for folder in $folders; do [ -d "$folder" ] || exit 1; done
 [ "$(readlink /nfs)" = /mnt/nfs ] || exit 1"#;
 const FOLDERS_MAKE: &str = shell!("folders-make.sh");
+
+/// Where the kernel hears at boot which ports the node's own connections do not get. Whoever says it later, says it instead.
+pub(crate) const KEPT_PORTS: &str = "/etc/sysctl.d/99-zz-mesosflow.conf";
+const PORTS_READY: &str = shell!("ports-ready.sh");
+pub(crate) const PORTS_KEEP: &str = shell!("ports-keep.sh");
 
 const SWAP_READY: &str = r#"[ "$(swapon --show=NAME,SIZE --bytes --noheadings | awk '$1 == "/mnt/swap" { print int(($2 + 4096) / 1048576) }')" = "$megabytes" ] || exit 1
 grep --quiet '^/mnt/swap ' /etc/fstab || exit 1"#;
@@ -120,6 +125,13 @@ impl NodeSetup {
                 ("device", disks.volume.clone().unwrap_or_default()),
                 ("mount", VOLUME_MOUNT.to_owned()),
             ],
+        });
+        let ports: Vec<_> = ports::of(self.node.role).iter().map(u16::to_string).collect();
+        parts.push(Part {
+            title: "ports that are kept for the daemons".into(),
+            ready: PORTS_READY,
+            make: PORTS_KEEP,
+            variables: vec![("ports", ports.join(" ")), ("kept", KEPT_PORTS.to_owned())],
         });
         if self.swap_mb > 0 {
             parts.push(Part {
@@ -216,7 +228,7 @@ impl NodeSetup {
             return Ok(());
         }
         Err(ActError::not_yet(format!(
-            "{} lacks a disk, a folder, its swap or its firewall after its set-up",
+            "{} lacks a disk, a folder, its ports, its swap or its firewall after its set-up",
             self.node.name
         )))
     }

@@ -1,12 +1,14 @@
 //! The demo cluster: `run` brings up three masters, three ZooKeepers and two slaves that work, seen by hand on the nodes;
 //! the program's output keeps its contract; the nodes hold no key of the user's, and were logged in to once each; a
-//! leading master that dies is replaced. Then the same cluster is replayed (see [`crate::replay`]) and destroyed.
+//! leading master that dies is replaced. Then all its machines are (see [`crate::replay`]), and it is destroyed.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-use mesosflow_tests::{Bench, History, Node, Nodes, RUN_LIMIT, Status, assert_healthy, leader, until};
+use mesosflow_tests::{
+    Bench, History, Node, Nodes, RUN_LIMIT, Status, assert_healthy, leader, until, until_up,
+};
 use serde_json::Value;
 
 use crate::replay;
@@ -38,7 +40,7 @@ fn the_demo_cluster_works_and_is_replayed_and_destroyed() {
     is_checked(&mut bench, &nodes);
     survives_its_leader(&mut bench, &nodes);
 
-    replay::on(&mut bench, &run, &cluster);
+    replay::machines(&mut bench, &run, &cluster);
 
     destroyed(&mut bench, &run, &cluster);
 }
@@ -75,6 +77,7 @@ fn is_checked(bench: &mut Bench, nodes: &Nodes) {
     assert_eq!(bad_of(&looked, "zookeeper-quorum").len(), 1, "{looked:#}");
     assert_eq!(bad_of(&looked, "daemons"), [server.name.as_str()], "{looked:#}");
     server.ask("systemctl start mesosflow-zookeeper");
+    until_up(nodes);
     until("a healthy cluster", RUN_LIMIT, || {
         (bench.say(&patient).code == 0).then_some(())
     });

@@ -145,6 +145,7 @@ echo theirs > /root/spark/conf/theirs
 printf '[Unit]\nDescription=theirs\n[Service]\nExecStart=/bin/true\n' > /etc/systemd/system/mesos-slave.service
 ln -s /dev/null /etc/systemd/system/mesos-master.service
 ln -sfn /srv/shared /nfs
+echo 8888 > /proc/sys/net/ipv4/ip_local_reserved_ports
 sed '/^127\\.0\\.1\\.1/d' /etc/hosts > /tmp/hosts; echo '127.0.1.1 theirs' >> /tmp/hosts; cat /tmp/hosts > /etc/hosts";
 
 /// What was there under the name of Mesos' folder is there under another one, and the user has been told.
@@ -369,6 +370,11 @@ fn given_back(bench: &mut Bench, run: &str, machines: &Machines) {
             host.run("ls -d /root/.ssh/mesosflow*").out,
             "",
             "keys of nodes are left"
+        );
+        let kept = host.ask("cat /proc/sys/net/ipv4/ip_local_reserved_ports; ls /etc/sysctl.d");
+        assert!(
+            kept.starts_with("8888\n") && !kept.contains("mesosflow"),
+            "{kept}"
         );
         assert!(
             machines.opens(host),

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use mesosflow_tests::{Bench, Node, Nodes, RUN_LIMIT, ansible_lint, ansible_playbook, until};
+use mesosflow_tests::{Bench, Node, Nodes, RUN_LIMIT, ansible_lint, ansible_playbook, until, until_up};
 
 /// What the daemons of Mesos start with.
 const FLAGS: &str = "cd /etc && for file in mesos/* mesos-master/* mesos-slave/* mesosflow/*.env systemd/system/mesos-slave.service.d/*; do
@@ -72,6 +72,7 @@ impl Stage {
     }
 
     fn is_healthy(&mut self) {
+        until_up(&self.nodes);
         until("a healthy cluster", RUN_LIMIT, || {
             (self.bench.say(&["check"]).code == 0).then_some(())
         });
@@ -97,7 +98,7 @@ fn ansible_makes_masters_and_slaves_of_nodes_that_have_only_mesos() {
     let mut bench = Bench::new();
     let cluster = bench.cluster();
     let run = bench
-        .say(&["run", "--cluster", &cluster, "--masters", "2", "--slaves", "2"])
+        .say(&["run", "--cluster", &cluster, "--masters", "2", "--slaves", "1"])
         .ended(0)
         .run();
     let roles = bench.path("roles for ansible");

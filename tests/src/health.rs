@@ -55,14 +55,26 @@ pub fn leader(nodes: &Nodes, is_it: impl Fn(&Node) -> bool) -> &Node {
 /// Something does not.
 #[track_caller]
 pub fn assert_healthy(nodes: &Nodes) {
-    zookeeper(nodes);
+    until_up(nodes);
     for hdfs in Hdfs::BOTH {
-        hdfs.until_it_serves(nodes, LIMIT);
         round_trip(hdfs, nodes);
         hdfs.assert_datanodes_have(nodes, &hdfs.file_system(nodes));
     }
-    leader(nodes, |_| true);
     shared_volume(nodes);
+}
+
+/// Waits until the daemons say that they do their work: a quorum, both HDFS, a leader that sees every slave. It starts no program of
+/// Java, for who would otherwise ask again and again for something that does.
+///
+/// # Panics
+/// They do not.
+#[track_caller]
+pub fn until_up(nodes: &Nodes) {
+    zookeeper(nodes);
+    for hdfs in Hdfs::BOTH {
+        hdfs.until_it_serves(nodes, LIMIT);
+    }
+    leader(nodes, |_| true);
 }
 
 #[track_caller]

@@ -53,7 +53,7 @@ pub use cloud::{
 pub use engine::{Engine, Ran};
 pub use floor::Floor;
 pub use hdfs::{FileSystem, Hdfs};
-pub use health::{assert_healthy, leader, leader_and_slaves};
+pub use health::{assert_healthy, leader, leader_and_slaves, until_up};
 pub use history::{History, Started};
 pub use live::Live;
 pub use locked::Locked;

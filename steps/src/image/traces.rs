@@ -2,6 +2,7 @@
 //! compares with what a real node has that its image had not.
 
 use super::traces::Fate::{Data, Edited, Emptied, Kept, Memory, Removed, Sealed};
+use crate::node_setup::KEPT_PORTS;
 use crate::on_node;
 use crate::on_node::UNITS;
 use crate::on_node::{ROLES_FOLDER, SCRIPTS_FOLDER, SSH_FOLDER};
@@ -41,7 +42,7 @@ const fn trace(fate: Fate, path: &'static str, what: &'static str) -> Trace {
 }
 
 /// All of it, beside the [`units`].
-pub const TRACES: [Trace; 62] = [
+pub const TRACES: [Trace; 63] = [
     trace(
         Removed,
         "/etc/mesosflow",
@@ -63,6 +64,7 @@ pub const TRACES: [Trace; 62] = [
         "an addition to the agent's unit",
     ),
     trace(Removed, on_node::FIREWALL_ADDITION, "an addition to nftables"),
+    trace(Removed, KEPT_PORTS, "ports that are kept for the daemons"),
     trace(Removed, "/etc/exports.d/mesosflow.exports", "the NFS export"),
     trace(
         Removed,

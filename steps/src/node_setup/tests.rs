@@ -173,7 +173,7 @@ async fn blank_disks_are_formatted_once_and_nothing_else_ever() {
         ephemeral: vec![ephemeral.clone()],
         volume: Some(volume.clone()),
     });
-    let [disk, vol, folders] = &parts_of_both[..] else {
+    let [disk, vol, folders, _ports] = &parts_of_both[..] else {
         panic!("two disks and the folders")
     };
 
@@ -348,4 +348,40 @@ async fn disks_are_found_by_what_they_are_and_again_under_other_names() {
     );
     let fstab = machine.sh("grep -c UUID= /etc/fstab").unwrap();
     assert_eq!(fstab, "3");
+}
+
+/// A connection gets any port of the kernel's range; here there is but one, a datanode's.
+#[tokio::test]
+async fn no_connection_gets_the_port_of_a_daemon() {
+    let machine = Machine::start("ports").await;
+    let parts = parts(&DisksSpec::default());
+    let ports = parts.last().unwrap();
+    let kernel = "/proc/sys/net/ipv4";
+    let one = format!(
+        "echo 8888 > {kernel}/ip_local_reserved_ports; echo '50010 50010' > {kernel}/ip_local_port_range"
+    );
+    machine.sh(&one).unwrap();
+    let connects = || {
+        let (_, said) = machine.sh("bash -c '</dev/tcp/127.0.0.1/1'").unwrap_err();
+        said
+    };
+    assert!(connects().contains("Connection refused"), "{}", connects());
+    machine.make(ports);
+    assert!(
+        connects().contains("Cannot assign requested address"),
+        "{}",
+        connects()
+    );
+
+    // What somebody else keeps stays kept, also where it is done again.
+    machine.part(ports, ports.make).unwrap();
+    let kept = machine
+        .sh(&format!("cat {kernel}/ip_local_reserved_ports {KEPT_PORTS}"))
+        .unwrap();
+    assert!(kept.contains(",8888,") && kept.contains("# was 8888\n"), "{kept}");
+    // And after a boot the kernel has to hear of it again.
+    machine
+        .sh(&format!("echo > {kernel}/ip_local_reserved_ports"))
+        .unwrap();
+    assert!(!machine.is_ready(ports));
 }

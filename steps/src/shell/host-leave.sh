@@ -12,6 +12,7 @@
 # var firewall: the name of its unit
 # var addition: to nftables' own unit
 # var rules: the file of the table
+# var kept_ports: what keeps the daemons' ports for them
 # after aside
 rm -rf -- /run/mesosflow-netrc
 if [ -e "$mark" ] && [ "$(sed '/^#/d' "$mark")" = "$owner" ]; then
@@ -41,6 +42,10 @@ if [ -e "$mark" ] && [ "$(sed '/^#/d' "$mark")" = "$owner" ]; then
     awk '!($1 ~ /^[^#].*:\/mnt\/nfs$/ && $2 == "/mnt/nfs" && ($3 == "nfs4" || $3 == "fuse.sshfs"))' /etc/fstab > /etc/fstab.mesosflow
     mv /etc/fstab.mesosflow /etc/fstab
     systemctl daemon-reload
+  fi
+  if [ -e "$kept_ports" ]; then
+    sed -n 's/^# was //p' "$kept_ports" > /proc/sys/net/ipv4/ip_local_reserved_ports || true
+    rm -f -- "$kept_ports"
   fi
   # shellcheck disable=SC2086
   rm -rf -- $keys

@@ -24,11 +24,11 @@ fn stage(masters: usize, slaves: usize) -> Stage {
     Stage::on(bench, cloud, masters, slaves)
 }
 
-/// Three masters, four slaves on spot, a volume for each; killed twenty times at random; replayed; destroyed.
+/// Two masters, two slaves on spot, a volume for each; killed twenty times at random; replayed; destroyed.
 #[test]
 fn a_cluster_on_ec2_survives_twenty_kills() {
     let mut random = Random::new();
-    let mut stage = stage(3, 4);
+    let mut stage = stage(2, 2);
     let subnet = stage.cloud.subnet().id.clone();
     let mut live = stage.start(&["--subnet", &subnet, "--spot-price", "0.10", "--ebs-vol-size", "8"]);
     let run = live.run();

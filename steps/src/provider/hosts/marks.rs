@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::aside;
+use crate::node_setup::KEPT_PORTS;
 use crate::on_node;
 use crate::on_node::{ROLES_FOLDER, SSH_FOLDER};
 use crate::provider::{Owner, driver_tag};
@@ -214,6 +215,7 @@ pub(super) async fn leave(session: &Session, owner: &Owner, line: &str) -> Resul
         ("firewall", on_node::FIREWALL_UNIT),
         ("addition", on_node::FIREWALL_ADDITION),
         ("rules", on_node::FIREWALL_FILE),
+        ("kept_ports", KEPT_PORTS),
         ("line", line),
     ];
     run(
@@ -310,6 +312,7 @@ mod tests {
             ("firewall", "mesosflow-no-firewall.service"),
             ("addition", "/nonexistent/mesosflow.conf"),
             ("rules", "/nonexistent/firewall.nft"),
+            ("kept_ports", "/nonexistent/ports.conf"),
         ];
         // The user database says where home is, and nothing of the machine itself is to be touched.
         let stand_in = format!(

@@ -91,9 +91,7 @@ pub(crate) fn leader_script(masters: &[Node]) -> Script<'static> {
 
 /// The script that answers whether the leading master has every slave registered and active, by that master's address.
 pub(crate) fn registered_script(masters: &[Node], slaves: &[Node]) -> Script<'static> {
-    asking("ask the leading master for its slaves", REGISTERED, masters)
-        .var("slaves", addresses(slaves))
-        .var("wanted", slaves.len())
+    asking("ask the leading master for its slaves", REGISTERED, masters).var("slaves", addresses(slaves))
 }
 
 /// The script that asks a master, on its node, what it takes itself and others for: `yes` where it leads or `no`, then the HTTP
@@ -158,4 +156,63 @@ pub(crate) async fn leader_with(
         .await?;
     let leads = |node: &&Node| Some(node.private_ip.to_string()) == address;
     Ok(masters.iter().find(leads).map(|node| node.name.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What joined by itself does not keep a cluster from being whole, nor does it stand in for a slave that is not active.
+    #[test]
+    fn every_slave_has_to_be_active_whoever_else_is() {
+        let agent = |address: &str, active: bool| {
+            format!(
+                r#"{{"id":"S1","hostname":"h","attributes":{{"active":"no"}},"pid":"slave(1)@{address}:5051","resources":{{"cpus":2.0}},"active":{active},"deactivated":false}}"#
+            )
+        };
+        let answer = |agents: &[(&str, bool)], slaves: &str| {
+            let agents: Vec<_> = agents
+                .iter()
+                .map(|(address, active)| agent(address, *active))
+                .collect();
+            let script = format!(
+                "leads() {{ :; }}\ncurl() {{ printf %s '{{\"slaves\":[{}]}}'; }}\nmasters=10.0.0.1 port=5050 slaves='{slaves}'\n{REGISTERED}",
+                agents.join(",")
+            );
+            let said = std::process::Command::new("sh")
+                .arg("-c")
+                .arg(script)
+                .output()
+                .unwrap();
+            said.status
+                .success()
+                .then(|| String::from_utf8(said.stdout).unwrap())
+        };
+        let leads = Some("10.0.0.1\n".to_owned());
+        let both = "10.0.0.2 10.0.0.20";
+        assert_eq!(answer(&[("10.0.0.2", true), ("10.0.0.20", true)], both), leads);
+        assert_eq!(
+            answer(
+                &[("10.0.0.2", true), ("10.0.0.9", true), ("10.0.0.20", true)],
+                both
+            ),
+            leads
+        );
+        assert_eq!(
+            answer(
+                &[("10.0.0.2", false), ("10.0.0.2", true), ("10.0.0.20", true)],
+                both
+            ),
+            leads
+        );
+        assert_eq!(answer(&[("10.0.0.2", true), ("10.0.0.9", true)], both), None);
+        assert_eq!(
+            answer(
+                &[("10.0.0.2", true), ("10.0.0.9", true), ("10.0.0.20", false)],
+                both
+            ),
+            None
+        );
+        assert_eq!(answer(&[], both), None);
+    }
 }

@@ -11,6 +11,7 @@ use crate::cluster::{DisksSpec, Node, input, ports};
 use crate::disks::{DiskError, DiskPlan, LOOK, VOLUME_MOUNT};
 use crate::firewall::{self, Firewall};
 use crate::mounts::{IS_MOUNTED, ON_DISK};
+use crate::on_node::KEPT_PORTS;
 use crate::packages;
 use crate::service::IS_LOADED;
 use crate::templates::mount_points;
@@ -44,8 +45,6 @@ for folder in $folders; do [ -d "$folder" ] || exit 1; done
 [ "$(readlink /nfs)" = /mnt/nfs ] || exit 1"#;
 const FOLDERS_MAKE: &str = shell!("folders-make.sh");
 
-/// Where the kernel hears at boot which ports the node's own connections do not get. Whoever says it later, says it instead.
-pub(crate) const KEPT_PORTS: &str = "/etc/sysctl.d/99-zz-mesosflow.conf";
 const PORTS_READY: &str = shell!("ports-ready.sh");
 pub(crate) const PORTS_KEEP: &str = shell!("ports-keep.sh");
 

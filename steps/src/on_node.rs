@@ -84,3 +84,5 @@ pub(crate) const MOVED_TO_ROLES: [&str; 5] = [
 /// What to do instead.
 pub(crate) const MOVED_HINT: &str = "flags are files in /etc/mesos-master and /etc/mesos-slave on the nodes, or `master_flags` and `agent_flags` \
      under [mesos]; additions to a unit go to /etc/systemd/system/UNIT.d; docs/roles.md has the rest";
+/// Where the kernel hears at boot which ports the node's own connections do not get. Whoever says it later, says it instead.
+pub(crate) const KEPT_PORTS: &str = "/etc/sysctl.d/99-zz-mesosflow.conf";

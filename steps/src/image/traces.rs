@@ -2,9 +2,8 @@
 //! compares with what a real node has that its image had not.
 
 use super::traces::Fate::{Data, Edited, Emptied, Kept, Memory, Removed, Sealed};
-use crate::node_setup::KEPT_PORTS;
 use crate::on_node;
-use crate::on_node::UNITS;
+use crate::on_node::{KEPT_PORTS, UNITS};
 use crate::on_node::{ROLES_FOLDER, SCRIPTS_FOLDER, SSH_FOLDER};
 
 /// What becomes of something.

@@ -6,9 +6,8 @@
 use std::time::Duration;
 
 use crate::aside;
-use crate::node_setup::KEPT_PORTS;
 use crate::on_node;
-use crate::on_node::{ROLES_FOLDER, SSH_FOLDER};
+use crate::on_node::{KEPT_PORTS, ROLES_FOLDER, SSH_FOLDER};
 use crate::provider::{Owner, driver_tag};
 use crate::remote::quote::{self, QuoteError};
 use crate::remote::{Command, RemoteError, Session};

@@ -14,8 +14,8 @@ use crate::error::CliError;
 use crate::runs::{self, Found};
 use crate::session::{self, Driving};
 use crate::wiring::{
-    self, AddSlavesSpec, Journal, KeepSlavesSpec, Machine, Member, Node, RemoveSlavesSpec, RollbackSpec,
-    RollbackWorkflow, Undo, Verified, Workflow,
+    self, AddSlavesSpec, Journal, KeepSlavesSpec, Machine, Member, Node, RedeploySpec, RemoveSlavesSpec,
+    RollbackSpec, RollbackWorkflow, Undo, Verified, Workflow,
 };
 
 /// Undo a run that was not ended: what it added is removed, what it was about to take away stays
@@ -114,7 +114,16 @@ fn refuse_whole(app: &App, undone: &Found) -> Result<(), CliError> {
     let (run, workflow, cluster) = (undone.row.run, &undone.state.workflow, &undone.row.cluster);
     let id = run.to_string();
     let resume = || format!("to go on with it: {}", app.places.command(&["resume", &id]));
-    if !["add-slaves", "adopt", "remove-slaves", "stop", "start"].contains(&workflow.as_str()) {
+    if ![
+        "add-slaves",
+        "adopt",
+        "remove-slaves",
+        "redeploy",
+        "stop",
+        "start",
+    ]
+    .contains(&workflow.as_str())
+    {
         return Err(CliError::refused(format!(
             "run `{run}` is a {workflow} of cluster `{cluster}`, which has no undo"
         ))
@@ -131,6 +140,7 @@ fn refuse_whole(app: &App, undone: &Found) -> Result<(), CliError> {
                 "remove-slaves" => "add-slaves",
                 "stop" => "start",
                 "start" => "stop",
+                "redeploy" => "redeploy",
                 _ => "remove-slaves",
             };
             Err(ended("has come to its end: there is nothing to undo")
@@ -168,6 +178,7 @@ async fn undo(
     let cluster = &state.cluster;
     match state.workflow.as_str() {
         "remove-slaves" => keeping(app, ground, read(&ground.undone)?),
+        "redeploy" => rolling(ground, read(&ground.undone)?),
         "stop" => {
             let founder = Found {
                 state: ground.undone.record.founder().clone(),
@@ -303,6 +314,21 @@ fn keeping(
         file_systems: removal.file_systems,
     };
     Ok((target, Undo::Keeping(Box::new(keeping)), losses))
+}
+
+/// The Mesos of before is rolled out, wherever it is not still.
+fn rolling(ground: &Ground, redeploy: RedeploySpec) -> Result<(Verified, Undo, Vec<String>), CliError> {
+    let target = ground.spec.clone();
+    let cost = format!(
+        "cluster `{}` goes back to {}: what has another one starts anew, node by node",
+        ground.undone.row.cluster, redeploy.before.version
+    );
+    let rolling = RedeploySpec {
+        cluster: target.clone().into_spec(),
+        known: Some(redeploy.before.clone()),
+        ..redeploy
+    };
+    Ok((target, Undo::Rolling(Box::new(rolling)), vec![cost]))
 }
 
 /// What was frozen into the run that is undone.

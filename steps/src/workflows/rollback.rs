@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::add_slaves::catalogue as of_set_up;
 use super::deploy::sorted;
 use super::parts::each;
+use super::redeploy::{RedeploySpec, roll, roll_steps};
 use super::remove_slaves::{RemoveSlavesSpec, removal, remove};
 use super::set_up::{Before, Setting, set_up};
 use super::start::{StartSpec, start, start_steps};
@@ -59,6 +60,8 @@ pub enum Undo {
     Starting(Box<StartSpec>),
     /// What it started is stopped.
     Stopping(Box<StopSpec>),
+    /// The Mesos of before is rolled out.
+    Rolling(Box<RedeploySpec>),
 }
 
 /// Slaves that stay although they were to leave.
@@ -124,6 +127,7 @@ fn catalogue(spec: &RollbackSpec) -> Vec<CatalogueEntry> {
         }
         Undo::Starting(of) => start_steps(of),
         Undo::Stopping(of) => stop_steps(of),
+        Undo::Rolling(of) => roll_steps(of),
     }
 }
 
@@ -153,6 +157,7 @@ async fn undo(flow: Flow<World>, spec: Arc<RollbackSpec>) -> Result<(), Halt> {
         Undo::Keeping(of) => keep(flow, of).await.map(drop),
         Undo::Starting(of) => start(flow, Arc::new((**of).clone())).await.map(drop),
         Undo::Stopping(of) => stop_all(flow, Arc::new((**of).clone())).await,
+        Undo::Rolling(of) => roll(flow, Arc::new((**of).clone())).await.map(drop),
     }
 }
 

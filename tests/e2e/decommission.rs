@@ -210,7 +210,7 @@ lines 3'
         }
         bench.engine().run(&["kill", &dead.container]).ok();
         let ephemeral = self.departure(Hdfs::Ephemeral, 1, true).unwrap();
-        assert_eq!(ephemeral.silent, [dead.name.clone()]);
+        assert_eq!(ephemeral.silent, std::slice::from_ref(&dead.name));
         assert!(ephemeral.missing > 0, "{ephemeral:?}");
 
         let error = self.departure(Hdfs::Persistent, 1, true).unwrap_err();

@@ -144,6 +144,9 @@ pub enum Event {
         item: Option<ItemKey>,
         /// Why, for `status`.
         reason: String,
+        /// Whether nobody can see to it now: the run ends without it, as `partial`.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        left: bool,
     },
     /// An effect in doubt, of an attempt whose end nobody saw, is in doubt no more.
     EffectSettled {

@@ -262,6 +262,7 @@ pub(crate) fn stale(step: &StepId, item: Option<&ItemKey>, reason: String) -> Ev
         step: step.clone(),
         item: item.cloned(),
         reason,
+        left: false,
     }
 }
 

@@ -174,7 +174,14 @@ impl RunState {
             }
             Event::SpecAmended {
                 field, value, steps, ..
-            } => return self.amended(field, value, steps),
+            } => {
+                self.amended(field, value, steps)?;
+                // Whichever step gets another input by it runs again.
+                if steps.is_empty() {
+                    self.reshaped = Some(seq);
+                }
+                return Ok(());
+            }
             Event::RunClosed { .. } if !self.phase.kind().is_unfinished() => {
                 return Err("the run has ended".into());
             }
@@ -248,7 +255,15 @@ impl RunState {
                 state.progress.skip(at, generation);
                 state.items.clear();
             }
-            Event::StepStale { step, item, reason } => self.outdated(step, item.as_ref(), reason)?,
+            Event::StepStale {
+                step,
+                item,
+                reason,
+                left,
+            } => {
+                self.outdated(step, item.as_ref(), reason)?;
+                self.step_mut(step)?.progress.left |= *left;
+            }
             Event::ResourceCreated { resource, .. } => {
                 if !self.resources.contains(resource) {
                     self.resources.push(resource.clone());
@@ -527,7 +542,8 @@ impl RunState {
     /// Every step that the current pass had to run has a valid outcome.
     fn must_be_through(&self) -> Result<(), String> {
         use crate::state::Pass;
-        let mut open = self.open().filter(|step| self.pass(&step.entry.id) == Pass::Runs);
+        let runs = |step: &&StepState| self.pass(&step.entry.id) == Pass::Runs && !step.progress.left;
+        let mut open = self.open().filter(runs);
         open.next().map_or(Ok(()), |open| Err(open.is_open()))
     }
 

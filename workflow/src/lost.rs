@@ -82,6 +82,7 @@ impl<W: Send + Sync + 'static> Flow<W> {
         let mut all = Vec::new();
         for (step, item, reason) in join_all(looks).await.into_iter().flatten() {
             let stale = Event::StepStale {
+                left: false,
                 step,
                 item: Some(item.clone()),
                 reason: reason.clone(),
@@ -98,6 +99,24 @@ impl<W: Send + Sync + 'static> Flow<W> {
     /// # Errors
     /// The journal failed.
     pub async fn outdate(&self, step: &StepId, item: Option<&ItemKey>, reason: &str) -> Result<bool, Halt> {
+        self.unsettle(step, item, reason, false).await
+    }
+
+    /// Has a step, or an item of it, be left undone: nobody can see to it now, and the run ends as `partial` without it.
+    ///
+    /// # Errors
+    /// The journal failed.
+    pub async fn leave(&self, step: &StepId, item: Option<&ItemKey>, reason: &str) -> Result<(), Halt> {
+        self.unsettle(step, item, reason, true).await.map(drop)
+    }
+
+    async fn unsettle(
+        &self,
+        step: &StepId,
+        item: Option<&ItemKey>,
+        reason: &str,
+        left: bool,
+    ) -> Result<bool, Halt> {
         let Hand::Acts(recorder) = &self.hand else {
             return Ok(false);
         };
@@ -112,6 +131,7 @@ impl<W: Send + Sync + 'static> Flow<W> {
             step: step.clone(),
             item: item.cloned(),
             reason: reason.to_owned(),
+            left,
         };
         recorder.record(stale).await?;
         Ok(true)

@@ -81,6 +81,9 @@ pub struct Progress {
     pub replaced: Option<Seq>,
     /// Why its outcome does not count any more.
     pub stale: Option<String>,
+    /// Whether that is so because nobody could see to it: a run may end without it.
+    #[serde(default)]
+    pub left: bool,
 }
 
 /// What a `StepStarted` says.
@@ -113,6 +116,7 @@ impl Progress {
             started: Seq(0),
             replaced: None,
             stale: None,
+            left: false,
         }
     }
 
@@ -180,6 +184,7 @@ impl Progress {
         self.finished_at = None;
         self.error = None;
         self.stale = None;
+        self.left = false;
         self.input_digest = Some(start.digest.to_owned());
         self.effect_key = Some(start.effect.clone());
         self.started = start.seq;

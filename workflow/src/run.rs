@@ -521,7 +521,8 @@ fn conclude(state: &RunState, halt: Option<Halt>) -> (Event, Outcome) {
     match halt {
         None | Some(Halt::EndOfReplay | Halt::Record(_)) => {
             let open: Vec<_> = state.open().map(|step| step.entry.id.clone()).collect();
-            if open.is_empty() || state.replay.is_none() || state.lifted {
+            let is_left = state.open().all(|step| step.progress.left);
+            if open.is_empty() || !is_left && (state.replay.is_none() || state.lifted) {
                 // Where steps are left that nothing had put off, the event is refused: a defect of the program.
                 return (Event::RunSucceeded, Outcome::Succeeded);
             }

@@ -71,10 +71,9 @@ pub(super) async fn ready(app: &App, journal: &Journal, what: &WhatArgs) -> Resu
     let name = &ground.found.row.cluster;
     let (image, groups) = wiring::launched_from(&ground.found.cluster());
     let (Some(image), Some(groups)) = (image, groups) else {
-        return Err(CliError::usage(format!(
-            "the hosts of cluster `{name}` are listed: mesosflow launches none"
-        ))
-        .hint("slaves are added to clusters of the providers `local` and `ec2`"));
+        return Err(CliError::refused(format!(
+            "cluster `{name}` never came as far as its machines"
+        )));
     };
     let next = ground.found.record.next_slave();
     let adding: Vec<u16> = (0..what.count)
@@ -86,6 +85,7 @@ pub(super) async fn ready(app: &App, journal: &Journal, what: &WhatArgs) -> Resu
     let frozen = AddSlavesSpec {
         cluster: target.clone().into_spec(),
         nodes: ground.nodes.clone(),
+        without: Vec::new(),
         image,
         groups,
         file_systems: ground.file_systems.clone(),

@@ -89,6 +89,7 @@ pub(super) async fn ready(app: &App, journal: &Journal, what: &WhatArgs) -> Resu
     let frozen = AddSlavesSpec {
         cluster: target.clone().into_spec(),
         nodes: ground.nodes.clone(),
+        without: Vec::new(),
         image,
         groups,
         file_systems: ground.file_systems.clone(),

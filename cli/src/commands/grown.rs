@@ -5,7 +5,7 @@ use crate::clusters::{self, ClusterArgs};
 use crate::error::CliError;
 use crate::runs::{self, Found};
 use crate::session;
-use crate::wiring::{self, ClusterSpec, FileSystems, Journal, Machine, Node, Verified};
+use crate::wiring::{self, ClusterSpec, FileSystems, Journal, Machine, Node, ProviderKind, Verified};
 
 /// A cluster that works, and can be changed.
 pub(super) struct Ground {
@@ -25,6 +25,7 @@ impl Ground {
     pub(super) async fn of(app: &App, journal: &Journal, args: &ClusterArgs) -> Result<Self, CliError> {
         let found = clusters::founded(app, journal, args).await?;
         session::refuse_ended(app, &found)?;
+        refuse_listed(&found)?;
         runs::refuse_busy(journal, &found).await?;
         clusters::refuse_stopped(app, &found)?;
         let spec = wiring::verify(found.spec()?).await?;
@@ -76,4 +77,16 @@ impl Ground {
         spec.validate().map_err(wrong)?;
         Ok(self.spec.clone().changed_to(spec))
     }
+}
+
+/// Which hosts a cluster of listed ones has is its owner's list to say, from its beginning on.
+fn refuse_listed(found: &Found) -> Result<(), CliError> {
+    if !ProviderKind::has_lent(&found.row.provider) {
+        return Ok(());
+    }
+    Err(CliError::usage(format!(
+        "the hosts of cluster `{}` are listed: none is added to it or removed",
+        found.row.cluster
+    ))
+    .hint("that is done with clusters of the providers `local` and `ec2`"))
 }

@@ -106,6 +106,7 @@ pub(super) async fn ready(app: &App, journal: &Journal, what: &WhatArgs) -> Resu
     let frozen = RemoveSlavesSpec {
         cluster: target.clone().into_spec(),
         silent: silent.map(|node| node.name.clone()).collect(),
+        without: Vec::new(),
         resources: resources(&ground, &leaving),
         nodes,
         leaving,

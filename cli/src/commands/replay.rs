@@ -1,7 +1,7 @@
 //! `replay`: steps of a run again.
 
 use clap::Args;
-use mesosflow_workflow::{Heritage, Purpose, Replay, ReplayRefused, RunState, StepState};
+use mesosflow_workflow::{Heritage, Purpose, Replay, ReplayRefused, RunState, StepId, StepState};
 
 use crate::amend::{self, AmendArgs};
 use crate::app::App;
@@ -45,7 +45,7 @@ pub(crate) async fn replay(app: &App, args: &ReplayArgs) -> Result<(), CliError>
     let (replay, range) = check(app, &found.state, args)?;
     runs::refuse_busy(&journal, &found).await?;
     clusters::refuse_stopped(app, &found)?;
-    let losses = losses(&found.state, range);
+    let losses = losses(&found, range)?;
     if !losses.is_empty() {
         app.ui.confirm(&losses, &command(app, args), args.yes)?;
     }
@@ -145,20 +145,34 @@ fn check<'a>(
     }
 }
 
-/// What is lost by running the steps again.
-fn losses(state: &RunState, range: &[StepState]) -> Vec<String> {
+/// What is lost by running the steps again: of machines, which.
+fn losses(found: &Found, range: &[StepState]) -> Result<Vec<String>, CliError> {
     let destructive = range
         .iter()
         .filter(|step| step.entry.destructive && step.skipped.is_none());
-    destructive
+    let spec = found.spec()?;
+    let machines = |step: &StepId| -> String {
+        let roles = wiring::launches(step).into_iter();
+        let places = roles.flat_map(|role| spec.places(role).into_iter().map(move |index| (role, index)));
+        let names: Vec<_> = places
+            .map(|(role, index)| role.node_name(&spec.cluster, index))
+            .collect();
+        match names.is_empty() {
+            true => String::new(),
+            false => format!(": {}", names.join(", ")),
+        }
+    };
+    Ok(destructive
         .map(|step| {
             let title = step.entry.title.trim_end_matches('.');
             format!(
-                "step `{}` of cluster `{}` destroys data: {title}",
-                step.entry.id, state.cluster
+                "step `{}` of cluster `{}` destroys data: {title}{}",
+                step.entry.id,
+                found.state.cluster,
+                machines(&step.entry.id)
             )
         })
-        .collect()
+        .collect())
 }
 
 /// The command line again, to be completed with `--yes`.

@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use clap::Args;
+use jiff::Timestamp;
 use mesosflow_workflow::{Phase, Purpose, Run, SystemClock};
 use serde::de::DeserializeOwned;
 
@@ -72,6 +73,7 @@ pub(crate) async fn rollback(app: &App, args: &RollbackArgs) -> Result<(), CliEr
         cluster: target.clone().into_spec(),
         run: ground.undone.row.run,
         undoes: ground.undone.state.workflow.clone(),
+        without: Vec::new(),
         by,
     };
     close(&journal, &ground.undone).await?;
@@ -243,6 +245,7 @@ async fn removing(
         nodes: ground.nodes.clone(),
         silent: silent.map(|node| node.name.clone()).collect(),
         leaving,
+        without: Vec::new(),
         resources,
         image: Some(added.image),
         groups: Some(added.groups),
@@ -250,10 +253,14 @@ async fn removing(
         drain_timeout_s: args.drain_timeout.get().into(),
         lower_replication: true,
     };
-    let effects = undone.state.effects.values();
+    // Nobody holds the run: whoever made these calls is gone, and makes none any more.
+    let mut effects: Vec<_> = undone.state.effects.values().cloned().collect();
+    effects
+        .iter_mut()
+        .for_each(|effect| effect.abandoned(Timestamp::now()));
     let undo = Undo::Removing {
         added: if adopts { Vec::new() } else { names },
-        effects: effects.cloned().collect(),
+        effects,
         removal: Box::new(removal),
     };
     Ok((target, undo, losses))

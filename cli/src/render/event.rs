@@ -80,7 +80,9 @@ fn words(recorded: &Recorded, state: Option<&RunState>) -> String {
             )
         }
         Event::StepSkipped { step, reason } => format!("{step} skipped: {reason}"),
-        Event::StepStale { step, item, reason } => {
+        Event::StepStale {
+            step, item, reason, ..
+        } => {
             format!("{} stale: {reason}", name(step, item.as_ref()))
         }
         Event::EffectSettled {

@@ -163,6 +163,7 @@ mod tests {
                     how: How::Applied,
                 },
                 Lose(id) => Event::StepStale {
+                    left: false,
                     step: step(id),
                     item: None,
                     reason: "lost".into(),

@@ -5,7 +5,7 @@ use std::path::Path;
 use mesosflow_steps::cluster::{ClusterSpec, HostSpec, HostsSpec, Instance, Inventory, Node, Role};
 use mesosflow_steps::provider::{Groups, Image};
 use mesosflow_steps::{Dns, KeyExpected, Report, UserDataError};
-use mesosflow_workflow::{Epoch, RunState};
+use mesosflow_workflow::{Epoch, RunState, StepId};
 
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -86,6 +86,11 @@ pub(crate) fn awaited_hosts(state: &RunState, folder: &Path) -> HostsSpec {
         nodes: hosts.collect(),
         ..HostsSpec::default()
     }
+}
+
+/// The role whose machines a step launches, if it does that.
+pub(crate) fn launches(step: &StepId) -> Option<Role> {
+    mesosflow_steps::provision::launches(step)
 }
 
 /// The nodes that a run has seen answer.

@@ -223,7 +223,7 @@ mod tests {
         assert_eq!(added, [&own[..], ours].concat());
         // Twice is once.
         assert_eq!(list(&added).with(&[three.clone(), four.clone()]), added);
-        let without = list(&added).without(&[four.clone()]);
+        let without = list(&added).without(std::slice::from_ref(&four));
         let ours = b"\n10.0.0.5 # mesosflow demo-slave-3\n";
         assert_eq!(without, [&own[..], ours].concat());
         assert!(!list(&without).lists_as_ours(&four));

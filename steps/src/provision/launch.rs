@@ -59,6 +59,13 @@ impl LaunchMachine {
     }
 }
 
+/// The role whose machines a step launches, if it does that.
+pub fn launches(step: &StepId) -> Option<Role> {
+    [Role::Slave, Role::Master, Role::Zookeeper]
+        .into_iter()
+        .find(|role| LaunchMachine::id_of(*role) == *step)
+}
+
 impl Step for LaunchMachine {
     type World = World;
     type Output = Instance;

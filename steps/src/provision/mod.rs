@@ -16,7 +16,7 @@ mod setup_options;
 pub use await_nodes::AwaitNode;
 pub use copy_ssh_key::CopySshKey;
 pub use image_metadata::ImageMetadata;
-pub use launch::{LaunchMachine, Place};
+pub use launch::{LaunchMachine, Place, launches};
 pub use push_config::PushConfig;
 pub use render_config::{RenderConfig, RenderedConfig};
 pub use sanity_check::SanityCheck;

@@ -41,10 +41,9 @@ impl HdfsStart {
     }
 
     async fn is_live(&self, cx: &StepCx<World>) -> Result<bool, ActError> {
-        Ok(self
-            .hdfs
+        self.hdfs
             .is_live(cx.world(), &self.namenode, &self.slaves, &self.formatted)
-            .await?)
+            .await
     }
 }
 

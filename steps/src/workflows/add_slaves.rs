@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::deploy::{awaited, first_of, sorted};
 use super::parts::place;
 use super::set_up::{Before, Setting, set_up};
-use super::{Workflow, drive, read};
+use super::{Workflow, drive, read, without};
 use crate::catalogue::catalogue as of_deploy;
 use crate::cluster::{ClusterSpec, Instance, Node, Role};
 use crate::hdfs::FileSystems;
@@ -29,6 +29,9 @@ pub struct AddSlavesSpec {
     pub adding: Vec<u16>,
     /// The nodes that there are.
     pub nodes: Vec<Node>,
+    /// The names of nodes that are passed over, since their machines have gone meanwhile.
+    #[serde(default)]
+    pub without: Vec<String>,
     /// What machines are launched from.
     pub image: Image,
     /// What they are launched into.
@@ -69,7 +72,7 @@ impl Workflow for AddSlaves {
     }
 
     async fn drive(&self, run: &Run, world: Arc<World>, settings: Settings, stop: Stop) -> Outcome {
-        drive(run, world, settings, stop, add).await
+        passing_over(run, world, settings, stop).await
     }
 }
 
@@ -97,7 +100,7 @@ impl Workflow for Adopt {
     }
 
     async fn drive(&self, run: &Run, world: Arc<World>, settings: Settings, stop: Stop) -> Outcome {
-        drive(run, world, settings, stop, add).await
+        passing_over(run, world, settings, stop).await
     }
 }
 
@@ -119,6 +122,16 @@ pub(super) fn catalogue(but: &[StepId]) -> Vec<CatalogueEntry> {
     let mut all = of_deploy();
     all.retain(|entry| !is_left_out(&entry.id));
     all
+}
+
+/// Drives a run of either; what has gone of the other nodes meanwhile is passed over.
+async fn passing_over(run: &Run, world: Arc<World>, settings: Settings, stop: Stop) -> Outcome {
+    if let Ok(spec) = read::<AddSlavesSpec>(&run.state().spec)
+        && let Err(lost) = without::look(run, &world, &spec.nodes).await
+    {
+        return Outcome::Lost(lost);
+    }
+    drive(run, world, settings, stop, add).await
 }
 
 /// Adds them. A machine that is lost on the way is launched anew by the next driver.
@@ -148,9 +161,10 @@ async fn grow(flow: Flow<World>, spec: Arc<AddSlavesSpec>) -> Result<Report, Hal
         let launched = flow.fan_out(LaunchMachine::id_of(Role::Slave), places).await?;
         machines.extend(launched.into_iter().map(|(_, instance)| memory.machine(instance)));
     }
-    let there: Vec<_> = spec.nodes.iter().map(|node| node.instance.clone()).collect();
+    let nodes = without::there(&spec.nodes, &spec.without);
+    let there: Vec<_> = nodes.iter().map(|node| node.instance.clone()).collect();
     let new = awaited(&flow, &cluster, &spec.image, first_of(&there), machines).await?;
-    let inventory = sorted(&flow, spec.nodes.iter().cloned().chain(new))?;
+    let inventory = sorted(&flow, nodes.into_iter().chain(new))?;
     let setting = Setting {
         spec: &cluster,
         inventory,
@@ -158,5 +172,7 @@ async fn grow(flow: Flow<World>, spec: Arc<AddSlavesSpec>) -> Result<Report, Hal
         range: spec.groups.range,
         before: Before::Up(spec.file_systems.clone()),
     };
-    set_up(&flow, setting).await
+    let report = set_up(&flow, setting).await?;
+    without::told(&flow, &spec.without).await?;
+    Ok(report)
 }

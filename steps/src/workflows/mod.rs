@@ -12,6 +12,7 @@ pub mod start;
 pub mod stop;
 #[cfg(test)]
 mod tests;
+mod without;
 mod workflow;
 
 pub use crate::hdfs::FileSystems;

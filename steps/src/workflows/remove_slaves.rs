@@ -15,7 +15,7 @@ use super::deploy::sorted;
 use super::destroy::{delete_each, deletion};
 use super::parts::each;
 use super::set_up::{Before, Setting, set_up};
-use super::{Workflow, drive, entry, read};
+use super::{Workflow, drive, entry, read, without};
 use crate::cluster::{ClusterSpec, Node, Role};
 use crate::hdfs::{FileSystems, Hdfs};
 use crate::life::{Decommission, Delete, Deleted, DrainAgent, ForgetDatanodes, HdfsStop, NfsUnmount};
@@ -36,6 +36,9 @@ pub struct RemoveSlavesSpec {
     /// Of those that leave: the names of those that do not answer, or whose machines are gone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub silent: Vec<String>,
+    /// The names of nodes that are passed over, since their machines have gone meanwhile.
+    #[serde(default)]
+    pub without: Vec<String>,
     /// What there is of them at the provider; nothing of machines that are somebody else's.
     pub resources: Vec<Resource>,
     /// What machines are launched from; none of listed hosts.
@@ -55,7 +58,7 @@ impl RemoveSlavesSpec {
     fn answering(&self) -> impl Iterator<Item = &Node> {
         self.leaving
             .iter()
-            .filter(|node| !self.silent.contains(&node.name))
+            .filter(|node| !self.silent.contains(&node.name) && !self.without.contains(&node.name))
     }
 
     /// The kinds of things that are deleted, in the order in which they have to go: those that there are of them, or all that a
@@ -92,6 +95,11 @@ impl Workflow for RemoveSlaves {
     }
 
     async fn drive(&self, run: &Run, world: Arc<World>, settings: Settings, stop: Stop) -> Outcome {
+        if let Ok(spec) = read::<RemoveSlavesSpec>(&run.state().spec)
+            && let Err(lost) = without::look(run, &world, spec.nodes.iter().chain(&spec.leaving)).await
+        {
+            return Outcome::Lost(lost);
+        }
         drive(run, world, settings, stop, |flow, spec| remove(flow, spec, false)).await
     }
 }
@@ -145,7 +153,7 @@ pub(super) async fn remove(
 ) -> Result<Report, Halt> {
     let cluster = flow.world().spec().clone();
     let memory = flow.world().memory();
-    let inventory = sorted(&flow, spec.nodes.iter().cloned())?;
+    let inventory = sorted(&flow, without::there(&spec.nodes, &spec.without))?;
     let hub = inventory.first_master().clone();
     let leaving: Vec<_> = spec
         .leaving
@@ -217,5 +225,9 @@ pub(super) async fn remove(
         range: spec.groups.as_ref().and_then(|groups| groups.range),
         before: Before::Up(spec.file_systems.clone()),
     };
-    Box::pin(set_up(&flow, setting)).await
+    let report = Box::pin(set_up(&flow, setting)).await?;
+    let stays = |name: &&String| spec.nodes.iter().any(|node| node.name == **name);
+    let missed: Vec<_> = spec.without.iter().filter(stays).cloned().collect();
+    without::told(&flow, &missed).await?;
+    Ok(report)
 }

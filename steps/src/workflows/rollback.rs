@@ -18,14 +18,13 @@ use super::remove_slaves::{RemoveSlavesSpec, removal, remove};
 use super::set_up::{Before, Setting, set_up};
 use super::start::{StartSpec, start, start_steps};
 use super::stop::{StopSpec, stop_all, stop_steps};
-use super::{Workflow, drive, entry, read};
+use super::{Workflow, drive, entry, read, without};
 use crate::cluster::{ClusterSpec, Node, Role};
 use crate::hdfs::{FileSystems, Hdfs};
 use crate::life::{ReactivateAgent, Recommission, SettleLaunches};
 use crate::provider::{Groups, Image};
 use crate::provision::{AwaitNode, LaunchMachine};
 use crate::record::ROLLS_BACK;
-use crate::setup::Report;
 use crate::world::World;
 
 /// What an undoing needs of the cluster's record, as it was when it began.
@@ -37,6 +36,9 @@ pub struct RollbackSpec {
     pub run: RunId,
     /// Its workflow.
     pub undoes: String,
+    /// The names of nodes that are passed over, since their machines have gone meanwhile.
+    #[serde(default)]
+    pub without: Vec<String>,
     /// How.
     pub by: Undo,
 }
@@ -62,6 +64,17 @@ pub enum Undo {
     Stopping(Box<StopSpec>),
     /// The Mesos of before is rolled out.
     Rolling(Box<RedeploySpec>),
+}
+
+impl RollbackSpec {
+    /// The nodes that it acts on, and could go on without.
+    fn nodes(&self) -> Vec<&Node> {
+        match &self.by {
+            Undo::Removing { removal, .. } => removal.nodes.iter().chain(&removal.leaving).collect(),
+            Undo::Keeping(of) => of.nodes.iter().collect(),
+            Undo::Starting(_) | Undo::Stopping(_) => Vec::new(),
+        }
+    }
 }
 
 /// Slaves that stay although they were to leave.
@@ -102,6 +115,11 @@ impl Workflow for Rollback {
     }
 
     async fn drive(&self, run: &Run, world: Arc<World>, settings: Settings, stop: StopSign) -> Outcome {
+        if let Ok(spec) = read::<RollbackSpec>(&run.state().spec)
+            && let Err(lost) = without::look(run, &world, spec.nodes()).await
+        {
+            return Outcome::Lost(lost);
+        }
         drive(run, world, settings, stop, undo).await
     }
 }
@@ -150,11 +168,12 @@ async fn undo(flow: Flow<World>, spec: Arc<RollbackSpec>) -> Result<(), Halt> {
                 .await?;
             let removal = RemoveSlavesSpec {
                 resources: with(&removal.resources, brought),
+                without: spec.without.clone(),
                 ..(**removal).clone()
             };
             remove(flow, Arc::new(removal), true).await.map(drop)
         }
-        Undo::Keeping(of) => keep(flow, of).await.map(drop),
+        Undo::Keeping(of) => keep(flow, of, &spec.without).await,
         Undo::Starting(of) => start(flow, Arc::new((**of).clone())).await.map(drop),
         Undo::Stopping(of) => stop_all(flow, Arc::new((**of).clone())).await,
         Undo::Rolling(of) => roll(flow, Arc::new((**of).clone())).await.map(drop),
@@ -172,7 +191,7 @@ fn with(known: &[Resource], others: Vec<Resource>) -> Vec<Resource> {
     all
 }
 
-async fn keep(flow: Flow<World>, spec: &KeepSlavesSpec) -> Result<Report, Halt> {
+async fn keep(flow: Flow<World>, spec: &KeepSlavesSpec, without: &[String]) -> Result<(), Halt> {
     let cluster = flow.world().spec().clone();
     let memory = flow.world().memory();
     let inventory = sorted(&flow, spec.nodes.iter().cloned())?;
@@ -204,5 +223,6 @@ async fn keep(flow: Flow<World>, spec: &KeepSlavesSpec) -> Result<Report, Halt> 
         range: spec.groups.as_ref().and_then(|groups| groups.range),
         before: Before::Up(spec.file_systems.clone()),
     };
-    Box::pin(set_up(&flow, setting)).await
+    Box::pin(set_up(&flow, setting)).await?;
+    self::without::told(&flow, without).await
 }

@@ -151,11 +151,13 @@ pub(super) fn every_kind(first: &Recorded) -> Vec<Event> {
             reason: "one master needs no ZooKeeper".to_owned(),
         },
         Event::StepStale {
+            left: false,
             step: step.clone(),
             item: None,
             reason: "another input".to_owned(),
         },
         Event::StepStale {
+            left: false,
             step: step.clone(),
             item: Some("demo-slave-1".into()),
             reason: "its machine was replaced".to_owned(),

@@ -2,10 +2,10 @@
 
 use std::future::ready;
 
-use mesosflow_workflow::{ErrorClass, Outcome, Pass, Run};
+use mesosflow_workflow::{ErrorClass, Outcome, Pass, Phase, Run};
 
 use crate::laws::assert_lawful;
-use crate::rig::{Rig, assert_succeeded, from};
+use crate::rig::{Rig, assert_partial, assert_succeeded, from};
 use crate::toy::{Launch, deploy};
 use crate::world::{Made, Twist};
 
@@ -101,4 +101,42 @@ async fn what_a_replay_meant_and_began_is_still_meant_after_a_loss() {
         }
     }
     assert_lawful(&rig);
+}
+
+/// A node is gone, and nobody can make it anew now: the run ends without it, and says so.
+#[tokio::test(start_paused = true)]
+async fn what_nobody_can_see_to_leaves_a_run_partial_and_is_done_by_whoever_goes_on() {
+    let rig = Rig::new();
+    let run = rig.create().await.unwrap();
+    let plan = rig.plan.clone();
+    let outcome = run
+        .drive(rig.world.clone(), rig.settings, rig.stop.clone(), |flow| {
+            let plan = plan.clone();
+            async move {
+                deploy(flow.clone(), plan).await?;
+                flow.leave(&"health".into(), None, "n2 is gone").await
+            }
+        })
+        .await;
+    drop(run);
+    assert_partial(&outcome, &["health"]);
+    let state = rig.state();
+    assert_eq!(state.phase, Phase::Partial);
+    assert_eq!(state.step(&"health".into()).unwrap().reason(), Some("n2 is gone"));
+    rig.world.take_deeds();
+    assert_succeeded(&rig.resume().await);
+    assert_eq!(rig.world.applied(), ["health"]);
+}
+
+/// A value that any step may be made from is another: what got another input by it runs again, and is no drift.
+#[tokio::test(start_paused = true)]
+async fn what_another_value_of_the_spec_changes_is_done_again_and_is_no_drift() {
+    let mut rig = Rig::that_succeeded().await;
+    rig.plan.nodes.pop();
+    let run = rig.adopt().await.unwrap();
+    run.amend("slaves", serde_json::json!(4), Vec::new())
+        .await
+        .unwrap();
+    assert_succeeded(&rig.drive(&run).await);
+    assert_eq!(rig.world.applied(), ["format"]);
 }

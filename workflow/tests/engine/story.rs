@@ -140,6 +140,7 @@ impl Story {
     pub(crate) fn goes_stale(self, at: &str) -> Self {
         let (step, item) = place(at);
         self.then(Event::StepStale {
+            left: false,
             step,
             item,
             reason: "it is gone".into(),

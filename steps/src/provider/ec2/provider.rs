@@ -154,7 +154,12 @@ impl Provider for Ec2Provider {
     }
 
     async fn host_keys(&self, instance: &Instance) -> Result<HostKeys, ProviderError> {
-        match self.spec.ec2.host_keys {
+        let source = match self.spec.ec2.host_keys {
+            // None was made for a machine that somebody else has launched.
+            HostKeySource::UserData if self.spec.is_adopted(&instance.id) => HostKeySource::Console,
+            source => source,
+        };
+        match source {
             HostKeySource::AcceptNew => Ok(HostKeys::AcceptNew),
             HostKeySource::UserData => {
                 let all = self.sight.look(&self.api).await?;

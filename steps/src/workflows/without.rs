@@ -1,0 +1,65 @@
+//! Nodes whose machines are gone while a run goes on: it passes over them, so that they keep nobody from going on with it or from undoing it,
+//! and ends as `partial`.
+
+use mesosflow_workflow::{Flow, Halt, RecordError, Run, StepId};
+use serde_json::json;
+
+use crate::cluster::{Node, Role};
+use crate::provision::gone;
+use crate::record::AGE_UNKNOWN;
+use crate::setup::ClusterHealth;
+use crate::world::World;
+
+/// Where a run's spec has the names of the nodes that it passes over.
+const FIELD: &str = "without";
+
+/// Asks the provider about the machines of these nodes, and writes into the run's history which of them are gone by now. The first
+/// master is the one that nothing can be done without. Where the provider does not answer, whoever needs a node will see.
+///
+/// # Errors
+/// The journal failed.
+pub(super) async fn look<'n>(
+    run: &Run,
+    world: &World,
+    nodes: impl IntoIterator<Item = &'n Node>,
+) -> Result<(), RecordError> {
+    let mut names = Vec::new();
+    for node in nodes {
+        let is_hub = node.role == Role::Master && node.index == 1;
+        let machine = world.memory().machine(node.instance.clone());
+        match world.provider().condition(&machine).await {
+            Ok(condition) if !is_hub => {
+                if let Some(why) = gone(&condition, AGE_UNKNOWN) {
+                    tracing::warn!(target: "mesosflow::progress", "{} is gone, and passed over: {why}", node.name);
+                    names.push(node.name.clone());
+                }
+            }
+            Ok(_) => {}
+            Err(error) => tracing::info!(node = %node.name, %error, "cannot be asked about"),
+        }
+    }
+    run.amend(FIELD, json!(names), Vec::new()).await
+}
+
+/// Those of the nodes that are not passed over.
+pub(super) fn there(nodes: &[Node], without: &[String]) -> Vec<Node> {
+    let is_there = |node: &&Node| !without.contains(&node.name);
+    nodes.iter().filter(is_there).cloned().collect()
+}
+
+/// Has the run end without the nodes that it passed over.
+///
+/// # Errors
+/// The journal failed.
+pub(super) async fn told(flow: &Flow<World>, without: &[String]) -> Result<(), Halt> {
+    const HEALTH: StepId = ClusterHealth::ID;
+    if without.is_empty() {
+        return Ok(());
+    }
+    let reason = format!(
+        "without {}, whose machines are gone: `mesosflow start` launches others in their places, `mesosflow remove-slaves` goes on \
+         without slaves",
+        without.join(", ")
+    );
+    flow.leave(&HEALTH, None, &reason).await
+}

@@ -119,6 +119,7 @@ pub(super) async fn ready(app: &App, journal: &Journal, what: &WhatArgs) -> Resu
         before,
         known: None,
         nodes: ground.nodes.clone(),
+        without: Vec::new(),
         image,
         groups,
         file_systems: ground.file_systems.clone(),

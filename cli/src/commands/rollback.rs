@@ -333,6 +333,7 @@ fn rolling(ground: &Ground, redeploy: RedeploySpec) -> Result<(Verified, Undo, V
     let rolling = RedeploySpec {
         cluster: target.clone().into_spec(),
         known: Some(redeploy.before.clone()),
+        without: Vec::new(),
         ..redeploy
     };
     Ok((target, Undo::Rolling(Box::new(rolling)), vec![cost]))

@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::act::ActError;
 use crate::cluster::{Node, input};
 use crate::on_node::{MESOS, NEXT_MESOS};
+use crate::operator::Ground as _;
 use crate::setup::BuiltMesos;
 use crate::world::World;
 use crate::{mesos, mesos_beside, packages};
@@ -67,7 +68,12 @@ impl Step for CopyMesos {
     }
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
-        Ok(Probe::done_if(match self.place(cx.world()).await? {
+        let place = match self.place(cx.world()).await {
+            // One that has gone gets none, and is passed over by the roll.
+            Err(_) if cx.world().why_gone(&self.node).await?.is_some() => return Ok(Probe::Done(())),
+            looked => looked?,
+        };
+        Ok(Probe::done_if(match place {
             Some(folder) => self.runs(cx.world(), folder).await.is_ok(),
             None => false,
         }))

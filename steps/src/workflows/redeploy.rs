@@ -12,7 +12,7 @@ use super::add_slaves::catalogue as of_set_up;
 use super::deploy::sorted;
 use super::parts::each;
 use super::set_up::{Before, Setting, set_up};
-use super::{Workflow, drive, entry, read};
+use super::{Workflow, drive, entry, read, without};
 use crate::cluster::{ClusterSpec, Inventory, Node, Role};
 use crate::hdfs::FileSystems;
 use crate::life::{ClearMesos, CopyMesos, DrainAgent, ReactivateAgent, RollMesos, SeeLeader, StageMesos};
@@ -33,6 +33,9 @@ pub struct RedeploySpec {
     pub known: Option<BuiltMesos>,
     /// The nodes.
     pub nodes: Vec<Node>,
+    /// The names of nodes that are passed over, since their machines have gone meanwhile.
+    #[serde(default)]
+    pub without: Vec<String>,
     /// What machines are launched from; none of listed hosts.
     pub image: Option<Image>,
     /// What they are launched into; none of listed hosts.
@@ -78,6 +81,11 @@ impl Workflow for Redeploy {
     }
 
     async fn drive(&self, run: &Run, world: Arc<World>, settings: Settings, stop: Stop) -> Outcome {
+        if let Ok(spec) = read::<RedeploySpec>(&run.state().spec)
+            && let Err(lost) = without::look(run, &world, &spec.nodes).await
+        {
+            return Outcome::Lost(lost);
+        }
         drive(run, world, settings, stop, roll).await
     }
 }
@@ -161,6 +169,8 @@ pub(super) async fn roll(flow: Flow<World>, spec: Arc<RedeploySpec>) -> Result<R
         flow.fan_out(ReactivateAgent::ID, back).await?;
     }
 
+    // Who was there when the roll began stays a part of its steps, which pass over those that are gone.
+    let inventory = sorted(&flow, without::there(&spec.nodes, &spec.without))?;
     let setting = Setting {
         spec: &cluster,
         inventory: inventory.clone(),
@@ -172,6 +182,7 @@ pub(super) async fn roll(flow: Flow<World>, spec: Arc<RedeploySpec>) -> Result<R
     let of_mesos = inventory.masters.iter().chain(&inventory.slaves);
     let clears = each(of_mesos, |node| ClearMesos { node: node.clone() });
     flow.fan_out(ClearMesos::ID, clears).await?;
+    without::told(&flow, &spec.without).await?;
     Ok(report)
 }
 

@@ -72,6 +72,7 @@ impl RollbackSpec {
         match &self.by {
             Undo::Removing { removal, .. } => removal.nodes.iter().chain(&removal.leaving).collect(),
             Undo::Keeping(of) => of.nodes.iter().collect(),
+            Undo::Rolling(of) => of.nodes.iter().collect(),
             Undo::Starting(_) | Undo::Stopping(_) => Vec::new(),
         }
     }
@@ -176,7 +177,13 @@ async fn undo(flow: Flow<World>, spec: Arc<RollbackSpec>) -> Result<(), Halt> {
         Undo::Keeping(of) => keep(flow, of, &spec.without).await,
         Undo::Starting(of) => start(flow, Arc::new((**of).clone())).await.map(drop),
         Undo::Stopping(of) => stop_all(flow, Arc::new((**of).clone())).await,
-        Undo::Rolling(of) => roll(flow, Arc::new((**of).clone())).await.map(drop),
+        Undo::Rolling(of) => {
+            let rolling = RedeploySpec {
+                without: spec.without.clone(),
+                ..(**of).clone()
+            };
+            roll(flow, Arc::new(rolling)).await.map(drop)
+        }
     }
 }
 

@@ -123,9 +123,9 @@ impl RollMesos {
             let wanting = match self.wanting(world).await {
                 Ok(None) => return Ok(()),
                 Ok(Some(wanting)) => wanting,
-                // Nobody leads for a while.
-                Err(error) if error.class() == ErrorClass::Transient => error.to_string(),
-                Err(error) => return Err(error),
+                Err(error) if error.class() == ErrorClass::Fenced => return Err(error),
+                // Nobody leads for a while, and a master that has just begun refuses what it answers a moment later.
+                Err(error) => error.to_string(),
             };
             if begun.elapsed() >= WELL_LIMIT {
                 let waited = WELL_LIMIT.as_secs();

@@ -62,6 +62,9 @@ impl Living {
     pub(crate) async fn meant(app: &App, journal: &Journal, args: &ClusterArgs) -> Result<Self, CliError> {
         let found = founded(app, journal, args).await?;
         refuse_stopped(app, &found)?;
+        if let Some(strays) = found.strays() {
+            app.ui.warn(&strays);
+        }
         let row = found.row.clone();
         let state = found.cluster();
         let mut nodes = wiring::reachable(&state);

@@ -104,6 +104,7 @@ mod tests {
             "close",
             "destroy",
             "image prepare",
+            "redeploy",
             "remove-slaves",
             "replay",
             "resume",

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::args::{SpecArgs, set, set_option};
+use crate::args::{MesosArgs, SpecArgs, set, set_option};
 use crate::error::CliError;
 use crate::file::{self, Parsed, resolve_url};
-use crate::wiring::{ClusterSpec, MesosSource, ProviderKind, Role};
+use crate::wiring::{ClusterSpec, MesosSource, MesosSpec, ProviderKind, Role};
 
 /// The file that is read where none is named.
 const DEFAULT_FILE: &str = "mesosflow.toml";
@@ -168,31 +168,52 @@ fn overlay(spec: &mut ClusterSpec, flags: &SpecArgs, cwd: &Path) -> bool {
         &mut spec.deploy_dir,
         flags.deploy_dir.as_ref().map(|dir| cwd.join(dir)).as_ref(),
     );
-    set_option(
-        &mut spec.mesos.url,
-        flags.mesos_url.as_ref().map(|url| resolve_url(url, cwd)).as_ref(),
-    );
-    set_option(&mut spec.mesos.sha256, flags.mesos_sha256.as_ref());
-    set_option(
-        &mut spec.mesos.netrc,
-        flags.mesos_netrc.as_ref().map(|path| cwd.join(path)).as_ref(),
-    );
-    set_option(&mut spec.mesos.netrc_env, flags.mesos_netrc_env.as_ref());
-    set_option(&mut spec.mesos.branch, flags.mesos_branch.as_ref());
-    set_option(&mut spec.mesos.repository, flags.mesos_repository.as_ref());
-    if let Some(source) = flags.mesos_source {
-        spec.mesos.source = source;
+    overlay_mesos(&mut spec.mesos, &flags.mesos, cwd)
+}
+
+/// Lays the flags over where Mesos comes from. Returns whether they say so.
+fn overlay_mesos(mesos: &mut MesosSpec, flags: &MesosArgs, cwd: &Path) -> bool {
+    let url = flags.url.as_ref().map(|url| resolve_url(url, cwd));
+    set_option(&mut mesos.url, url.as_ref());
+    set_option(&mut mesos.sha256, flags.sha256.as_ref());
+    let netrc = flags.netrc.as_ref().map(|path| cwd.join(path));
+    set_option(&mut mesos.netrc, netrc.as_ref());
+    set_option(&mut mesos.netrc_env, flags.netrc_env.as_ref());
+    set_option(&mut mesos.branch, flags.branch.as_ref());
+    set_option(&mut mesos.repository, flags.repository.as_ref());
+    if let Some(source) = flags.source {
+        mesos.source = source;
         return true;
     }
     // A place to get Mesos from says which way is meant, whatever the file says.
     match by_place(
-        flags.mesos_url.is_some(),
-        flags.mesos_repository.is_some() || flags.mesos_branch.is_some(),
+        flags.url.is_some(),
+        flags.repository.is_some() || flags.branch.is_some(),
     ) {
-        Some(source) => spec.mesos.source = source,
+        Some(source) => mesos.source = source,
         None => return false,
     }
     true
+}
+
+/// Where another Mesos comes from, by flags over that which is in force: what belongs to the one of before only, as its digest, is
+/// none of the other's.
+pub(crate) fn another_mesos(now: &MesosSpec, flags: &MesosArgs, cwd: &Path) -> MesosSpec {
+    let mut mesos = now.clone();
+    if flags.url.is_some() {
+        mesos.sha256 = None;
+    }
+    if flags.netrc.is_some() || flags.netrc_env.is_some() {
+        (mesos.netrc, mesos.netrc_env) = (None, None);
+    }
+    overlay_mesos(&mut mesos, flags, cwd);
+    if mesos.source != MesosSource::Tarball {
+        (mesos.url, mesos.sha256) = (None, None);
+    }
+    if mesos.source != MesosSource::Git {
+        (mesos.repository, mesos.branch) = (None, None);
+    }
+    mesos
 }
 
 /// A list of hosts says itself how many there are. `given` tells whether the file says so too, of masters and of slaves.
@@ -292,7 +313,10 @@ mod tests {
 
     fn none() -> SpecArgs {
         SpecArgs {
-            mesos_source: Some(MesosSource::None),
+            mesos: MesosArgs {
+                source: Some(MesosSource::None),
+                ..MesosArgs::default()
+            },
             ..SpecArgs::default()
         }
     }
@@ -333,7 +357,10 @@ mod tests {
         );
         let flags = SpecArgs {
             deploy_dir: Some("deploy".into()),
-            mesos_url: Some("m.tgz".into()),
+            mesos: MesosArgs {
+                url: Some("m.tgz".into()),
+                ..MesosArgs::default()
+            },
             ..SpecArgs::default()
         };
         let spec = configure(Some(&file), &flags, &around(folder.path()))
@@ -388,7 +415,10 @@ mod tests {
         assert!(named.without_mesos.is_none());
         assert_eq!(named.spec.mesos.url.as_deref(), tarball.to_str());
         let chosen = SpecArgs {
-            mesos_source: Some(MesosSource::None),
+            mesos: MesosArgs {
+                source: Some(MesosSource::None),
+                ..MesosArgs::default()
+            },
             ..ec2
         };
         assert!(configure(None, &chosen, &around).unwrap().without_mesos.is_none());
@@ -401,7 +431,10 @@ mod tests {
         assert_eq!((by_place(true, true), by_place(false, false)), (None, None));
         let folder = tempfile::tempdir().unwrap();
         let flags = SpecArgs {
-            mesos_branch: Some("1.11.0".into()),
+            mesos: MesosArgs {
+                branch: Some("1.11.0".into()),
+                ..MesosArgs::default()
+            },
             ..SpecArgs::default()
         };
         let error = configure(None, &flags, &around(folder.path())).unwrap_err();
@@ -409,6 +442,36 @@ mod tests {
             error.message.starts_with("`mesos.repository` is missing"),
             "{error:?}"
         );
+    }
+
+    #[test]
+    fn another_mesos_has_nothing_of_what_belonged_to_the_one_of_before() {
+        let now = MesosSpec {
+            source: MesosSource::Tarball,
+            url: Some("/old.tgz".into()),
+            sha256: Some("ab".into()),
+            agent_flags: vec!["--x".into()],
+            ..MesosSpec::default()
+        };
+        let folder = Path::new("/here");
+        let url = MesosArgs {
+            url: Some("new.tgz".into()),
+            ..MesosArgs::default()
+        };
+        let other = another_mesos(&now, &url, folder);
+        assert_eq!(
+            (other.url.as_deref(), other.sha256),
+            (Some("/here/new.tgz"), None)
+        );
+        assert_eq!(other.agent_flags, now.agent_flags);
+        let git = MesosArgs {
+            branch: Some("1.11.0".into()),
+            repository: Some("https://example.org/mesos".into()),
+            ..MesosArgs::default()
+        };
+        let other = another_mesos(&now, &git, folder);
+        assert_eq!((other.source, other.url), (MesosSource::Git, None));
+        assert_eq!(another_mesos(&now, &MesosArgs::default(), folder), now);
     }
 
     #[test]

@@ -70,6 +70,34 @@ impl Found {
         })
     }
 
+    /// Machines that exist by the histories and are none of the cluster's nodes, and what ends them: a run that was to add or remove them was
+    /// closed on the way.
+    pub(crate) fn strays(&self) -> Option<String> {
+        if self.record.unfinished().is_some() || !self.row.owns_cluster {
+            return None;
+        }
+        let cluster = self.cluster();
+        let nodes = wiring::nodes(&cluster);
+        let is_stray = |resource: &&wiring::Resource| {
+            resource.kind == "instance" && !nodes.iter().any(|node| node.id == resource.id)
+        };
+        let strays: Vec<_> = cluster.resources.iter().filter(is_stray).collect();
+        if strays.is_empty() {
+            return None;
+        }
+        let names: Vec<_> = strays.iter().map(|stray| stray.name.as_str()).collect();
+        let newest = self.record.newest();
+        let way = match newest.phase.kind() {
+            PhaseKind::Closed => format!("`mesosflow rollback {}` ends them", newest.run),
+            _ => "`mesosflow destroy` ends them with the cluster".to_owned(),
+        };
+        Some(format!(
+            "cluster `{}` has machines that are none of its nodes, since a run was closed on the way: {}; {way}",
+            self.row.cluster,
+            names.join(", ")
+        ))
+    }
+
     /// The cluster as its record has it.
     pub(crate) fn cluster(&self) -> RunState {
         self.record.cluster()

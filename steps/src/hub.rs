@@ -19,7 +19,7 @@ rsync --archive --checksum --delete --mkpath --timeout=60 --rsync-path="$remote"
   -e "ssh -F $config -p $port" -- "$folder/" "$user@$address:$target/""#;
 
 /// Limit of one copy between nodes: a Mesos build of half a gigabyte at 2 MB/s.
-const COPY_LIMIT: Duration = Duration::from_secs(300);
+pub(crate) const COPY_LIMIT: Duration = Duration::from_secs(300);
 
 /// Digest of a folder on a node; `None` where it is missing.
 ///

@@ -32,6 +32,8 @@ pub mod life;
 mod makers;
 mod memory;
 mod mesos;
+mod mesos_beside;
+mod mesos_make;
 mod mounts;
 mod netrc;
 mod node_setup;
@@ -45,6 +47,7 @@ pub mod provider;
 pub mod provision;
 mod reach;
 pub mod record;
+mod redeploying;
 pub mod remote;
 pub mod roles;
 mod script;
@@ -74,6 +77,7 @@ pub use provider::{
     Need, PlannedResource, ProviderError, Tagged, Verified, open_provider, precheck, settle, survey, verify,
 };
 pub use reach::{LockedOut, address_of};
+pub use redeploying::{begin_anew, has_mesos};
 pub use roles::Dns;
 pub use setup::Report;
 pub use templates::replications;

@@ -28,24 +28,35 @@ pub(crate) const SLAVE: Service = Service {
 /// # Errors
 /// The node cannot be reached, or the program does not start (a library is missing, say).
 pub(crate) async fn version(world: &World, node: &Node, program: &str) -> Result<String, RemoteError> {
+    version_in(world, node, MESOS, program).await
+}
+
+/// The same of one that lies in another folder.
+///
+/// # Errors
+/// Like [`version`].
+pub(crate) async fn version_in(
+    world: &World,
+    node: &Node,
+    folder: &str,
+    program: &str,
+) -> Result<String, RemoteError> {
     let title = format!("ask {program} for its version");
     let script = Script::new(
         &title,
-        r#"LD_LIBRARY_PATH=/root/mesos/lib "/root/mesos/sbin/$program" --version"#,
+        r#"LD_LIBRARY_PATH="$folder/lib" "$folder/sbin/$program" --version"#,
     );
-    Ok(world
-        .run(node, script.var("program", program))
-        .await?
-        .stdout_str())
+    let script = script.var("folder", folder).var("program", program);
+    Ok(world.run(node, script).await?.stdout_str())
 }
 
-/// Digest of Mesos' folder on a node.
+/// Digest of a folder with Mesos on a node.
 ///
 /// # Errors
 /// The node cannot be reached, or has no such folder.
-pub(crate) async fn digest(world: &World, node: &Node) -> Result<String, ActError> {
-    let found = hub::digest(world, node, MESOS).await?;
-    found.ok_or_else(|| ActError::wrong(format!("{MESOS} is missing on {}", node.name)))
+pub(crate) async fn digest_of(world: &World, node: &Node, folder: &str) -> Result<String, ActError> {
+    let found = hub::digest(world, node, folder).await?;
+    found.ok_or_else(|| ActError::wrong(format!("{folder} is missing on {}", node.name)))
 }
 
 const LEADS: &str = shell!("mesos-leads.sh");

@@ -29,6 +29,10 @@ pub const SCRIPTS_FOLDER: &str = "/root/mesos-ec2";
 pub const HDFS_CONF: [&str; 2] = ["/root/ephemeral-hdfs/conf", "/root/persistent-hdfs/conf"];
 /// Mesos, in the layout of `make install`.
 pub const MESOS: &str = "/root/mesos";
+/// Beside it, while another one is rolled out: the one that takes its place.
+pub const NEXT_MESOS: &str = "/root/.mesosflow-mesos.next";
+/// The one that had its place before.
+pub const FORMER_MESOS: &str = "/root/.mesosflow-mesos.former";
 
 /// The daemons of every role, in the order in which they are stopped for good: nothing is asked of one that is gone already.
 pub const UNITS: [&str; 10] = [

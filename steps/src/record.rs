@@ -25,6 +25,8 @@ pub(crate) const AGE_UNKNOWN: Duration = Duration::from_secs(24 * 3600);
 pub const FOUNDS: &str = "deploy";
 /// The workflow that stops it.
 pub const STOPS: &str = "stop";
+/// The workflow that removes slaves.
+pub const REMOVES: &str = "remove-slaves";
 /// The workflow that undoes another.
 pub const ROLLS_BACK: &str = "rollback";
 
@@ -194,28 +196,59 @@ impl Record {
         }
     }
 
-    /// The run whose spec is in force: the last that ended as it should, or that which made the cluster, where somebody has driven
-    /// it since.
+    /// The run whose spec is in force: the last that ended as it should; or that which made the cluster, by the last replay of it that
+    /// was asked for: to take it over changes nothing of what it was asked for.
     pub fn shaper(&self) -> &RunState {
         let founder = self.founder();
-        self.standing()
-            .filter(|standing| standing.epoch > founder.epoch)
+        let others = self.runs.iter().filter(|state| state.run != founder.run);
+        others
+            .filter(|state| came_to_its_end(state))
+            .max_by_key(|state| state.epoch)
+            .filter(|other| other.epoch > founder.replayed_by)
             .unwrap_or(founder)
     }
 
-    /// The cluster's spec in force.
+    /// The cluster's spec in force, without slaves whose machines a removal has deleted that was closed then.
     pub fn spec(&self) -> Value {
         let spec = &self.shaper().spec;
-        match spec.get("cluster") {
+        let spec = match spec.get("cluster") {
             Some(cluster @ Value::Object(_)) => cluster.clone(),
             _ => spec.clone(),
+        };
+        let gone = self.removed_and_closed();
+        match ClusterSpec::within(&spec) {
+            Ok(known) if !gone.is_empty() => {
+                let mut members = known.members();
+                members.retain(|member| !gone.contains(&member.index));
+                serde_json::to_value(known.with_members(members)).unwrap_or(spec)
+            }
+            _ => spec,
         }
+    }
+
+    /// The numbers of slaves that a removal was about to take away since, and whose machines it has deleted, before it was closed.
+    fn removed_and_closed(&self) -> Vec<u16> {
+        let since = self.shaper();
+        let closed = self.runs.iter().filter(|state| {
+            state.phase == Phase::Closed && state.workflow == REMOVES && state.epoch > since.epoch
+        });
+        let leaving = closed.filter_map(|state| state.spec.get("leaving")?.as_array());
+        let exists: Vec<_> = self.resources();
+        leaving
+            .flatten()
+            .filter_map(|node| {
+                let id = node.get("id")?.as_str()?;
+                let index = u16::try_from(node.get("index")?.as_u64()?).ok()?;
+                let was_ours = self.runs.iter().flat_map(|state| &state.traces);
+                let was_ours = was_ours.into_iter().any(|trace| trace.resource.id == id);
+                (was_ours && !exists.iter().any(|resource| resource.id == id)).then_some(index)
+            })
+            .collect()
     }
 
     /// The run by which the cluster came to be as it is: the last that ended as it should, of those that change whether it is up.
     fn standing(&self) -> Option<&RunState> {
-        let came_to_it = |state: &&RunState| matches!(state.phase, Phase::Succeeded | Phase::Partial);
-        let ended = self.runs.iter().filter(came_to_it);
+        let ended = self.runs.iter().filter(|state| came_to_its_end(state));
         ended.max_by_key(|state| state.epoch)
     }
 
@@ -272,7 +305,17 @@ impl Record {
             .flat_map(|gone| gone.settled)
             .map(|past| past.effect_key)
             .collect();
-        let all = self.runs.iter().flat_map(|state| state.effects.values());
+        // What was undone has been seen to its end by who has undone it.
+        let undone = self
+            .runs
+            .iter()
+            .filter(|state| state.workflow == ROLLS_BACK && came_to_its_end(state));
+        let undone: BTreeSet<_> = undone.filter_map(|state| state.spec["run"].as_str()).collect();
+        let all = self
+            .runs
+            .iter()
+            .filter(|state| !undone.contains(&*state.run.to_string()));
+        let all = all.flat_map(|state| state.effects.values());
         all.filter(|effect| !settled.contains(&effect.key))
             .cloned()
             .collect()
@@ -289,6 +332,11 @@ impl Record {
         let others = self.runs.iter().filter(|state| state.run != run);
         others.cloned().collect()
     }
+}
+
+/// Whether a run ended as it should.
+const fn came_to_its_end(state: &RunState) -> bool {
+    matches!(state.phase, Phase::Succeeded | Phase::Partial)
 }
 
 /// Whether a run has undone one of that workflow.
@@ -495,5 +543,56 @@ mod tests {
         assert!(
             record.drivers().is_superset(&deploy.drivers) && record.drivers().is_superset(&destroy.drivers)
         );
+    }
+
+    /// A run of a workflow that came to its end under that epoch, on a cluster with so many slaves.
+    fn shaped(cluster: ClusterId, workflow: &str, epoch: u64, slaves: u16) -> RunState {
+        let mut state = ended(cluster, workflow, epoch, Value::Null);
+        let spec = serde_json::json!({"cluster": "demo", "slaves": slaves});
+        state.spec = match workflow {
+            FOUNDS => spec,
+            _ => serde_json::json!({"cluster": spec}),
+        };
+        state
+    }
+
+    fn slaves(record: &Record) -> u16 {
+        ClusterSpec::within(&record.spec()).unwrap().slaves
+    }
+
+    #[test]
+    fn the_spec_in_force_is_that_of_the_last_that_shaped_the_cluster_and_not_of_who_was_taken_over() {
+        let cluster = ClusterId::generate();
+        let (deploy, add) = (shaped(cluster, FOUNDS, 1, 2), shaped(cluster, "add-slaves", 2, 3));
+        assert_eq!(slaves(&Record::of(deploy.clone(), [add.clone()])), 3);
+        // A replay of the deploy died before it was asked for.
+        let mut taken_over = deploy.clone();
+        taken_over.epoch = Epoch(3);
+        let record = Record::of(taken_over, [add.clone()]);
+        assert_eq!((slaves(&record), record.next_slave()), (3, 4));
+        assert!(!record.heritage().is_empty());
+        let mut replayed = deploy;
+        (replayed.epoch, replayed.replayed_by) = (Epoch(3), Epoch(3));
+        replayed.spec = serde_json::json!({"cluster": "demo", "slaves": 3});
+        let record = Record::of(replayed, [add]);
+        assert_eq!(slaves(&record), 3);
+        assert!(record.heritage().is_empty());
+    }
+
+    #[test]
+    fn a_slave_whose_machine_a_removal_has_deleted_is_none_once_that_is_closed() {
+        let cluster = ClusterId::generate();
+        let mut deploy = run(cluster, FOUNDS, 1, &[("i-1", true, 1), ("i-2", true, 1)]);
+        deploy.spec = serde_json::json!({"cluster": "demo", "slaves": 2});
+        let mut removal = run(cluster, REMOVES, 2, &[("i-2", false, 2)]);
+        removal.spec = serde_json::json!({
+            "cluster": {"cluster": "demo", "slaves": 1},
+            "leaving": [{"id": "i-2", "index": 2}, {"id": "i-1", "index": 1}],
+        });
+        assert_eq!(slaves(&Record::of(deploy.clone(), [removal.clone()])), 2);
+        removal.phase = Phase::Closed;
+        let record = Record::of(deploy, [removal]);
+        let members = ClusterSpec::within(&record.spec()).unwrap().members();
+        assert_eq!(members.iter().map(|member| member.index).collect::<Vec<_>>(), [1]);
     }
 }

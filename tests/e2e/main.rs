@@ -36,6 +36,7 @@ mod overlay;
 mod random;
 mod reboot;
 mod recorded;
+mod redeployed;
 mod replay;
 mod role;
 mod roles_ansible;

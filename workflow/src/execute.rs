@@ -157,7 +157,9 @@ impl<W: Send + Sync + 'static> Flow<W> {
         let deadline = step.limits().deadline;
         let grace_over = async {
             self.stop.requested().await;
-            self.clock.sleep(self.settings.grace).await;
+            self.clock
+                .sleep(step.grace().unwrap_or(self.settings.grace))
+                .await;
         };
         tokio::select! {
             // What ends in its last moment has ended in time.

@@ -28,11 +28,19 @@ enum Others {
     GoOn,
 }
 
+/// How items go together.
+#[derive(Debug, Clone, Copy)]
+struct Manner {
+    others: Others,
+    /// How many run at once.
+    at_once: usize,
+}
+
 /// A step that runs once for each item.
 struct FanOut<'a, S> {
     id: &'a StepId,
     items: &'a [(ItemKey, S)],
-    others: Others,
+    manner: Manner,
 }
 
 impl<W: Send + Sync + 'static> Flow<W> {
@@ -47,7 +55,26 @@ impl<W: Send + Sync + 'static> Flow<W> {
         items: impl IntoIterator<Item = (ItemKey, S)>,
     ) -> Result<Vec<(ItemKey, S::Output)>, Halt> {
         let items = items.into_iter().collect();
-        self.halting(self.run_fan_out(&step, items, Others::Stop).await)
+        self.halting(self.run_fan_out(&step, items, self.manner(Others::Stop)).await)
+    }
+
+    /// The same with so many at once at most, one at least, in the order of the items: each begins when one before it has succeeded. A
+    /// request to stop is heard between two of them.
+    ///
+    /// # Errors
+    /// As [`Flow::fan_out`].
+    pub async fn fan_out_in_turn<S: Step<World = W>>(
+        &self,
+        step: StepId,
+        at_once: usize,
+        items: impl IntoIterator<Item = (ItemKey, S)>,
+    ) -> Result<Vec<(ItemKey, S::Output)>, Halt> {
+        let items = items.into_iter().collect();
+        let manner = Manner {
+            others: Others::Stop,
+            at_once: at_once.max(1),
+        };
+        self.halting(self.run_fan_out(&step, items, manner).await)
     }
 
     /// The same where no item depends on another one, nor anything after them on all: when one fails for good, the others
@@ -62,10 +89,18 @@ impl<W: Send + Sync + 'static> Flow<W> {
     ) -> Result<Vec<(ItemKey, S::Output)>, Halt> {
         self.may_start()?;
         let items = items.into_iter().collect();
-        let result = self.apart().run_fan_out(&step, items, Others::GoOn).await;
+        let result = self.apart();
+        let result = result.run_fan_out(&step, items, self.manner(Others::GoOn)).await;
         match result {
             Err(failed @ Halt::Failed { .. }) => Err(failed),
             other => self.halting(other),
+        }
+    }
+
+    fn manner(&self, others: Others) -> Manner {
+        Manner {
+            others,
+            at_once: self.settings.fan_out.max(1),
         }
     }
 
@@ -81,7 +116,7 @@ impl<W: Send + Sync + 'static> Flow<W> {
         &self,
         id: &StepId,
         items: Vec<(ItemKey, S)>,
-        others: Others,
+        manner: Manner,
     ) -> Result<Vec<(ItemKey, S::Output)>, Halt> {
         if let Some(why) = misfit(id, &items) {
             let (step, error) = (id.clone(), ErrorReport::new(ErrorClass::Permanent, why));
@@ -103,7 +138,7 @@ impl<W: Send + Sync + 'static> Flow<W> {
                 let fan_out = FanOut {
                     id,
                     items: &items,
-                    others,
+                    manner,
                 };
                 self.come_to_all(recorder, &fan_out, list, whole, all).await
             }
@@ -118,7 +153,7 @@ impl<W: Send + Sync + 'static> Flow<W> {
         whole: Standing,
         all: Vec<Awaited<'_, S>>,
     ) -> Result<Vec<(ItemKey, S::Output)>, Halt> {
-        let FanOut { id, items, others } = *fan_out;
+        let FanOut { id, items, manner } = *fan_out;
         // What has drifted is found before any item starts.
         let drifts = all.iter().map(|awaited| &awaited.standing).chain([&whole]);
         let drifted = drifts.filter_map(|standing| match standing {
@@ -170,7 +205,7 @@ impl<W: Send + Sync + 'static> Flow<W> {
             _ => {}
         }
         let attempt = self.start(recorder, id, None, &list).await?;
-        let results = self.run_items(items, others).await;
+        let results = self.run_items(items, manner).await;
         let total = results.len();
         let failed: Vec<_> = results
             .iter()
@@ -217,18 +252,18 @@ impl<W: Send + Sync + 'static> Flow<W> {
     async fn run_items<S: Step<World = W>>(
         &self,
         items: &[(ItemKey, S)],
-        others: Others,
+        manner: Manner,
     ) -> Vec<(ItemKey, Result<S::Output, Halt>)> {
         // All in this task: an item mostly waits for its node, and waking another thread costs as much as a commit.
         let mut results: Vec<_> = stream::iter(items.iter().enumerate())
             .map(|(index, (key, step))| async move {
-                let result = match others {
+                let result = match manner.others {
                     Others::Stop => self.halting(self.item(key, step).await),
                     Others::GoOn => self.apart().item(key, step).await,
                 };
                 (index, key.clone(), result)
             })
-            .buffer_unordered(self.settings.fan_out.max(1))
+            .buffer_unordered(manner.at_once)
             .collect()
             .await;
         results.sort_by_key(|(index, ..)| *index);

@@ -70,6 +70,12 @@ pub trait Step: Serialize + Send + Sync + 'static {
         before
     }
 
+    /// How long an attempt may go on after a request to stop, where it is better brought to its end than left in the middle; none
+    /// for as long as any.
+    fn grace(&self) -> Option<Duration> {
+        None
+    }
+
     /// How long an attempt may take, and how often to try.
     fn limits(&self) -> Limits {
         Limits::STANDARD

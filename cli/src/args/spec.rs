@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::ec2::Ec2Args;
+use super::mesos::MesosArgs;
 use super::value::word;
-use crate::wiring::{MesosSource, ProviderKind};
+use crate::wiring::ProviderKind;
 
 /// What a cluster is to be like: each flag goes before the configuration file, which goes before the default.
 #[derive(Debug, Clone, Default, Args)]
@@ -32,27 +33,8 @@ pub(crate) struct SpecArgs {
     /// A folder laid over the deployed tree, its templates rendered in the same way
     #[arg(long, value_name = "DIR")]
     pub(crate) deploy_dir: Option<PathBuf>,
-    /// Where Mesos comes from: the image, a tarball, or a build from git
-    #[arg(long, value_parser = word::<MesosSource>(), visible_alias = "download")]
-    pub(crate) mesos_source: Option<MesosSource>,
-    /// The tarball with Mesos: a path, or an http(s):// URL
-    #[arg(long, value_name = "URL")]
-    pub(crate) mesos_url: Option<String>,
-    /// The SHA-256 that the tarball must have
-    #[arg(long, value_name = "HEX")]
-    pub(crate) mesos_sha256: Option<String>,
-    /// A netrc file for the server of the tarball or the repository, instead of a password in its URL
-    #[arg(long, value_name = "FILE", conflicts_with = "mesos_netrc_env")]
-    pub(crate) mesos_netrc: Option<PathBuf>,
-    /// The same in an environment variable of this name
-    #[arg(long, value_name = "NAME")]
-    pub(crate) mesos_netrc_env: Option<String>,
-    /// The branch, tag or commit of Mesos to build
-    #[arg(long, value_name = "NAME")]
-    pub(crate) mesos_branch: Option<String>,
-    /// The git repository of Mesos to build
-    #[arg(long, value_name = "URL")]
-    pub(crate) mesos_repository: Option<String>,
+    #[command(flatten)]
+    pub(crate) mesos: MesosArgs,
     #[command(flatten, next_help_heading = "EC2")]
     pub(crate) ec2: Ec2Args,
 }
@@ -62,13 +44,14 @@ mod tests {
     use clap::FromArgMatches;
 
     use super::*;
+    use crate::wiring::MesosSource;
 
     #[test]
     fn the_predecessors_name_for_the_source_still_works() {
         let command = SpecArgs::augment_args(clap::Command::new("run"));
         let line = ["run", "--download", "git", "--masters", "1"];
         let spec = SpecArgs::from_arg_matches(&command.get_matches_from(line)).unwrap();
-        assert_eq!(spec.mesos_source, Some(MesosSource::Git));
+        assert_eq!(spec.mesos.source, Some(MesosSource::Git));
         assert_eq!(spec.masters, Some(1));
     }
 }

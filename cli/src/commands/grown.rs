@@ -37,6 +37,9 @@ impl Ground {
                 app.places.command(&["resume", &found.row.run.to_string()])
             ))
         })?;
+        if let Some(strays) = found.strays() {
+            app.ui.warn(&strays);
+        }
         Ok(Self {
             machines: wiring::machines(&spec, &cluster).await?,
             nodes: wiring::reachable(&cluster),

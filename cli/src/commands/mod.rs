@@ -23,6 +23,7 @@ mod orphans;
 mod plan;
 mod plan_destroy;
 mod plan_power;
+mod redeploy;
 mod remove_slaves;
 mod replay;
 mod resume;
@@ -61,6 +62,7 @@ pub(crate) enum Command {
     AddSlaves(add_slaves::AddSlavesArgs),
     Adopt(adopt::AdoptArgs),
     RemoveSlaves(remove_slaves::RemoveSlavesArgs),
+    Redeploy(redeploy::RedeployArgs),
     Rollback(rollback::RollbackArgs),
     Close(close::CloseArgs),
     Destroy(destroy::DestroyArgs),
@@ -108,6 +110,7 @@ async fn carry_out(app: &App, command: Command) -> Result<(), CliError> {
         Command::AddSlaves(args) => add_slaves::add_slaves(app, &args).await,
         Command::Adopt(args) => adopt::adopt(app, &args).await,
         Command::RemoveSlaves(args) => remove_slaves::remove_slaves(app, &args).await,
+        Command::Redeploy(args) => redeploy::redeploy(app, &args).await,
         Command::Rollback(args) => rollback::rollback(app, &args).await,
         Command::Close(args) => close::close(app, &args).await,
         Command::Destroy(args) => destroy::destroy(app, &args).await,

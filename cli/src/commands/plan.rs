@@ -5,7 +5,8 @@ use serde::Serialize;
 
 use super::plan_destroy::{self, PlanDestroyArgs};
 use super::plan_power::{
-    self, PlanAddSlavesArgs, PlanAdoptArgs, PlanRemoveSlavesArgs, PlanStartArgs, PlanStopArgs,
+    self, PlanAddSlavesArgs, PlanAdoptArgs, PlanRedeployArgs, PlanRemoveSlavesArgs, PlanStartArgs,
+    PlanStopArgs,
 };
 use crate::app::App;
 use crate::args::SpecArgs;
@@ -33,6 +34,7 @@ enum PlanOf {
     AddSlaves(PlanAddSlavesArgs),
     Adopt(PlanAdoptArgs),
     RemoveSlaves(PlanRemoveSlavesArgs),
+    Redeploy(PlanRedeployArgs),
     Destroy(PlanDestroyArgs),
 }
 
@@ -54,6 +56,7 @@ pub(crate) async fn plan(app: &App, args: &PlanArgs) -> Result<(), CliError> {
         Some(PlanOf::AddSlaves(args)) => plan_power::plan_add_slaves(app, args).await,
         Some(PlanOf::Adopt(args)) => plan_power::plan_adopt(app, args).await,
         Some(PlanOf::RemoveSlaves(args)) => plan_power::plan_remove_slaves(app, args).await,
+        Some(PlanOf::Redeploy(args)) => plan_power::plan_redeploy(app, args).await,
         Some(PlanOf::Destroy(args)) => plan_destroy::plan_destroy(app, args).await,
     }
 }

@@ -5,7 +5,7 @@ use mesosflow_workflow::ClusterId;
 use serde::Serialize;
 
 use super::stop::{self, WhatArgs};
-use super::{add_slaves, adopt, remove_slaves, start};
+use super::{add_slaves, adopt, redeploy, remove_slaves, start};
 use crate::amend::AmendArgs;
 use crate::app::App;
 use crate::clusters::{self, ClusterArgs};
@@ -15,8 +15,8 @@ use crate::render::table::table;
 use crate::runs::Found;
 use crate::session;
 use crate::wiring::{
-    self, AddSlavesWorkflow, AdoptWorkflow, ClusterSpec, PlannedStep, RemoveSlavesWorkflow, Role,
-    StartWorkflow, StopWorkflow, Workflow,
+    self, AddSlavesWorkflow, AdoptWorkflow, ClusterSpec, Node, PlannedStep, RedeployWorkflow,
+    RemoveSlavesWorkflow, Role, StartWorkflow, StopWorkflow, Workflow,
 };
 
 /// Show what `stop` would do to a cluster, and what that would cost
@@ -54,6 +54,13 @@ pub(crate) struct PlanRemoveSlavesArgs {
     what: remove_slaves::WhatArgs,
 }
 
+/// Show what `redeploy` would do to a cluster, and whose tasks would end
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PlanRedeployArgs {
+    #[command(flatten)]
+    what: redeploy::WhatArgs,
+}
+
 #[derive(Serialize)]
 struct PlanView<'a> {
     workflow: &'static str,
@@ -70,7 +77,7 @@ struct PlanView<'a> {
 struct PlannedMachine<'a> {
     name: &'a str,
     id: &'a str,
-    /// `stop`, `start`, `launch` or `terminate`.
+    /// `stop`, `start`, `launch`, `adopt`, `leave`, `terminate`, `roll`, or `roll anew` where tasks end.
     action: &'static str,
 }
 
@@ -187,6 +194,33 @@ pub(crate) async fn plan_remove_slaves(app: &App, args: &PlanRemoveSlavesArgs) -
         found,
         &frozen.cluster,
         (&RemoveSlavesWorkflow, frozen),
+        &ready.losses,
+        &machines,
+    )
+}
+
+/// Asks provider and nodes, and refuses what `redeploy` would refuse.
+pub(crate) async fn plan_redeploy(app: &App, args: &PlanRedeployArgs) -> Result<(), CliError> {
+    let journal = app.journal_with_runs()?;
+    let ready = redeploy::ready(app, &journal, &args.what).await?;
+    let (found, frozen) = (&ready.ground.found, &ready.frozen);
+    if ready.is_there {
+        return nothing(app, found, &RedeployWorkflow, redeploy::ALREADY);
+    }
+    let action = |node: &Node| match frozen.anew.contains(&node.name) {
+        true => "roll anew",
+        false => "roll",
+    };
+    let of = |role: Role| frozen.nodes.iter().filter(move |node| node.role == role);
+    let machines: Vec<_> = of(Role::Master)
+        .chain(of(Role::Slave))
+        .map(|node| planned((&*node.name, &*node.id, action(node))))
+        .collect();
+    show(
+        app,
+        found,
+        &frozen.cluster,
+        (&RedeployWorkflow, frozen),
         &ready.losses,
         &machines,
     )

@@ -107,28 +107,45 @@ async fn meant(app: &App, journal: &Journal, args: &ResumeArgs) -> Result<RunRow
     Ok(meant.clone())
 }
 
-/// What a replay has left undone is not done to a cluster that other runs have changed since: a replay of it is.
-fn refuse_changed(app: &App, found: &Found) -> Result<(), CliError> {
+/// A deploy is not gone on with on a cluster that other runs have changed since: a replay of it is, which takes over what they have done.
+fn refuse_changed(app: &App, found: &Found, amend: &AmendArgs) -> Result<(), CliError> {
     let is_founder = found.state.run == found.record.founder().run;
     if !is_founder || found.record.heritage().is_empty() {
         return Ok(());
     }
-    let changed = &found.record.shaper();
+    let (changed, run) = (found.record.shaper(), found.row.run.to_string());
     let refused = CliError::refused(format!(
-        "cluster `{}` is another one than run `{}` has left: run `{}`, a {}, has changed it since",
-        found.row.cluster, found.row.run, changed.run, changed.workflow
+        "cluster `{}` is another one than run `{run}` has left: run `{}`, a {}, has changed it since",
+        found.row.cluster, changed.run, changed.workflow
     ));
-    Err(match found.state.open().next() {
-        None => refused,
+    let replay = |step: &str, rest: &[String]| {
+        let words = ["replay", &run, "--from", step];
+        let words = words.into_iter().chain(rest.iter().map(String::as_str));
+        app.places.command(&words.collect::<Vec<_>>())
+    };
+    if !amend.admin_cidr.is_empty() {
+        let (_, steps) = found.spec()?.admission();
+        let step = steps.first().map_or("security-groups", |step| step.as_str());
+        let rest = [vec!["--only".to_owned()], amend.words()].concat();
+        return Err(refused.hint(format!(
+            "to be let in, on the cluster as it is now: {}",
+            replay(step, &rest)
+        )));
+    }
+    let open = found.state.open().next().map(|step| step.entry.id.as_str());
+    let refused = match open {
         Some(open) => refused.hint(format!(
             "to do what is left, on the cluster as it is now: {}",
-            app.places.command(&[
-                "replay",
-                &found.row.run.to_string(),
-                "--from",
-                open.entry.id.as_str()
-            ])
+            replay(open, &[])
         )),
+        None => refused,
+    };
+    Err(match found.state.phase.kind().is_unfinished() {
+        true => refused.hint(format!(
+            "to end it where it stands: {}",
+            app.places.command(&["close", &run])
+        )),
+        false => refused,
     })
 }
 
@@ -149,7 +166,6 @@ pub(crate) async fn resume(app: &App, args: &ResumeArgs) -> Result<(), CliError>
     session::refuse_ended(app, &found)?;
     if found.state.phase == Phase::Partial {
         clusters::refuse_stopped(app, &found)?;
-        refuse_changed(app, &found)?;
     }
     if found.state.phase == Phase::Closed {
         let id = found.row.run;
@@ -167,6 +183,7 @@ pub(crate) async fn resume(app: &App, args: &ResumeArgs) -> Result<(), CliError>
             false => error,
         });
     }
+    refuse_changed(app, &found, &args.amend)?;
     let spec = amend::amended(app, found.spec()?, &args.amend)?;
     let spec = wiring::verify(spec).await?;
     let workflow = wiring::workflow_of(&found.state)?;

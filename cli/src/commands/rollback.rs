@@ -15,14 +15,14 @@ use crate::error::CliError;
 use crate::runs::{self, Found};
 use crate::session::{self, Driving};
 use crate::wiring::{
-    self, AddSlavesSpec, Journal, KeepSlavesSpec, Machine, Member, Node, RemoveSlavesSpec, RollbackSpec,
-    RollbackWorkflow, Undo, Verified, Workflow,
+    self, AddSlavesSpec, Journal, KeepSlavesSpec, Machine, Member, Node, RedeploySpec, RemoveSlavesSpec,
+    RollbackSpec, RollbackWorkflow, Undo, Verified, Workflow,
 };
 
 /// Undo a run that was not ended: what it added is removed, what it was about to take away stays
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RollbackArgs {
-    /// The run's id, or the beginning of it; by default the cluster's unfinished run
+    /// The run's id, or the beginning of it; by default the cluster's unfinished run, or its last where that was closed
     run: Option<String>,
     /// How long tasks on slaves that go again may take to end by themselves; what is left then is ended
     #[arg(long, value_name = "SECONDS", default_value = "600")]
@@ -91,15 +91,17 @@ async fn meant(app: &App, journal: &Journal, args: &RollbackArgs) -> Result<Foun
     }
     let founder = clusters::founded(app, journal, &args.cluster).await?;
     let rows = journal.runs().await?;
-    let unfinished = founder.record.unfinished();
-    let row = unfinished.and_then(|run| rows.into_iter().find(|row| row.run == run.run));
+    let newest = founder.record.newest();
+    let closed = Some(newest).filter(|run| run.phase == Phase::Closed);
+    let meant = founder.record.unfinished().or(closed);
+    let row = meant.and_then(|run| rows.into_iter().find(|row| row.run == run.run));
     match row {
         Some(row) => Found::look(journal, row).await,
         None => Err(CliError::refused(format!(
             "no run of cluster `{}` is unfinished: there is nothing to undo",
             founder.row.cluster
         ))
-        .hint("`mesosflow list` shows the runs; one that was closed is undone by its id")),
+        .hint("`mesosflow list` shows the runs")),
     }
 }
 
@@ -116,7 +118,7 @@ fn refuse_whole(app: &App, undone: &Found) -> Result<(), CliError> {
     let (run, workflow, cluster) = (undone.row.run, &undone.state.workflow, &undone.row.cluster);
     let id = run.to_string();
     let resume = || format!("to go on with it: {}", app.places.command(&["resume", &id]));
-    if !["add-slaves", "adopt", "remove-slaves", "stop", "start"].contains(&workflow.as_str()) {
+    if !session::UNDOABLE.contains(&workflow.as_str()) {
         return Err(CliError::refused(format!(
             "run `{run}` is a {workflow} of cluster `{cluster}`, which has no undo"
         ))
@@ -133,6 +135,7 @@ fn refuse_whole(app: &App, undone: &Found) -> Result<(), CliError> {
                 "remove-slaves" => "add-slaves",
                 "stop" => "start",
                 "start" => "stop",
+                "redeploy" => "redeploy",
                 _ => "remove-slaves",
             };
             Err(ended("has come to its end: there is nothing to undo")
@@ -170,6 +173,7 @@ async fn undo(
     let cluster = &state.cluster;
     match state.workflow.as_str() {
         "remove-slaves" => keeping(app, ground, read(&ground.undone)?),
+        "redeploy" => rolling(ground, read(&ground.undone)?),
         "stop" => {
             let founder = Found {
                 state: ground.undone.record.founder().clone(),
@@ -227,6 +231,12 @@ async fn removing(
     )];
     if !adopts {
         losses.push("its machines end, with what is on their disks, once others have it".to_owned());
+    }
+    // What its files would meet with is told as far as they are known by now; the steps see to it in any case.
+    if !leaving.is_empty()
+        && let Ok(outlook) = wiring::leaving(&world, &leaving, &ground.nodes).await
+    {
+        losses.extend(outlook);
     }
     let silent = leaving.iter().filter(|node| !answering.contains(&node.name));
     let removal = RemoveSlavesSpec {
@@ -310,6 +320,22 @@ fn keeping(
         file_systems: removal.file_systems,
     };
     Ok((target, Undo::Keeping(Box::new(keeping)), losses))
+}
+
+/// The Mesos of before is rolled out, wherever it is not still.
+fn rolling(ground: &Ground, redeploy: RedeploySpec) -> Result<(Verified, Undo, Vec<String>), CliError> {
+    let target = ground.spec.clone();
+    let cost = format!(
+        "cluster `{}` goes back to {}: what has another one starts anew, node by node",
+        ground.undone.row.cluster, redeploy.before.version
+    );
+    let rolling = RedeploySpec {
+        cluster: target.clone().into_spec(),
+        known: Some(redeploy.before.clone()),
+        without: Vec::new(),
+        ..redeploy
+    };
+    Ok((target, Undo::Rolling(Box::new(rolling)), vec![cost]))
 }
 
 /// What was frozen into the run that is undone.

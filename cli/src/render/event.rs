@@ -112,6 +112,9 @@ fn words(recorded: &Recorded, state: Option<&RunState>) -> String {
             };
             format!("replay {range} requested: generation {}", recorded.generation)
         }
+        Event::SpecAmended { field, value, .. } if field == "without" => {
+            format!("goes on without {}, whose machines are gone", value_words(value))
+        }
         Event::SpecAmended { field, value, .. } => format!("{field} given anew: {}", value_words(value)),
         Event::RunInterrupted { reason: why } => format!("run interrupted: {}", reason(why)),
         Event::RunFailed { step, error } => match step {

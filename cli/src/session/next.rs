@@ -7,6 +7,16 @@ use crate::error::CliError;
 use crate::runs::Found;
 use crate::wiring::{self, Workflow};
 
+/// The workflows that have an undo.
+pub(crate) const UNDOABLE: [&str; 6] = [
+    "add-slaves",
+    "adopt",
+    "remove-slaves",
+    "redeploy",
+    "stop",
+    "start",
+];
+
 /// The command that gets the run that was found further, if it needs one.
 pub(crate) fn next(app: &App, found: &Found, held: bool) -> Option<String> {
     let (state, row) = (&found.state, &found.row);
@@ -24,6 +34,11 @@ pub(crate) fn next(app: &App, found: &Found, held: bool) -> Option<String> {
     if is_dead {
         let founder = found.record.founder().run.to_string();
         return Some(app.places.command(&["destroy", &founder]));
+    }
+    // Nobody has gone on since, and what it has done can be undone.
+    let newest = found.record.newest();
+    if newest.phase == Phase::Closed && UNDOABLE.contains(&newest.workflow.as_str()) {
+        return Some(app.places.command(&["rollback", &newest.run.to_string()]));
     }
     next_of(app, state)
 }
@@ -45,18 +60,27 @@ pub(crate) fn mends(app: &App, found: &Found, open: Option<&StepId>) -> Vec<Stri
     let destroy = app.places.command(&["destroy", &founder]);
     let workflow = wiring::workflow_of(state).ok();
     let replays = workflow.is_some_and(Workflow::replays);
-    let again = |open: &StepId| match replays {
-        true => app
-            .places
-            .command(&["replay", &state.run.to_string(), "--from", open.as_str()]),
-        false => app
-            .places
-            .command(&[&state.workflow, "--cluster", &state.cluster]),
+    let run = state.run.to_string();
+    let again = |open: &StepId| match state.workflow.as_str() {
+        _ if replays => Some(format!(
+            "to do what it left: {}",
+            app.places.command(&["replay", &run, "--from", open.as_str()])
+        )),
+        "stop" | "start" => Some(format!(
+            "to do what it left: {}",
+            app.places
+                .command(&[&state.workflow, "--cluster", &state.cluster])
+        )),
+        workflow if UNDOABLE.contains(&workflow) => Some(format!(
+            "to undo what it has done: {}",
+            app.places.command(&["rollback", &run])
+        )),
+        _ => None,
     };
     let ends = workflow.is_some_and(Workflow::ends_cluster);
     let replay = open
         .filter(|_| !ends && state.format >= OLDEST_DRIVEN)
-        .map(|open| format!("to do what it left: {}", again(open)));
+        .and_then(again);
     replay
         .into_iter()
         .chain([format!("to delete the cluster: {destroy}")])

@@ -5,6 +5,7 @@ mod driver;
 mod journal;
 mod node;
 mod provider;
+mod redeploying;
 mod view;
 mod workflow;
 mod world;
@@ -14,7 +15,7 @@ pub(crate) use mesosflow_journal::{Report as JournalReport, backup_folder, look_
 pub(crate) use mesosflow_steps::check::{Check, Finding, What};
 pub(crate) use mesosflow_steps::cluster::{
     ClusterSpec, Ec2Spec, HostKeySource, Instance, Inventory, MESOS_MASTER_PORT, MadeBy, Member, MesosSource,
-    Node, ProviderKind, Role, SpecError,
+    MesosSpec, Node, ProviderKind, Role, SpecError,
 };
 pub(crate) use mesosflow_steps::copy::Copy;
 pub(crate) use mesosflow_steps::image::{Disk, KEEPS, Outlook};
@@ -26,9 +27,10 @@ pub(crate) use mesosflow_steps::roles::export::{Export, ExportError, Exported};
 pub(crate) use mesosflow_steps::uis::web_interfaces;
 pub(crate) use mesosflow_steps::workflows::{
     AddSlaves as AddSlavesWorkflow, AddSlavesSpec, Adopt as AdoptWorkflow, Destroy as DestroyWorkflow,
-    DestroyPlan, DestroySpec, FileSystems, KeepSlavesSpec, Lacking, RemoveSlaves as RemoveSlavesWorkflow,
-    RemoveSlavesSpec, Rollback as RollbackWorkflow, RollbackSpec, Start as StartWorkflow, StartSpec,
-    Stop as StopWorkflow, StopSpec, Undo, Workflow, ansible_variables,
+    DestroyPlan, DestroySpec, FileSystems, KeepSlavesSpec, Lacking, Redeploy as RedeployWorkflow,
+    RedeploySpec, RemoveSlaves as RemoveSlavesWorkflow, RemoveSlavesSpec, Rollback as RollbackWorkflow,
+    RollbackSpec, Start as StartWorkflow, StartSpec, Stop as StopWorkflow, StopSpec, Undo, Workflow,
+    ansible_variables,
 };
 pub(crate) use mesosflow_steps::{
     Dns, Ledger, LockedOut, Need, Orphans, Plan, PlannedStep, Report, Tagged, Verified, World,
@@ -42,6 +44,7 @@ pub(crate) use node::{address, join_words, known, leading_master, look_at_image,
 pub(crate) use provider::{
     Machine, end_orphans, examine, joined, joining, machines, owned, precheck, settle, survey, tagged, verify,
 };
+pub(crate) use redeploying::{begin_anew, built_mesos, has_mesos};
 pub(crate) use view::{
     awaited, awaited_hosts, formatted_volumes, has_persistent, is_adopted, launched_from, launches, nodes,
     reachable, replication_change, report, user_data, wiped_by_stop,

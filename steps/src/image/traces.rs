@@ -41,7 +41,7 @@ const fn trace(fate: Fate, path: &'static str, what: &'static str) -> Trace {
 }
 
 /// All of it, beside the [`units`].
-pub const TRACES: [Trace; 63] = [
+pub const TRACES: [Trace; 65] = [
     trace(
         Removed,
         "/etc/mesosflow",
@@ -83,6 +83,12 @@ pub const TRACES: [Trace; 63] = [
     trace(Removed, "/root/.mesosflow-build", "a build of Mesos"),
     trace(Removed, "/root/.mesosflow-mesos.new", "half a copy of Mesos"),
     trace(Removed, "/root/.mesosflow-mesos.old", "half a copy of Mesos"),
+    trace(
+        Removed,
+        "/root/.mesosflow-mesos.next*",
+        "a Mesos that was to be rolled out",
+    ),
+    trace(Removed, on_node::FORMER_MESOS, "the Mesos of before"),
     trace(
         Removed,
         "/var/lib/mesosflow",

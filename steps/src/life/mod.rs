@@ -1,5 +1,7 @@
 //! What only a living cluster knows: the steps of the workflows after its deploy. One file per step.
 
+mod clear_mesos;
+mod copy_mesos;
 mod daemon_stop;
 mod decommission;
 mod delete;
@@ -12,10 +14,15 @@ mod nfs_unmount;
 mod patience;
 mod power;
 mod recommission;
+mod roll_mesos;
 mod see_gone;
+mod see_leader;
 mod settle_launches;
+mod stage_mesos;
 mod standing;
 
+pub use clear_mesos::ClearMesos;
+pub use copy_mesos::CopyMesos;
 pub use daemon_stop::{Daemon, DaemonStop};
 pub use decommission::{Decommission, Decommissioned};
 pub(crate) use delete::delete_steps;
@@ -28,5 +35,8 @@ pub use hdfs_stop::HdfsStop;
 pub use nfs_unmount::NfsUnmount;
 pub use power::{Halted, StartMachine, StopMachine};
 pub use recommission::Recommission;
+pub use roll_mesos::{RollMesos, Rolled};
 pub use see_gone::{Gone, Past, SeeGone};
+pub use see_leader::{Leading, SeeLeader};
 pub use settle_launches::SettleLaunches;
+pub use stage_mesos::StageMesos;

@@ -10,4 +10,4 @@ mod tests;
 pub(crate) use ask::Operator;
 pub(crate) use ground::Ground;
 pub(crate) use schedule::{MachineId, Mode, Schedule};
-pub(crate) use sight::{Agent, DrainState, Sight, Standing, Version};
+pub(crate) use sight::{Agent, DrainState, Sight, Standing, Version, standings};

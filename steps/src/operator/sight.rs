@@ -78,14 +78,14 @@ struct Versioned {
     version: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Slaves {
     slaves: Vec<Slave>,
     #[serde(default)]
     recovered_slaves: Vec<Recovered>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Slave {
     id: String,
     /// `slave(1)@ADDRESS:PORT`
@@ -98,13 +98,13 @@ struct Slave {
     drain_info: Option<DrainInfo>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Recovered {
     #[serde(default)]
     hostname: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct DrainInfo {
     state: DrainState,
 }
@@ -167,6 +167,18 @@ impl Sight {
             schedule,
         })
     }
+}
+
+/// How the agents of these nodes stand, in their order.
+///
+/// # Errors
+/// As [`Sight::of`].
+pub(crate) async fn standings(operator: &Operator<'_>, nodes: &[Node]) -> Result<Vec<Standing>, ActError> {
+    let doing = "look how the Mesos agents stand";
+    let [slaves, summary] = operator.get(doing, ["/slaves", "/state-summary"]).await?;
+    let (slaves, summary): (Slaves, Summary) = (slaves.read("its agents")?, summary.read("their tasks")?);
+    let all = nodes.iter();
+    Ok(all.map(|node| standing(node, slaves.clone(), &summary)).collect())
 }
 
 /// What is no version has nothing new.

@@ -5,51 +5,17 @@
 //!   a durable job. A `/root/mesos` that is somebody else's is moved aside.
 //! - Not undone.
 
-use std::path::Path;
 use std::time::Duration;
 
-use mesosflow_workflow::{Effect, Limits, Probe, Retry, Settled, Step, StepCx, StepError as _, StepId};
+use mesosflow_workflow::{Effect, Limits, Probe, Retry, Settled, Step, StepCx, StepId};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use crate::act::ActError;
 use crate::claim;
-use crate::cluster::{MesosSource, MesosSpec, Node, input};
-use crate::packages;
-use crate::remote::{JobLimits, quote};
-use crate::world::{Script, World};
-use crate::{aside, mesos, netrc};
-
-/// Building 1.11 took 45 minutes on two cores; four times that is stuck.
-const BUILD_LIMITS: JobLimits = JobLimits {
-    deadline: Duration::from_secs(3 * 3600),
-    silence: Duration::from_secs(1800),
-};
-
-/// Where a tarball waits on the first master.
-const TARBALL: &str = "/var/lib/mesosflow/mesos.tarball";
-
-const FETCH: &str = shell!("mesos-fetch.sh");
-const CHECK: &str = r#"digest=$(sha256sum "$file" | cut -d ' ' -f 1)
-[ -z "$wanted" ] || [ "$digest" = "$wanted" ] || { echo "sha256 is $digest" >&2; exit 4; }
-echo "$digest""#;
-
-const UNPACK: &str = shell!("mesos-unpack.sh");
-
-/// What a build takes (an estimate for 1.11, whose objects alone are about 10 GiB), GiB free below /root; and memory, MiB, swap
-/// counted in: one compiler takes up to 2 GiB, and linking libmesos as much again.
-const BUILD_DISK_GB: u32 = 12;
-const BUILD_MEMORY_MB: u32 = 3_500;
-/// What a build is made with; Mesos' own libraries are looked for by its configure, which says what is missing.
-const BUILD_TOOLS: &str = "git make g++ patch autoconf automake libtoolize";
-/// What they are called as packages of Debian and Ubuntu.
-const BUILD_PACKAGES: &str = "git make g++ patch autoconf automake libtool";
-
-const BUILD_NEEDS: &str = shell!("mesos-build-needs.sh");
-
-const PUT: &str = shell!("mesos-put.sh");
-
-const BUILD: &str = shell!("mesos-build.sh");
+use crate::cluster::{MesosSpec, Node, input};
+use crate::mesos_make::{BUILD_LIMITS, Making};
+use crate::on_node::MESOS;
+use crate::world::World;
 
 /// Where Mesos comes from, and where it goes.
 #[derive(Debug, Serialize)]
@@ -70,158 +36,23 @@ pub struct BuiltMesos {
     pub digest: String,
 }
 
+impl From<(String, String)> for BuiltMesos {
+    fn from((version, digest): (String, String)) -> Self {
+        Self { version, digest }
+    }
+}
+
 impl BuildMesos {
     /// Its id in the catalogue.
     pub const ID: StepId = StepId::from_static("build-mesos");
 
-    /// What tells this source from another, for the mark.
-    fn mark(&self) -> Result<String, ActError> {
-        let text = |value: &Option<String>| value.clone().unwrap_or_default();
-        Ok(match self.mesos.source {
-            MesosSource::None => "image".into(),
-            MesosSource::Tarball => match self.local_tarball() {
-                Some(path) => format!("tarball sha256:{}", file_digest(path)?),
-                None => format!("tarball {} {}", text(&self.mesos.url), text(&self.mesos.sha256)),
-            },
-            MesosSource::Git => format!(
-                "git {} {} {}",
-                text(&self.mesos.repository),
-                text(&self.mesos.branch),
-                self.mesos.configure_flags.join(" ")
-            ),
-        })
-    }
-
-    fn local_tarball(&self) -> Option<&Path> {
-        let url = self.mesos.url.as_deref()?;
-        (!url.starts_with("http://") && !url.starts_with("https://")).then(|| Path::new(url))
-    }
-
-    async fn built(&self, cx: &StepCx<World>) -> Result<BuiltMesos, ActError> {
-        let version = mesos::version(cx.world(), &self.hub, "mesos-master").await?;
-        let digest = mesos::digest(cx.world(), &self.hub).await?;
-        Ok(BuiltMesos { version, digest })
-    }
-
-    /// Runs a job that fetches with what the user gave to log in with, which is gone afterwards.
-    async fn fetching(
-        &self,
-        cx: &StepCx<World>,
-        script: Script<'_>,
-        limits: JobLimits,
-    ) -> Result<(), ActError> {
-        let world = cx.world();
-        let secret = netrc::hold(world, &self.hub, cx.effect_key(), netrc::read(&self.mesos)?).await?;
-        let script = script.var("secret", &secret);
-        let fetched = world.job(&self.hub, cx.effect_key(), script, limits).await;
-        let ended = netrc::end(world, &self.hub, &secret).await;
-        fetched?;
-        Ok(ended?)
-    }
-
-    async fn unpack(&self, cx: &StepCx<World>) -> Result<(), ActError> {
-        let world = cx.world();
-        let limits = JobLimits {
-            deadline: Duration::from_secs(1800),
-            silence: Duration::from_secs(600),
-        };
-        match self.local_tarball() {
-            Some(path) => world.session(&self.hub).upload_file(path, TARBALL, 0o644).await?,
-            None => {
-                let url = self.mesos.url.clone().unwrap_or_default();
-                let fetch = Script::new("fetch the Mesos tarball", FETCH)
-                    .var("url", url)
-                    .var("file", TARBALL);
-                self.fetching(cx, fetch, limits).await?;
-            }
+    const fn making(&self) -> Making<'_> {
+        Making {
+            hub: &self.hub,
+            mesos: &self.mesos,
+            place: MESOS,
         }
-        let wanted = self.mesos.sha256.clone().unwrap_or_default().to_lowercase();
-        let check = Script::new("check the Mesos tarball", CHECK)
-            .var("file", TARBALL)
-            .var("wanted", wanted);
-        world
-            .run(&self.hub, check.within(Duration::from_secs(120)))
-            .await?;
-        let functions = format!("{}{PUT}", aside::FUNCTIONS);
-        let unpack = Script::new("unpack Mesos", UNPACK)
-            .before(&functions)
-            .var("file", TARBALL)
-            .var("mark", self.mark()?);
-        world
-            .run(&self.hub, unpack.within(Duration::from_secs(300)))
-            .await?;
-        Ok(())
     }
-
-    /// Refuses a build that cannot end well, before an hour is spent on it.
-    async fn check_needs(&self, cx: &StepCx<World>) -> Result<(), ActError> {
-        let look = build_needs(BUILD_TOOLS, "/root", BUILD_DISK_GB, BUILD_MEMORY_MB);
-        let said = cx.world().run(&self.hub, look).await?.stdout_str();
-        lacking(&self.hub.name, said.trim())
-    }
-
-    async fn build(&self, cx: &StepCx<World>) -> Result<(), ActError> {
-        self.check_needs(cx).await?;
-        let unquotable =
-            |error: quote::QuoteError| ActError::wrong(format!("mesos.configure_flags: {error}"));
-        let flags = quote::join(self.mesos.configure_flags.iter().map(String::as_str)).map_err(unquotable)?;
-        let functions = format!("{}{PUT}", aside::FUNCTIONS);
-        let build = Script::new("build Mesos", BUILD)
-            .before(&functions)
-            .var("repository", self.mesos.repository.clone().unwrap_or_default())
-            .var("branch", self.mesos.branch.clone().unwrap_or_default())
-            .var("flags", flags)
-            .var("mark", self.mark()?);
-        self.fetching(cx, build, BUILD_LIMITS).await
-    }
-}
-
-fn build_needs(tools: &str, folder: &str, disk_gb: u32, memory_mb: u32) -> Script<'static> {
-    Script::new("see whether Mesos can be built", BUILD_NEEDS)
-        .var("tools", tools)
-        .var("folder", folder)
-        .var("disk_gb", disk_gb)
-        .var("memory_mb", memory_mb)
-}
-
-/// What the look has found to be missing, and what to do about it.
-fn lacking(node: &str, said: &str) -> Result<(), ActError> {
-    let (what, hint) = match said.split_once(": ") {
-        None if said == "enough" => return Ok(()),
-        Some(("tools", missing)) => (
-            format!("Mesos cannot be built on {node}: {missing} is missing"),
-            format!(
-                "name their packages in `mesos.packages` (Debian: {BUILD_PACKAGES}, and what Mesos' own guide lists)"
-            ),
-        ),
-        Some(("disk", free)) => (
-            format!(
-                "Mesos cannot be built on {node}: {free} GiB are free below /root, and a build takes {BUILD_DISK_GB}"
-            ),
-            "give the masters a larger root disk (--root-vol-size), or build elsewhere and name the tarball"
-                .to_owned(),
-        ),
-        Some(("memory", found)) => (
-            format!(
-                "Mesos cannot be built on {node}: it has {found} MiB of memory and swap, and one compiler with its linker takes {BUILD_MEMORY_MB}"
-            ),
-            "take a larger --master-instance-type or more --swap, or build elsewhere and name the tarball"
-                .to_owned(),
-        ),
-        _ => return Err(ActError::not_yet(format!("{node} answered {said:?}"))),
-    };
-    Err(ActError::wrong(what).hinted(hint))
-}
-
-fn file_digest(path: &Path) -> Result<String, ActError> {
-    let failed = |source| ActError::Local {
-        doing: format!("cannot read {}", path.display()),
-        source,
-    };
-    let mut file = std::fs::File::open(path).map_err(failed)?;
-    let mut digest = Sha256::new();
-    std::io::copy(&mut file, &mut digest).map_err(failed)?;
-    Ok(hex::encode(digest.finalize()))
 }
 
 impl Step for BuildMesos {
@@ -234,53 +65,29 @@ impl Step for BuildMesos {
     }
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<BuiltMesos>, ActError> {
-        if self.mesos.source == MesosSource::None {
-            return Ok(Probe::NotDone);
-        }
-        let look = Script::new(
-            "look where Mesos came from",
-            r#"[ "$(cat /root/mesos/.mesosflow-source 2>/dev/null)" = "$mark" ] || exit 1"#,
-        );
-        if !cx.world().ask(&self.hub, look.var("mark", self.mark()?)).await? {
+        if !self.making().is_made(cx.world()).await? {
             return Ok(Probe::NotDone);
         }
         claim::tell(cx.world(), &self.hub).await?;
-        Ok(Probe::Done(self.built(cx).await?))
+        Ok(Probe::Done(self.making().standing(cx.world()).await?.into()))
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<BuiltMesos, ActError> {
-        packages::install(cx.world(), &self.hub, &self.mesos.packages).await?;
-        match self.mesos.source {
-            MesosSource::None => {}
-            MesosSource::Tarball => self.unpack(cx).await?,
-            MesosSource::Git => self.build(cx).await?,
-        }
-        claim::tell(cx.world(), &self.hub).await?;
-        self.built(cx).await.map_err(|error| match self.mesos.source {
-            MesosSource::None => ActError::wrong(format!("the image has no Mesos that works: {error}"))
-                .hinted("set `mesos.source` to `tarball` or `git`"),
-            _ => match error.hint() {
-                Some(_) => error,
-                None => ActError::wrong(format!("what was installed does not work: {error}"))
-                    .hinted("name the libraries that it needs in `mesos.packages`"),
-            },
-        })
+        Ok(self.making().make(cx).await?.into())
     }
 
     async fn verify(&self, cx: &StepCx<World>, built: &BuiltMesos) -> Result<(), ActError> {
-        if self.built(cx).await? == *built {
+        if BuiltMesos::from(self.making().standing(cx.world()).await?) == *built {
             return Ok(());
         }
         Err(ActError::not_yet(format!(
-            "/root/mesos on {} changes while it is looked at",
+            "{MESOS} on {} changes while it is looked at",
             self.hub.name
         )))
     }
 
     async fn settle(&self, cx: &StepCx<World>, effect: &Effect) -> Result<Settled, ActError> {
-        let settled = World::settle(cx, &self.hub, effect, BUILD_LIMITS).await?;
-        netrc::end(cx.world(), &self.hub, &netrc::folder(&effect.key)).await?;
-        Ok(settled)
+        self.making().settle(cx, effect).await
     }
 
     fn limits(&self) -> Limits {
@@ -290,6 +97,3 @@ impl Step for BuildMesos {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,6 +1,7 @@
 # Builds Mesos from git. Installed below a folder of its own first: what is half built is never taken for Mesos. Whoever asks for
 # a password is told what the netrc says, or nothing: there is nobody to ask. The number of a commit is never taken for the name
 # of a branch.
+# var place: the folder that it is put in
 # var repository: its URL
 # var branch: a branch, a tag or the number of a commit
 # var flags: of configure, quoted

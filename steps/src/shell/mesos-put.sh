@@ -1,9 +1,10 @@
 # Functions. `put TREE` puts a tree that says where it came from in Mesos' place.
+# needs place: the folder that it has there
 # after aside
 put() {
-  make_way /root/mesos
+  make_way "$place"
   rm -rf /root/.mesosflow-mesos.old
-  [ ! -e /root/mesos ] || mv -T /root/mesos /root/.mesosflow-mesos.old
-  mv -T "$1" /root/mesos
+  [ ! -e "$place" ] || mv -T "$place" /root/.mesosflow-mesos.old
+  mv -T "$1" "$place"
   rm -rf /root/.mesosflow-mesos.old
 }

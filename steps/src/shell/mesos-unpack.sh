@@ -1,5 +1,6 @@
 # Unpacks the tarball in Mesos' place. The tree of `make install` may stand at the top of the tarball or in folders of its own
 # (`mesos-1.11.0/`, a prefix).
+# var place: the folder that it is put in
 # var file: the tarball
 # var mark: what says where it came from
 # after aside, mesos-put

@@ -4,6 +4,7 @@ mod add_slaves;
 pub mod deploy;
 pub mod destroy;
 mod parts;
+mod redeploy;
 mod remove_slaves;
 mod rollback;
 mod set_up;
@@ -20,6 +21,7 @@ pub use deploy::Deploy;
 pub use destroy::{Destroy, DestroyPlan, DestroySpec};
 pub use parts::ansible_variables;
 pub(crate) use parts::vars_of;
+pub use redeploy::{Redeploy, RedeploySpec};
 pub use remove_slaves::{RemoveSlaves, RemoveSlavesSpec};
 pub use rollback::{KeepSlavesSpec, Rollback, RollbackSpec, Undo};
 pub use start::{Lacking, Start, StartSpec};
@@ -28,13 +30,14 @@ pub use workflow::Workflow;
 use workflow::{drive, entry, read};
 
 /// Every workflow.
-const ALL: [&dyn Workflow; 8] = [
+const ALL: [&dyn Workflow; 9] = [
     &Deploy,
     &Stop,
     &Start,
     &AddSlaves,
     &Adopt,
     &RemoveSlaves,
+    &Redeploy,
     &Rollback,
     &Destroy,
 ];

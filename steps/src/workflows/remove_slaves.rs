@@ -21,6 +21,7 @@ use crate::hdfs::{FileSystems, Hdfs};
 use crate::life::{Decommission, Delete, Deleted, DrainAgent, ForgetDatanodes, HdfsStop, NfsUnmount};
 use crate::provider::{Groups, Image};
 use crate::provision::{AwaitNode, LaunchMachine};
+use crate::record::REMOVES;
 use crate::setup::{MesosStop, Report};
 use crate::world::World;
 
@@ -79,7 +80,7 @@ pub struct RemoveSlaves;
 #[async_trait(?Send)]
 impl Workflow for RemoveSlaves {
     fn name(&self) -> &'static str {
-        "remove-slaves"
+        REMOVES
     }
 
     fn aim(&self) -> &'static str {

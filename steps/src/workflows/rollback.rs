@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::add_slaves::catalogue as of_set_up;
 use super::deploy::sorted;
 use super::parts::each;
+use super::redeploy::{RedeploySpec, roll, roll_steps};
 use super::remove_slaves::{RemoveSlavesSpec, removal, remove};
 use super::set_up::{Before, Setting, set_up};
 use super::start::{StartSpec, start, start_steps};
@@ -61,6 +62,8 @@ pub enum Undo {
     Starting(Box<StartSpec>),
     /// What it started is stopped.
     Stopping(Box<StopSpec>),
+    /// The Mesos of before is rolled out.
+    Rolling(Box<RedeploySpec>),
 }
 
 impl RollbackSpec {
@@ -69,6 +72,7 @@ impl RollbackSpec {
         match &self.by {
             Undo::Removing { removal, .. } => removal.nodes.iter().chain(&removal.leaving).collect(),
             Undo::Keeping(of) => of.nodes.iter().collect(),
+            Undo::Rolling(of) => of.nodes.iter().collect(),
             Undo::Starting(_) | Undo::Stopping(_) => Vec::new(),
         }
     }
@@ -142,6 +146,7 @@ fn catalogue(spec: &RollbackSpec) -> Vec<CatalogueEntry> {
         }
         Undo::Starting(of) => start_steps(of),
         Undo::Stopping(of) => stop_steps(of),
+        Undo::Rolling(of) => roll_steps(of),
     }
 }
 
@@ -172,6 +177,13 @@ async fn undo(flow: Flow<World>, spec: Arc<RollbackSpec>) -> Result<(), Halt> {
         Undo::Keeping(of) => keep(flow, of, &spec.without).await,
         Undo::Starting(of) => start(flow, Arc::new((**of).clone())).await.map(drop),
         Undo::Stopping(of) => stop_all(flow, Arc::new((**of).clone())).await,
+        Undo::Rolling(of) => {
+            let rolling = RedeploySpec {
+                without: spec.without.clone(),
+                ..(**of).clone()
+            };
+            roll(flow, Arc::new(rolling)).await.map(drop)
+        }
     }
 }
 
@@ -189,9 +201,8 @@ fn with(known: &[Resource], others: Vec<Resource>) -> Vec<Resource> {
 async fn keep(flow: Flow<World>, spec: &KeepSlavesSpec, without: &[String]) -> Result<(), Halt> {
     let cluster = flow.world().spec().clone();
     let memory = flow.world().memory();
-    let inventory = sorted(&flow, spec.nodes.iter().cloned())?;
-    let returning: Vec<_> = spec
-        .returning
+    let inventory = sorted(&flow, self::without::there(&spec.nodes, without))?;
+    let returning: Vec<_> = self::without::there(&spec.returning, without)
         .iter()
         .map(|node| memory.node(node.clone()))
         .collect();

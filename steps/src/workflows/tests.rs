@@ -30,6 +30,11 @@ fn a_catalogue_has_every_step_once() {
             "file_systems": {"ephemeral": {"cluster_id": "CID-1"}, "persistent": {"cluster_id": "CID-2"}},
             "drain_timeout_s": 60, "lower_replication": false,
         });
+        let redeploy = serde_json::json!({
+            "cluster": cluster, "before": {"version": "mesos 1", "digest": "0"}, "nodes": [], "image": null, "groups": null,
+            "file_systems": {"ephemeral": {"cluster_id": "CID-1"}, "persistent": {"cluster_id": "CID-2"}},
+            "batch": 1, "anew": ["demo-slave-1"], "drain_timeout_s": 60,
+        });
         let specs = [
             cluster.clone(),
             serde_json::json!({"cluster": cluster, "nodes": [], "machines": [], "ending": [thing]}),
@@ -40,6 +45,7 @@ fn a_catalogue_has_every_step_once() {
             adding.clone(),
             adding,
             removal.clone(),
+            redeploy,
             serde_json::json!({
                 "cluster": cluster, "run": mesosflow_workflow::RunId::generate(), "undoes": "add-slaves",
                 "by": {"removing": {"added": ["demo-slave-3"], "effects": [], "removal": removal}},

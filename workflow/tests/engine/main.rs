@@ -9,6 +9,7 @@ mod first_run;
 mod fold;
 mod fold_doubts;
 mod fold_stale;
+mod in_turn;
 mod laws;
 mod losing;
 mod lost;

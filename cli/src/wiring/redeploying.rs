@@ -1,0 +1,32 @@
+//! What a redeployment of Mesos would meet with.
+
+use mesosflow_steps::World;
+use mesosflow_steps::act::ActError;
+use mesosflow_steps::cluster::{MesosSpec, Node};
+use mesosflow_steps::record::Record;
+use mesosflow_steps::setup::{BuildMesos, BuiltMesos};
+use mesosflow_workflow::ErrorReport;
+
+use crate::error::CliError;
+use crate::exit::Exit;
+
+/// The Mesos in force, as the cluster's record has it.
+pub(crate) fn built_mesos(record: &Record) -> Option<BuiltMesos> {
+    record.outcome(&BuildMesos::ID)
+}
+
+/// Whether each of these nodes has what that source gives, as far as that can be told.
+pub(crate) async fn has_mesos(world: &World, mesos: &MesosSpec, nodes: &[Node]) -> Result<bool, CliError> {
+    let asked = mesosflow_steps::has_mesos(world, mesos, nodes).await;
+    asked.map_err(|error| unseen("it cannot be seen which Mesos the nodes have", &error))
+}
+
+/// The names of the slaves whose agents would begin anew if they were started now.
+pub(crate) async fn begin_anew(world: &World, slaves: &[Node]) -> Result<Vec<String>, CliError> {
+    let asked = mesosflow_steps::begin_anew(world, slaves).await;
+    asked.map_err(|error| unseen("it cannot be seen whose tasks would end", &error))
+}
+
+fn unseen(what: &str, error: &ActError) -> CliError {
+    CliError::new(Exit::Failed, what).because_of_report(&ErrorReport::of(error))
+}

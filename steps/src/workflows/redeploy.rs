@@ -1,0 +1,212 @@
+//! Another Mesos for a cluster that works, and goes on working meanwhile: made beside the one that runs, brought to every node, then
+//! rolled out node by node; what is left is set up as the deploy does it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mesosflow_workflow::{CatalogueEntry, Flow, Halt, Outcome, Run, Settings, Stop};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::add_slaves::catalogue as of_set_up;
+use super::deploy::sorted;
+use super::parts::each;
+use super::set_up::{Before, Setting, set_up};
+use super::{Workflow, drive, entry, read, without};
+use crate::cluster::{ClusterSpec, Inventory, Node, Role};
+use crate::hdfs::FileSystems;
+use crate::life::{ClearMesos, CopyMesos, DrainAgent, ReactivateAgent, RollMesos, SeeLeader, StageMesos};
+use crate::provider::{Groups, Image};
+use crate::provision::{AwaitNode, LaunchMachine};
+use crate::setup::{BuiltMesos, Report};
+use crate::world::World;
+
+/// What a redeployment needs of the cluster's record, as it was when it began.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RedeploySpec {
+    /// The cluster as it is to be.
+    pub cluster: ClusterSpec,
+    /// The Mesos of before: what an undoing puts back.
+    pub before: BuiltMesos,
+    /// The very Mesos that is rolled out, where one is rolled back to that was made before and may still be there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known: Option<BuiltMesos>,
+    /// The nodes.
+    pub nodes: Vec<Node>,
+    /// The names of nodes that are passed over, since their machines have gone meanwhile.
+    #[serde(default)]
+    pub without: Vec<String>,
+    /// What machines are launched from; none of listed hosts.
+    pub image: Option<Image>,
+    /// What they are launched into; none of listed hosts.
+    pub groups: Option<Groups>,
+    /// The file systems that there are.
+    pub file_systems: FileSystems,
+    /// How many agents are rolled at once.
+    pub batch: u16,
+    /// The names of the slaves whose agents begin anew, by which their tasks end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub anew: Vec<String>,
+    /// How long tasks of those may take to end by themselves, seconds.
+    pub drain_timeout_s: u64,
+}
+
+impl RedeploySpec {
+    /// Whether agents are drained. On the way back none begins anew that has not already, and those are taken back to work.
+    fn drains(&self) -> bool {
+        !self.anew.is_empty() && self.known.is_none()
+    }
+}
+
+/// The workflow.
+#[derive(Debug)]
+pub struct Redeploy;
+
+#[async_trait(?Send)]
+impl Workflow for Redeploy {
+    fn name(&self) -> &'static str {
+        "redeploy"
+    }
+
+    fn aim(&self) -> &'static str {
+        "runs the Mesos that was rolled out"
+    }
+
+    fn cluster(&self, spec: &Value) -> Result<ClusterSpec, serde_json::Error> {
+        Ok(read::<RedeploySpec>(spec)?.cluster)
+    }
+
+    fn catalogue(&self, spec: &Value) -> Result<Vec<CatalogueEntry>, serde_json::Error> {
+        Ok(roll_steps(&read(spec)?))
+    }
+
+    async fn drive(&self, run: &Run, world: Arc<World>, settings: Settings, stop: Stop) -> Outcome {
+        if let Ok(spec) = read::<RedeploySpec>(&run.state().spec)
+            && let Err(lost) = without::look(run, &world, &spec.nodes).await
+        {
+            return Outcome::Lost(lost);
+        }
+        drive(run, world, settings, stop, roll).await
+    }
+}
+
+/// The steps of a roll. Agents are drained only where some begin anew.
+pub(super) fn roll_steps(spec: &RedeploySpec) -> Vec<CatalogueEntry> {
+    let mut all = vec![
+        entry(StageMesos::ID, "another Mesos beside the one that runs"),
+        entry(CopyMesos::ID, "the same on the other masters and the slaves").over("other masters and slaves"),
+        entry(SeeLeader::ID, "which master is rolled last"),
+        entry(
+            RollMesos::id_of(Role::Master),
+            "masters with the other Mesos, one by one, the leader last",
+        )
+        .over("masters"),
+    ];
+    if spec.drains() {
+        let drained = entry(DrainAgent::ID, "agents that begin anew have no task and get none");
+        all.push(drained.over("slaves whose agents begin anew"));
+    }
+    let rolled = entry(
+        RollMesos::id_of(Role::Slave),
+        "agents with the other Mesos, batch by batch",
+    );
+    all.push(rolled.over("slaves"));
+    if !spec.anew.is_empty() {
+        let back = entry(ReactivateAgent::ID, "agents that began anew get tasks");
+        all.push(back.over("slaves whose agents begin anew"));
+    }
+    all.extend(of_set_up(&[LaunchMachine::id_of(Role::Slave), AwaitNode::ID]));
+    all.push(entry(ClearMesos::ID, "nothing is left of the Mesos of before").over("masters and slaves"));
+    all
+}
+
+/// Rolls it out.
+///
+/// # Errors
+/// Why the flow has to end; see [`Halt`].
+pub(super) async fn roll(flow: Flow<World>, spec: Arc<RedeploySpec>) -> Result<Report, Halt> {
+    let cluster = flow.world().spec().clone();
+    let inventory = sorted(&flow, spec.nodes.iter().cloned())?;
+    let built = beside(&flow, &cluster, &spec, &inventory).await?;
+    let leading = flow
+        .step(SeeLeader {
+            masters: inventory.masters.clone(),
+        })
+        .await?;
+    let rolled = |node: &Node, slaves: &[Node]| RollMesos {
+        hub: inventory.first_master().clone(),
+        node: node.clone(),
+        built: built.clone(),
+        masters: inventory.masters.clone(),
+        slaves: slaves.to_vec(),
+    };
+    let (last, first): (Vec<_>, Vec<_>) =
+        (inventory.masters.iter()).partition(|node| node.name == leading.leader);
+    let in_order = first.into_iter().chain(last);
+    let masters = each(in_order, |node| rolled(node, &inventory.slaves));
+    flow.fan_out_in_turn(RollMesos::id_of(Role::Master), 1, masters)
+        .await?;
+
+    let anew: Vec<_> = (inventory.slaves.iter())
+        .filter(|node| spec.anew.contains(&node.name))
+        .collect();
+    if spec.drains() {
+        let drains = each(anew.iter().copied(), |node| DrainAgent {
+            node: node.clone(),
+            masters: inventory.masters.clone(),
+            timeout_s: spec.drain_timeout_s,
+        });
+        flow.fan_out(DrainAgent::ID, drains).await?;
+    }
+    let agents = each(&inventory.slaves, |node| rolled(node, std::slice::from_ref(node)));
+    flow.fan_out_in_turn(RollMesos::id_of(Role::Slave), spec.batch.into(), agents)
+        .await?;
+    if !anew.is_empty() {
+        let back = each(anew, |node| ReactivateAgent {
+            node: node.clone(),
+            masters: inventory.masters.clone(),
+        });
+        flow.fan_out(ReactivateAgent::ID, back).await?;
+    }
+
+    // Who was there when the roll began stays a part of its steps, which pass over those that are gone.
+    let inventory = sorted(&flow, without::there(&spec.nodes, &spec.without))?;
+    let setting = Setting {
+        spec: &cluster,
+        inventory: inventory.clone(),
+        image: spec.image.as_ref(),
+        range: spec.groups.as_ref().and_then(|groups| groups.range),
+        before: Before::Up(spec.file_systems.clone()),
+    };
+    let report = Box::pin(set_up(&flow, setting)).await?;
+    let of_mesos = inventory.masters.iter().chain(&inventory.slaves);
+    let clears = each(of_mesos, |node| ClearMesos { node: node.clone() });
+    flow.fan_out(ClearMesos::ID, clears).await?;
+    without::told(&flow, &spec.without).await?;
+    Ok(report)
+}
+
+/// The Mesos that is rolled out, beside the one that runs, on every node that gets it: nothing that runs has to do with it yet.
+async fn beside(
+    flow: &Flow<World>,
+    cluster: &ClusterSpec,
+    spec: &RedeploySpec,
+    inventory: &Inventory,
+) -> Result<BuiltMesos, Halt> {
+    let hub = inventory.first_master();
+    let built = flow
+        .step(StageMesos {
+            hub: hub.clone(),
+            mesos: cluster.mesos.clone(),
+            known: spec.known.clone(),
+        })
+        .await?;
+    let copies = each(inventory.mesos_others(), |node| CopyMesos {
+        hub: hub.clone(),
+        node: node.clone(),
+        built: built.clone(),
+        packages: cluster.mesos.packages.clone(),
+    });
+    flow.fan_out(CopyMesos::ID, copies).await?;
+    Ok(built)
+}

@@ -127,7 +127,7 @@ pub(super) fn catalogue(but: &[StepId]) -> Vec<CatalogueEntry> {
 /// Drives a run of either; what has gone of the other nodes meanwhile is passed over.
 async fn passing_over(run: &Run, world: Arc<World>, settings: Settings, stop: Stop) -> Outcome {
     if let Ok(spec) = read::<AddSlavesSpec>(&run.state().spec)
-        && let Err(lost) = without::look(run, &world, &spec.nodes).await
+        && let Err(lost) = without::look(run, &world, &spec.nodes, &[]).await
     {
         return Outcome::Lost(lost);
     }

@@ -82,7 +82,7 @@ impl Workflow for Redeploy {
 
     async fn drive(&self, run: &Run, world: Arc<World>, settings: Settings, stop: Stop) -> Outcome {
         if let Ok(spec) = read::<RedeploySpec>(&run.state().spec)
-            && let Err(lost) = without::look(run, &world, &spec.nodes).await
+            && let Err(lost) = without::look(run, &world, &spec.nodes, &[]).await
         {
             return Outcome::Lost(lost);
         }

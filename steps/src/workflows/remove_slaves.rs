@@ -97,7 +97,7 @@ impl Workflow for RemoveSlaves {
 
     async fn drive(&self, run: &Run, world: Arc<World>, settings: Settings, stop: Stop) -> Outcome {
         if let Ok(spec) = read::<RemoveSlavesSpec>(&run.state().spec)
-            && let Err(lost) = without::look(run, &world, spec.nodes.iter().chain(&spec.leaving)).await
+            && let Err(lost) = without::look(run, &world, &spec.nodes, &spec.leaving).await
         {
             return Outcome::Lost(lost);
         }

@@ -67,13 +67,13 @@ pub enum Undo {
 }
 
 impl RollbackSpec {
-    /// The nodes that it acts on, and could go on without.
-    fn nodes(&self) -> Vec<&Node> {
+    /// The nodes that it acts on, and could go on without: those that stay, and those that leave.
+    fn nodes(&self) -> (&[Node], &[Node]) {
         match &self.by {
-            Undo::Removing { removal, .. } => removal.nodes.iter().chain(&removal.leaving).collect(),
-            Undo::Keeping(of) => of.nodes.iter().collect(),
-            Undo::Rolling(of) => of.nodes.iter().collect(),
-            Undo::Starting(_) | Undo::Stopping(_) => Vec::new(),
+            Undo::Removing { removal, .. } => (&removal.nodes, &removal.leaving),
+            Undo::Keeping(of) => (&of.nodes, &[]),
+            Undo::Rolling(of) => (&of.nodes, &[]),
+            Undo::Starting(_) | Undo::Stopping(_) => (&[], &[]),
         }
     }
 }
@@ -116,10 +116,11 @@ impl Workflow for Rollback {
     }
 
     async fn drive(&self, run: &Run, world: Arc<World>, settings: Settings, stop: StopSign) -> Outcome {
-        if let Ok(spec) = read::<RollbackSpec>(&run.state().spec)
-            && let Err(lost) = without::look(run, &world, spec.nodes()).await
-        {
-            return Outcome::Lost(lost);
+        if let Ok(spec) = read::<RollbackSpec>(&run.state().spec) {
+            let (nodes, leaving) = spec.nodes();
+            if let Err(lost) = without::look(run, &world, nodes, leaving).await {
+                return Outcome::Lost(lost);
+            }
         }
         drive(run, world, settings, stop, undo).await
     }

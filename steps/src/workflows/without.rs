@@ -1,10 +1,11 @@
 //! Nodes whose machines are gone while a run goes on: it passes over them, so that they keep nobody from going on with it or from undoing it,
 //! and ends as `partial`.
 
-use mesosflow_workflow::{Flow, Halt, RecordError, Run, StepId};
+use mesosflow_workflow::{Flow, Halt, RecordError, Run, Status, StepId};
 use serde_json::json;
 
 use crate::cluster::{Node, Role};
+use crate::life::{Delete, Deleted};
 use crate::provision::gone;
 use crate::record::AGE_UNKNOWN;
 use crate::setup::ClusterHealth;
@@ -13,18 +14,27 @@ use crate::world::World;
 /// Where a run's spec has the names of the nodes that it passes over.
 const FIELD: &str = "without";
 
-/// Asks the provider about the machines of these nodes, and writes into the run's history which of them are gone by now. The first
-/// master is the one that nothing can be done without. Where the provider does not answer, whoever needs a node will see.
+/// Asks the provider about the machines of these nodes, and writes into the run's history which of them are gone by now; of those that
+/// are `leaving` only until the run itself begins to delete their machines. Who was passed over once is so to the end. The first master is the
+/// one that nothing can be done without. Where the provider does not answer, whoever needs a node will see.
 ///
 /// # Errors
 /// The journal failed.
-pub(super) async fn look<'n>(
+pub(super) async fn look(
     run: &Run,
     world: &World,
-    nodes: impl IntoIterator<Item = &'n Node>,
+    nodes: &[Node],
+    leaving: &[Node],
 ) -> Result<(), RecordError> {
-    let mut names = Vec::new();
-    for node in nodes {
+    let state = run.state();
+    let deletes = state.step(&Delete::id_of(Deleted::Machines));
+    let deletes = deletes.is_some_and(|step| step.progress.status != Status::Pending);
+    let leaving = if deletes { &[] } else { leaving };
+    let mut names: Vec<String> = serde_json::from_value(state.spec[FIELD].clone()).unwrap_or_default();
+    for node in nodes.iter().chain(leaving) {
+        if names.contains(&node.name) {
+            continue;
+        }
         let is_hub = node.role == Role::Master && node.index == 1;
         let machine = world.memory().machine(node.instance.clone());
         match world.provider().condition(&machine).await {

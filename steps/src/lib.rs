@@ -82,7 +82,7 @@ pub use roles::Dns;
 pub use setup::Report;
 pub use templates::replications;
 pub use view::{
-    age, awaited, formatted_volumes, has_persistent, is_adopted, key_of, launched_from, memory, nodes,
+    adopted, age, awaited, formatted_volumes, has_persistent, key_of, launched_from, memory, nodes,
     reachable, report,
 };
 pub use world::{World, WorldError};

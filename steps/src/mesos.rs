@@ -3,7 +3,6 @@
 use crate::act::ActError;
 use crate::cluster::{MESOS_MASTER_PORT, Node};
 use crate::hub;
-use crate::on_node::MESOS;
 use crate::remote::RemoteError;
 use crate::roles;
 use crate::service::Service;
@@ -23,18 +22,10 @@ pub(crate) const SLAVE: Service = Service {
              /etc/systemd/system/mesos-slave.service.d",
 };
 
-/// What a daemon calls itself, with the libraries that lie beside it.
+/// What a daemon in a folder of a node calls itself, with the libraries that lie beside it.
 ///
 /// # Errors
 /// The node cannot be reached, or the program does not start (a library is missing, say).
-pub(crate) async fn version(world: &World, node: &Node, program: &str) -> Result<String, RemoteError> {
-    version_in(world, node, MESOS, program).await
-}
-
-/// The same of one that lies in another folder.
-///
-/// # Errors
-/// Like [`version`].
 pub(crate) async fn version_in(
     world: &World,
     node: &Node,
@@ -48,6 +39,22 @@ pub(crate) async fn version_in(
     );
     let script = script.var("folder", folder).var("program", program);
     Ok(world.run(node, script).await?.stdout_str())
+}
+
+/// Refuses an agent in a folder of a node that does not start there, or is another version than the first master's: equal files are not
+/// enough, they must run with the libraries of that node.
+///
+/// # Errors
+/// It is another one; or like [`version_in`].
+pub(crate) async fn runs_as(world: &World, node: &Node, folder: &str, wanted: &str) -> Result<(), ActError> {
+    let version = version_in(world, node, folder, "mesos-agent").await?;
+    match version == wanted {
+        true => Ok(()),
+        false => Err(ActError::wrong(format!(
+            "{} has {version}, the first master {wanted}",
+            node.name
+        ))),
+    }
 }
 
 /// Digest of a folder with Mesos on a node.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use mesosflow_workflow::{Effect, Settled, StepCx, StepError as _};
+use mesosflow_workflow::{Effect, Limits, Retry, Settled, StepCx, StepError as _};
 use sha2::{Digest as _, Sha256};
 
 use crate::act::ActError;
@@ -44,6 +44,12 @@ const PUT: &str = shell!("mesos-put.sh");
 
 const BUILD: &str = shell!("mesos-build.sh");
 
+/// What a step may take that makes it.
+pub(crate) const LIMITS: Limits = Limits {
+    deadline: Duration::from_secs(BUILD_LIMITS.deadline.as_secs() + 600),
+    retry: Retry::STANDARD,
+};
+
 /// What is made, and where.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Making<'a> {
@@ -65,6 +71,18 @@ impl Making<'_> {
         let version = mesos::version_in(world, self.hub, self.place, "mesos-master").await?;
         let digest = mesos::digest_of(world, self.hub, self.place).await?;
         Ok((version, digest))
+    }
+
+    /// Refuses where that is not the same at a second look.
+    pub(crate) async fn stands_as(&self, world: &World, version: &str, digest: &str) -> Result<(), ActError> {
+        let standing = self.standing(world).await?;
+        if (standing.0.as_str(), standing.1.as_str()) == (version, digest) {
+            return Ok(());
+        }
+        Err(ActError::not_yet(format!(
+            "{} on {} changes while it is looked at",
+            self.place, self.hub.name
+        )))
     }
 
     /// Runs a job that fetches with what the user gave to log in with, which is gone afterwards.

@@ -74,9 +74,10 @@ impl Record {
     /// The cluster as its deploy knows it, with what other runs have made and deleted since: all that asks a run for nodes and
     /// things asks this one.
     pub fn cluster(&self) -> RunState {
+        let spec = self.spec();
         RunState {
-            spec: self.spec(),
-            steps: self.steps(),
+            steps: self.steps(&spec),
+            spec,
             was_up: self
                 .runs
                 .iter()
@@ -95,9 +96,9 @@ impl Record {
 
     /// The deploy's steps, with machines and nodes as the newest run that had to do with each has left them, and without nodes that
     /// are the cluster's no more.
-    fn steps(&self) -> Vec<StepState> {
+    fn steps(&self, spec: &Value) -> Vec<StepState> {
         let mut steps = self.founder().steps.clone();
-        let spec = ClusterSpec::within(&self.spec()).ok();
+        let spec = ClusterSpec::within(spec).ok();
         for step in &mut steps {
             if !LAUNCHES.contains(&step.entry.id) && step.entry.id != AwaitNode::ID {
                 continue;
@@ -232,16 +233,16 @@ impl Record {
         let closed = self.runs.iter().filter(|state| {
             state.phase == Phase::Closed && state.workflow == REMOVES && state.epoch > since.epoch
         });
-        let leaving = closed.filter_map(|state| state.spec.get("leaving")?.as_array());
-        let exists: Vec<_> = self.resources();
-        leaving
-            .flatten()
-            .filter_map(|node| {
-                let id = node.get("id")?.as_str()?;
-                let index = u16::try_from(node.get("index")?.as_u64()?).ok()?;
-                let was_ours = self.runs.iter().flat_map(|state| &state.traces);
-                let was_ours = was_ours.into_iter().any(|trace| trace.resource.id == id);
-                (was_ours && !exists.iter().any(|resource| resource.id == id)).then_some(index)
+        let deleted = |state: &RunState, node: &Value| {
+            let id = node.get("id")?.as_str()?;
+            let index = u16::try_from(node.get("index")?.as_u64()?).ok()?;
+            let is_gone = |trace: &Trace| trace.resource.id == id && !trace.exists;
+            state.traces.iter().any(is_gone).then_some(index)
+        };
+        closed
+            .flat_map(|state| {
+                let leaving = state.spec["leaving"].as_array().into_iter().flatten();
+                leaving.filter_map(move |node| deleted(state, node))
             })
             .collect()
     }

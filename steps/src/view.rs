@@ -1,5 +1,6 @@
 //! What a run's history says in the cluster's own terms.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -21,11 +22,12 @@ pub fn nodes(state: &RunState) -> Vec<Instance> {
     let mut nodes = launched(state);
     nodes.retain(|instance| state.resources.iter().any(|resource| resource.id == instance.id));
     let awaited: Vec<Node> = outputs(state, &AwaitNode::ID);
+    let (is_lent, adopted) = (ProviderKind::has_lent(&state.provider), adopted(state));
     for node in awaited {
         match nodes.iter_mut().find(|known| known.id == node.id) {
             Some(known) => *known = node.instance,
             // A machine that is in no list of resources, because it is not mesosflow's.
-            None if !state.destroyed && is_others(state, &node) => nodes.push(node.instance),
+            None if !state.destroyed && (is_lent || adopted.contains(&node.id)) => nodes.push(node.instance),
             None => {}
         }
     }
@@ -38,14 +40,11 @@ pub fn nodes(state: &RunState) -> Vec<Instance> {
     nodes
 }
 
-/// Whether somebody else has made a node's machine: it is listed, or was adopted.
-fn is_others(state: &RunState, node: &Instance) -> bool {
-    ProviderKind::has_lent(&state.provider) || is_adopted(state, node)
-}
-
-/// Whether a machine joined the cluster by itself, and was adopted.
-pub fn is_adopted(cluster: &RunState, machine: &Instance) -> bool {
-    ClusterSpec::within(&cluster.spec).is_ok_and(|spec| spec.is_adopted(&machine.id))
+/// The ids of machines that joined the cluster by themselves, and were adopted.
+pub fn adopted(cluster: &RunState) -> BTreeSet<String> {
+    let spec = ClusterSpec::within(&cluster.spec).ok();
+    let machines = spec.iter().flat_map(ClusterSpec::adopted);
+    machines.map(|machine| machine.id.clone()).collect()
 }
 
 /// How long ago a machine was launched by the history.

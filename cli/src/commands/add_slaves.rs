@@ -2,11 +2,11 @@
 
 use clap::Args;
 
-use super::grown::Ground;
+use super::ground::Ground;
 use crate::app::App;
 use crate::clusters::ClusterArgs;
 use crate::error::CliError;
-use crate::session::{self, Driving};
+use crate::session;
 use crate::wiring::{self, AddSlavesSpec, AddSlavesWorkflow, Journal, Member, Role, Verified};
 
 /// Add slaves to a cluster, which goes on working meanwhile
@@ -58,10 +58,7 @@ pub(crate) async fn add_slaves(app: &App, args: &AddSlavesArgs) -> Result<(), Cl
         app.ui.ask(args.yes)?;
     }
     let heard = session::heard(app)?;
-    let workflow = (&AddSlavesWorkflow as &dyn wiring::Workflow, &frozen);
-    let (run, progress) = session::create(app, journal, found, workflow, Vec::new()).await?;
-    let driving = Driving::new(found.record.others(run.id()), target, heard);
-    session::drive(app, run, progress, driving).await
+    session::begin(app, journal, found, (&AddSlavesWorkflow, &frozen), target, heard).await
 }
 
 /// Looks at the cluster, and at what would be added to it.
@@ -69,28 +66,10 @@ pub(super) async fn ready(app: &App, journal: &Journal, what: &WhatArgs) -> Resu
     let ground = Ground::of(app, journal, &what.cluster).await?;
     ground.refuse_absent(app, |_| false)?;
     let name = &ground.found.row.cluster;
-    let (image, groups) = wiring::launched_from(&ground.found.cluster());
-    let (Some(image), Some(groups)) = (image, groups) else {
-        return Err(CliError::refused(format!(
-            "cluster `{name}` never came as far as its machines"
-        )));
-    };
     let next = ground.found.record.next_slave();
-    let adding: Vec<u16> = (0..what.count)
-        .filter_map(|more| next.checked_add(more))
-        .collect();
-    let mut members = ground.spec.members();
-    members.extend(adding.iter().map(|index| Member::launched(*index)));
-    let target = ground.target(ground.spec.clone().into_spec().with_members(members))?;
-    let frozen = AddSlavesSpec {
-        cluster: target.clone().into_spec(),
-        nodes: ground.nodes.clone(),
-        without: Vec::new(),
-        image,
-        groups,
-        file_systems: ground.file_systems.clone(),
-        adding,
-    };
+    let more = (0..what.count).filter_map(|more| next.checked_add(more));
+    let more = more.map(Member::launched).collect();
+    let (target, frozen) = ground.adding(more)?.ok_or_else(|| ground.no_machines())?;
     let names = frozen.adding.iter();
     let names: Vec<_> = names.map(|index| Role::Slave.node_name(name, *index)).collect();
     let mut notes = vec![format!("cluster `{name}` gets {}", names.join(", "))];

@@ -2,11 +2,11 @@
 
 use clap::Args;
 
-use super::grown::Ground;
+use super::ground::Ground;
 use crate::app::App;
 use crate::clusters::ClusterArgs;
 use crate::error::CliError;
-use crate::session::{self, Driving};
+use crate::session;
 use crate::wiring::{
     self, AddSlavesSpec, AdoptWorkflow, Instance, Journal, Member, Role, Stranger, Verified,
 };
@@ -47,10 +47,15 @@ pub(crate) async fn adopt(app: &App, args: &AdoptArgs) -> Result<(), CliError> {
     wiring::refuse_makers(&app.places, &ready.target, &found.cluster(), &[]).await?;
     app.ui.note(&ready.note);
     let heard = session::heard(app)?;
-    let workflow = (&AdoptWorkflow as &dyn wiring::Workflow, &ready.frozen);
-    let (run, progress) = session::create(app, journal, found, workflow, Vec::new()).await?;
-    let driving = Driving::new(found.record.others(run.id()), ready.target, heard);
-    session::drive(app, run, progress, driving).await
+    session::begin(
+        app,
+        journal,
+        found,
+        (&AdoptWorkflow, &ready.frozen),
+        ready.target,
+        heard,
+    )
+    .await
 }
 
 /// Looks at the cluster, and for the machine in its place.
@@ -59,12 +64,11 @@ pub(super) async fn ready(app: &App, journal: &Journal, what: &WhatArgs) -> Resu
     ground.refuse_absent(app, |_| false)?;
     let name = &ground.found.row.cluster;
     let cluster = ground.found.cluster();
-    let (image, groups) = wiring::launched_from(&cluster);
-    let (Some(image), Some(groups), Some(_)) = (image, groups, ground.spec.of_ec2()) else {
+    if ground.spec.of_ec2().is_none() {
         return Err(CliError::usage(format!(
             "cluster `{name}` is not on EC2: no machine joins it by itself"
         )));
-    };
+    }
     let joining = wiring::joining(&ground.spec, &cluster).await?;
     let stranger = meant(&joining, &what.node, name)?;
     let index = ground.found.record.next_slave();
@@ -80,21 +84,11 @@ pub(super) async fn ready(app: &App, journal: &Journal, what: &WhatArgs) -> Resu
         volume: None,
     };
     let note = format!("{stranger} becomes {} of cluster `{name}`", machine.name);
-    let mut members = ground.spec.members();
-    members.push(Member {
+    let member = Member {
         index,
         joined: Some(machine),
-    });
-    let target = ground.target(ground.spec.clone().into_spec().with_members(members))?;
-    let frozen = AddSlavesSpec {
-        cluster: target.clone().into_spec(),
-        nodes: ground.nodes.clone(),
-        without: Vec::new(),
-        image,
-        groups,
-        file_systems: ground.file_systems.clone(),
-        adding: vec![index],
     };
+    let (target, frozen) = ground.adding(vec![member])?.ok_or_else(|| ground.no_machines())?;
     Ok(Ready {
         ground,
         target,

@@ -3,11 +3,11 @@
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::plan_destroy::{self, PlanDestroyArgs};
-use super::plan_power::{
+use super::plan_change::{
     self, PlanAddSlavesArgs, PlanAdoptArgs, PlanRedeployArgs, PlanRemoveSlavesArgs, PlanStartArgs,
     PlanStopArgs,
 };
+use super::plan_destroy::{self, PlanDestroyArgs};
 use crate::app::App;
 use crate::args::SpecArgs;
 use crate::config::{Configured, Surroundings, configure};
@@ -51,12 +51,12 @@ struct PlanView<'a> {
 pub(crate) async fn plan(app: &App, args: &PlanArgs) -> Result<(), CliError> {
     match &args.of {
         None => plan_run(app, args),
-        Some(PlanOf::Stop(args)) => plan_power::plan_stop(app, args).await,
-        Some(PlanOf::Start(args)) => plan_power::plan_start(app, args).await,
-        Some(PlanOf::AddSlaves(args)) => plan_power::plan_add_slaves(app, args).await,
-        Some(PlanOf::Adopt(args)) => plan_power::plan_adopt(app, args).await,
-        Some(PlanOf::RemoveSlaves(args)) => plan_power::plan_remove_slaves(app, args).await,
-        Some(PlanOf::Redeploy(args)) => plan_power::plan_redeploy(app, args).await,
+        Some(PlanOf::Stop(args)) => plan_change::plan_stop(app, args).await,
+        Some(PlanOf::Start(args)) => plan_change::plan_start(app, args).await,
+        Some(PlanOf::AddSlaves(args)) => plan_change::plan_add_slaves(app, args).await,
+        Some(PlanOf::Adopt(args)) => plan_change::plan_adopt(app, args).await,
+        Some(PlanOf::RemoveSlaves(args)) => plan_change::plan_remove_slaves(app, args).await,
+        Some(PlanOf::Redeploy(args)) => plan_change::plan_redeploy(app, args).await,
         Some(PlanOf::Destroy(args)) => plan_destroy::plan_destroy(app, args).await,
     }
 }

@@ -4,15 +4,15 @@ use std::num::{NonZeroU16, NonZeroU32};
 
 use clap::Args;
 
-use super::grown::Ground;
+use super::ground::Ground;
 use crate::app::App;
 use crate::args::MesosArgs;
 use crate::clusters::ClusterArgs;
 use crate::config::{Surroundings, another_mesos};
 use crate::error::CliError;
-use crate::session::{self, Driving};
+use crate::session;
 use crate::wiring::{
-    self, ClusterSpec, Journal, MesosSource, Node, RedeploySpec, RedeployWorkflow, Role, Verified, Workflow,
+    self, ClusterSpec, Journal, MesosSource, Node, RedeploySpec, RedeployWorkflow, Role, Verified,
 };
 
 /// Give a cluster another Mesos, node by node, while it goes on working
@@ -72,10 +72,7 @@ pub(crate) async fn redeploy(app: &App, args: &RedeployArgs) -> Result<(), CliEr
     app.ui.confirm(&losses, &command(app, &args.what), args.yes)?;
     wiring::refuse_strangers(&app.places, &target, &cluster, &app.cluster_dir(&cluster)).await?;
     let heard = session::heard(app)?;
-    let workflow = (&RedeployWorkflow as &dyn Workflow, &frozen);
-    let (run, progress) = session::create(app, journal, found, workflow, Vec::new()).await?;
-    let driving = Driving::new(found.record.others(run.id()), target, heard);
-    session::drive(app, run, progress, driving).await
+    session::begin(app, journal, found, (&RedeployWorkflow, &frozen), target, heard).await
 }
 
 /// Looks at the cluster, at what Mesos its nodes have, and at whose tasks would not outlive the roll.

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::grown::Ground;
+use super::ground::Ground;
 use crate::app::App;
 use crate::clusters::ClusterArgs;
 use crate::error::CliError;
 use crate::render::duration;
-use crate::session::{self, Driving};
+use crate::session;
 use crate::wiring::{
-    self, Journal, Member, Node, RemoveSlavesSpec, RemoveSlavesWorkflow, Resource, Role, Verified, Workflow,
+    self, Journal, Member, Node, RemoveSlavesSpec, RemoveSlavesWorkflow, Resource, Role, Verified,
 };
 
 /// Remove slaves from a cluster, which goes on working meanwhile: their tasks and blocks go elsewhere first
@@ -65,10 +65,15 @@ pub(crate) async fn remove_slaves(app: &App, args: &RemoveSlavesArgs) -> Result<
     let (found, cluster) = (&ground.found, ground.found.cluster());
     wiring::refuse_strangers(&app.places, &target, &cluster, &app.cluster_dir(&cluster)).await?;
     let heard = session::heard(app)?;
-    let workflow = (&RemoveSlavesWorkflow as &dyn Workflow, &frozen);
-    let (run, progress) = session::create(app, journal, found, workflow, Vec::new()).await?;
-    let driving = Driving::new(found.record.others(run.id()), target, heard);
-    session::drive(app, run, progress, driving).await
+    session::begin(
+        app,
+        journal,
+        found,
+        (&RemoveSlavesWorkflow, &frozen),
+        target,
+        heard,
+    )
+    .await
 }
 
 /// Looks at the cluster, and at what leaves it: which of its nodes answer, and what their files would meet with.
@@ -172,7 +177,7 @@ fn resources(ground: &Ground, leaving: &[Node]) -> Vec<Resource> {
 /// What a removal costs.
 fn losses(ground: &Ground, frozen: &RemoveSlavesSpec, what: &WhatArgs) -> Vec<String> {
     let name = &ground.found.row.cluster;
-    let is_kept = |node: &&Node| frozen.cluster.provider.has_power() && ground.spec.is_adopted(&node.id);
+    let is_kept = |node: &&Node| ground.spec.is_adopted(&node.id);
     let (kept, ending): (Vec<_>, Vec<_>) = frozen.leaving.iter().partition(is_kept);
     let names = |nodes: &[&Node]| {
         let names: Vec<_> = nodes.iter().map(|node| node.name.as_str()).collect();
@@ -183,7 +188,7 @@ fn losses(ground: &Ground, frozen: &RemoveSlavesSpec, what: &WhatArgs) -> Vec<St
         names(&frozen.leaving.iter().collect::<Vec<_>>()),
         duration::text(Duration::from_secs(what.drain_timeout.get().into()))
     )];
-    if !ending.is_empty() && frozen.cluster.provider.makes_machines() {
+    if !ending.is_empty() {
         losses.push(format!(
             "machines end, with what is on their disks: {}",
             names(&ending)

@@ -13,10 +13,10 @@ use crate::app::App;
 use crate::clusters::{self, ClusterArgs};
 use crate::error::CliError;
 use crate::runs::{self, Found};
-use crate::session::{self, Driving};
+use crate::session;
 use crate::wiring::{
     self, AddSlavesSpec, Journal, KeepSlavesSpec, Machine, Member, Node, RedeploySpec, RemoveSlavesSpec,
-    RollbackSpec, RollbackWorkflow, Undo, Verified, Workflow,
+    RollbackSpec, RollbackWorkflow, Undo, Verified,
 };
 
 /// Undo a run that was not ended: what it added is removed, what it was about to take away stays
@@ -78,10 +78,15 @@ pub(crate) async fn rollback(app: &App, args: &RollbackArgs) -> Result<(), CliEr
     };
     close(&journal, &ground.undone).await?;
     let founder = self::founder(&journal, &ground.undone).await?;
-    let workflow = (&RollbackWorkflow as &dyn Workflow, &frozen);
-    let (run, progress) = session::create(app, journal, &founder, workflow, Vec::new()).await?;
-    let driving = Driving::new(founder.record.others(run.id()), target, heard);
-    session::drive(app, run, progress, driving).await
+    session::begin(
+        app,
+        journal,
+        &founder,
+        (&RollbackWorkflow, &frozen),
+        target,
+        heard,
+    )
+    .await
 }
 
 /// The run that is to be undone.

@@ -7,7 +7,7 @@ use crate::clusters::{self, ClusterArgs};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::runs::{self, Found};
-use crate::session::{self, Driving};
+use crate::session;
 use crate::wiring::{self, ClusterSpec, Journal, Machine, Node, Role, StopSpec, StopWorkflow, Verified};
 
 /// Stop a cluster, its daemons and then its machines, until `start`: what is on disks that outlive a stop stays
@@ -49,9 +49,7 @@ pub(crate) async fn stop(app: &App, args: &StopArgs) -> Result<(), CliError> {
     let cluster = found.cluster();
     wiring::refuse_strangers(&app.places, &spec, &cluster, &app.cluster_dir(&cluster)).await?;
     let heard = session::heard(app)?;
-    let (run, progress) = session::create(app, journal, &found, (&StopWorkflow, &frozen), Vec::new()).await?;
-    let driving = Driving::new(found.record.others(run.id()), spec, heard);
-    session::drive(app, run, progress, driving).await
+    session::begin(app, journal, &found, (&StopWorkflow, &frozen), spec, heard).await
 }
 
 /// Why there is nothing to do.

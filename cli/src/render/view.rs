@@ -1,5 +1,6 @@
 //! What `status` and `list` tell, in the shape that scripts rely on.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -177,7 +178,7 @@ impl StatusView {
         fate: Fate,
         hint: Option<String>,
     ) -> Self {
-        let report = wiring::report(state);
+        let (report, adopted) = (wiring::report(state), wiring::adopted(cluster));
         let error = match &state.phase {
             Phase::Failed(error) | Phase::Interrupted(error) => Some(error.clone()),
             Phase::Running | Phase::Succeeded | Phase::Partial | Phase::Closed => None,
@@ -195,7 +196,7 @@ impl StatusView {
             steps: state.steps.iter().map(|step| StepView::of(state, step)).collect(),
             nodes: wiring::nodes(cluster)
                 .iter()
-                .map(|node| NodeView::of(node, cluster))
+                .map(|node| NodeView::of(node, &cluster.provider, &adopted))
                 .collect(),
             resources: cluster.resources.clone(),
             report,
@@ -250,10 +251,10 @@ impl ItemView {
 }
 
 impl NodeView {
-    fn of(node: &Instance, cluster: &RunState) -> Self {
-        let is_listed = ProviderKind::has_lent(&cluster.provider);
+    fn of(node: &Instance, provider: &str, adopted: &BTreeSet<String>) -> Self {
+        let is_listed = ProviderKind::has_lent(provider);
         Self {
-            origin: match (is_listed, wiring::is_adopted(cluster, node)) {
+            origin: match (is_listed, adopted.contains(&node.id)) {
                 (true, _) => "listed",
                 (false, true) => "joined",
                 (false, false) => "launched",

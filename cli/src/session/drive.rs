@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use mesosflow_workflow::{Run, RunState, Settings, Stop};
+use serde::Serialize;
 
 use super::outcome::{judge, let_in};
+use super::take::create;
 use super::told::{Ended, tell};
 use crate::app::App;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::progress::Announcer;
-use crate::wiring::{self, Record, Verified};
+use crate::runs::Found;
+use crate::wiring::{self, Journal, Record, Verified, Workflow};
 
 /// What a run is driven with, beside itself.
 pub(crate) struct Driving {
@@ -36,6 +39,20 @@ impl Driving {
             stop,
         }
     }
+}
+
+/// Begins a run of a workflow on a cluster that is there, which is to be as `spec` says, and drives it to its end.
+pub(crate) async fn begin(
+    app: &App,
+    journal: Journal,
+    found: &Found,
+    workflow: (&dyn Workflow, &impl Serialize),
+    spec: Verified,
+    stop: Stop,
+) -> Result<(), CliError> {
+    let (run, progress) = create(app, journal, found, workflow, Vec::new()).await?;
+    let driving = Driving::new(found.record.others(run.id()), spec, stop);
+    drive(app, run, progress, driving).await
 }
 
 /// Prints the run's id, drives the run to its end and tells how that was.
@@ -71,7 +88,7 @@ pub(crate) async fn work(
         stop,
     } = driving;
     let workflow = wiring::workflow_of(&run.state())?;
-    let begun = unless_stopped(&stop, begin(app, &run, &others, spec, readmits)).await;
+    let begun = unless_stopped(&stop, open(app, &run, &others, spec, readmits)).await;
     let (outcome, locked_out, waits_for) = match begun {
         None => (run.stopped().await, None, None),
         Some(Ok(world)) => {
@@ -116,7 +133,7 @@ pub(crate) async fn unless_stopped<T>(stop: &Stop, act: impl Future<Output = T>)
 }
 
 /// Begins the run's log and opens the cluster's world.
-async fn begin(
+async fn open(
     app: &App,
     run: &Run,
     others: &[RunState],

@@ -46,7 +46,7 @@ pub(crate) use provider::{
 };
 pub(crate) use redeploying::{begin_anew, built_mesos, has_mesos};
 pub(crate) use view::{
-    awaited, awaited_hosts, formatted_volumes, has_persistent, is_adopted, launched_from, launches, nodes,
+    adopted, awaited, awaited_hosts, formatted_volumes, has_persistent, launched_from, launches, nodes,
     reachable, replication_change, report, user_data, wiped_by_stop,
 };
 pub(crate) use workflow::{

@@ -1,5 +1,6 @@
 //! What the history of a cluster says of its nodes and their disks.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use mesosflow_steps::cluster::{ClusterSpec, HostSpec, HostsSpec, Instance, Inventory, Node, Role};
@@ -47,9 +48,9 @@ pub(crate) fn launched_from(state: &RunState) -> (Option<Image>, Option<Groups>)
     mesosflow_steps::launched_from(state)
 }
 
-/// Whether a machine joined the cluster by itself, and was adopted.
-pub(crate) fn is_adopted(cluster: &RunState, machine: &Instance) -> bool {
-    mesosflow_steps::is_adopted(cluster, machine)
+/// The ids of machines that joined the cluster by themselves, and were adopted.
+pub(crate) fn adopted(cluster: &RunState) -> BTreeSet<String> {
+    mesosflow_steps::adopted(cluster)
 }
 
 /// Whether the cluster has formatted its persistent HDFS.

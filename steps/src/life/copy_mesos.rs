@@ -47,14 +47,7 @@ impl CopyMesos {
     }
 
     async fn runs(&self, world: &World, folder: &str) -> Result<(), ActError> {
-        let version = mesos::version_in(world, &self.node, folder, "mesos-agent").await?;
-        if version == self.built.version {
-            return Ok(());
-        }
-        Err(ActError::wrong(format!(
-            "{} has {version}, the first master {}",
-            self.node.name, self.built.version
-        )))
+        mesos::runs_as(world, &self.node, folder, &self.built.version).await
     }
 }
 

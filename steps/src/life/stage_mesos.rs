@@ -4,15 +4,13 @@
 //! - Twice is safe: it is unpacked or built elsewhere and moved there whole. A build is a durable job.
 //! - Undone by `clear-mesos`.
 
-use std::time::Duration;
-
-use mesosflow_workflow::{Effect, Limits, Probe, Retry, Settled, Step, StepCx, StepId};
+use mesosflow_workflow::{Effect, Limits, Probe, Settled, Step, StepCx, StepId};
 use serde::Serialize;
 
 use crate::act::ActError;
 use crate::cluster::{MesosSource, MesosSpec, Node, input};
 use crate::mesos_beside;
-use crate::mesos_make::{BUILD_LIMITS, Making};
+use crate::mesos_make::{LIMITS, Making};
 use crate::on_node::NEXT_MESOS;
 use crate::setup::BuiltMesos;
 use crate::world::{Script, World};
@@ -107,13 +105,8 @@ impl Step for StageMesos {
     }
 
     async fn verify(&self, cx: &StepCx<World>, built: &BuiltMesos) -> Result<(), ActError> {
-        if BuiltMesos::from(self.making().standing(cx.world()).await?) == *built {
-            return Ok(());
-        }
-        Err(ActError::not_yet(format!(
-            "{NEXT_MESOS} on {} changes while it is looked at",
-            self.hub.name
-        )))
+        let BuiltMesos { version, digest } = built;
+        self.making().stands_as(cx.world(), version, digest).await
     }
 
     async fn settle(&self, cx: &StepCx<World>, effect: &Effect) -> Result<Settled, ActError> {
@@ -121,9 +114,6 @@ impl Step for StageMesos {
     }
 
     fn limits(&self) -> Limits {
-        Limits {
-            deadline: BUILD_LIMITS.deadline + Duration::from_secs(600),
-            retry: Retry::STANDARD,
-        }
+        LIMITS
     }
 }

@@ -5,15 +5,13 @@
 //!   a durable job. A `/root/mesos` that is somebody else's is moved aside.
 //! - Not undone.
 
-use std::time::Duration;
-
-use mesosflow_workflow::{Effect, Limits, Probe, Retry, Settled, Step, StepCx, StepId};
+use mesosflow_workflow::{Effect, Limits, Probe, Settled, Step, StepCx, StepId};
 use serde::{Deserialize, Serialize};
 
 use crate::act::ActError;
 use crate::claim;
 use crate::cluster::{MesosSpec, Node, input};
-use crate::mesos_make::{BUILD_LIMITS, Making};
+use crate::mesos_make::{LIMITS, Making};
 use crate::on_node::MESOS;
 use crate::world::World;
 
@@ -77,13 +75,8 @@ impl Step for BuildMesos {
     }
 
     async fn verify(&self, cx: &StepCx<World>, built: &BuiltMesos) -> Result<(), ActError> {
-        if BuiltMesos::from(self.making().standing(cx.world()).await?) == *built {
-            return Ok(());
-        }
-        Err(ActError::not_yet(format!(
-            "{MESOS} on {} changes while it is looked at",
-            self.hub.name
-        )))
+        let BuiltMesos { version, digest } = built;
+        self.making().stands_as(cx.world(), version, digest).await
     }
 
     async fn settle(&self, cx: &StepCx<World>, effect: &Effect) -> Result<Settled, ActError> {
@@ -91,9 +84,6 @@ impl Step for BuildMesos {
     }
 
     fn limits(&self) -> Limits {
-        Limits {
-            deadline: BUILD_LIMITS.deadline + Duration::from_secs(600),
-            retry: Retry::STANDARD,
-        }
+        LIMITS
     }
 }

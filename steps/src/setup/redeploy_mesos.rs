@@ -41,16 +41,8 @@ impl RedeployMesos {
         Ok(found.as_ref() == Some(&self.built.digest))
     }
 
-    /// Equal files are not enough: they must run here, with the libraries of this node.
     async fn runs(&self, cx: &StepCx<World>) -> Result<(), ActError> {
-        let version = mesos::version(cx.world(), &self.node, "mesos-agent").await?;
-        if version == self.built.version {
-            return Ok(());
-        }
-        Err(ActError::wrong(format!(
-            "{} has {version}, the first master {}",
-            self.node.name, self.built.version
-        )))
+        mesos::runs_as(cx.world(), &self.node, on_node::MESOS, &self.built.version).await
     }
 }
 

@@ -4,20 +4,20 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mesosflow_workflow::{CatalogueEntry, Flow, Halt, Outcome, Run, Settings, StepId, Stop};
+use mesosflow_workflow::{CatalogueEntry, Flow, Halt, Outcome, Run, Settings, Stop};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::deploy::{awaited, first_of, sorted};
 use super::parts::place;
-use super::set_up::{Before, Setting, set_up};
-use super::{Workflow, drive, read, without};
+use super::set_up::{self, Setting, set_up};
+use super::{Workflow, read, without};
 use crate::catalogue::catalogue as of_deploy;
 use crate::cluster::{ClusterSpec, Instance, Node, Role};
 use crate::hdfs::FileSystems;
 use crate::provider::{Groups, Image};
-use crate::provision::{ImageMetadata, LaunchMachine, SanityCheck, SecurityGroups, loss};
-use crate::setup::{HdfsFormat, MesosStop, PersistentHdfsFormat, Report};
+use crate::provision::{AwaitNode, LaunchMachine, loss};
+use crate::setup::Report;
 use crate::world::World;
 
 /// What an addition needs of the cluster's record, as it was when it began.
@@ -68,11 +68,11 @@ impl Workflow for AddSlaves {
 
     fn catalogue(&self, spec: &Value) -> Result<Vec<CatalogueEntry>, serde_json::Error> {
         read::<AddSlavesSpec>(spec)?;
-        Ok(catalogue(&[]))
+        Ok(catalogue(true))
     }
 
     async fn drive(&self, run: &Run, world: Arc<World>, settings: Settings, stop: Stop) -> Outcome {
-        passing_over(run, world, settings, stop).await
+        without::drive(run, world, settings, stop, nodes, add).await
     }
 }
 
@@ -96,42 +96,26 @@ impl Workflow for Adopt {
 
     fn catalogue(&self, spec: &Value) -> Result<Vec<CatalogueEntry>, serde_json::Error> {
         read::<AddSlavesSpec>(spec)?;
-        Ok(catalogue(&[LaunchMachine::id_of(Role::Slave)]))
+        Ok(catalogue(false))
     }
 
     async fn drive(&self, run: &Run, world: Arc<World>, settings: Settings, stop: Stop) -> Outcome {
-        passing_over(run, world, settings, stop).await
+        without::drive(run, world, settings, stop, nodes, add).await
     }
 }
 
-/// What only the deploy does: the cluster has it, and its daemons run.
-const KEPT: [StepId; 8] = [
-    SecurityGroups::ID,
-    SanityCheck::ID,
-    ImageMetadata::ID,
-    LaunchMachine::id_of(Role::Master),
-    LaunchMachine::id_of(Role::Zookeeper),
-    HdfsFormat::ID,
-    PersistentHdfsFormat::ID,
-    MesosStop::ID,
-];
-
-/// The deploy's steps but for those that a cluster which works has behind it, and but for these.
-pub(super) fn catalogue(but: &[StepId]) -> Vec<CatalogueEntry> {
-    let is_left_out = |step: &StepId| KEPT.contains(step) || but.contains(step);
-    let mut all = of_deploy();
-    all.retain(|entry| !is_left_out(&entry.id));
-    all
+/// The steps of an addition: the deploy's for its machines, where some are launched, and then its set-up.
+fn catalogue(launches: bool) -> Vec<CatalogueEntry> {
+    let machines = of_deploy().into_iter().filter(|entry| match &entry.id {
+        id if *id == LaunchMachine::id_of(Role::Slave) => launches,
+        id => *id == AwaitNode::ID,
+    });
+    machines.chain(set_up::steps()).collect()
 }
 
-/// Drives a run of either; what has gone of the other nodes meanwhile is passed over.
-async fn passing_over(run: &Run, world: Arc<World>, settings: Settings, stop: Stop) -> Outcome {
-    if let Ok(spec) = read::<AddSlavesSpec>(&run.state().spec)
-        && let Err(lost) = without::look(run, &world, &spec.nodes, &[]).await
-    {
-        return Outcome::Lost(lost);
-    }
-    drive(run, world, settings, stop, add).await
+/// The nodes that an addition could go on without: those that there are.
+fn nodes(spec: &AddSlavesSpec) -> (&[Node], &[Node]) {
+    (&spec.nodes, &[])
 }
 
 /// Adds them. A machine that is lost on the way is launched anew by the next driver.
@@ -165,13 +149,12 @@ async fn grow(flow: Flow<World>, spec: Arc<AddSlavesSpec>) -> Result<Report, Hal
     let there: Vec<_> = nodes.iter().map(|node| node.instance.clone()).collect();
     let new = awaited(&flow, &cluster, &spec.image, first_of(&there), machines).await?;
     let inventory = sorted(&flow, nodes.into_iter().chain(new))?;
-    let setting = Setting {
-        spec: &cluster,
+    let setting = Setting::up(
+        &cluster,
         inventory,
-        image: Some(&spec.image),
-        range: spec.groups.range,
-        before: Before::Up(spec.file_systems.clone()),
-    };
+        (Some(&spec.image), Some(&spec.groups)),
+        &spec.file_systems,
+    );
     let report = set_up(&flow, setting).await?;
     without::told(&flow, &spec.without).await?;
     Ok(report)

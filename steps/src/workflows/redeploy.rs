@@ -8,16 +8,14 @@ use mesosflow_workflow::{CatalogueEntry, Flow, Halt, Outcome, Run, Settings, Sto
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::add_slaves::catalogue as of_set_up;
 use super::deploy::sorted;
 use super::parts::each;
-use super::set_up::{Before, Setting, set_up};
-use super::{Workflow, drive, entry, read, without};
+use super::set_up::{self, Setting, set_up};
+use super::{Workflow, entry, read, without};
 use crate::cluster::{ClusterSpec, Inventory, Node, Role};
 use crate::hdfs::FileSystems;
 use crate::life::{ClearMesos, CopyMesos, DrainAgent, ReactivateAgent, RollMesos, SeeLeader, StageMesos};
 use crate::provider::{Groups, Image};
-use crate::provision::{AwaitNode, LaunchMachine};
 use crate::setup::{BuiltMesos, Report};
 use crate::world::World;
 
@@ -52,6 +50,11 @@ pub struct RedeploySpec {
 }
 
 impl RedeploySpec {
+    /// The nodes that it acts on, and could go on without: those that stay, and those that leave.
+    fn nodes(&self) -> (&[Node], &[Node]) {
+        (&self.nodes, &[])
+    }
+
     /// Whether agents are drained. On the way back none begins anew that has not already, and those are taken back to work.
     fn drains(&self) -> bool {
         !self.anew.is_empty() && self.known.is_none()
@@ -81,12 +84,7 @@ impl Workflow for Redeploy {
     }
 
     async fn drive(&self, run: &Run, world: Arc<World>, settings: Settings, stop: Stop) -> Outcome {
-        if let Ok(spec) = read::<RedeploySpec>(&run.state().spec)
-            && let Err(lost) = without::look(run, &world, &spec.nodes, &[]).await
-        {
-            return Outcome::Lost(lost);
-        }
-        drive(run, world, settings, stop, roll).await
+        without::drive(run, world, settings, stop, RedeploySpec::nodes, roll).await
     }
 }
 
@@ -115,7 +113,7 @@ pub(super) fn roll_steps(spec: &RedeploySpec) -> Vec<CatalogueEntry> {
         let back = entry(ReactivateAgent::ID, "agents that began anew get tasks");
         all.push(back.over("slaves whose agents begin anew"));
     }
-    all.extend(of_set_up(&[LaunchMachine::id_of(Role::Slave), AwaitNode::ID]));
+    all.extend(set_up::steps());
     all.push(entry(ClearMesos::ID, "nothing is left of the Mesos of before").over("masters and slaves"));
     all
 }
@@ -171,13 +169,8 @@ pub(super) async fn roll(flow: Flow<World>, spec: Arc<RedeploySpec>) -> Result<R
 
     // Who was there when the roll began stays a part of its steps, which pass over those that are gone.
     let inventory = sorted(&flow, without::there(&spec.nodes, &spec.without))?;
-    let setting = Setting {
-        spec: &cluster,
-        inventory: inventory.clone(),
-        image: spec.image.as_ref(),
-        range: spec.groups.as_ref().and_then(|groups| groups.range),
-        before: Before::Up(spec.file_systems.clone()),
-    };
+    let made = (spec.image.as_ref(), spec.groups.as_ref());
+    let setting = Setting::up(&cluster, inventory.clone(), made, &spec.file_systems);
     let report = Box::pin(set_up(&flow, setting)).await?;
     let of_mesos = inventory.masters.iter().chain(&inventory.slaves);
     let clears = each(of_mesos, |node| ClearMesos { node: node.clone() });

@@ -4,23 +4,19 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mesosflow_workflow::{
-    CatalogueEntry, Flow, Halt, Outcome, Resource, Run, Settings, Settle as _, StepId, Stop,
-};
+use mesosflow_workflow::{CatalogueEntry, Flow, Halt, Outcome, Resource, Run, Settings, Settle as _, Stop};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::add_slaves::catalogue as of_set_up;
 use super::deploy::sorted;
 use super::destroy::{delete_each, deletion};
 use super::parts::each;
-use super::set_up::{Before, Setting, set_up};
-use super::{Workflow, drive, entry, read, without};
-use crate::cluster::{ClusterSpec, Node, Role};
+use super::set_up::{self, Setting, set_up};
+use super::{Workflow, entry, on_both, read, without};
+use crate::cluster::{ClusterSpec, Node};
 use crate::hdfs::{FileSystems, Hdfs};
 use crate::life::{Decommission, Delete, Deleted, DrainAgent, ForgetDatanodes, HdfsStop, NfsUnmount};
 use crate::provider::{Groups, Image};
-use crate::provision::{AwaitNode, LaunchMachine};
 use crate::record::REMOVES;
 use crate::setup::{MesosStop, Report};
 use crate::world::World;
@@ -55,6 +51,11 @@ pub struct RemoveSlavesSpec {
 }
 
 impl RemoveSlavesSpec {
+    /// The nodes that it acts on, and could go on without: those that stay, and those that leave.
+    fn all_nodes(&self) -> (&[Node], &[Node]) {
+        (&self.nodes, &self.leaving)
+    }
+
     /// Those that leave and answer.
     fn answering(&self) -> impl Iterator<Item = &Node> {
         self.leaving
@@ -96,12 +97,8 @@ impl Workflow for RemoveSlaves {
     }
 
     async fn drive(&self, run: &Run, world: Arc<World>, settings: Settings, stop: Stop) -> Outcome {
-        if let Ok(spec) = read::<RemoveSlavesSpec>(&run.state().spec)
-            && let Err(lost) = without::look(run, &world, &spec.nodes, &spec.leaving).await
-        {
-            return Outcome::Lost(lost);
-        }
-        drive(run, world, settings, stop, |flow, spec| remove(flow, spec, false)).await
+        let removing = |flow, spec| remove(flow, spec, false);
+        without::drive(run, world, settings, stop, RemoveSlavesSpec::all_nodes, removing).await
     }
 }
 
@@ -110,36 +107,21 @@ const NOTHING: &str = "there is nothing of the kind";
 
 /// What those that leave go through before the others are set up; whether more of what is to be deleted may be found than is known.
 pub(super) fn removal(spec: &RemoveSlavesSpec, finds_more: bool) -> Vec<CatalogueEntry> {
-    let both = [Hdfs::Ephemeral, Hdfs::Persistent];
     let mut all = vec![entry(DrainAgent::ID, "agents have no task and get none").over("leaving slaves")];
-    let add = |all: &mut Vec<CatalogueEntry>, id: fn(Hdfs) -> StepId, title: &str| {
-        for hdfs in both {
-            all.push(entry(
-                id(hdfs),
-                &title.replace("HDFS", &format!("{} HDFS", hdfs.as_str())),
-            ));
-        }
-    };
-    add(
-        &mut all,
+    all.extend(on_both(
         Decommission::id_of,
         "HDFS has what the leaving datanodes had",
-    );
+    ));
     all.push(entry(MesosStop::ID, "Mesos stopped and gone where it leaves").over("leaving slaves"));
     all.push(entry(NfsUnmount::ID, "/mnt/nfs unmounted where it leaves").over("leaving slaves"));
-    add(
-        &mut all,
-        HdfsStop::id_of,
-        "HDFS: datanodes stopped that have left",
-    );
+    all.extend(on_both(HdfsStop::id_of, "HDFS: datanodes stopped that have left"));
     let kinds = spec.kinds(finds_more).into_iter();
     all.extend(kinds.map(|kind| deletion(spec.cluster.provider, kind)));
-    add(
-        &mut all,
+    all.extend(on_both(
         ForgetDatanodes::id_of,
         "HDFS: no datanode is expected to leave",
-    );
-    all.extend(of_set_up(&[LaunchMachine::id_of(Role::Slave), AwaitNode::ID]));
+    ));
+    all.extend(set_up::steps());
     all
 }
 
@@ -219,13 +201,8 @@ pub(super) async fn remove(
     };
     tokio::join!(forgets(Hdfs::Ephemeral), forgets(Hdfs::Persistent)).settle()?;
 
-    let setting = Setting {
-        spec: &cluster,
-        inventory,
-        image: spec.image.as_ref(),
-        range: spec.groups.as_ref().and_then(|groups| groups.range),
-        before: Before::Up(spec.file_systems.clone()),
-    };
+    let made = (spec.image.as_ref(), spec.groups.as_ref());
+    let setting = Setting::up(&cluster, inventory, made, &spec.file_systems);
     let report = Box::pin(set_up(&flow, setting)).await?;
     let stays = |name: &&String| spec.nodes.iter().any(|node| node.name == **name);
     let missed: Vec<_> = spec.without.iter().filter(stays).cloned().collect();

@@ -10,20 +10,18 @@ use mesosflow_workflow::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::add_slaves::catalogue as of_set_up;
 use super::deploy::sorted;
 use super::parts::each;
 use super::redeploy::{RedeploySpec, roll, roll_steps};
 use super::remove_slaves::{RemoveSlavesSpec, removal, remove};
-use super::set_up::{Before, Setting, set_up};
+use super::set_up::{self, Setting, set_up};
 use super::start::{StartSpec, start, start_steps};
 use super::stop::{StopSpec, stop_all, stop_steps};
-use super::{Workflow, drive, entry, read, without};
-use crate::cluster::{ClusterSpec, Node, Role};
+use super::{Workflow, entry, on_both, read, without};
+use crate::cluster::{ClusterSpec, Node};
 use crate::hdfs::{FileSystems, Hdfs};
 use crate::life::{ReactivateAgent, Recommission, SettleLaunches};
 use crate::provider::{Groups, Image};
-use crate::provision::{AwaitNode, LaunchMachine};
 use crate::record::ROLLS_BACK;
 use crate::world::World;
 
@@ -116,13 +114,7 @@ impl Workflow for Rollback {
     }
 
     async fn drive(&self, run: &Run, world: Arc<World>, settings: Settings, stop: StopSign) -> Outcome {
-        if let Ok(spec) = read::<RollbackSpec>(&run.state().spec) {
-            let (nodes, leaving) = spec.nodes();
-            if let Err(lost) = without::look(run, &world, nodes, leaving).await {
-                return Outcome::Lost(lost);
-            }
-        }
-        drive(run, world, settings, stop, undo).await
+        without::drive(run, world, settings, stop, RollbackSpec::nodes, undo).await
     }
 }
 
@@ -136,13 +128,9 @@ fn catalogue(spec: &RollbackSpec) -> Vec<CatalogueEntry> {
             [settle].into_iter().chain(removal(of, true)).collect()
         }
         Undo::Keeping(_) => {
-            let out = |hdfs: Hdfs| {
-                let title = format!("{} HDFS: datanodes in service again", hdfs.as_str());
-                entry(Recommission::id_of(hdfs), &title)
-            };
-            let mut all = vec![out(Hdfs::Ephemeral), out(Hdfs::Persistent)];
+            let mut all = Vec::from(on_both(Recommission::id_of, "HDFS: datanodes in service again"));
             all.push(entry(ReactivateAgent::ID, "agents get tasks again").over("slaves that stay"));
-            all.extend(of_set_up(&[LaunchMachine::id_of(Role::Slave), AwaitNode::ID]));
+            all.extend(set_up::steps());
             all
         }
         Undo::Starting(of) => start_steps(of),
@@ -199,11 +187,11 @@ fn with(known: &[Resource], others: Vec<Resource>) -> Vec<Resource> {
     all
 }
 
-async fn keep(flow: Flow<World>, spec: &KeepSlavesSpec, without: &[String]) -> Result<(), Halt> {
+async fn keep(flow: Flow<World>, spec: &KeepSlavesSpec, missed: &[String]) -> Result<(), Halt> {
     let cluster = flow.world().spec().clone();
     let memory = flow.world().memory();
-    let inventory = sorted(&flow, self::without::there(&spec.nodes, without))?;
-    let returning: Vec<_> = self::without::there(&spec.returning, without)
+    let inventory = sorted(&flow, without::there(&spec.nodes, missed))?;
+    let returning: Vec<_> = without::there(&spec.returning, missed)
         .iter()
         .map(|node| memory.node(node.clone()))
         .collect();
@@ -223,13 +211,8 @@ async fn keep(flow: Flow<World>, spec: &KeepSlavesSpec, without: &[String]) -> R
         }),
     )
     .await?;
-    let setting = Setting {
-        spec: &cluster,
-        inventory,
-        image: spec.image.as_ref(),
-        range: spec.groups.as_ref().and_then(|groups| groups.range),
-        before: Before::Up(spec.file_systems.clone()),
-    };
+    let made = (spec.image.as_ref(), spec.groups.as_ref());
+    let setting = Setting::up(&cluster, inventory, made, &spec.file_systems);
     Box::pin(set_up(&flow, setting)).await?;
-    self::without::told(&flow, without).await
+    without::told(&flow, missed).await
 }

@@ -2,14 +2,18 @@
 //! and that of every workflow after which the cluster is another one: what is as it should be is left so.
 
 use ipnet::IpNet;
-use mesosflow_workflow::{Flow, Halt, Settle as _};
+use mesosflow_workflow::{CatalogueEntry, Flow, Halt, Settle as _, StepId};
 
 use super::parts::{each, node_setup, skipped, vars_of};
 use crate::authorized::{Authorized, Copied, NodeKey};
-use crate::cluster::{ClusterSpec, Inventory, Node};
+use crate::catalogue::catalogue;
+use crate::cluster::{ClusterSpec, Inventory, Node, Role};
 use crate::hdfs::{FileSystems, Hdfs};
-use crate::provider::Image;
-use crate::provision::{CopySshKey, PushConfig, RenderConfig, RenderedConfig, SetupOptions};
+use crate::provider::{Groups, Image};
+use crate::provision::{
+    AwaitNode, CopySshKey, ImageMetadata, LaunchMachine, PushConfig, RenderConfig, RenderedConfig,
+    SanityCheck, SecurityGroups, SetupOptions,
+};
 use crate::setup::{
     Approve, Approved, BuildFrameworks, BuildMesos, BuiltMesos, ClusterHealth, ClusterInputs, Distribute,
     Distributed, FrameworkConfig, HdfsFormat, HdfsStart, Hostname, MesosRoles, MesosStart, MesosStop,
@@ -32,6 +36,45 @@ pub(super) struct Setting<'s> {
     pub(super) range: Option<IpNet>,
     /// What it was before.
     pub(super) before: Before,
+}
+
+impl<'s> Setting<'s> {
+    /// A cluster that works, with these nodes from now on; what its machines were launched from and into, where mesosflow has launched them.
+    pub(super) fn up(
+        spec: &'s ClusterSpec,
+        inventory: Inventory,
+        (image, groups): (Option<&'s Image>, Option<&Groups>),
+        file_systems: &FileSystems,
+    ) -> Self {
+        Self {
+            spec,
+            inventory,
+            image,
+            range: groups.and_then(|groups| groups.range),
+            before: Before::Up(file_systems.clone()),
+        }
+    }
+}
+
+/// What the set-up of a cluster that works has no part in: its machines, and what it has behind it.
+const NO_PART: [StepId; 10] = [
+    SecurityGroups::ID,
+    SanityCheck::ID,
+    ImageMetadata::ID,
+    LaunchMachine::id_of(Role::Slave),
+    LaunchMachine::id_of(Role::Master),
+    LaunchMachine::id_of(Role::Zookeeper),
+    AwaitNode::ID,
+    HdfsFormat::ID,
+    PersistentHdfsFormat::ID,
+    MesosStop::ID,
+];
+
+/// The steps of the set-up of a cluster that works, as the deploy has them.
+pub(super) fn steps() -> Vec<CatalogueEntry> {
+    let mut all = catalogue();
+    all.retain(|entry| !NO_PART.contains(&entry.id));
+    all
 }
 
 /// What a cluster was before it is set up.

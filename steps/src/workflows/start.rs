@@ -20,7 +20,7 @@ use crate::catalogue::catalogue as of_deploy;
 use crate::cluster::{ClusterSpec, Instance, Role};
 use crate::life::{Delete, Deleted, StartMachine};
 use crate::provider::{Groups, Image};
-use crate::provision::{ImageMetadata, LaunchMachine, Place, SanityCheck, SecurityGroups};
+use crate::provision::{ImageMetadata, LaunchMachine, Place, SanityCheck, SecurityGroups, launches};
 use crate::setup::{HdfsFormat, PersistentHdfsFormat, Report};
 use crate::world::World;
 
@@ -98,8 +98,6 @@ impl Workflow for Start {
 
 /// What only the deploy makes.
 const MADE: [StepId; 3] = [SecurityGroups::ID, SanityCheck::ID, ImageMetadata::ID];
-/// In the order in which their machines are launched.
-const ROLES: [Role; 3] = [Role::Slave, Role::Master, Role::Zookeeper];
 
 /// The steps of a start.
 pub(super) fn start_steps(spec: &StartSpec) -> Vec<CatalogueEntry> {
@@ -117,11 +115,6 @@ pub(super) fn start_steps(spec: &StartSpec) -> Vec<CatalogueEntry> {
             .destructive(),
         );
     }
-    let launches = |step: &StepId| {
-        ROLES
-            .into_iter()
-            .find(|role| LaunchMachine::id_of(*role) == *step)
-    };
     let has = |step: &StepId| match launches(step) {
         Some(role) => spec.lacks(role),
         None => !MADE.contains(step),

@@ -1,9 +1,13 @@
 //! Nodes whose machines are gone while a run goes on: it passes over them, so that they keep nobody from going on with it or from undoing it,
 //! and ends as `partial`.
 
-use mesosflow_workflow::{Flow, Halt, RecordError, Run, Status, StepId};
+use std::sync::Arc;
+
+use mesosflow_workflow::{Flow, Halt, Outcome, RecordError, Run, Settings, Status, StepId, Stop};
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use super::read;
 use crate::cluster::{Node, Role};
 use crate::life::{Delete, Deleted};
 use crate::provision::gone;
@@ -14,18 +18,37 @@ use crate::world::World;
 /// Where a run's spec has the names of the nodes that it passes over.
 const FIELD: &str = "without";
 
+/// Drives a run that goes on without nodes whose machines have gone meanwhile; which it acts on, and which of those leave by it, `nodes`
+/// says.
+pub(super) async fn drive<T, Fut, O>(
+    run: &Run,
+    world: Arc<World>,
+    settings: Settings,
+    stop: Stop,
+    nodes: fn(&T) -> (&[Node], &[Node]),
+    flow: impl Fn(Flow<World>, Arc<T>) -> Fut,
+) -> Outcome
+where
+    T: DeserializeOwned,
+    Fut: Future<Output = Result<O, Halt>>,
+{
+    // What cannot be read is said by the drive itself.
+    if let Ok(spec) = read::<T>(&run.state().spec) {
+        let (all, leaving) = nodes(&spec);
+        if let Err(lost) = look(run, &world, all, leaving).await {
+            return Outcome::Lost(lost);
+        }
+    }
+    super::drive(run, world, settings, stop, flow).await
+}
+
 /// Asks the provider about the machines of these nodes, and writes into the run's history which of them are gone by now; of those that
 /// are `leaving` only until the run itself begins to delete their machines. Who was passed over once is so to the end. The first master is the
 /// one that nothing can be done without. Where the provider does not answer, whoever needs a node will see.
 ///
 /// # Errors
 /// The journal failed.
-pub(super) async fn look(
-    run: &Run,
-    world: &World,
-    nodes: &[Node],
-    leaving: &[Node],
-) -> Result<(), RecordError> {
+async fn look(run: &Run, world: &World, nodes: &[Node], leaving: &[Node]) -> Result<(), RecordError> {
     let state = run.state();
     let deletes = state.step(&Delete::id_of(Deleted::Machines));
     let deletes = deletes.is_some_and(|step| step.progress.status != Status::Pending);

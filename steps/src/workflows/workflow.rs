@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::cluster::ClusterSpec;
+use crate::hdfs::Hdfs;
 use crate::world::World;
 
 /// What can be done with a cluster from its beginning to an end, in runs that can die anywhere and go on.
@@ -58,6 +59,11 @@ pub(super) fn read<T: DeserializeOwned>(spec: &Value) -> Result<T, serde_json::E
 /// A step that is in no item of the deploy notes.
 pub(super) fn entry(step: StepId, title: &str) -> CatalogueEntry {
     CatalogueEntry::new(step, "-", title)
+}
+
+/// A step of each file system, with what it does behind that one's word.
+pub(super) fn on_both(step: fn(Hdfs) -> StepId, title: &str) -> [CatalogueEntry; 2] {
+    [Hdfs::Ephemeral, Hdfs::Persistent].map(|hdfs| entry(step(hdfs), &format!("{} {title}", hdfs.as_str())))
 }
 
 /// Drives a run whose steps need what was frozen into it.

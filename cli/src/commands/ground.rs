@@ -5,7 +5,9 @@ use crate::clusters::{self, ClusterArgs};
 use crate::error::CliError;
 use crate::runs::{self, Found};
 use crate::session;
-use crate::wiring::{self, ClusterSpec, FileSystems, Journal, Machine, Node, ProviderKind, Verified};
+use crate::wiring::{
+    self, AddSlavesSpec, ClusterSpec, FileSystems, Journal, Machine, Member, Node, ProviderKind, Verified,
+};
 
 /// A cluster that works, and can be changed.
 pub(super) struct Ground {
@@ -72,6 +74,32 @@ impl Ground {
             "to start them, or launch others where they are gone: {}",
             app.places.command(&["start", "--cluster", name])
         )))
+    }
+
+    /// The cluster with these slaves more, and what an addition of them has to know; none before the cluster came as far as its machines.
+    pub(super) fn adding(&self, more: Vec<Member>) -> Result<Option<(Verified, AddSlavesSpec)>, CliError> {
+        let (Some(image), Some(groups)) = wiring::launched_from(&self.found.cluster()) else {
+            return Ok(None);
+        };
+        let adding = more.iter().map(|member| member.index).collect();
+        let members = [self.spec.members(), more].concat();
+        let target = self.target(self.spec.clone().into_spec().with_members(members))?;
+        let frozen = AddSlavesSpec {
+            cluster: target.clone().into_spec(),
+            adding,
+            nodes: self.nodes.clone(),
+            without: Vec::new(),
+            image,
+            groups,
+            file_systems: self.file_systems.clone(),
+        };
+        Ok(Some((target, frozen)))
+    }
+
+    /// Why nothing can be added.
+    pub(super) fn no_machines(&self) -> CliError {
+        let name = &self.found.row.cluster;
+        CliError::refused(format!("cluster `{name}` never came as far as its machines"))
     }
 
     /// The cluster with other values than those in force; refused where it could not work.

@@ -106,6 +106,7 @@ mod tests {
             "image prepare",
             "redeploy",
             "remove-slaves",
+            "replace-node",
             "replay",
             "resume",
             "rollback",

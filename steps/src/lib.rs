@@ -66,7 +66,7 @@ mod zookeeper;
 pub use answers::answering;
 pub use catalogue::catalogue;
 pub use destroy::{DestroyError, Ledger, destroy};
-pub use hdfs::{Hdfs, Leaving, Room, Wanting, files_wanting, what_leaving};
+pub use hdfs::{Enough, Hdfs, Leaving, Room, Wanting, files_wanting, what_leaving};
 pub use in_doubt::may_come;
 pub use joining::{UserDataError, user_data};
 pub use key::KeyExpected;

@@ -66,6 +66,38 @@ pub(crate) async fn digest_of(world: &World, node: &Node, folder: &str) -> Resul
     found.ok_or_else(|| ActError::wrong(format!("{folder} is missing on {}", node.name)))
 }
 
+/// The masters' replicated log, in their work folder.
+pub(crate) const REGISTRY: &str = "/mnt/mesos-work/replicated_log";
+
+/// What a daemon says of itself that has not come as far as it should, in words; none of one that is well.
+///
+/// # Errors
+/// The node cannot be reached.
+pub(crate) async fn wanting(
+    world: &World,
+    node: &Node,
+    (port, metric): (u16, &str),
+) -> Result<Option<String>, RemoteError> {
+    let well = Script::new("ask the daemon of Mesos how it is", WELL)
+        .var("address", node.private_ip)
+        .var("port", port)
+        .var("metric", metric);
+    let said = world.run(node, well).await?.stdout_str();
+    Ok((!said.is_empty()).then_some(said))
+}
+
+/// What a master says whose copy of the registry is not recovered; none where it is.
+///
+/// # Errors
+/// The node cannot be reached.
+pub(crate) async fn registry_lacks(world: &World, node: &Node) -> Result<Option<String>, RemoteError> {
+    wanting(world, node, (MESOS_MASTER_PORT, RECOVERED)).await
+}
+
+/// What a master says of its copy of the registry.
+pub(crate) const RECOVERED: &str = "registrar log recovered";
+
+pub(crate) const WELL: &str = shell!("mesos-well.sh");
 const LEADS: &str = shell!("mesos-leads.sh");
 const LEADER: &str = shell!("mesos-leader.sh");
 

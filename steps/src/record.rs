@@ -27,6 +27,8 @@ pub const FOUNDS: &str = "deploy";
 pub const STOPS: &str = "stop";
 /// The workflow that removes slaves.
 pub const REMOVES: &str = "remove-slaves";
+/// The workflow that puts another machine in the place of one.
+pub const REPLACES: &str = "replace-node";
 /// The workflow that undoes another.
 pub const ROLLS_BACK: &str = "rollback";
 

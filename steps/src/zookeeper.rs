@@ -17,7 +17,40 @@ pub(crate) const SERVER: Service = Service {
 };
 
 const MODE: &str = shell!("zookeeper-mode.sh");
+const FOLLOWS: &str = shell!("zookeeper-follows.sh");
 const ASK: &str = shell!("zookeeper-ask.sh");
+
+/// What a server of a quorum is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Serves {
+    /// It leads; so many that follow it have all it has.
+    Leads {
+        /// How many.
+        synced: usize,
+    },
+    /// It follows another.
+    Follows,
+}
+
+impl Serves {
+    /// How many are in sync with it; none where it does not lead.
+    pub(crate) const fn synced(self) -> Option<usize> {
+        match self {
+            Self::Leads { synced } => Some(synced),
+            Self::Follows => None,
+        }
+    }
+
+    /// By the script's words.
+    fn of(said: &str) -> Option<Self> {
+        let (state, synced) = said.split_once(' ')?;
+        match state {
+            "leader" => synced.trim().parse().ok().map(|synced| Self::Leads { synced }),
+            "follower" => Some(Self::Follows),
+            _ => None,
+        }
+    }
+}
 
 /// The script that answers whether a server belongs to a quorum, and as what: `leader`, `follower` or `standalone`.
 pub(crate) fn mode_script(node: &Node) -> Script<'static> {
@@ -30,6 +63,16 @@ pub(crate) fn mode_script(node: &Node) -> Script<'static> {
 /// The node cannot be reached.
 pub(crate) async fn mode(world: &World, node: &Node) -> Result<Option<String>, RemoteError> {
     world.answer(node, mode_script(node)).await
+}
+
+/// What a server is; none while it belongs to no quorum.
+///
+/// # Errors
+/// The node cannot be reached.
+pub(crate) async fn serves(world: &World, node: &Node) -> Result<Option<Serves>, RemoteError> {
+    let script = at(Script::new("ask ZooKeeper who follows it", FOLLOWS), node);
+    let said = world.answer(node, script).await?;
+    Ok(said.as_deref().and_then(Serves::of))
 }
 
 /// The script that asks a server for the names below a path, for [`children`]; no answer where it serves nobody.
@@ -64,4 +107,17 @@ fn at(script: Script<'static>, server: &Node) -> Script<'static> {
     script
         .var("address", server.private_ip)
         .var("port", ZOOKEEPER_PORT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_says_what_it_is() {
+        assert_eq!(Serves::of("leader 2"), Some(Serves::Leads { synced: 2 }));
+        assert_eq!(Serves::of("follower 0"), Some(Serves::Follows));
+        assert_eq!(Serves::of("standalone 0"), None);
+        assert_eq!(Serves::of("leader"), None);
+    }
 }

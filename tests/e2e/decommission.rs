@@ -2,7 +2,7 @@
 //! last block is still written, one that is dead, one that comes back.
 
 use mesosflow_steps::life::{Decommission, Decommissioned, ForgetDatanodes, Recommission};
-use mesosflow_steps::{Hdfs as Which, what_leaving};
+use mesosflow_steps::{Enough, Hdfs as Which, what_leaving};
 use mesosflow_tests::{Bench, Floor, Hdfs, Node, Nodes, RUN_LIMIT, assert_healthy, until};
 use mesosflow_workflow::{ErrorClass, ErrorReport};
 
@@ -69,6 +69,7 @@ impl Stage<'_> {
                 .map(|node| self.floor.node(&node.name))
                 .collect(),
             lower_replication: lowers,
+            enough: Enough::EveryCopy,
         })
     }
 

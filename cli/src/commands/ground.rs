@@ -61,19 +61,31 @@ impl Ground {
             .machines
             .iter()
             .filter(|machine| (!machine.runs || machine.has_moved) && !may_be_gone(&machine.instance.name));
-        let absent: Vec<_> = absent.map(|machine| machine.instance.name.as_str()).collect();
+        let absent: Vec<_> = absent.collect();
         if absent.is_empty() {
             return Ok(());
         }
         let name = &self.found.row.cluster;
-        Err(CliError::refused(format!(
+        let names: Vec<_> = absent
+            .iter()
+            .map(|machine| machine.instance.name.as_str())
+            .collect();
+        let refused = CliError::refused(format!(
             "machines of cluster `{name}` do not run where they were: nothing was done"
         ))
-        .because(absent.join(", "))
+        .because(names.join(", "))
         .hint(format!(
             "to start them, or launch others where they are gone: {}",
             app.places.command(&["start", "--cluster", name])
-        )))
+        ));
+        Err(match absent.iter().find(|machine| machine.is_gone) {
+            None => refused,
+            Some(gone) => refused.hint(format!(
+                "or one after the other, while the cluster works: {}",
+                app.places
+                    .command(&["replace-node", &gone.instance.name, "--cluster", name])
+            )),
+        })
     }
 
     /// The cluster with these slaves more, and what an addition of them has to know; none before the cluster came as far as its machines.

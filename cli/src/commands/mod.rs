@@ -25,6 +25,7 @@ mod plan_change;
 mod plan_destroy;
 mod redeploy;
 mod remove_slaves;
+mod replace_node;
 mod replay;
 mod resume;
 mod roles;
@@ -62,6 +63,7 @@ pub(crate) enum Command {
     AddSlaves(add_slaves::AddSlavesArgs),
     Adopt(adopt::AdoptArgs),
     RemoveSlaves(remove_slaves::RemoveSlavesArgs),
+    ReplaceNode(replace_node::ReplaceNodeArgs),
     Redeploy(redeploy::RedeployArgs),
     Rollback(rollback::RollbackArgs),
     Close(close::CloseArgs),
@@ -110,6 +112,7 @@ async fn carry_out(app: &App, command: Command) -> Result<(), CliError> {
         Command::AddSlaves(args) => add_slaves::add_slaves(app, &args).await,
         Command::Adopt(args) => adopt::adopt(app, &args).await,
         Command::RemoveSlaves(args) => remove_slaves::remove_slaves(app, &args).await,
+        Command::ReplaceNode(args) => replace_node::replace_node(app, &args).await,
         Command::Redeploy(args) => redeploy::redeploy(app, &args).await,
         Command::Rollback(args) => rollback::rollback(app, &args).await,
         Command::Close(args) => close::close(app, &args).await,

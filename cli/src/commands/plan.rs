@@ -4,8 +4,8 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::plan_change::{
-    self, PlanAddSlavesArgs, PlanAdoptArgs, PlanRedeployArgs, PlanRemoveSlavesArgs, PlanStartArgs,
-    PlanStopArgs,
+    self, PlanAddSlavesArgs, PlanAdoptArgs, PlanRedeployArgs, PlanRemoveSlavesArgs, PlanReplaceNodeArgs,
+    PlanStartArgs, PlanStopArgs,
 };
 use super::plan_destroy::{self, PlanDestroyArgs};
 use crate::app::App;
@@ -34,6 +34,7 @@ enum PlanOf {
     AddSlaves(PlanAddSlavesArgs),
     Adopt(PlanAdoptArgs),
     RemoveSlaves(PlanRemoveSlavesArgs),
+    ReplaceNode(PlanReplaceNodeArgs),
     Redeploy(PlanRedeployArgs),
     Destroy(PlanDestroyArgs),
 }
@@ -56,6 +57,7 @@ pub(crate) async fn plan(app: &App, args: &PlanArgs) -> Result<(), CliError> {
         Some(PlanOf::AddSlaves(args)) => plan_change::plan_add_slaves(app, args).await,
         Some(PlanOf::Adopt(args)) => plan_change::plan_adopt(app, args).await,
         Some(PlanOf::RemoveSlaves(args)) => plan_change::plan_remove_slaves(app, args).await,
+        Some(PlanOf::ReplaceNode(args)) => plan_change::plan_replace_node(app, args).await,
         Some(PlanOf::Redeploy(args)) => plan_change::plan_redeploy(app, args).await,
         Some(PlanOf::Destroy(args)) => plan_destroy::plan_destroy(app, args).await,
     }

@@ -5,7 +5,7 @@ use mesosflow_workflow::ClusterId;
 use serde::Serialize;
 
 use super::stop::{self, WhatArgs};
-use super::{add_slaves, adopt, redeploy, remove_slaves, start};
+use super::{add_slaves, adopt, redeploy, remove_slaves, replace_node, start};
 use crate::amend::AmendArgs;
 use crate::app::App;
 use crate::clusters::{self, ClusterArgs};
@@ -16,7 +16,7 @@ use crate::runs::Found;
 use crate::session;
 use crate::wiring::{
     self, AddSlavesWorkflow, AdoptWorkflow, ClusterSpec, Node, PlannedStep, RedeployWorkflow,
-    RemoveSlavesWorkflow, Role, StartWorkflow, StopWorkflow, Workflow,
+    RemoveSlavesWorkflow, ReplaceNodeWorkflow, Role, StartWorkflow, StopWorkflow, Workflow,
 };
 
 /// Show what `stop` would do to a cluster, and what that would cost
@@ -52,6 +52,13 @@ pub(crate) struct PlanAdoptArgs {
 pub(crate) struct PlanRemoveSlavesArgs {
     #[command(flatten)]
     what: remove_slaves::WhatArgs,
+}
+
+/// Show what `replace-node` would do to a cluster, and what that would cost
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PlanReplaceNodeArgs {
+    #[command(flatten)]
+    what: replace_node::WhatArgs,
 }
 
 /// Show what `redeploy` would do to a cluster, and whose tasks would end
@@ -194,6 +201,25 @@ pub(crate) async fn plan_remove_slaves(app: &App, args: &PlanRemoveSlavesArgs) -
         found,
         &frozen.cluster,
         (&RemoveSlavesWorkflow, frozen),
+        &ready.losses,
+        &machines,
+    )
+}
+
+/// Asks provider and nodes, and refuses what `replace-node` would refuse.
+pub(crate) async fn plan_replace_node(app: &App, args: &PlanReplaceNodeArgs) -> Result<(), CliError> {
+    let journal = app.journal_with_runs()?;
+    let ready = replace_node::ready(app, &journal, &args.what).await?;
+    let (found, frozen) = (&ready.ground.found, &ready.frozen);
+    let node = &frozen.node;
+    let ends = frozen.resources.iter().any(|resource| resource.id == node.id);
+    let action = if ends { "terminate" } else { "leave" };
+    let machines = [(&*node.name, &*node.id, action), (&*node.name, "", "launch")].map(planned);
+    show(
+        app,
+        found,
+        &frozen.cluster,
+        (&ReplaceNodeWorkflow, frozen),
         &ready.losses,
         &machines,
     )

@@ -164,7 +164,7 @@ fn meant(ground: &Ground, what: &WhatArgs) -> Result<BTreeSet<String>, CliError>
 }
 
 /// What the provider has of these nodes: their machines, and all that carries their names.
-fn resources(ground: &Ground, leaving: &[Node]) -> Vec<Resource> {
+pub(super) fn resources(ground: &Ground, leaving: &[Node]) -> Vec<Resource> {
     let is_theirs = |resource: &Resource| {
         leaving
             .iter()

@@ -16,7 +16,7 @@ use crate::runs::{self, Found};
 use crate::session;
 use crate::wiring::{
     self, AddSlavesSpec, Journal, KeepSlavesSpec, Machine, Member, Node, RedeploySpec, RemoveSlavesSpec,
-    RollbackSpec, RollbackWorkflow, Undo, Verified,
+    ReplaceNodeSpec, RollbackSpec, RollbackWorkflow, Undo, Verified,
 };
 
 /// Undo a run that was not ended: what it added is removed, what it was about to take away stays
@@ -141,6 +141,7 @@ fn refuse_whole(app: &App, undone: &Found) -> Result<(), CliError> {
                 "stop" => "start",
                 "start" => "stop",
                 "redeploy" => "redeploy",
+                "replace-node" => "replace-node",
                 _ => "remove-slaves",
             };
             Err(ended("has come to its end: there is nothing to undo")
@@ -178,6 +179,7 @@ async fn undo(
     let cluster = &state.cluster;
     match state.workflow.as_str() {
         "remove-slaves" => keeping(app, ground, read(&ground.undone)?),
+        "replace-node" => staying(app, ground, read(&ground.undone)?),
         "redeploy" => rolling(ground, read(&ground.undone)?),
         "stop" => {
             let founder = Found {
@@ -325,6 +327,40 @@ fn keeping(
         file_systems: removal.file_systems,
     };
     Ok((target, Undo::Keeping(Box::new(keeping)), losses))
+}
+
+/// What was to be replaced stays, while its machine is still there.
+fn staying(
+    app: &App,
+    ground: &Ground,
+    replacing: ReplaceNodeSpec,
+) -> Result<(Verified, Undo, Vec<String>), CliError> {
+    let (node, cluster) = (replacing.node, &ground.undone.row.cluster);
+    let is_there = |machine: &Machine| machine.instance.id == node.id && !machine.is_gone;
+    if !ground.machines.iter().any(is_there) {
+        let run = ground.undone.row.run.to_string();
+        return Err(CliError::refused(format!(
+            "the machine that {} had before is gone: run `{run}` cannot be undone",
+            node.name
+        ))
+        .hint(format!(
+            "to bring it to its end: {}",
+            app.places.command(&["resume", &run])
+        )));
+    }
+    let cost = format!(
+        "cluster `{cluster}` keeps {} on the machine that it has",
+        node.name
+    );
+    let is_slave = node.role == wiring::Role::Slave;
+    let keeping = KeepSlavesSpec {
+        nodes: replacing.nodes.into_iter().chain([node.clone()]).collect(),
+        returning: if is_slave { vec![node] } else { Vec::new() },
+        image: Some(replacing.image),
+        groups: Some(replacing.groups),
+        file_systems: replacing.file_systems,
+    };
+    Ok((ground.spec.clone(), Undo::Keeping(Box::new(keeping)), vec![cost]))
 }
 
 /// The Mesos of before is rolled out, wherever it is not still.

@@ -1,7 +1,7 @@
 //! What slaves that leave a cluster would meet with.
 
 use mesosflow_steps::cluster::{Node, Role};
-use mesosflow_steps::{Hdfs, World, what_leaving};
+use mesosflow_steps::{Enough, Hdfs, World, what_leaving};
 use mesosflow_workflow::{ErrorReport, StepError as _};
 
 use crate::error::CliError;
@@ -39,7 +39,7 @@ pub(crate) async fn leaving(
             )
             .because_of_report(&ErrorReport::of(&error))
         })?;
-        if let Some(refusal) = met.refusal(hdfs, true) {
+        if let Some(refusal) = met.refusal(hdfs, true, Enough::EveryCopy) {
             let refused = CliError::refused("the slaves cannot leave: nothing was done");
             let refused = refused.because(refusal.to_string());
             return Err(match refusal.hint() {

@@ -6,6 +6,7 @@ mod journal;
 mod node;
 mod provider;
 mod redeploying;
+mod replacing;
 mod view;
 mod workflow;
 mod world;
@@ -28,9 +29,9 @@ pub(crate) use mesosflow_steps::uis::web_interfaces;
 pub(crate) use mesosflow_steps::workflows::{
     AddSlaves as AddSlavesWorkflow, AddSlavesSpec, Adopt as AdoptWorkflow, Destroy as DestroyWorkflow,
     DestroyPlan, DestroySpec, FileSystems, KeepSlavesSpec, Lacking, Redeploy as RedeployWorkflow,
-    RedeploySpec, RemoveSlaves as RemoveSlavesWorkflow, RemoveSlavesSpec, Rollback as RollbackWorkflow,
-    RollbackSpec, Start as StartWorkflow, StartSpec, Stop as StopWorkflow, StopSpec, Undo, Workflow,
-    ansible_variables,
+    RedeploySpec, RemoveSlaves as RemoveSlavesWorkflow, RemoveSlavesSpec, ReplaceNode as ReplaceNodeWorkflow,
+    ReplaceNodeSpec, Rollback as RollbackWorkflow, RollbackSpec, Start as StartWorkflow, StartSpec,
+    Stop as StopWorkflow, StopSpec, Undo, Workflow, ansible_variables,
 };
 pub(crate) use mesosflow_steps::{
     Dns, Ledger, LockedOut, Need, Orphans, Plan, PlannedStep, Report, Tagged, Verified, World,
@@ -45,6 +46,7 @@ pub(crate) use provider::{
     Machine, end_orphans, examine, joined, joining, machines, owned, precheck, settle, survey, tagged, verify,
 };
 pub(crate) use redeploying::{begin_anew, built_mesos, has_mesos};
+pub(crate) use replacing::{Replacing, replacing};
 pub(crate) use view::{
     adopted, awaited, awaited_hosts, formatted_volumes, has_persistent, launched_from, launches, nodes,
     reachable, replication_change, report, user_data, wiped_by_stop,

@@ -93,6 +93,7 @@ mod tests {
         let left = Left {
             blocks: 5,
             in_open_files: 0,
+            on_none_else: 0,
         };
         assert_eq!(heard(1, InService::Yes).unwrap(), "is live");
         assert!(heard(1, InService::Leaving(left)).unwrap().contains("5 blocks"));

@@ -1,6 +1,6 @@
 //! The two HDFS: where they live, and how they are asked.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::act::ActError;
 use crate::cluster::Node;
@@ -9,7 +9,7 @@ use crate::service::{DEPLOYED_UNITS, Service};
 use crate::world::{Script, World};
 
 /// One of the two.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Hdfs {
     /// On ephemeral disks: formatted for every generation of a cluster.

@@ -6,7 +6,7 @@ use mesosflow_workflow::ErrorClass;
 use serde::{Deserialize, Serialize};
 
 use super::Hdfs;
-use super::namenode::View;
+use super::namenode::{Left, View};
 use super::wanting::{Wanting, datanodes, files_wanting};
 use crate::act::ActError;
 use crate::cluster::Node;
@@ -15,6 +15,33 @@ use crate::world::{Script, World};
 /// What a namenode runs with, whatever its files say by now.
 const CONFIGURATION: &str = r#"curl -fsS --max-time 10 "http://$address:$ui/conf?format=json""#;
 const DATANODES: &str = shell!("hdfs-datanodes.sh");
+
+/// When a datanode has given enough to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Enough {
+    /// Others have every copy that files want: HDFS itself says so.
+    #[default]
+    EveryCopy,
+    /// Others have one copy at least of each block: a datanode that takes its place gets those that are lacking then, and no file has to
+    /// want fewer of them meanwhile.
+    OneCopy,
+}
+
+impl Enough {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+    pub(crate) fn is_every_copy(&self) -> bool {
+        *self == Self::EveryCopy
+    }
+
+    /// The blocks that it has still to give.
+    pub(crate) const fn lacks(self, left: Left) -> u64 {
+        match self {
+            Self::EveryCopy => left.blocks,
+            Self::OneCopy => left.on_none_else,
+        }
+    }
+}
 
 /// What a departure would meet with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,7 +138,7 @@ pub async fn what_leaving(
 
 impl Leaving {
     /// Why the departure is refused, where files may be made to want fewer copies or may not; none where nothing stands against it.
-    pub fn refusal(&self, hdfs: Hdfs, lowers: bool) -> Option<ActError> {
+    pub fn refusal(&self, hdfs: Hdfs, lowers: bool, enough: Enough) -> Option<ActError> {
         let program = format!("/root/{}-hdfs/bin/hdfs dfs", self.hdfs);
         let refused = |what: String, hint: String| {
             Some(ActError::Unmet {
@@ -139,12 +166,13 @@ impl Leaving {
                 format!("bring it back, {again} (`mesosflow check` says what is down); or let it leave too"),
             );
         }
-        if self.snapshots_hold {
+        let wants_all = enough == Enough::EveryCopy;
+        if self.snapshots_hold && wants_all {
             let hint =
                 format!("on the first master, `{program} -deleteSnapshot FOLDER NAME` deletes one; {again}");
             return refused(self.wanting.text(hdfs), hint);
         }
-        if self.wanting.files > 0 && !lowers {
+        if self.wanting.files > 0 && !lowers && wants_all {
             let hint = format!(
                 "`--yes` has them want {left} at most; or see to them by `{program} -setrep {left} PATH` on the first master, {again}"
             );
@@ -277,7 +305,7 @@ mod tests {
     }
 
     fn refused(lowers: bool, change: impl FnOnce(&mut Leaving)) -> Option<String> {
-        let error = met(change).refusal(Hdfs::Persistent, lowers)?;
+        let error = met(change).refusal(Hdfs::Persistent, lowers, Enough::EveryCopy)?;
         assert_eq!(error.class(), ErrorClass::Operator);
         Some(error.to_string())
     }
@@ -301,6 +329,10 @@ mod tests {
         says(true, "no room", |of| {
             (of.room.leaving, of.room.stored) = (100, 100)
         });
+        // Another one takes its place: nothing has to want less meanwhile.
+        let replaced = met(|of| (of.wanting.files, of.snapshots_hold) = (3, true));
+        let replaced = replaced.refusal(Hdfs::Persistent, false, Enough::OneCopy);
+        assert!(replaced.is_none());
         // Where those in snapshots only have fewer copies than they want, nothing hangs.
         assert_eq!(refused(true, |of| of.wanting.in_snapshots = 1), None);
     }

@@ -25,7 +25,7 @@ pub(crate) use format::{Formatted, NameFolder};
 pub(crate) use kind::Blocks;
 pub use kind::Hdfs;
 pub(crate) use kind::PERSISTENT_DATA;
-pub use leaving::{Leaving, Room, what_leaving};
+pub use leaving::{Enough, Leaving, Room, what_leaving};
 #[cfg(test)]
 pub(crate) use namenode::Left;
 pub(crate) use namenode::{Datanode, InService, View};

@@ -65,6 +65,8 @@ pub(crate) struct Left {
     pub blocks: u64,
     /// Of those: in files that somebody has open for writing.
     pub in_open_files: u64,
+    /// Of those: that no other has at all, but for others that leave too.
+    pub on_none_else: u64,
 }
 
 /// The beans of an answer.
@@ -105,6 +107,8 @@ struct Leaving {
     blocks: u64,
     #[serde(rename = "underReplicateInOpenFiles", default)]
     in_open_files: u64,
+    #[serde(rename = "decommissionOnlyReplicas")]
+    on_none_else: u64,
 }
 
 /// An entry of `Snapshots`.
@@ -229,6 +233,7 @@ fn datanodes(live: &str, leaving: &str) -> Result<BTreeMap<IpAddr, Datanode>, St
             let left = Left {
                 blocks: node.blocks,
                 in_open_files: node.in_open_files,
+                on_none_else: node.on_none_else,
             };
             Some((address(&node.xferaddr)?, left))
         })
@@ -321,6 +326,7 @@ mod tests {
         let left = Left {
             blocks: 5,
             in_open_files: 2,
+            on_none_else: 1,
         };
         let services =
             ["10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.6"].map(|address| Some(of(address)?.service));

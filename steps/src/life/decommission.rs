@@ -17,7 +17,7 @@ use super::patience::{Blocks, Patience};
 use super::standing::{Left, Standing, standing, written};
 use crate::act::ActError;
 use crate::cluster::{Node, input};
-use crate::hdfs::{Hdfs, Leaving, Wanting, what_leaving};
+use crate::hdfs::{Enough, Hdfs, Leaving, Wanting, what_leaving};
 use crate::world::World;
 
 /// How long no block may go, or a file be written: HDFS itself gives a copy five minutes before it begins another.
@@ -47,6 +47,9 @@ pub struct Decommission {
     pub staying: Vec<Node>,
     /// Whether files that want more copies than there will be datanodes are made to want fewer; otherwise they are refused.
     pub lower_replication: bool,
+    /// When they have given enough.
+    #[serde(skip_serializing_if = "Enough::is_every_copy")]
+    pub enough: Enough,
 }
 
 /// Datanodes that have left.
@@ -87,7 +90,7 @@ impl Decommission {
     }
 
     async fn standing(&self, world: &World) -> Result<Standing, ActError> {
-        standing(world, self.hdfs, &self.namenode, &self.leaving).await
+        standing(world, self.hdfs, &self.namenode, &self.leaving, self.enough).await
     }
 
     /// Has them leave. HDFS lets nobody close a file whose last block is on none but datanodes that leave: where there is such a file, they
@@ -170,7 +173,7 @@ impl Decommission {
     /// Refuses where something stands against the departure.
     async fn met(&self, world: &World) -> Result<Leaving, ActError> {
         let met = what_leaving(world, self.hdfs, &self.namenode, &self.leaving, &self.staying).await?;
-        match met.refusal(self.hdfs, self.lower_replication) {
+        match met.refusal(self.hdfs, self.lower_replication, self.enough) {
             Some(refusal) => Err(refusal),
             None => Ok(met),
         }
@@ -180,7 +183,7 @@ impl Decommission {
     /// that stay might be the ones that go.
     async fn lower(&self, world: &World, met: &Leaving) -> Result<u64, ActError> {
         let Wanting { files, left, .. } = met.wanting;
-        if files == 0 {
+        if files == 0 || self.enough == Enough::OneCopy {
             return Ok(0);
         }
         let what = format!("{files} files are made to want {left} copies");

@@ -14,12 +14,12 @@ use tokio::time::Instant;
 
 use crate::act::ActError;
 use crate::cluster::{MESOS_MASTER_PORT, Node, Role, input};
-use crate::mesos::{MASTER, SLAVE};
+use crate::mesos::{self, MASTER, RECOVERED, SLAVE};
 use crate::mesos_beside;
 use crate::operator::{Ground, Mode, Operator, Sight, Standing, standings};
 use crate::service::Service;
 use crate::setup::BuiltMesos;
-use crate::world::{Script, World};
+use crate::world::World;
 
 /// How long a daemon may take until all is well: a session of ten seconds ends, the registry is recovered, and agents back off up to a
 /// minute before they register.
@@ -30,8 +30,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const DEADLINE: Duration = Duration::from_secs(900);
 /// Where agents listen.
 const AGENT_PORT: u16 = 5051;
-
-const WELL: &str = shell!("mesos-well.sh");
 
 /// One node of a roll.
 #[derive(Debug, Serialize)]
@@ -87,7 +85,7 @@ impl RollMesos {
     async fn wanting(&self, world: &World) -> Result<Option<String>, ActError> {
         let (port, metric, what) = match self.node.role {
             Role::Slave => (AGENT_PORT, "slave registered", "its agent"),
-            Role::Master | Role::Zookeeper => (MESOS_MASTER_PORT, "registrar log recovered", "its master"),
+            Role::Master | Role::Zookeeper => (MESOS_MASTER_PORT, RECOVERED, "its master"),
         };
         let operator = Operator::new(world, &self.masters);
         if self.node.role == Role::Slave
@@ -96,12 +94,7 @@ impl RollMesos {
             // Nobody may register from there before its maintenance has ended.
             return Ok(None);
         }
-        let well = Script::new("ask the daemon of Mesos how it is", WELL)
-            .var("address", self.node.private_ip)
-            .var("port", port)
-            .var("metric", metric);
-        let said = world.run(&self.node, well).await?.stdout_str();
-        if !said.is_empty() {
+        if let Some(said) = mesos::wanting(world, &self.node, (port, metric)).await? {
             return Ok(Some(format!("{what} {said}")));
         }
         for (slave, standing) in self.slaves.iter().zip(standings(&operator, &self.slaves).await?) {
@@ -249,7 +242,7 @@ mod tests {
     use std::net::TcpListener;
     use std::process::Command;
 
-    use super::WELL;
+    use crate::mesos::WELL;
 
     /// What a daemon is taken for that answers so, once.
     fn said(answer: Option<&str>, metric: &str) -> String {

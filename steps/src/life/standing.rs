@@ -5,7 +5,7 @@ use mesosflow_workflow::ErrorClass;
 use super::patience::Blocks;
 use crate::act::ActError;
 use crate::cluster::Node;
-use crate::hdfs::{Hdfs, InService, View, shown};
+use crate::hdfs::{Enough, Hdfs, InService, View, shown};
 use crate::world::World;
 
 /// How they stand.
@@ -56,6 +56,7 @@ pub(super) async fn standing(
     hdfs: Hdfs,
     namenode: &Node,
     leaving: &[Node],
+    enough: Enough,
 ) -> Result<Standing, ActError> {
     let view = hdfs.view(world, namenode).await?;
     // It says nothing of what is missing before it has heard of nearly all.
@@ -75,7 +76,7 @@ pub(super) async fn standing(
         silent = unknown;
         silent.retain(|node| !answering.contains(node));
     }
-    if let Some(waits) = waits(&view, leaving, &about) {
+    if let Some(waits) = waits(&view, leaving, &about, enough) {
         return Ok(Standing::Waits(waits));
     }
     if !silent.is_empty() {
@@ -146,19 +147,21 @@ pub(super) async fn written(
 }
 
 /// What is waited for of those that the namenode knows, and of those that answer and have not come to it yet.
-fn waits(view: &View, leaving: &[Node], about: &[String]) -> Option<Waits> {
+fn waits(view: &View, leaving: &[Node], about: &[String], enough: Enough) -> Option<Waits> {
     let mut blocks = Blocks::new();
     let mut said = Vec::new();
     for node in leaving {
         let (left, what) = match view.service_of(node) {
             Some(InService::Yes) => (0, "is in service".to_owned()),
             Some(InService::Leaving(left)) if left.blocks == 0 => (0, "is being counted".to_owned()),
+            Some(InService::Leaving(left)) if enough.lacks(left) == 0 => continue,
             Some(InService::Leaving(left)) => {
+                let lacks = enough.lacks(left);
                 let open = match left.in_open_files {
                     0 => String::new(),
                     open => format!(" ({open} of files that are open for writing)"),
                 };
-                (left.blocks, format!("has {} blocks to give{open}", left.blocks))
+                (lacks, format!("has {lacks} blocks to give{open}"))
             }
             Some(InService::Rests) => (0, "is in maintenance".to_owned()),
             None if about.contains(&node.name) => (0, "has not come yet".to_owned()),
@@ -247,6 +250,7 @@ mod tests {
             InService::Leaving(Given {
                 blocks,
                 in_open_files,
+                on_none_else: 0,
             })
         };
         let view = view(&[
@@ -256,7 +260,7 @@ mod tests {
             (4, InService::Left),
         ]);
         let nodes = [1, 2, 3, 4, 5, 6].map(node);
-        let waits = waits(&view, &nodes, &["demo-slave-6".to_owned()]).unwrap();
+        let waits = waits(&view, &nodes, &["demo-slave-6".to_owned()], Enough::EveryCopy).unwrap();
         assert_eq!(
             waits.what,
             "demo-slave-1 is in service, demo-slave-2 has 7 blocks to give (1 of files that are open for writing), \
@@ -269,7 +273,24 @@ mod tests {
     #[test]
     fn nobody_is_waited_for_who_has_left_or_is_dead() {
         let view = view(&[(4, InService::Left)]);
-        assert_eq!(waits(&view, &[node(4), node(5)], &[]), None);
+        assert_eq!(waits(&view, &[node(4), node(5)], &[], Enough::EveryCopy), None);
+    }
+
+    #[test]
+    fn whose_place_is_taken_may_go_once_no_block_is_on_none_else() {
+        let gives = |on_none_else| {
+            InService::Leaving(Given {
+                blocks: 7,
+                in_open_files: 0,
+                on_none_else,
+            })
+        };
+        let of = |given| waits(&view(&[(1, given)]), &[node(1)], &[], Enough::OneCopy);
+        assert_eq!(of(gives(0)), None);
+        assert_eq!(of(gives(2)).unwrap().what, "demo-slave-1 has 2 blocks to give");
+        // Nothing is known yet.
+        assert!(of(InService::Leaving(Given::default())).is_some());
+        assert!(of(InService::Yes).is_some());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What machines are launched into, from and as.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 use jiff::Timestamp;
@@ -61,6 +62,9 @@ pub struct Launch {
     pub group: String,
     /// What the machine is to be like, where the provider has several kinds.
     pub order: Option<Order>,
+    /// The private address that it is to have, where another machine had it before; a provider whose places have addresses of their own
+    /// does not ask for it.
+    pub address: Option<IpAddr>,
     /// The public key that may log in, as an `authorized_keys` line.
     pub authorized_key: String,
     /// The name of the launch as an effect: what makes a provider refuse to do it twice.

@@ -4,6 +4,7 @@
 //! - Twice is safe: a machine is found by run, generation, role and number; only a missing one is made.
 //! - Undone by `destroy`.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use mesosflow_workflow::{Effect, ErrorClass, Limits, Probe, Resource, Retry, Settled, Step, StepCx, StepId};
@@ -30,6 +31,9 @@ pub struct Place {
     /// What it is to be like, where the provider has several kinds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<Order>,
+    /// The private address that it is to have, where another machine had it before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<IpAddr>,
 }
 
 impl Place {
@@ -114,6 +118,7 @@ impl Step for LaunchMachine {
             image: place.image.clone(),
             group: place.group.clone(),
             order: place.order.clone(),
+            address: place.address,
             authorized_key: cx.world().key().public().to_owned(),
             effect_key: cx.effect_key().clone(),
             shows_by: cx

@@ -98,6 +98,8 @@ async fn bring_up(flow: Flow<World>) -> Result<Report, Halt> {
         image,
         range,
         before: Before::New,
+        seeded: None,
+        gives_up: false,
     };
     set_up(&flow, setting).await
 }

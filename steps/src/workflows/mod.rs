@@ -6,6 +6,7 @@ pub mod destroy;
 mod parts;
 mod redeploy;
 mod remove_slaves;
+mod replace_node;
 mod rollback;
 mod set_up;
 pub mod start;
@@ -23,6 +24,7 @@ pub use parts::ansible_variables;
 pub(crate) use parts::vars_of;
 pub use redeploy::{Redeploy, RedeploySpec};
 pub use remove_slaves::{RemoveSlaves, RemoveSlavesSpec};
+pub use replace_node::{ReplaceNode, ReplaceNodeSpec};
 pub use rollback::{KeepSlavesSpec, Rollback, RollbackSpec, Undo};
 pub use start::{Lacking, Start, StartSpec};
 pub use stop::{Stop, StopSpec};
@@ -30,13 +32,14 @@ pub use workflow::Workflow;
 use workflow::{drive, entry, on_both, read};
 
 /// Every workflow.
-const ALL: [&dyn Workflow; 9] = [
+const ALL: [&dyn Workflow; 10] = [
     &Deploy,
     &Stop,
     &Start,
     &AddSlaves,
     &Adopt,
     &RemoveSlaves,
+    &ReplaceNode,
     &Redeploy,
     &Rollback,
     &Destroy,

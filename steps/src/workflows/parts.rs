@@ -49,6 +49,7 @@ pub(super) fn place(
         image: image.id.clone(),
         group,
         order: Order::of(spec, role, groups, image),
+        address: None,
     };
     (ItemKey::from(role.node_name(&spec.cluster, index)), place)
 }

@@ -14,7 +14,7 @@ use super::parts::each;
 use super::set_up::{self, Setting, set_up};
 use super::{Workflow, entry, on_both, read, without};
 use crate::cluster::{ClusterSpec, Node};
-use crate::hdfs::{FileSystems, Hdfs};
+use crate::hdfs::{Enough, FileSystems, Hdfs};
 use crate::life::{Decommission, Delete, Deleted, DrainAgent, ForgetDatanodes, HdfsStop, NfsUnmount};
 use crate::provider::{Groups, Image};
 use crate::record::REMOVES;
@@ -161,6 +161,7 @@ pub(super) async fn remove(
             leaving: leaving.clone(),
             staying: inventory.slaves.clone(),
             lower_replication: spec.lower_replication,
+            enough: Enough::EveryCopy,
         })
     };
     tokio::join!(leaves(Hdfs::Ephemeral), leaves(Hdfs::Persistent)).settle()?;

@@ -9,6 +9,7 @@ use crate::authorized::{Authorized, Copied, NodeKey};
 use crate::catalogue::catalogue;
 use crate::cluster::{ClusterSpec, Inventory, Node, Role};
 use crate::hdfs::{FileSystems, Hdfs};
+use crate::life::SeedRegistry;
 use crate::provider::{Groups, Image};
 use crate::provision::{
     AwaitNode, CopySshKey, ImageMetadata, LaunchMachine, PushConfig, RenderConfig, RenderedConfig,
@@ -36,6 +37,10 @@ pub(super) struct Setting<'s> {
     pub(super) range: Option<IpNet>,
     /// What it was before.
     pub(super) before: Before,
+    /// A master that cannot get the registry by itself.
+    pub(super) seeded: Option<Node>,
+    /// Whether machines with datanodes were given up on purpose, and with them what only they had.
+    pub(super) gives_up: bool,
 }
 
 impl<'s> Setting<'s> {
@@ -52,6 +57,8 @@ impl<'s> Setting<'s> {
             image,
             range: groups.and_then(|groups| groups.range),
             before: Before::Up(file_systems.clone()),
+            seeded: None,
+            gives_up: false,
         }
     }
 }
@@ -86,8 +93,6 @@ pub(super) enum Before {
     Stopped {
         /// Whether it has had a persistent HDFS.
         has_persistent: bool,
-        /// Whether machines with datanodes were given up on purpose.
-        lacks_slaves: bool,
     },
     /// It works, and goes on working.
     Up(FileSystems),
@@ -102,6 +107,8 @@ pub(super) async fn set_up(flow: &Flow<World>, setting: Setting<'_>) -> Result<R
         image,
         range,
         before,
+        seeded,
+        gives_up,
     } = setting;
     let hub = inventory.first_master();
     let vars = vars_of(spec, &inventory, image, range);
@@ -155,6 +162,10 @@ pub(super) async fn set_up(flow: &Flow<World>, setting: Setting<'_>) -> Result<R
         )
         .await?;
     }
+    if let Some(node) = seeded {
+        let hub = hub.clone();
+        flow.step(SeedRegistry { hub, node }).await?;
+    }
     flow.step(MesosStart {
         masters: inventory.masters.clone(),
         slaves: inventory.slaves.clone(),
@@ -166,13 +177,7 @@ pub(super) async fn set_up(flow: &Flow<World>, setting: Setting<'_>) -> Result<R
         .step(ClusterHealth {
             inventory: inventory.clone(),
             shared: shared.clone(),
-            gives_up: matches!(
-                before,
-                Before::Stopped {
-                    lacks_slaves: true,
-                    ..
-                }
-            ),
+            gives_up,
         })
         .await;
     let health = down::explained(flow, &inventory, health).await?;
@@ -349,7 +354,7 @@ async fn both_hdfs(
     };
     let (keeps, must_exist) = match before {
         Before::New => (false, false),
-        Before::Stopped { has_persistent, .. } => (true, *has_persistent),
+        Before::Stopped { has_persistent } => (true, *has_persistent),
         Before::Up(known) => {
             let ephemeral = start(Hdfs::Ephemeral, known.ephemeral.clone());
             let persistent = start(Hdfs::Persistent, known.persistent.clone());

@@ -150,8 +150,9 @@ pub(super) async fn start(flow: Flow<World>, spec: Arc<StartSpec>) -> Result<Rep
         range: spec.groups.as_ref().and_then(|groups| groups.range),
         before: Before::Stopped {
             has_persistent: spec.has_persistent,
-            lacks_slaves: spec.lacks(Role::Slave),
         },
+        seeded: None,
+        gives_up: spec.lacks(Role::Slave),
     };
     Box::pin(set_up(&flow, setting)).await
 }

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{ALL, Deploy, Destroy, Start, Workflow, by_name, names};
+use serde_json::Value;
+
+use super::{ALL, Deploy, Destroy, ReplaceNode, Start, Workflow, by_name, names};
+
+const HOST_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGjOH5fDqWHuvjT0ZDvVUKo4Q0cdT0wOv0Fjfz0OXbGK";
 
 #[test]
 fn a_workflow_is_found_by_its_name_alone() {
@@ -30,6 +34,25 @@ fn a_catalogue_has_every_step_once() {
             "file_systems": {"ephemeral": {"cluster_id": "CID-1"}, "persistent": {"cluster_id": "CID-2"}},
             "drain_timeout_s": 60, "lower_replication": false,
         });
+        let node = |role: &str| {
+            serde_json::json!({
+                "id": "i-2", "name": format!("demo-{role}-2"), "role": role, "index": 2, "private_ip": "10.0.0.2", "user": "root",
+                "port": 22, "host_key": HOST_KEY,
+            })
+        };
+        let replacing = |role| {
+            serde_json::json!({
+                "cluster": cluster, "node": node(role), "answers": true, "gives": ["persistent"], "nodes": [],
+                "resources": [thing],
+                "image": {"id": "i", "name": "i", "architecture": "x86_64", "login_user": "root"},
+                "groups": {"by_role": {}, "rules": ""},
+                "file_systems": {"ephemeral": {"cluster_id": "CID-1"}, "persistent": {"cluster_id": "CID-2"}},
+                "drain_timeout_s": 60,
+            })
+        };
+        for role in ["master", "zookeeper"] {
+            once_each(&ReplaceNode, &replacing(role), provider);
+        }
         let redeploy = serde_json::json!({
             "cluster": cluster, "before": {"version": "mesos 1", "digest": "0"}, "nodes": [], "image": null, "groups": null,
             "file_systems": {"ephemeral": {"cluster_id": "CID-1"}, "persistent": {"cluster_id": "CID-2"}},
@@ -45,6 +68,7 @@ fn a_catalogue_has_every_step_once() {
             adding.clone(),
             adding,
             removal.clone(),
+            replacing("slave"),
             redeploy,
             serde_json::json!({
                 "cluster": cluster, "run": mesosflow_workflow::RunId::generate(), "undoes": "add-slaves",
@@ -54,11 +78,48 @@ fn a_catalogue_has_every_step_once() {
         ];
         assert_eq!(specs.len(), ALL.len());
         for (workflow, spec) in ALL.into_iter().zip(specs) {
-            let catalogue = workflow.catalogue(&spec).unwrap();
-            let once: BTreeSet<_> = catalogue.iter().map(|entry| &entry.id).collect();
-            assert_eq!(once.len(), catalogue.len(), "{} on {provider}", workflow.name());
-            assert_eq!(workflow.cluster(&spec).unwrap().provider.as_str(), provider);
+            once_each(workflow, &spec, provider);
         }
+    }
+}
+
+fn once_each(workflow: &dyn Workflow, spec: &Value, provider: &str) {
+    let catalogue = workflow.catalogue(spec).unwrap();
+    let once: BTreeSet<_> = catalogue.iter().map(|entry| &entry.id).collect();
+    assert_eq!(once.len(), catalogue.len(), "{} on {provider}", workflow.name());
+    assert_eq!(workflow.cluster(spec).unwrap().provider.as_str(), provider);
+}
+
+/// Of two masters one alone is no quorum: the new one gets the registry before it starts, and nobody waits for another to lead meanwhile.
+#[test]
+fn a_master_that_leaves_no_quorum_behind_gets_the_registry_of_the_other() {
+    let steps = |masters: u16| {
+        let spec = serde_json::json!({
+            "cluster": {"provider": "local", "masters": masters}, "answers": false, "nodes": [], "resources": [],
+            "node": {
+                "id": "i-2", "name": "demo-master-2", "role": "master", "index": 2, "private_ip": "10.0.0.2", "user": "root",
+                "port": 22, "host_key": HOST_KEY,
+            },
+            "image": {"id": "i", "name": "i", "architecture": "x86_64", "login_user": "root"},
+            "groups": {"by_role": {}, "rules": ""},
+            "file_systems": {"ephemeral": {"cluster_id": "CID-1"}, "persistent": {"cluster_id": "CID-2"}},
+            "drain_timeout_s": 60,
+        });
+        let catalogue = ReplaceNode.catalogue(&spec).unwrap().into_iter();
+        catalogue.map(|entry| entry.id.to_string()).collect::<Vec<_>>()
+    };
+    let has = |steps: &[String], step: &str| steps.iter().position(|id| id == step);
+    let two = steps(2);
+    assert_eq!(has(&two, "spare-master"), None);
+    assert!(has(&two, "mesos-stop") < has(&two, "seed-registry"));
+    assert_eq!(
+        has(&two, "seed-registry").unwrap() + 1,
+        has(&two, "mesos-start").unwrap()
+    );
+    for masters in [3, 4, 5] {
+        let more = steps(masters);
+        assert!(has(&more, "spare-master").is_some(), "{masters}: {more:?}");
+        assert_eq!(has(&more, "seed-registry"), None);
     }
 }
 

@@ -90,8 +90,8 @@ pub(super) async fn told(flow: &Flow<World>, without: &[String]) -> Result<(), H
         return Ok(());
     }
     let reason = format!(
-        "without {}, whose machines are gone: `mesosflow start` launches others in their places, `mesosflow remove-slaves` goes on \
-         without slaves",
+        "without {}, whose machines are gone: `mesosflow replace-node NAME` launches another in the place of one, \
+         `mesosflow remove-slaves` goes on without slaves",
         without.join(", ")
     );
     flow.leave(&HEALTH, None, &reason).await

@@ -277,6 +277,7 @@ async fn launches(api: &Api, spec: &ClusterSpec, network: &Network, image: &Imag
             image: image.id.clone(),
             group: String::new(),
             order: Some(order.clone()),
+            address: None,
             authorized_key: String::new(),
             shows_by: None,
         };

@@ -83,6 +83,9 @@ const NOT_KNOWN_YET: &[&str] = &[
     "IncorrectState",
 ];
 
+/// The address that a machine is to have again is another's still: one that ended a moment ago gives its own back within minutes.
+const ADDRESS_TAKEN: &str = "InvalidIPAddress.InUse";
+
 /// There is no machine to be had at the moment.
 const CAPACITY: &[&str] = &[
     "InsufficientInstanceCapacity",
@@ -218,6 +221,7 @@ impl Failure {
             Stage::Refused(_) if self.is(PASSING) || self.is(NOT_KNOWN_YET) || self.is(CAPACITY) => {
                 ErrorClass::Transient
             }
+            Stage::Refused(_) if self.is(&[ADDRESS_TAKEN]) => ErrorClass::Transient,
             Stage::Refused(_) if self.is(QUOTA) || self.is(IDENTITY) || self.is(RIGHTS) => {
                 ErrorClass::Operator
             }
@@ -252,6 +256,9 @@ impl Failure {
             }
             _ if self.is(CAPACITY) => {
                 "AWS has none of these machines there at the moment: wait and resume, or destroy and run with another --zone or --instance-type"
+            }
+            _ if self.is(&[ADDRESS_TAKEN]) => {
+                "another interface has the address by now (`aws ec2 describe-network-interfaces`): free it and resume"
             }
             _ if self.is(QUOTA) => {
                 "ask AWS for a higher quota (Service Quotas), or end something else; then resume"
@@ -339,6 +346,7 @@ mod tests {
             (400, "InvalidGroup.NotFound", ErrorClass::Transient),
             (500, "InsufficientInstanceCapacity", ErrorClass::Transient),
             (400, "SpotMaxPriceTooLow", ErrorClass::Transient),
+            (400, "InvalidIPAddress.InUse", ErrorClass::Transient),
             (400, "VcpuLimitExceeded", ErrorClass::Operator),
             (400, "InstanceLimitExceeded", ErrorClass::Operator),
             (400, "RequestExpired", ErrorClass::Operator),

@@ -235,15 +235,18 @@ pub(super) fn request(
         .set_block_device_mappings(Some(disks(spec, order, kept.is_some())))
         .set_instance_market_options(order.spot_price.as_deref().map(market))
         .set_tag_specifications(Some(marked));
+    let address = launch.address.map(|address| address.to_string());
     match spec.public_address {
         None => call
             .set_subnet_id(order.subnet.clone())
+            .set_private_ip_address(address)
             .set_security_group_ids(groups),
         Some(public) => call.network_interfaces(
             InstanceNetworkInterfaceSpecification::builder()
                 .device_index(0)
                 .set_subnet_id(order.subnet.clone())
                 .set_groups(groups)
+                .set_private_ip_address(address)
                 .associate_public_ip_address(public)
                 .build(),
         ),

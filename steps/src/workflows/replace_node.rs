@@ -1,0 +1,344 @@
+//! A machine of a cluster that works takes the place of another, dead or living, under the same name and address: what the one of before
+//! had, the others have first; then it ends, and the new one is set up as the deploy does it. What runs elsewhere is not started anew.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mesosflow_workflow::{CatalogueEntry, Flow, Halt, Outcome, Resource, Run, Settings, Settle as _, Stop};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::deploy::{awaited, first_of, sorted};
+use super::destroy::{delete_each, deletion};
+use super::parts::{each, place};
+use super::set_up::{self, Setting, set_up};
+use super::{Workflow, entry, on_both, read, without};
+use crate::catalogue::catalogue as of_deploy;
+use crate::cluster::{ClusterSpec, Instance, Inventory, Node, Role};
+use crate::hdfs::{Enough, FileSystems, Hdfs};
+use crate::life::{
+    Decommission, Deleted, DrainAgent, ForgetDatanodes, HdfsStop, NfsUnmount, ReactivateAgent, SeeRegistry,
+    SeedRegistry, SpareMaster, SpareZookeeper,
+};
+use crate::provider::{Groups, Image};
+use crate::provision::{AwaitNode, LaunchMachine, loss};
+use crate::record::REPLACES;
+use crate::setup::{MesosStart, MesosStop, Report};
+use crate::world::World;
+
+/// What a replacement needs of the cluster's record, as it was when it began.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ReplaceNodeSpec {
+    /// The cluster as it is to be.
+    pub cluster: ClusterSpec,
+    /// The node whose machine is replaced.
+    pub node: Node,
+    /// Whether that answers.
+    pub answers: bool,
+    /// The file systems whose namenodes hear of its datanode: blocks that none but that has are copied first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gives: Vec<Hdfs>,
+    /// Whether blocks that were lost with it are known to its owner, and fail nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gives_up: bool,
+    /// The other nodes.
+    pub nodes: Vec<Node>,
+    /// The names of nodes that are passed over, since their machines have gone meanwhile.
+    #[serde(default)]
+    pub without: Vec<String>,
+    /// What there is of its machine at the provider; without the volume of the persistent HDFS, which the new one gets, and nothing of a
+    /// machine that is somebody else's.
+    pub resources: Vec<Resource>,
+    /// What machines are launched from.
+    pub image: Image,
+    /// What they are launched into.
+    pub groups: Groups,
+    /// The file systems that there are.
+    pub file_systems: FileSystems,
+    /// How long tasks may take to end by themselves, seconds.
+    pub drain_timeout_s: u64,
+}
+
+impl ReplaceNodeSpec {
+    /// The nodes that it acts on, and could go on without: those that stay, and that which leaves.
+    fn all_nodes(&self) -> (&[Node], &[Node]) {
+        (&self.nodes, std::slice::from_ref(&self.node))
+    }
+
+    const fn role(&self) -> Role {
+        self.node.instance.role
+    }
+
+    /// The node, if it answers.
+    fn answering(&self) -> Option<&Node> {
+        let answers = self.answers && !self.without.contains(&self.node.name);
+        answers.then_some(&self.node)
+    }
+
+    /// The kinds of things that there are of its machine, in the order in which they have to go.
+    fn kinds(&self) -> Vec<Deleted> {
+        let has = |kind: &Deleted| self.resources.iter().any(|resource| resource.kind == kind.kind());
+        Deleted::of(self.cluster.provider).filter(has).collect()
+    }
+
+    /// Whether the masters that stay make the quorum: it is that of all of them.
+    fn has_quorum(&self) -> bool {
+        let masters = usize::from(self.cluster.masters);
+        masters > 1 && masters - 1 > masters / 2
+    }
+
+    /// Whether the new machine's master cannot get the registry by itself.
+    fn seeds(&self) -> bool {
+        self.role() == Role::Master && !self.has_quorum()
+    }
+}
+
+/// The workflow.
+#[derive(Debug)]
+pub struct ReplaceNode;
+
+#[async_trait(?Send)]
+impl Workflow for ReplaceNode {
+    fn name(&self) -> &'static str {
+        REPLACES
+    }
+
+    fn aim(&self) -> &'static str {
+        "has another machine in the place of the one that was replaced"
+    }
+
+    fn cluster(&self, spec: &Value) -> Result<ClusterSpec, serde_json::Error> {
+        Ok(read::<ReplaceNodeSpec>(spec)?.cluster)
+    }
+
+    fn catalogue(&self, spec: &Value) -> Result<Vec<CatalogueEntry>, serde_json::Error> {
+        Ok(catalogue(&read(spec)?))
+    }
+
+    async fn drive(&self, run: &Run, world: Arc<World>, settings: Settings, stop: Stop) -> Outcome {
+        without::drive(run, world, settings, stop, ReplaceNodeSpec::all_nodes, replace).await
+    }
+}
+
+/// The steps of a replacement: what the role needs before its machine ends, the deploy's for machines, its set-up, and what the role
+/// needs then.
+fn catalogue(spec: &ReplaceNodeSpec) -> Vec<CatalogueEntry> {
+    let mut all = Vec::new();
+    match spec.role() {
+        Role::Slave => {
+            all.push(entry(DrainAgent::ID, "its agent has no task and gets none").over("the slave"));
+            all.extend(on_both(
+                Decommission::id_of,
+                "HDFS: no block is on that slave alone",
+            ));
+            all.push(entry(MesosStop::ID, "Mesos stopped and gone where it leaves").over("the slave"));
+            all.push(entry(NfsUnmount::ID, "/mnt/nfs unmounted where it leaves").over("the slave"));
+            all.extend(on_both(HdfsStop::id_of, "HDFS: its datanode stopped"));
+        }
+        Role::Master if spec.has_quorum() => {
+            all.push(entry(SpareMaster::ID, "the other masters lead without it"));
+        }
+        Role::Master => {
+            all.push(entry(MesosStop::ID, "Mesos stopped and gone where it leaves").over("the master"));
+        }
+        Role::Zookeeper => {
+            all.push(entry(
+                SpareZookeeper::ID,
+                "the other ZooKeepers serve without it, in sync",
+            ));
+        }
+    }
+    let kinds = spec.kinds().into_iter();
+    all.extend(kinds.map(|kind| deletion(spec.cluster.provider, kind)));
+    if spec.role() == Role::Slave {
+        all.extend(on_both(
+            ForgetDatanodes::id_of,
+            "HDFS: its datanode is expected no more",
+        ));
+    }
+    let launch = LaunchMachine::id_of(spec.role());
+    all.extend(
+        of_deploy()
+            .into_iter()
+            .filter(|entry| entry.id == launch || entry.id == AwaitNode::ID),
+    );
+    all.extend(set_up::steps());
+    if spec.seeds() {
+        let seed = entry(SeedRegistry::ID, "the other master's registry on the new machine");
+        let at = all.iter().position(|entry| entry.id == MesosStart::ID);
+        all.insert(at.unwrap_or(all.len()), seed);
+    }
+    match spec.role() {
+        Role::Slave => all.push(entry(ReactivateAgent::ID, "its agent gets tasks").over("the slave")),
+        Role::Master => all.push(entry(SeeRegistry::ID, "its master has the registry")),
+        Role::Zookeeper => {}
+    }
+    all
+}
+
+/// Replaces it. A machine that is lost on the way is launched anew by the next driver.
+///
+/// # Errors
+/// Why the flow has to end; see [`Halt`].
+async fn replace(flow: Flow<World>, spec: Arc<ReplaceNodeSpec>) -> Result<Report, Halt> {
+    loss::look_after(&flow).await?.none_stopped()?;
+    // On the heap: the future of all steps in one is too deep a type for those that await it.
+    let ended = Box::pin(exchange(flow.clone(), spec)).await;
+    loss::explained(&flow, ended).await
+}
+
+async fn exchange(flow: Flow<World>, spec: Arc<ReplaceNodeSpec>) -> Result<Report, Halt> {
+    let cluster = flow.world().spec().clone();
+    let staying = sorted(&flow, without::there(&spec.nodes, &spec.without))?;
+    spare(&flow, &spec, &staying).await?;
+    for kind in spec.kinds() {
+        delete_each(&flow, &spec.resources, &[], kind).await?;
+    }
+    let (new, ()) = tokio::join!(
+        launched(&flow, &cluster, &spec),
+        forgotten(&flow, &spec, &staying)
+    )
+    .settle()?;
+
+    let nodes = without::there(&spec.nodes, &spec.without);
+    let inventory = sorted(&flow, nodes.into_iter().chain(new.clone()))?;
+    let made = (Some(&spec.image), Some(&spec.groups));
+    let setting = Setting {
+        seeded: new.iter().find(|_| spec.seeds()).cloned(),
+        gives_up: spec.gives_up,
+        ..Setting::up(&cluster, inventory, made, &spec.file_systems)
+    };
+    let report = set_up(&flow, setting).await?;
+    match spec.role() {
+        Role::Slave => {
+            let back = each(&new, |node| ReactivateAgent {
+                node: node.clone(),
+                masters: staying.masters.clone(),
+            });
+            flow.fan_out(ReactivateAgent::ID, back).await?;
+        }
+        Role::Master => {
+            for node in new {
+                flow.step(SeeRegistry { node }).await?;
+            }
+        }
+        Role::Zookeeper => {}
+    }
+    without::told(&flow, &missed(&spec)).await?;
+    Ok(report)
+}
+
+/// Those that were passed over and are not replaced.
+fn missed(spec: &ReplaceNodeSpec) -> Vec<String> {
+    let is_other = |name: &&String| **name != spec.node.name;
+    spec.without.iter().filter(is_other).cloned().collect()
+}
+
+/// The others do without it: what only that had is elsewhere, and nobody waits for it.
+async fn spare(flow: &Flow<World>, spec: &ReplaceNodeSpec, staying: &Inventory) -> Result<(), Halt> {
+    let node = flow.world().memory().node(spec.node.clone());
+    let answers = spec.answering().is_some();
+    match spec.role() {
+        Role::Slave => spare_slave(flow, spec, staying, &node).await,
+        Role::Master if spec.has_quorum() => {
+            flow.step(SpareMaster {
+                node,
+                answers,
+                others: staying.masters.clone(),
+            })
+            .await
+        }
+        Role::Master => flow.fan_out(MesosStop::ID, stops(spec)).await.map(drop),
+        Role::Zookeeper => {
+            flow.step(SpareZookeeper {
+                node,
+                answers,
+                others: staying.zookeepers.clone(),
+            })
+            .await
+        }
+    }
+}
+
+/// The stop of its Mesos, if it answers.
+fn stops(spec: &ReplaceNodeSpec) -> impl Iterator<Item = (mesosflow_workflow::ItemKey, MesosStop)> {
+    each(spec.answering(), |node| MesosStop {
+        node: node.clone(),
+        for_good: true,
+    })
+}
+
+/// Its tasks and blocks go elsewhere, then its daemons end. A namenode that does not hear of it has nothing to ask of it.
+async fn spare_slave(
+    flow: &Flow<World>,
+    spec: &ReplaceNodeSpec,
+    staying: &Inventory,
+    node: &Node,
+) -> Result<(), Halt> {
+    let drains = each([node], |node| DrainAgent {
+        node: node.clone(),
+        masters: staying.masters.clone(),
+        timeout_s: spec.drain_timeout_s,
+    });
+    flow.fan_out(DrainAgent::ID, drains).await?;
+    let leaves = async |hdfs| match spec.gives.contains(&hdfs) {
+        true => {
+            let leaves = Decommission {
+                hdfs,
+                namenode: staying.first_master().clone(),
+                leaving: vec![node.clone()],
+                staying: staying.slaves.clone(),
+                lower_replication: false,
+                enough: Enough::OneCopy,
+            };
+            flow.step(leaves).await.map(drop)
+        }
+        false => flow.skip(Decommission::id_of(hdfs), "it gives nothing").await,
+    };
+    tokio::join!(leaves(Hdfs::Ephemeral), leaves(Hdfs::Persistent)).settle()?;
+    flow.fan_out(MesosStop::ID, stops(spec)).await?;
+    let unmounts = each(spec.answering(), |node| NfsUnmount { node: node.clone() });
+    flow.fan_out(NfsUnmount::ID, unmounts).await?;
+    let stops = |hdfs| {
+        flow.step(HdfsStop {
+            hdfs,
+            namenode: None,
+            slaves: spec.answering().cloned().into_iter().collect(),
+        })
+    };
+    tokio::join!(stops(Hdfs::Ephemeral), stops(Hdfs::Persistent)).settle()?;
+    Ok(())
+}
+
+/// No namenode believes in the datanode of before any more when the new one comes to the same address.
+async fn forgotten(flow: &Flow<World>, spec: &ReplaceNodeSpec, staying: &Inventory) -> Result<(), Halt> {
+    if spec.role() != Role::Slave {
+        return Ok(());
+    }
+    let forgets = |hdfs| {
+        flow.step(ForgetDatanodes {
+            hdfs,
+            namenode: staying.first_master().clone(),
+            gone: vec![spec.node.clone()],
+        })
+    };
+    tokio::join!(forgets(Hdfs::Ephemeral), forgets(Hdfs::Persistent)).settle()?;
+    Ok(())
+}
+
+/// The new machine, at the address of the one before, once it answers.
+async fn launched(
+    flow: &Flow<World>,
+    cluster: &ClusterSpec,
+    spec: &ReplaceNodeSpec,
+) -> Result<Vec<Node>, Halt> {
+    let (role, index) = (spec.role(), spec.node.index);
+    let (key, mut place) = place(cluster, &spec.groups, &spec.image, role, index);
+    place.address = Some(spec.node.private_ip);
+    let launch = [(key, LaunchMachine(place))];
+    let machines = flow.fan_out(LaunchMachine::id_of(role), launch).await?;
+    let memory = flow.world().memory();
+    let machines = machines.into_iter().map(|(_, instance)| memory.machine(instance));
+    let there: Vec<Instance> = spec.nodes.iter().map(|node| node.instance.clone()).collect();
+    awaited(flow, cluster, &spec.image, first_of(&there), machines.collect()).await
+}

@@ -94,11 +94,19 @@ pub(super) async fn ready(app: &App, journal: &Journal, what: &WhatArgs) -> Resu
         && !wiring::answering(&world, std::slice::from_ref(&node))
             .await
             .is_empty();
+    if !answers && node.role == Role::Master && node.index == 1 {
+        return Err(CliError::refused(format!(
+            "{} does not answer, and has both namenodes, the shared volume and what the other nodes are set up from: nothing was done",
+            node.name
+        ))
+        .hint("bring its machine back; where that is gone, `mesosflow start` launches another, and what was on its disks is lost"));
+    }
     let nodes = ground.nodes.iter().filter(|other| other.name != node.name);
     let nodes: Vec<Node> = nodes.cloned().collect();
     let Replacing {
         gives,
         gives_up,
+        keeper,
         losses: of_role,
     } = wiring::replacing(&world, (&node, runs, answers), &nodes).await?;
     let frozen = ReplaceNodeSpec {
@@ -106,6 +114,7 @@ pub(super) async fn ready(app: &App, journal: &Journal, what: &WhatArgs) -> Resu
         answers,
         gives,
         gives_up,
+        keeper,
         without: Vec::new(),
         resources: resources(&ground, &node),
         nodes,
@@ -140,13 +149,6 @@ fn meant(ground: &Ground, what: &WhatArgs) -> Result<Node, CliError> {
                 .hint(format!("its nodes are {}", names.join(", "))),
         );
     };
-    if node.role == Role::Master && node.index == 1 {
-        return Err(CliError::refused(format!(
-            "{} has both namenodes, the shared volume and what the other nodes are set up from: this version does not replace it",
-            node.name
-        ))
-        .hint("where its machine is gone, `mesosflow start` launches another; what was on its disks is lost then"));
-    }
     Ok(node.clone())
 }
 

@@ -329,7 +329,7 @@ fn keeping(
     Ok((target, Undo::Keeping(Box::new(keeping)), losses))
 }
 
-/// What was to be replaced stays, while its machine is still there.
+/// What was to be replaced stays, while its machine is still there: the one that takes its place may be called the same.
 fn staying(
     app: &App,
     ground: &Ground,
@@ -337,10 +337,11 @@ fn staying(
 ) -> Result<(Verified, Undo, Vec<String>), CliError> {
     let (node, cluster) = (replacing.node, &ground.undone.row.cluster);
     let is_there = |machine: &Machine| machine.instance.id == node.id && !machine.is_gone;
-    if !ground.machines.iter().any(is_there) {
+    let ends = wiring::exchanges(&ground.undone.state);
+    if ends || !ground.machines.iter().any(is_there) {
         let run = ground.undone.row.run.to_string();
         return Err(CliError::refused(format!(
-            "the machine that {} had before is gone: run `{run}` cannot be undone",
+            "the machine that {} had before is gone, or about to go: run `{run}` cannot be undone any more",
             node.name
         ))
         .hint(format!(

@@ -46,7 +46,7 @@ pub(crate) use provider::{
     Machine, end_orphans, examine, joined, joining, machines, owned, precheck, settle, survey, tagged, verify,
 };
 pub(crate) use redeploying::{begin_anew, built_mesos, has_mesos};
-pub(crate) use replacing::{Replacing, replacing};
+pub(crate) use replacing::{Replacing, exchanges, replacing};
 pub(crate) use view::{
     adopted, awaited, awaited_hosts, formatted_volumes, has_persistent, launched_from, launches, nodes,
     reachable, replication_change, report, user_data, wiped_by_stop,

@@ -1,9 +1,11 @@
 //! What the others would do without a node that is replaced.
 
-use mesosflow_steps::cluster::{Node, Role};
-use mesosflow_steps::life::{SpareMaster, SpareZookeeper};
+use mesosflow_steps::cluster::{Node, ProviderKind, Role};
+use mesosflow_steps::life::{self, Delete, Deleted, SpareMaster, SpareZookeeper};
+use mesosflow_steps::provision::LaunchMachine;
+use mesosflow_steps::remote::RemoteError;
 use mesosflow_steps::{Enough, Hdfs, World, what_leaving};
-use mesosflow_workflow::{ErrorReport, StepError as _};
+use mesosflow_workflow::{ErrorReport, RunState, Status, StepError as _};
 
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -15,8 +17,23 @@ pub(crate) struct Replacing {
     pub(crate) gives: Vec<Hdfs>,
     /// Whether blocks of the persistent one may be lost with it.
     pub(crate) gives_up: bool,
+    /// Who keeps what moves with the first master.
+    pub(crate) keeper: Option<Node>,
     /// In sentences.
     pub(crate) losses: Vec<String>,
+}
+
+/// Whether a replacement has begun to end the machine of before, or to launch another.
+pub(crate) fn exchanges(state: &RunState) -> bool {
+    let acts = Deleted::of(ProviderKind::Local)
+        .chain(Deleted::of(ProviderKind::Ec2))
+        .map(Delete::id_of);
+    let roles = [Role::Master, Role::Slave, Role::Zookeeper];
+    let mut acts = acts.chain(roles.map(LaunchMachine::id_of));
+    acts.any(|id| {
+        let step = state.step(&id);
+        step.is_some_and(|step| step.progress.status != Status::Pending)
+    })
 }
 
 /// Asks the others, and refuses where they cannot do without it. Of the node itself: whether its machine runs, and whether it answers.
@@ -25,48 +42,148 @@ pub(crate) async fn replacing(
     (node, runs, answers): (&Node, bool, bool),
     others: &[Node],
 ) -> Result<Replacing, CliError> {
-    let of = |role: Role| {
-        let alike = others.iter().filter(move |other| other.role == role);
-        alike.cloned().collect::<Vec<_>>()
+    let mut replacing = match node.role {
+        Role::Slave => of_slave(world, node, runs, others).await?,
+        Role::Zookeeper => of_quorum(world, (node, answers), others).await?,
+        Role::Master => of_master(world, (node, answers), others).await?,
     };
-    let lacks = match node.role {
-        Role::Slave => return of_slave(world, node, runs, others).await,
-        Role::Zookeeper => {
-            let spare = SpareZookeeper {
-                node: node.clone(),
-                answers,
-                others: of(Role::Zookeeper),
-            };
-            spare.lacks(world).await
-        }
-        Role::Master => {
-            let spare = SpareMaster {
-                node: node.clone(),
-                answers,
-                others: of(Role::Master),
-            };
-            spare.lacks(world).await
-        }
-    };
-    let lacks = lacks.map_err(|error| unseen(&ErrorReport::of(&error)))?;
-    if let Some(lacks) = lacks {
-        return Err(refused().because(lacks).hint(
-            "bring the others back first: `mesosflow check` says what is down; one whose machine is gone can be replaced by itself",
-        ));
+    if answers {
+        belongings(world, node, others, &mut replacing).await?;
     }
-    let losses = match (node.role, of(Role::Master).len()) {
-        (Role::Master, 1) => vec![
+    Ok(replacing)
+}
+
+/// A ZooKeeper is spared by those that serve without it.
+async fn of_quorum(
+    world: &World,
+    (node, answers): (&Node, bool),
+    others: &[Node],
+) -> Result<Replacing, CliError> {
+    let spare = SpareZookeeper {
+        node: node.clone(),
+        answers,
+        others: of(Role::Zookeeper, others),
+    };
+    refuse_lacks(spare.lacks(world).await)?;
+    Ok(Replacing::default())
+}
+
+/// A master is spared by those that have the registry; one of two by none.
+async fn of_master(
+    world: &World,
+    (node, answers): (&Node, bool),
+    others: &[Node],
+) -> Result<Replacing, CliError> {
+    let others = of(Role::Master, others);
+    let losses = match others.len() {
+        0 => vec!["none leads while its only master is exchanged: agents and their tasks wait".to_owned()],
+        1 => vec![
             "of two masters both make the quorum: Mesos has no leader until the new one has the other's registry; agents and their tasks \
              wait"
                 .to_owned(),
         ],
-        (Role::Master, _) => vec!["if it leads, another master is elected".to_owned()],
-        _ => Vec::new(),
+        _ => vec!["if it leads, another master is elected".to_owned()],
     };
+    if !others.is_empty() {
+        let spare = SpareMaster {
+            node: node.clone(),
+            answers,
+            others,
+        };
+        refuse_lacks(spare.lacks(world).await)?;
+    }
     Ok(Replacing {
         losses,
         ..Replacing::default()
     })
+}
+
+fn of(role: Role, nodes: &[Node]) -> Vec<Node> {
+    let alike = nodes.iter().filter(|node| node.role == role);
+    alike.cloned().collect()
+}
+
+fn refuse_lacks(lacks: Result<Option<String>, RemoteError>) -> Result<(), CliError> {
+    let lacks = lacks.map_err(|error| unseen(&ErrorReport::of(&error)))?;
+    match lacks {
+        None => Ok(()),
+        Some(lacks) => Err(refused().because(lacks).hint(
+            "bring the others back first: `mesosflow check` says what is down; one whose machine is gone can be replaced by itself",
+        )),
+    }
+}
+
+/// What ends with the machine, told by name and size; and of the first master what moves, and who keeps it meanwhile.
+async fn belongings(
+    world: &World,
+    node: &Node,
+    others: &[Node],
+    replacing: &mut Replacing,
+) -> Result<(), CliError> {
+    let unseen = |error: RemoteError| unseen(&ErrorReport::of(&error));
+    let is_hub = node.role == Role::Master && node.index == 1;
+    let has = life::belongings(world, node, is_hub).await.map_err(unseen)?;
+    if is_hub {
+        let needed: u64 = has.moves.iter().map(|(_, kib)| kib).sum();
+        let mut rooms = Vec::new();
+        for other in others {
+            let room = life::belongings(world, other, false).await.map_err(unseen)?.room;
+            rooms.push((other, room));
+        }
+        let Some(keeper) = keeper(&rooms, needed) else {
+            return Err(refused()
+                .because(format!(
+                    "no other node has room for what moves with it: {}",
+                    size(needed)
+                ))
+                .hint("make room in /mnt of another node, then try again"));
+        };
+        let names: Vec<_> = has
+            .moves
+            .iter()
+            .map(|(path, kib)| format!("{path} ({})", size(*kib)))
+            .collect();
+        replacing.losses.push(format!(
+            "both HDFS and /mnt/nfs are away until its next machine has what moves by way of {}: {}",
+            keeper.name,
+            names.join(", ")
+        ));
+        replacing.keeper = Some(keeper.clone());
+    }
+    if !has.stays.is_empty() {
+        let names: Vec<_> = has
+            .stays
+            .iter()
+            .map(|(path, kib)| format!("{path} ({})", size(*kib)))
+            .collect();
+        replacing.losses.push(format!(
+            "ends with its machine, unless you copy it: {}",
+            names.join(", ")
+        ));
+    }
+    Ok(())
+}
+
+/// Who keeps so many KiB: another master before a slave before a ZooKeeper, and of those who has most room.
+fn keeper<'n>(rooms: &[(&'n Node, u64)], needed: u64) -> Option<&'n Node> {
+    let fits = |(_, room): &&(&Node, u64)| room / 10 * 9 > needed;
+    let worth = |(node, room): &&(&Node, u64)| {
+        let role = match node.role {
+            Role::Master => 2,
+            Role::Slave => 1,
+            Role::Zookeeper => 0,
+        };
+        (role, *room)
+    };
+    rooms.iter().filter(fits).max_by_key(worth).map(|(node, _)| *node)
+}
+
+fn size(kib: u64) -> String {
+    match kib {
+        0..1024 => format!("{kib} KiB"),
+        1024..1_048_576 => format!("{} MiB", kib / 1024),
+        _ => format!("{} GiB", kib / 1024 / 1024),
+    }
 }
 
 /// A namenode that hears of its datanode gets what none but that has; from one that is dead nothing can be had.
@@ -77,8 +194,7 @@ async fn of_slave(world: &World, node: &Node, runs: bool, others: &[Node]) -> Re
     let Some(namenode) = first else {
         return Err(CliError::new(Exit::Failed, "no first master is known"));
     };
-    let slaves = others.iter().filter(|node| node.role == Role::Slave);
-    let slaves: Vec<_> = slaves.cloned().collect();
+    let slaves = of(Role::Slave, others);
     let leaving = std::slice::from_ref(node);
     let mut replacing = Replacing::default();
     for hdfs in [Hdfs::Ephemeral, Hdfs::Persistent] {
@@ -126,4 +242,17 @@ fn unseen(report: &ErrorReport) -> CliError {
         "it cannot be seen what the others would do without that node",
     );
     error.because_of_report(report)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_is_told_in_the_unit_that_it_has() {
+        assert_eq!(
+            [0, 1023, 1024, 3 << 20].map(size),
+            ["0 KiB", "1023 KiB", "1 MiB", "3 GiB"]
+        );
+    }
 }

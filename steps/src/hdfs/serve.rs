@@ -10,10 +10,13 @@ use super::namenode::{InService, View};
 use crate::act::ActError;
 use crate::cluster::Node;
 use crate::remote::RemoteError;
-use crate::world::{World, on_each};
+use crate::world::{Script, World, on_each};
 
 /// A namenode of a small cluster is up in seconds; a large image is read at some 10 MB/s.
 const START_LIMIT: Duration = Duration::from_secs(240);
+const SAVE: &str = r#"hdfs="/root/$kind-hdfs/bin/hdfs"
+"$hdfs" dfsadmin -safemode enter
+"$hdfs" dfsadmin -saveNamespace"#;
 /// How often it is asked meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
@@ -138,6 +141,20 @@ impl Hdfs {
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
+    }
+
+    /// Has the namenode take no writes any more, and write all that it knows into one image. One that does not run has written what it knows.
+    ///
+    /// # Errors
+    /// The node cannot be reached, or the namenode cannot write.
+    pub(crate) async fn save(self, world: &World, namenode: &Node, limit: Duration) -> Result<(), ActError> {
+        if self.namenode().is_retired(world, namenode).await? {
+            return Ok(());
+        }
+        let title = format!("have the {} namenode write its image", self.as_str());
+        let script = Script::new(&title, SAVE).var("kind", self.as_str()).within(limit);
+        world.run(namenode, script).await?;
+        Ok(())
     }
 
     /// What its namenode says of the file system. Datanodes that are none of the cluster's, or not any more, count for nothing, and one

@@ -17,13 +17,13 @@ use crate::catalogue::catalogue as of_deploy;
 use crate::cluster::{ClusterSpec, Instance, Inventory, Node, Role};
 use crate::hdfs::{Enough, FileSystems, Hdfs};
 use crate::life::{
-    Decommission, Deleted, DrainAgent, ForgetDatanodes, HdfsStop, NfsUnmount, ReactivateAgent, SeeRegistry,
-    SeedRegistry, SpareMaster, SpareZookeeper,
+    Daemon, DaemonStop, Decommission, Deleted, DrainAgent, ForgetDatanodes, HdfsStop, HubMove, MoveHub,
+    NfsUnmount, ReactivateAgent, SaveNamespace, SeeRegistry, SeedRegistry, SpareMaster, SpareZookeeper,
 };
 use crate::provider::{Groups, Image};
 use crate::provision::{AwaitNode, LaunchMachine, loss};
 use crate::record::REPLACES;
-use crate::setup::{MesosStart, MesosStop, Report};
+use crate::setup::{Distribute, MesosStart, MesosStop, Report};
 use crate::world::World;
 
 /// What a replacement needs of the cluster's record, as it was when it began.
@@ -46,6 +46,9 @@ pub struct ReplaceNodeSpec {
     /// The names of nodes that are passed over, since their machines have gone meanwhile.
     #[serde(default)]
     pub without: Vec<String>,
+    /// Where the node is the first master: who keeps what moves to its next machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keeper: Option<Node>,
     /// What there is of its machine at the provider; without the volume of the persistent HDFS, which the new one gets, and nothing of a
     /// machine that is somebody else's.
     pub resources: Vec<Resource>,
@@ -89,7 +92,7 @@ impl ReplaceNodeSpec {
 
     /// Whether the new machine's master cannot get the registry by itself.
     fn seeds(&self) -> bool {
-        self.role() == Role::Master && !self.has_quorum()
+        self.role() == Role::Master && !self.has_quorum() && self.keeper.is_none()
     }
 }
 
@@ -124,6 +127,7 @@ impl Workflow for ReplaceNode {
 /// needs then.
 fn catalogue(spec: &ReplaceNodeSpec) -> Vec<CatalogueEntry> {
     let mut all = Vec::new();
+    let moves = |way, title: &str| spec.keeper.as_ref().map(|_| entry(MoveHub::id_of(way), title));
     match spec.role() {
         Role::Slave => {
             all.push(entry(DrainAgent::ID, "its agent has no task and gets none").over("the slave"));
@@ -148,6 +152,15 @@ fn catalogue(spec: &ReplaceNodeSpec) -> Vec<CatalogueEntry> {
             ));
         }
     }
+    if let Some(keeps) = moves(HubMove::Keep, "what moves to the new machine, on another node") {
+        all.extend(on_both(SaveNamespace::id_of, "HDFS: no writes, all in one image"));
+        all.extend(on_both(HdfsStop::id_of, "HDFS: its namenode stopped"));
+        all.push(entry(
+            DaemonStop::id_of(Daemon::Nfs),
+            "/mnt/nfs served no more meanwhile",
+        ));
+        all.push(keeps);
+    }
     let kinds = spec.kinds().into_iter();
     all.extend(kinds.map(|kind| deletion(spec.cluster.provider, kind)));
     if spec.role() == Role::Slave {
@@ -168,11 +181,16 @@ fn catalogue(spec: &ReplaceNodeSpec) -> Vec<CatalogueEntry> {
         let at = all.iter().position(|entry| entry.id == MesosStart::ID);
         all.insert(at.unwrap_or(all.len()), seed);
     }
+    if let Some(brings) = moves(HubMove::Bring, "what was kept, on the new machine") {
+        let at = all.iter().position(|entry| entry.id == Distribute::HDFS_CONFIG);
+        all.insert(at.unwrap_or(all.len()), brings);
+    }
     match spec.role() {
         Role::Slave => all.push(entry(ReactivateAgent::ID, "its agent gets tasks").over("the slave")),
         Role::Master => all.push(entry(SeeRegistry::ID, "its master has the registry")),
         Role::Zookeeper => {}
     }
+    all.extend(moves(HubMove::Forget, "nothing is kept any more"));
     all
 }
 
@@ -189,22 +207,20 @@ async fn replace(flow: Flow<World>, spec: Arc<ReplaceNodeSpec>) -> Result<Report
 
 async fn exchange(flow: Flow<World>, spec: Arc<ReplaceNodeSpec>) -> Result<Report, Halt> {
     let cluster = flow.world().spec().clone();
-    let staying = sorted(&flow, without::there(&spec.nodes, &spec.without))?;
-    spare(&flow, &spec, &staying).await?;
+    let others = without::there(&spec.nodes, &spec.without);
+    let before = sorted(&flow, others.iter().chain([&spec.node]).cloned())?;
+    spare(&flow, &spec, &before).await?;
     for kind in spec.kinds() {
         delete_each(&flow, &spec.resources, &[], kind).await?;
     }
-    let (new, ()) = tokio::join!(
-        launched(&flow, &cluster, &spec),
-        forgotten(&flow, &spec, &staying)
-    )
-    .settle()?;
+    let (new, ()) =
+        tokio::join!(launched(&flow, &cluster, &spec), forgotten(&flow, &spec, &before)).settle()?;
 
-    let nodes = without::there(&spec.nodes, &spec.without);
-    let inventory = sorted(&flow, nodes.into_iter().chain(new.clone()))?;
+    let inventory = sorted(&flow, others.into_iter().chain(new.clone()))?;
     let made = (Some(&spec.image), Some(&spec.groups));
     let setting = Setting {
         seeded: new.iter().find(|_| spec.seeds()).cloned(),
+        keeper: spec.keeper.clone(),
         gives_up: spec.gives_up,
         ..Setting::up(&cluster, inventory, made, &spec.file_systems)
     };
@@ -213,16 +229,24 @@ async fn exchange(flow: Flow<World>, spec: Arc<ReplaceNodeSpec>) -> Result<Repor
         Role::Slave => {
             let back = each(&new, |node| ReactivateAgent {
                 node: node.clone(),
-                masters: staying.masters.clone(),
+                masters: before.masters.clone(),
             });
             flow.fan_out(ReactivateAgent::ID, back).await?;
         }
         Role::Master => {
-            for node in new {
-                flow.step(SeeRegistry { node }).await?;
+            for node in &new {
+                flow.step(SeeRegistry { node: node.clone() }).await?;
             }
         }
         Role::Zookeeper => {}
+    }
+    if let (Some(keeper), Some(hub)) = (&spec.keeper, new.first()) {
+        flow.step(MoveHub {
+            way: HubMove::Forget,
+            hub: hub.clone(),
+            keeper: keeper.clone(),
+        })
+        .await?;
     }
     without::told(&flow, &missed(&spec)).await?;
     Ok(report)
@@ -235,29 +259,69 @@ fn missed(spec: &ReplaceNodeSpec) -> Vec<String> {
 }
 
 /// The others do without it: what only that had is elsewhere, and nobody waits for it.
-async fn spare(flow: &Flow<World>, spec: &ReplaceNodeSpec, staying: &Inventory) -> Result<(), Halt> {
+async fn spare(flow: &Flow<World>, spec: &ReplaceNodeSpec, before: &Inventory) -> Result<(), Halt> {
     let node = flow.world().memory().node(spec.node.clone());
     let answers = spec.answering().is_some();
     match spec.role() {
-        Role::Slave => spare_slave(flow, spec, staying, &node).await,
+        Role::Slave => return spare_slave(flow, spec, before, &node).await,
         Role::Master if spec.has_quorum() => {
             flow.step(SpareMaster {
-                node,
+                others: but(&before.masters, &node),
+                node: node.clone(),
                 answers,
-                others: staying.masters.clone(),
             })
-            .await
+            .await?;
         }
-        Role::Master => flow.fan_out(MesosStop::ID, stops(spec)).await.map(drop),
+        Role::Master => drop(flow.fan_out(MesosStop::ID, stops(spec)).await?),
         Role::Zookeeper => {
             flow.step(SpareZookeeper {
-                node,
+                others: but(&before.zookeepers, &node),
+                node: node.clone(),
                 answers,
-                others: staying.zookeepers.clone(),
             })
-            .await
+            .await?;
         }
     }
+    match &spec.keeper {
+        Some(keeper) => keep(flow, node, keeper.clone()).await,
+        None => Ok(()),
+    }
+}
+
+/// Those nodes without that one.
+fn but(nodes: &[Node], node: &Node) -> Vec<Node> {
+    let others = nodes.iter().filter(|other| other.name != node.name);
+    others.cloned().collect()
+}
+
+/// What only the first master has is on another node, once nobody writes to it any more.
+async fn keep(flow: &Flow<World>, hub: Node, keeper: Node) -> Result<(), Halt> {
+    let saves = |hdfs| {
+        flow.step(SaveNamespace {
+            hdfs,
+            namenode: hub.clone(),
+        })
+    };
+    tokio::join!(saves(Hdfs::Ephemeral), saves(Hdfs::Persistent)).settle()?;
+    let stops = |hdfs| {
+        flow.step(HdfsStop {
+            hdfs,
+            namenode: Some(hub.clone()),
+            slaves: Vec::new(),
+        })
+    };
+    tokio::join!(stops(Hdfs::Ephemeral), stops(Hdfs::Persistent)).settle()?;
+    flow.step(DaemonStop {
+        daemon: Daemon::Nfs,
+        node: hub.clone(),
+    })
+    .await?;
+    flow.step(MoveHub {
+        way: HubMove::Keep,
+        hub,
+        keeper,
+    })
+    .await
 }
 
 /// The stop of its Mesos, if it answers.
@@ -272,12 +336,12 @@ fn stops(spec: &ReplaceNodeSpec) -> impl Iterator<Item = (mesosflow_workflow::It
 async fn spare_slave(
     flow: &Flow<World>,
     spec: &ReplaceNodeSpec,
-    staying: &Inventory,
+    before: &Inventory,
     node: &Node,
 ) -> Result<(), Halt> {
     let drains = each([node], |node| DrainAgent {
         node: node.clone(),
-        masters: staying.masters.clone(),
+        masters: before.masters.clone(),
         timeout_s: spec.drain_timeout_s,
     });
     flow.fan_out(DrainAgent::ID, drains).await?;
@@ -285,9 +349,9 @@ async fn spare_slave(
         true => {
             let leaves = Decommission {
                 hdfs,
-                namenode: staying.first_master().clone(),
+                namenode: before.first_master().clone(),
                 leaving: vec![node.clone()],
-                staying: staying.slaves.clone(),
+                staying: but(&before.slaves, node),
                 lower_replication: false,
                 enough: Enough::OneCopy,
             };
@@ -311,14 +375,14 @@ async fn spare_slave(
 }
 
 /// No namenode believes in the datanode of before any more when the new one comes to the same address.
-async fn forgotten(flow: &Flow<World>, spec: &ReplaceNodeSpec, staying: &Inventory) -> Result<(), Halt> {
+async fn forgotten(flow: &Flow<World>, spec: &ReplaceNodeSpec, before: &Inventory) -> Result<(), Halt> {
     if spec.role() != Role::Slave {
         return Ok(());
     }
     let forgets = |hdfs| {
         flow.step(ForgetDatanodes {
             hdfs,
-            namenode: staying.first_master().clone(),
+            namenode: before.first_master().clone(),
             gone: vec![spec.node.clone()],
         })
     };

@@ -9,7 +9,7 @@ use crate::authorized::{Authorized, Copied, NodeKey};
 use crate::catalogue::catalogue;
 use crate::cluster::{ClusterSpec, Inventory, Node, Role};
 use crate::hdfs::{FileSystems, Hdfs};
-use crate::life::SeedRegistry;
+use crate::life::{HubMove, MoveHub, SeedRegistry};
 use crate::provider::{Groups, Image};
 use crate::provision::{
     AwaitNode, CopySshKey, ImageMetadata, LaunchMachine, PushConfig, RenderConfig, RenderedConfig,
@@ -39,6 +39,8 @@ pub(super) struct Setting<'s> {
     pub(super) before: Before,
     /// A master that cannot get the registry by itself.
     pub(super) seeded: Option<Node>,
+    /// Who keeps what the first master's machine of before had.
+    pub(super) keeper: Option<Node>,
     /// Whether machines with datanodes were given up on purpose, and with them what only they had.
     pub(super) gives_up: bool,
 }
@@ -58,6 +60,7 @@ impl<'s> Setting<'s> {
             range: groups.and_then(|groups| groups.range),
             before: Before::Up(file_systems.clone()),
             seeded: None,
+            keeper: None,
             gives_up: false,
         }
     }
@@ -108,6 +111,7 @@ pub(super) async fn set_up(flow: &Flow<World>, setting: Setting<'_>) -> Result<R
         range,
         before,
         seeded,
+        keeper,
         gives_up,
     } = setting;
     let hub = inventory.first_master();
@@ -142,6 +146,10 @@ pub(super) async fn set_up(flow: &Flow<World>, setting: Setting<'_>) -> Result<R
         SetupNode::of(hub, node_setup(spec, image, &inventory, node))
     });
     flow.fan_out(SetupNode::NODES, others).await?;
+    if let Some(keeper) = keeper {
+        let (way, hub) = (HubMove::Bring, hub.clone());
+        flow.step(MoveHub { way, hub, keeper }).await?;
+    }
 
     let (mesos, (shared, mounted), (), ()) = tokio::join!(
         mesos(flow, spec, &inventory, &vars, &tree),

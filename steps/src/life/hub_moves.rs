@@ -1,0 +1,246 @@
+//! `keep-hub`, `bring-hub`, `forget-kept`: what only the first master has moves to its next machine, by way of another node, since both
+//! have one address: both namenodes' folders, the shared volume, Mesos as it was made, the masters' registry.
+//!
+//! - Changes: a copy on the node that keeps it; then that copy on the new machine; then the copy is gone. Whoever writes to any of it is
+//!   stopped before.
+//! - Twice is safe: rsync moves what differs, and a folder that was brought is written to by nobody before the step has ended.
+//! - Nothing to undo: what is kept is the same as what is still there.
+
+use std::time::Duration;
+
+use mesosflow_workflow::{Effect, Limits, Probe, Settled, Step, StepCx, StepId};
+use serde::{Deserialize, Serialize};
+
+use crate::act::ActError;
+use crate::cluster::{Node, input};
+use crate::hub::between_nodes;
+use crate::mesos::REGISTRY;
+use crate::on_node::{MESOS, SSH_CONFIG_PATH};
+use crate::remote::{JobLimits, RemoteError};
+use crate::world::{Script, World};
+
+/// Where another node keeps it: on its largest disk, as far as it has one of its own.
+const KEPT: &str = "/mnt/mesosflow-kept";
+/// What a volume has that goes from one machine to the next.
+const ON_VOLUME: &str = "/vol/persistent-hdfs";
+/// What moves.
+const MOVING: [&str; 5] = ["/mnt/ephemeral-hdfs", ON_VOLUME, "/mnt/nfs", MESOS, REGISTRY];
+/// Names of what is laid down anew by the set-up, or is HDFS' own and elsewhere by then.
+const OURS: [&str; 23] = [
+    ".bashrc",
+    ".cache",
+    ".profile",
+    ".ssh",
+    ".ansible",
+    ".mesosflow-mesos.former",
+    ".mesosflow-mesos.next",
+    "ephemeral-hdfs",
+    "hadoop",
+    "hadoop-logs",
+    "lost+found",
+    "mesos",
+    "mesos-ec2",
+    "mesos-logs",
+    "mesos-work",
+    "mesosflow",
+    "mesosflow-kept",
+    "mesosflow.swap",
+    "nfs",
+    "persistent-hdfs",
+    "spark",
+    "swap",
+    "swapfile",
+];
+
+const LOOK: &str = shell!("moving-look.sh");
+const KEEP: &str = shell!("moving-keep.sh");
+const BRING: &str = shell!("moving-bring.sh");
+const HELD: &str = r#"for path in $moving; do [ ! -e "$kept$path" ] || printf '%s ' "$path"; done"#;
+
+/// A shared volume may be large; rsync says something all the time.
+const LIMITS: JobLimits = JobLimits {
+    deadline: Duration::from_secs(24 * 3600),
+    silence: Duration::from_secs(15 * 60),
+};
+
+/// What a machine has beside what is laid down anew.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Belongings {
+    /// What moves with its node: the paths, and KiB of each.
+    pub moves: Vec<(String, u64)>,
+    /// What ends with the machine, likewise.
+    pub stays: Vec<(String, u64)>,
+    /// Room where another's things would be kept, KiB.
+    pub room: u64,
+}
+
+impl Belongings {
+    fn of(said: &str) -> Self {
+        let mut found = Self::default();
+        for line in said.lines() {
+            let mut words = line.splitn(3, ' ');
+            let (what, size) = (words.next(), words.next().and_then(|size| size.parse().ok()));
+            let path = words.next().map(str::to_owned);
+            match (what, size, path) {
+                (Some("moves"), Some(size), Some(path)) => found.moves.push((path, size)),
+                (Some("stays"), Some(size), Some(path)) => found.stays.push((path, size)),
+                (Some("room"), Some(size), None) => found.room = size,
+                _ => {}
+            }
+        }
+        found
+    }
+}
+
+/// The paths that move with the first master; a volume of its own goes by itself, and what is on it.
+fn moving(hub: &Node) -> String {
+    let by_itself = |path: &&&str| hub.volume.is_some() && **path == ON_VOLUME;
+    let paths: Vec<_> = MOVING.iter().filter(|path| !by_itself(path)).copied().collect();
+    paths.join(" ")
+}
+
+/// What a machine has.
+///
+/// # Errors
+/// The node cannot be reached.
+pub async fn belongings(world: &World, node: &Node, is_hub: bool) -> Result<Belongings, RemoteError> {
+    let look = Script::new("look what ends with the machine", LOOK)
+        .var("moving", if is_hub { moving(node) } else { String::new() })
+        .var("ours", OURS.join(" "))
+        .var("kept", KEPT)
+        .within(Duration::from_secs(600));
+    Ok(Belongings::of(&world.run(node, look).await?.stdout_str()))
+}
+
+/// Which of the three.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HubMove {
+    /// To the node that keeps it.
+    Keep,
+    /// From there to the new machine.
+    Bring,
+    /// Nothing is kept any more.
+    Forget,
+}
+
+/// One of the three.
+#[derive(Debug, Serialize)]
+pub struct MoveHub {
+    /// Which.
+    #[serde(skip)]
+    pub way: HubMove,
+    /// The first master.
+    #[serde(serialize_with = "input::node")]
+    pub hub: Node,
+    /// Who keeps it.
+    #[serde(serialize_with = "input::node")]
+    pub keeper: Node,
+}
+
+impl MoveHub {
+    /// Its id in the catalogue.
+    pub const fn id_of(way: HubMove) -> StepId {
+        StepId::from_static(match way {
+            HubMove::Keep => "keep-hub",
+            HubMove::Bring => "bring-hub",
+            HubMove::Forget => "forget-kept",
+        })
+    }
+
+    /// Copies between both, as a job of the first master's.
+    async fn copy(&self, cx: &StepCx<World>, title: &str, body: &str, moving: &str) -> Result<(), ActError> {
+        let script = Script::new(title, body)
+            .var("moving", moving)
+            .var("kept", KEPT)
+            .var("config", SSH_CONFIG_PATH)
+            .var("user", &self.keeper.user)
+            .var("port", self.keeper.port)
+            .var("address", self.keeper.private_ip);
+        let copied = cx.world().job(&self.hub, cx.effect_key(), script, LIMITS).await;
+        copied.map(drop).map_err(between_nodes)
+    }
+
+    /// What the other node keeps, of what moves.
+    async fn held(&self, world: &World) -> Result<String, ActError> {
+        let look = Script::new("look what is kept", HELD)
+            .var("moving", moving(&self.hub))
+            .var("kept", KEPT);
+        let held = world.run(&self.keeper, look).await?.stdout_str();
+        match held.trim() {
+            "" => Err(ActError::wrong(format!(
+                "{} keeps nothing of {}'s in {KEPT}",
+                self.keeper.name, self.hub.name
+            ))),
+            held => Ok(held.to_owned()),
+        }
+    }
+}
+
+impl Step for MoveHub {
+    type World = World;
+    type Output = ();
+    type Error = ActError;
+
+    fn id(&self) -> StepId {
+        Self::id_of(self.way)
+    }
+
+    async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
+        match self.way {
+            // What is equal is found by the copy itself.
+            HubMove::Keep | HubMove::Bring => Ok(Probe::NotDone),
+            HubMove::Forget => {
+                let look =
+                    Script::new("look for what was kept", r#"[ ! -e "$kept" ] || exit 1"#).var("kept", KEPT);
+                Ok(Probe::done_if(cx.world().ask(&self.keeper, look).await?))
+            }
+        }
+    }
+
+    async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {
+        let world = cx.world();
+        match self.way {
+            HubMove::Keep => {
+                let title = "copy what moves to another node";
+                self.copy(cx, title, KEEP, &moving(&self.hub)).await
+            }
+            HubMove::Bring => {
+                let held = self.held(world).await?;
+                self.copy(cx, "lay down what another node keeps", BRING, &held)
+                    .await
+            }
+            HubMove::Forget => {
+                let delete = Script::new("delete what was kept", r#"rm -rf -- "$kept""#).var("kept", KEPT);
+                world.run(&self.keeper, delete).await?;
+                Ok(())
+            }
+        }
+    }
+
+    async fn verify(&self, _cx: &StepCx<World>, (): &()) -> Result<(), ActError> {
+        // rsync has compared by itself, and its status was 0.
+        Ok(())
+    }
+
+    async fn settle(&self, cx: &StepCx<World>, effect: &Effect) -> Result<Settled, ActError> {
+        Ok(World::settle(cx, &self.hub, effect, LIMITS).await?)
+    }
+
+    fn limits(&self) -> Limits {
+        Limits::within(LIMITS.deadline + Duration::from_secs(600))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_machine_has_is_read() {
+        let found = Belongings::of("moves 12 /mnt/nfs\nstays 4 /root/my notes\nroom 99\nnonsense\n");
+        assert_eq!(found.moves, [("/mnt/nfs".to_owned(), 12)]);
+        assert_eq!(found.stays, [("/root/my notes".to_owned(), 4)]);
+        assert_eq!(found.room, 99);
+    }
+}

@@ -89,7 +89,7 @@ fn slaves_come_and_go_while_the_cluster_works() {
 
 /// A run has done all its steps.
 #[track_caller]
-fn ended(bench: &Bench, run: &str) {
+pub(crate) fn ended(bench: &Bench, run: &str) {
     let status = bench.status(run);
     assert_eq!(status.state(), "succeeded");
     for step in status.steps() {
@@ -141,7 +141,7 @@ fn refused(bench: &mut Bench) {
 }
 
 /// Begins a run and kills it at some moment after that step has begun; its run.
-fn cut_off(bench: &mut Bench, random: &mut Random, args: &[&str], step: &'static str) -> String {
+pub(crate) fn cut_off(bench: &mut Bench, random: &mut Random, args: &[&str], step: &'static str) -> String {
     let mut live = bench.start(args);
     let run = live.run();
     let begun = |seen: &Seen| seen.is(Point::started(step));
@@ -154,7 +154,7 @@ fn cut_off(bench: &mut Bench, random: &mut Random, args: &[&str], step: &'static
 
 /// The cluster has exactly these slaves, as machines, nodes, datanodes and agents, and works.
 #[track_caller]
-fn has(bench: &mut Bench, cluster: &str, run: &str, slaves: &[&str]) -> Nodes {
+pub(crate) fn has(bench: &mut Bench, cluster: &str, run: &str, slaves: &[&str]) -> Nodes {
     let nodes = bench.nodes(run);
     let names =
         |nodes: Vec<&mesosflow_tests::Node>| nodes.iter().map(|node| node.name.clone()).collect::<Vec<_>>();

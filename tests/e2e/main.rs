@@ -37,6 +37,7 @@ mod random;
 mod reboot;
 mod recorded;
 mod redeployed;
+mod replaced;
 mod replay;
 mod role;
 mod roles_ansible;

@@ -25,6 +25,9 @@ pub(super) struct WhatArgs {
     /// How many
     #[arg(value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     count: u16,
+    /// The instance type of these, on EC2; by default that of the other slaves. It has to have as many ephemeral disks
+    #[arg(long, value_name = "TYPE")]
+    instance_type: Option<String>,
     #[command(flatten)]
     pub(super) cluster: ClusterArgs,
 }
@@ -68,11 +71,20 @@ pub(super) async fn ready(app: &App, journal: &Journal, what: &WhatArgs) -> Resu
     let name = &ground.found.row.cluster;
     let next = ground.found.record.next_slave();
     let more = (0..what.count).filter_map(|more| next.checked_add(more));
-    let more = more.map(Member::launched).collect();
+    let machine_type = match &what.instance_type {
+        Some(name) => wiring::another_type(&ground.spec, &ground.found.cluster(), name).await?,
+        None => None,
+    };
+    let more = more.map(|index| Member {
+        machine_type: machine_type.clone(),
+        ..Member::launched(index)
+    });
+    let more = more.collect();
     let (target, frozen) = ground.adding(more)?.ok_or_else(|| ground.no_machines())?;
     let names = frozen.adding.iter();
     let names: Vec<_> = names.map(|index| Role::Slave.node_name(name, *index)).collect();
-    let mut notes = vec![format!("cluster `{name}` gets {}", names.join(", "))];
+    let kind = machine_type.map(|kind| format!(" ({kind})")).unwrap_or_default();
+    let mut notes = vec![format!("cluster `{name}` gets {}{kind}", names.join(", "))];
     notes.extend(wiring::replication_change(&ground.spec, &target));
     Ok(Ready {
         ground,

@@ -85,6 +85,7 @@ pub(super) async fn ready(app: &App, journal: &Journal, what: &WhatArgs) -> Resu
     };
     let note = format!("{stranger} becomes {} of cluster `{name}`", machine.name);
     let member = Member {
+        machine_type: None,
         index,
         joined: Some(machine),
     };

@@ -159,9 +159,9 @@ fn launched(ground: &Ground, node: &Node) -> ClusterSpec {
         return spec;
     }
     let members = spec.members().into_iter();
-    let members = members.map(|member| match member.index == node.index {
-        true => Member::launched(node.index),
-        false => member,
+    let members = members.map(|member| match member.joined {
+        Some(_) if member.index == node.index => Member::launched(node.index),
+        _ => member,
     });
     let members = members.collect();
     spec.with_members(members)

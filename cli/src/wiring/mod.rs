@@ -43,7 +43,8 @@ pub(crate) use driver::{guard, readmitted, refuse_makers, refuse_strangers, stra
 pub(crate) use journal::{Journal, made_by, made_here, open, open_existing, open_file};
 pub(crate) use node::{address, join_words, known, leading_master, look_at_image, prepare_image};
 pub(crate) use provider::{
-    Machine, end_orphans, examine, joined, joining, machines, owned, precheck, settle, survey, tagged, verify,
+    Machine, another_type, end_orphans, examine, joined, joining, machines, owned, precheck, settle, survey,
+    tagged, verify,
 };
 pub(crate) use redeploying::{begin_anew, built_mesos, has_mesos};
 pub(crate) use replacing::{Replacing, exchanges, replacing};

@@ -1,9 +1,9 @@
 //! What providers are asked, and what becomes of their failures.
 
 use jiff::Timestamp;
-use mesosflow_steps::cluster::{ClusterSpec, Instance, ProviderKind};
+use mesosflow_steps::cluster::{ClusterSpec, Instance, ProviderKind, Role};
 use mesosflow_steps::life::Deleted;
-use mesosflow_steps::provider::{Condition, Owner, Stranger};
+use mesosflow_steps::provider::{Condition, Image, Owner, Stranger};
 use mesosflow_steps::{DestroyError, Need, Orphans, ProviderError, Tagged, Verified, World};
 use mesosflow_workflow::{ErrorReport, Resource, RunState, StepError as _};
 
@@ -118,6 +118,57 @@ pub(crate) async fn machines(spec: &Verified, state: &RunState) -> Result<Vec<Ma
         });
     }
     Ok(machines)
+}
+
+/// That instance type, where slaves of it can be added to those that there are; none where it is theirs. Both HDFS have the same folders on
+/// every slave, which lie on as many disks.
+pub(crate) async fn another_type(
+    spec: &Verified,
+    state: &RunState,
+    name: &str,
+) -> Result<Option<String>, CliError> {
+    let provider = spec.provider;
+    if spec.of_ec2().is_none() {
+        return Err(
+            CliError::usage(format!("`--instance-type` is of no use to provider `{provider}`"))
+                .hint("leave it out"),
+        );
+    }
+    if spec.ec2.type_of(Role::Slave) == name {
+        return Ok(None);
+    }
+    let mut other = spec.clone().into_spec();
+    name.clone_into(&mut other.ec2.instance_type);
+    let opened = mesosflow_steps::open_provider(&other, None).await;
+    let opened = opened.map_err(|error| unusable(provider, &error))?;
+    let found = match opened.launcher() {
+        Some(launcher) => launcher.find_image().await,
+        None => Ok(None),
+    };
+    let found = found.map_err(|error| {
+        CliError::usage(format!("slaves of type `{name}` cannot be added"))
+            .because_of_report(&ErrorReport::of(&error))
+    })?;
+    let (image, _) = mesosflow_steps::launched_from(state);
+    let disks = |image: Option<Image>| {
+        let kind = image?.machine_types.remove(&Role::Slave)?;
+        Some((kind.ephemeral_disks, kind.nvme))
+    };
+    match (disks(found), disks(image)) {
+        (Some(other), Some(own)) if other == own => Ok(Some(name.to_owned())),
+        (Some((other, _)), Some((own, _))) if other != own => Err(CliError::usage(format!(
+            "slaves of type `{name}` have {other} ephemeral disks, those that there are have {own}"
+        ))
+        .hint("HDFS has the same folders on every slave: name a type with as many disks")),
+        (Some(_), Some(_)) => Err(CliError::usage(format!(
+            "slaves of type `{name}` have disks of another kind than those that there are"
+        ))
+        .hint("NVMe disks and others go by other names: name a type with disks of the same kind")),
+        _ => Err(
+            CliError::usage(format!("it is not known what disks slaves of type `{name}` have"))
+                .hint("leave out `--instance-type`"),
+        ),
+    }
 }
 
 fn unusable(provider: ProviderKind, error: &ProviderError) -> CliError {

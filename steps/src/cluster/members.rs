@@ -43,6 +43,13 @@ impl ClusterSpec {
         }
     }
 
+    /// The instance type of a role's machine with that number, where that is another one than the role's.
+    pub fn own_type(&self, role: Role, index: u16) -> Option<&str> {
+        let is_it = |member: &&Member| role == Role::Slave && member.index == index;
+        let member = self.members.iter().flatten().find(is_it);
+        member.and_then(|member| member.machine_type.as_deref())
+    }
+
     /// The machines that joined by themselves and were adopted.
     pub fn adopted(&self) -> impl Iterator<Item = &Instance> {
         let members = self.members.iter().flatten();
@@ -94,6 +101,18 @@ mod tests {
         let more = spec.clone().with_members((1..=3).map(Member::launched).collect());
         assert_eq!((more.slaves, &more.members), (3, &None));
         assert!(more.has_node(&"demo-slave-3".into()));
+    }
+
+    #[test]
+    fn a_slave_of_another_type_is_one_by_its_number() {
+        let of_type = Member {
+            machine_type: Some("m5.xlarge".to_owned()),
+            ..Member::launched(2)
+        };
+        let spec = ClusterSpec::default().with_members(vec![Member::launched(1), of_type]);
+        assert_eq!(indexes(&spec), [1, 2]);
+        assert_eq!(spec.own_type(Role::Slave, 2), Some("m5.xlarge"));
+        assert_eq!((spec.own_type(Role::Slave, 1), spec.own_type(Role::Master, 2)), (None, None));
     }
 
     #[test]

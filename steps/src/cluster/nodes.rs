@@ -103,12 +103,19 @@ pub struct Member {
     /// The machine, where mesosflow has not launched it: it joined by itself, and was adopted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub joined: Option<Instance>,
+    /// The instance type of the machine that is launched for it, where that is another one than the others'.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine_type: Option<String>,
 }
 
 impl Member {
     /// A slave whose machine is launched.
     pub const fn launched(index: u16) -> Self {
-        Self { index, joined: None }
+        Self {
+            index,
+            joined: None,
+            machine_type: None,
+        }
     }
 }
 

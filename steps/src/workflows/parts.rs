@@ -43,12 +43,16 @@ pub(super) fn place(
     index: u16,
 ) -> (ItemKey, Place) {
     let group = groups.by_role.get(&role).cloned().unwrap_or_default();
+    let mut order = Order::of(spec, role, groups, image);
+    if let (Some(order), Some(own)) = (&mut order, spec.own_type(role, index)) {
+        own.clone_into(&mut order.machine_type);
+    }
     let place = Place {
         role,
         index,
         image: image.id.clone(),
         group,
-        order: Order::of(spec, role, groups, image),
+        order,
         address: None,
     };
     (ItemKey::from(role.node_name(&spec.cluster, index)), place)

@@ -113,12 +113,66 @@ fn a_cluster_on_ec2_is_stopped_and_started() {
     stage.bench.start(&replay).finish(RUN_LIMIT).ended(0);
     assert_doors(&stage);
 
+    of_another_type(&mut stage, &mut random, &run);
+    replaced(&mut stage, &mut random, &run);
     stage.destroy(&run);
     for machine in machines {
         stage.cloud.wait_gone(&machine.id);
     }
     let label = stage.cloud.label().to_owned();
     assert_eq!(stage.bench.engine().containers(&label), Vec::<String>::new());
+}
+
+/// A slave of another type comes and goes; one with other disks does not.
+fn of_another_type(stage: &mut Stage, random: &mut Random, run: &str) {
+    let add = |kind| ["add-slaves", "1", "--instance-type", kind, "--yes"];
+    stage
+        .bench
+        .say(&add("m5d.large"))
+        .ended(2)
+        .complains(&["m5d.large", "1 ephemeral disks", "have 0"]);
+    ended_once_killed(stage, random, &add("m5.xlarge"));
+    let kinds: Vec<_> = stage
+        .machines(run)
+        .into_iter()
+        .filter(|machine| machine.tag("mesosflow:role") == "slave")
+        .map(|machine| machine.kind)
+        .collect();
+    assert_eq!(
+        kinds.iter().filter(|kind| *kind == "m5.xlarge").count(),
+        1,
+        "{kinds:?}"
+    );
+    assert_healthy(&stage.bench.nodes(run));
+    ended_once_killed(stage, random, &["remove-slaves", "slave-3", "--yes"]);
+}
+
+/// A slave whose machine has ended and the first master get other machines, with the addresses and the volumes of before.
+fn replaced(stage: &mut Stage, random: &mut Random, run: &str) {
+    for (name, is_dead) in [("slave-1", true), ("master-1", false)] {
+        let long = format!("{}-{name}", stage.cluster);
+        let machine = |stage: &Stage| {
+            let mut machines = stage.machines(run).into_iter();
+            let found = machines.find(|machine| machine.tag("Name") == long).unwrap();
+            let volume = found.volumes.iter().find(|(device, _)| device == "/dev/sdv");
+            let volume = volume.map(|(_, volume)| volume.clone());
+            (found.id, found.private_ip, volume.unwrap())
+        };
+        let (id, address, volume) = machine(stage);
+        if is_dead {
+            stage.cloud.world().terminate(&id);
+        }
+        ended_once_killed(stage, random, &["replace-node", name, "--yes"]);
+        let (new, its_address, its_volume) = machine(stage);
+        assert_ne!(new, id);
+        assert_eq!((its_address, its_volume), (address, volume), "{name}");
+        let nodes = stage.bench.nodes(run);
+        assert_healthy(&nodes);
+        let text = nodes.of("slave")[0].ask(&Hdfs::Persistent.command("dfs -cat /kept"));
+        assert_eq!(text, "kept");
+    }
+    let check = stage.bench.say(&["check", "--json"]).json();
+    assert_eq!(check["healthy"], true, "{check}");
 }
 
 /// Runs a workflow that is killed once on its way.

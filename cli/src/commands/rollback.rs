@@ -200,7 +200,8 @@ async fn undo(
     }
 }
 
-/// What a run was to add is removed: its nodes as slaves that leave, and machines that never got so far.
+/// What a run was to add is removed: its nodes as slaves that leave, and machines that never got so far. A machine that had joined by
+/// itself leaves nothing: the cluster forgets it, and it goes on as it did before.
 async fn removing(
     app: &App,
     ground: &Ground,
@@ -216,7 +217,11 @@ async fn removing(
     let target = target
         .clone()
         .changed_to(target.into_spec().with_members(members));
-    let leaving = wiring::awaited(&undone.state);
+    let adopts = undone.state.workflow == "adopt";
+    let leaving = match adopts {
+        true => Vec::new(),
+        false => wiring::awaited(&undone.state),
+    };
     let world = wiring::open_outside(target.clone(), &cluster, &app.cluster_dir(&cluster)).await?;
     let answering = wiring::answering(&world, &leaving).await;
     let name = wiring::Role::Slave;
@@ -225,18 +230,18 @@ async fn removing(
         .iter()
         .map(|index| name.node_name(&undone.row.cluster, *index))
         .collect();
-    let adopts = undone.state.workflow == "adopt";
     let made = undone.state.traces.iter().filter(|trace| trace.exists);
     let resources: Vec<_> = made.map(|trace| trace.resource.clone()).collect();
-    let mut losses = vec![format!(
-        "what run `{}` has added to cluster `{}` is removed again: {}",
-        undone.row.run,
-        undone.row.cluster,
-        names.join(", ")
-    )];
-    if !adopts {
-        losses.push("its machines end, with what is on their disks, once others have it".to_owned());
-    }
+    let (run, cluster_name, listed) = (undone.row.run, &undone.row.cluster, names.join(", "));
+    let mut losses = match adopts {
+        true => vec![format!(
+            "{listed} is no node of cluster `{cluster_name}` any more: its machine goes on as one that joined by itself"
+        )],
+        false => vec![
+            format!("what run `{run}` has added to cluster `{cluster_name}` is removed again: {listed}"),
+            "its machines end, with what is on their disks, once others have it".to_owned(),
+        ],
+    };
     // What its files would meet with is told as far as they are known by now; the steps see to it in any case.
     if !leaving.is_empty()
         && let Ok(outlook) = wiring::leaving(&world, &leaving, &ground.nodes).await
@@ -338,6 +343,7 @@ fn rolling(ground: &Ground, redeploy: RedeploySpec) -> Result<(Verified, Undo, V
         cluster: target.clone().into_spec(),
         known: Some(redeploy.before.clone()),
         without: Vec::new(),
+        silenced: wiring::agents_rolled(&ground.undone.state),
         ..redeploy
     };
     Ok((target, Undo::Rolling(Box::new(rolling)), vec![cost]))

@@ -44,7 +44,7 @@ pub(crate) use node::{address, join_words, known, leading_master, look_at_image,
 pub(crate) use provider::{
     Machine, end_orphans, examine, joined, joining, machines, owned, precheck, settle, survey, tagged, verify,
 };
-pub(crate) use redeploying::{agents_rolled, begin_anew, built_mesos, has_mesos};
+pub(crate) use redeploying::{agents_rolled, begin_anew, built_mesos, has_mesos, has_rolled};
 pub(crate) use view::{
     adopted, awaited, awaited_hosts, formatted_volumes, has_persistent, launched_from, launches, nodes,
     reachable, replication_change, report, user_data, wiped_by_stop,

@@ -38,6 +38,12 @@ pub(crate) fn agents_rolled(state: &RunState) -> Vec<String> {
     begun.map(|(name, _)| name.as_str().to_owned()).collect()
 }
 
+/// Whether a run may have given any node its Mesos.
+pub(crate) fn has_rolled(state: &RunState) -> bool {
+    let masters = state.step(&RollMesos::id_of(Role::Master));
+    masters.is_some_and(|step| step.progress.status != Status::Pending)
+}
+
 fn unseen(what: &str, error: &ActError) -> CliError {
     CliError::new(Exit::Failed, what).because_of_report(&ErrorReport::of(error))
 }

@@ -92,11 +92,11 @@ impl CliError {
         self
     }
 
-    /// The same where the run is known that it is about: its hints name it.
+    /// The same where the run is known that it is about: its hints name it, and the one that is `replayed` where it speaks of that.
     #[must_use]
-    pub(crate) fn about(mut self, run: RunId) -> Self {
+    pub(crate) fn about(mut self, run: RunId, replayed: RunId) -> Self {
         for hint in &mut self.hints {
-            *hint = naming(run, hint);
+            *hint = naming(run, replayed, hint);
         }
         self
     }

@@ -7,11 +7,12 @@ use mesosflow_workflow::RunId;
 pub(crate) const PROGRAM: &str = "mesosflow";
 
 /// Commands that are about one run.
-const OF_A_RUN: [&str; 3] = ["resume", "replay", "destroy"];
+const OF_A_RUN: [&str; 5] = ["resume", "replay", "rollback", "close", "destroy"];
 
 /// `text` with the run in each command line that is about a run: what knows no run, as a step, says "`mesosflow resume`" or
-/// "`mesosflow resume RUN …`", which typed as it stands would be no command, or another run's.
-pub(crate) fn naming(run: RunId, text: &str) -> String {
+/// "`mesosflow resume RUN …`", which typed as it stands would be no command, or another run's. What is `replayed` is that run too, or the
+/// one that made the cluster, where no step of the run can be done by itself: then it has to be ended before.
+pub(crate) fn naming(run: RunId, replayed: RunId, text: &str) -> String {
     in_commands(text, |line| {
         let mut words = line.split(' ').skip(1);
         let command = words.next().filter(|word| OF_A_RUN.contains(word))?;
@@ -20,9 +21,13 @@ pub(crate) fn naming(run: RunId, text: &str) -> String {
             Some(flag) if flag.starts_with("--") => vec![flag],
             Some(_) => return None,
         };
-        let id = run.to_string();
+        let (id, first) = match command {
+            "replay" if replayed != run => (replayed, format!("{PROGRAM} close {run}`, then `")),
+            _ => (run, String::new()),
+        };
+        let id = id.to_string();
         let all = [PROGRAM, command, &id].into_iter().chain(rest).chain(words);
-        Some(all.collect::<Vec<_>>().join(" "))
+        Some(first + &all.collect::<Vec<_>>().join(" "))
     })
 }
 
@@ -59,10 +64,24 @@ mod tests {
         let text = "`mesosflow resume` goes on, `mesosflow replay --from hdfs-format --yes` formats, `mesosflow resume RUN \
                     --take-over` takes it, `mesosflow destroy` ends; `mesosflow list`, `mesosflow resume 01jd` and mesosflow resume";
         assert_eq!(
-            naming(run, text),
+            naming(run, run, text),
             format!(
                 "`mesosflow resume {run}` goes on, `mesosflow replay {run} --from hdfs-format --yes` formats, `mesosflow resume {run} \
                  --take-over` takes it, `mesosflow destroy {run}` ends; `mesosflow list`, `mesosflow resume 01jd` and mesosflow resume"
+            )
+        );
+    }
+
+    #[test]
+    fn a_replay_of_what_made_the_cluster_comes_after_the_end_of_a_run_that_has_none() {
+        let (run, founder) = (RunId::generate(), RunId::generate());
+        let text = "`mesosflow resume`; or all of it by `mesosflow replay --from hdfs-format`, or `mesosflow rollback`";
+        let named = naming(run, founder, text);
+        assert_eq!(
+            on_journal("j", &named),
+            format!(
+                "`mesosflow resume {run} --journal j`; or all of it by `mesosflow close {run} --journal j`, then \
+                 `mesosflow replay {founder} --from hdfs-format --journal j`, or `mesosflow rollback {run} --journal j`"
             )
         );
     }

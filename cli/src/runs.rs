@@ -98,6 +98,19 @@ impl Found {
         ))
     }
 
+    /// What whoever changes the cluster next does beside, since a roll of another Mesos was closed on the way.
+    pub(crate) fn half_rolled(&self) -> Option<String> {
+        let newest = self.record.newest();
+        let is_half = newest.phase.kind() == PhaseKind::Closed && wiring::has_rolled(newest);
+        is_half.then(|| {
+            format!(
+                "run `{run}`, which rolled another Mesos out, was closed on the way: nodes that have that one are set back, and their \
+                 daemons start anew at once; `mesosflow rollback {run}` does that node by node",
+                run = newest.run
+            )
+        })
+    }
+
     /// The cluster as its record has it.
     pub(crate) fn cluster(&self) -> RunState {
         self.record.cluster()

@@ -26,7 +26,9 @@ pub(crate) fn stop_on_signals(stop: Stop, say: impl Fn(&str) + Send + 'static) -
                 std::process::exit(Exit::Interrupted.code().into());
             }
             asked = true;
-            say("stopping: what runs has a few seconds to end; Ctrl-C again leaves at once");
+            say(
+                "stopping: what runs has a few seconds to end, the roll of a node as long as it takes; Ctrl-C again leaves at once",
+            );
             stop.request();
         }
     });

@@ -56,7 +56,7 @@ pub(crate) async fn bring(world: &World, hub: &Node, node: &Node, digest: &str) 
             "{} has the Mesos no more that {} is to get",
             hub.name, node.name
         ))
-        .hinted("`mesosflow rollback` puts the one of before back"));
+        .hinted("`mesosflow close` ends the run; `mesosflow redeploy` brings a Mesos to every node then"));
     };
     if hub.name == node.name {
         return keep(world, node, folder).await;

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use mesosflow_tests::{Bench, Nodes, Point, RUN_LIMIT, Reached, Seen, Watch, assert_healthy, leader};
+use mesosflow_tests::{Bench, Nodes, Point, RUN_LIMIT, Reached, Seen, Watch, assert_healthy, leader, until};
 use serde_json::Value;
 
 use crate::stopped::{read, write};
@@ -12,12 +12,15 @@ use crate::stopped::{read, write};
 /// A version that the stand-in has not by itself.
 const SECOND: &str = "1.12.0-standin";
 const THIRD: &str = "1.13.0-standin";
+/// What is done to the tree of a version that works, and of one whose agent says nothing but its version.
+const SOUND: &str = "true";
+const SILENT: &str = r##"mv sbin/mesos-agent sbin/agent && printf '#!/bin/sh\ncase "$*" in *--version*) exec "${0%%/*}/agent" --version ;; esac\nexec sleep infinity\n' > sbin/mesos-agent && chmod 755 sbin/mesos-agent"##;
 
 #[test]
 fn another_mesos_is_rolled_out_while_the_cluster_works() {
     let mut bench = Bench::new();
     let cluster = bench.cluster();
-    let (second, third) = (tarball(&bench, SECOND), tarball(&bench, THIRD));
+    let (second, third) = (tarball(&bench, SECOND, SOUND), tarball(&bench, THIRD, SILENT));
     let (second, third) = (second.to_str().unwrap(), third.to_str().unwrap());
     let deploy = bench
         .start(&["run", "--cluster", &cluster, "--masters", "2", "--slaves", "2"])
@@ -35,7 +38,7 @@ fn another_mesos_is_rolled_out_while_the_cluster_works() {
     let client = Client::start(&nodes);
     let led = leader(&nodes, |_| true).name.clone();
     let redeploy = ["redeploy", "--mesos-url", second, "--yes"];
-    let run = cut_off(&mut bench, &redeploy, Point::item_succeeded("roll-masters"));
+    let run = interrupted(&mut bench, &redeploy);
     // Nobody else gets the cluster meanwhile.
     bench
         .say(&["add-slaves", "1"])
@@ -62,13 +65,9 @@ fn another_mesos_is_rolled_out_while_the_cluster_works() {
     is_whole(&mut bench, &nodes, SECOND);
     bench.start(&["resume", &deploy]).finish(RUN_LIMIT).ended(0);
 
-    // What was begun is taken back, wherever each node is.
+    // What was begun is taken back, wherever each node is: an agent is silent, which no master can mend.
     let redeploy = ["redeploy", "--mesos-url", third, "--yes"];
-    let run = cut_off(&mut bench, &redeploy, Point::item_started("roll-agents"));
-    assert!(
-        versions(&nodes).contains(&THIRD.to_owned()),
-        "nothing was rolled yet"
-    );
+    let run = silenced(&mut bench, &nodes, &redeploy);
     let back = cut_off(
         &mut bench,
         &["rollback", "--yes"],
@@ -85,16 +84,17 @@ fn another_mesos_is_rolled_out_while_the_cluster_works() {
     assert_healthy(&nodes);
 }
 
-/// The stand-in as another version of itself.
-fn tarball(bench: &Bench, version: &str) -> PathBuf {
+/// The stand-in as another version of itself, to which something was done.
+fn tarball(bench: &Bench, version: &str, done: &str) -> PathBuf {
     let path = bench.path(&format!("mesos-{version}.tar.gz"));
-    let script = r#"work=$(mktemp -d) && tar -xzf "$1" -C "$work" && echo "$2" > "$work/sbin/standin-version" &&
+    let script = r#"work=$(mktemp -d) && tar -xzf "$1" -C "$work" && echo "$2" > "$work/sbin/standin-version" && (cd "$work" && eval "$4") &&
         tar -czf "$3" -C "$work" . && rm -rf "$work""#;
     let made = Command::new("sh")
         .args(["-ec", script, "sh"])
         .arg(bench.mesos())
         .arg(version)
         .arg(&path)
+        .arg(done)
         .status();
     assert!(made.unwrap().success());
     path
@@ -150,6 +150,48 @@ fn cut_off(bench: &mut Bench, args: &[&str], point: Point) -> String {
         matches!(reached, Reached::Point(_)),
         "{point:?} was never reached"
     );
+    live.kill();
+    run
+}
+
+/// Begins a run and asks it to stop in the middle of a master: it ends behind that one, and names both ways from there. Its run.
+fn interrupted(bench: &mut Bench, args: &[&str]) -> String {
+    let mut live = bench.start(args);
+    let run = live.run();
+    let begun = Point::item_started("roll-masters");
+    Watch::new(bench.journal(), &run, 0).point(&mut live, RUN_LIMIT, begun);
+    live.interrupt();
+    let (resume, rollback) = (format!("resume {run}"), format!("rollback {run}"));
+    let said = live.finish(RUN_LIMIT).ended(130);
+    said.complains(&[&resume, &rollback]);
+    let status = bench.status(&run);
+    let masters = status
+        .steps()
+        .iter()
+        .find(|step| step["id"] == "roll-masters")
+        .unwrap();
+    let items = masters["items"].as_array().unwrap();
+    let is = |state: &str| items.iter().filter(|item| item["state"] == state).count();
+    assert_eq!(
+        (is("succeeded"), is("running"), is("failed")),
+        (1, 0, 0),
+        "{masters}"
+    );
+    run
+}
+
+/// Begins a run and kills it once an agent has a Mesos that says nothing; its run.
+fn silenced(bench: &mut Bench, nodes: &Nodes, args: &[&str]) -> String {
+    let mut live = bench.start(args);
+    let run = live.run();
+    let slaves = nodes.of("slave");
+    let silent = "pgrep -fx 'sleep infinity' && cat /root/mesos/sbin/standin-version";
+    until("an agent that is silent", RUN_LIMIT, || {
+        slaves
+            .iter()
+            .any(|slave| slave.run(silent).out.contains(THIRD))
+            .then_some(())
+    });
     live.kill();
     run
 }

@@ -56,7 +56,19 @@ fn every_role_gets_another_machine_while_the_cluster_works() {
     // What was to go stays.
     let args = ["replace-node", "slave-2", "--yes"];
     let run = cut_off(&mut bench, &mut random, &args, "drain-agents");
-    if bench.say(&["rollback", &run, "--yes"]).code == 0 {
+    let plan = bench.say(&["plan", "rollback", "--json"]);
+    let back = bench.say(&["rollback", &run, "--yes"]);
+    assert_eq!(
+        plan.code, back.code,
+        "a plan refuses what would be refused: {}",
+        plan.err
+    );
+    if back.code == 0 {
+        let machine = &plan.json()["machines"][0];
+        assert_eq!(
+            (&machine["action"], &machine["name"]),
+            (&"keep".into(), &format!("{cluster}-slave-2").into())
+        );
         assert_eq!(bench.status(&run).state(), "closed");
     } else {
         // It was too late for that.

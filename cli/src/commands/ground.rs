@@ -39,8 +39,8 @@ impl Ground {
                 app.places.command(&["resume", &found.row.run.to_string()])
             ))
         })?;
-        if let Some(strays) = found.strays() {
-            app.ui.warn(&strays);
+        for told in found.strays().into_iter().chain(found.half_rolled()) {
+            app.ui.warn(&told);
         }
         Ok(Self {
             machines: wiring::machines(&spec, &cluster).await?,

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::plan_change::{
     self, PlanAddSlavesArgs, PlanAdoptArgs, PlanRedeployArgs, PlanRemoveSlavesArgs, PlanReplaceNodeArgs,
-    PlanStartArgs, PlanStopArgs,
+    PlanRollbackArgs, PlanStartArgs, PlanStopArgs,
 };
 use super::plan_destroy::{self, PlanDestroyArgs};
 use crate::app::App;
@@ -36,6 +36,7 @@ enum PlanOf {
     RemoveSlaves(PlanRemoveSlavesArgs),
     ReplaceNode(PlanReplaceNodeArgs),
     Redeploy(PlanRedeployArgs),
+    Rollback(PlanRollbackArgs),
     Destroy(PlanDestroyArgs),
 }
 
@@ -59,6 +60,7 @@ pub(crate) async fn plan(app: &App, args: &PlanArgs) -> Result<(), CliError> {
         Some(PlanOf::RemoveSlaves(args)) => plan_change::plan_remove_slaves(app, args).await,
         Some(PlanOf::ReplaceNode(args)) => plan_change::plan_replace_node(app, args).await,
         Some(PlanOf::Redeploy(args)) => plan_change::plan_redeploy(app, args).await,
+        Some(PlanOf::Rollback(args)) => plan_change::plan_rollback(app, args).await,
         Some(PlanOf::Destroy(args)) => plan_destroy::plan_destroy(app, args).await,
     }
 }

@@ -5,7 +5,7 @@ use mesosflow_workflow::ClusterId;
 use serde::Serialize;
 
 use super::stop::{self, WhatArgs};
-use super::{add_slaves, adopt, redeploy, remove_slaves, replace_node, start};
+use super::{add_slaves, adopt, redeploy, remove_slaves, replace_node, rollback, start};
 use crate::amend::AmendArgs;
 use crate::app::App;
 use crate::clusters::{self, ClusterArgs};
@@ -16,7 +16,7 @@ use crate::runs::Found;
 use crate::session;
 use crate::wiring::{
     self, AddSlavesWorkflow, AdoptWorkflow, ClusterSpec, Node, PlannedStep, RedeployWorkflow,
-    RemoveSlavesWorkflow, ReplaceNodeWorkflow, Role, StartWorkflow, StopWorkflow, Workflow,
+    RemoveSlavesWorkflow, ReplaceNodeWorkflow, Role, RollbackWorkflow, StartWorkflow, StopWorkflow, Workflow,
 };
 
 /// Show what `stop` would do to a cluster, and what that would cost
@@ -68,6 +68,13 @@ pub(crate) struct PlanRedeployArgs {
     what: redeploy::WhatArgs,
 }
 
+/// Show what `rollback` would do to a cluster
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PlanRollbackArgs {
+    #[command(flatten)]
+    what: rollback::WhatArgs,
+}
+
 #[derive(Serialize)]
 struct PlanView<'a> {
     workflow: &'static str,
@@ -84,7 +91,7 @@ struct PlanView<'a> {
 struct PlannedMachine<'a> {
     name: &'a str,
     id: &'a str,
-    /// `stop`, `start`, `launch`, `adopt`, `leave`, `terminate`, `roll`, or `roll anew` where tasks end.
+    /// `stop`, `start`, `launch`, `adopt`, `leave`, `keep`, `terminate`, `roll`, or `roll anew` where tasks end.
     action: &'static str,
 }
 
@@ -247,6 +254,24 @@ pub(crate) async fn plan_redeploy(app: &App, args: &PlanRedeployArgs) -> Result<
         found,
         &frozen.cluster,
         (&RedeployWorkflow, frozen),
+        &ready.losses,
+        &machines,
+    )
+}
+
+/// Asks provider and nodes, and refuses what `rollback` would refuse; closes nothing.
+pub(crate) async fn plan_rollback(app: &App, args: &PlanRollbackArgs) -> Result<(), CliError> {
+    let journal = app.journal_with_runs()?;
+    let ready = rollback::ready(app, &journal, &args.what).await?;
+    let (frozen, found) = (&ready.frozen, &ready.ground.undone);
+    let named = frozen.machines();
+    let machines = named.iter().map(|(name, id, action)| planned((name, id, action)));
+    let machines: Vec<_> = machines.collect();
+    show(
+        app,
+        found,
+        &frozen.cluster,
+        (&RollbackWorkflow, frozen),
         &ready.losses,
         &machines,
     )

@@ -122,6 +122,7 @@ pub(super) async fn ready(app: &App, journal: &Journal, what: &WhatArgs) -> Resu
         file_systems: ground.file_systems.clone(),
         batch: what.batch.map_or_else(|| count.div_ceil(10), NonZeroU16::get),
         anew: wiring::begin_anew(&world, &slaves).await?,
+        silenced: Vec::new(),
         drain_timeout_s: what.drain_timeout.get().into(),
     };
     Ok(Ready {

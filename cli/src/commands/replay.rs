@@ -90,17 +90,23 @@ fn refuse_whole(app: &App, found: &Found, from: &str) -> Result<(), CliError> {
         "run `{}` is a {}, of which no part can be done by itself",
         state.run, state.workflow
     ));
-    let again = match state.phase.kind().is_unfinished() {
-        true => app.places.command(&["resume", &state.run.to_string()]),
+    let (id, is_unfinished) = (state.run.to_string(), state.phase.kind().is_unfinished());
+    let again = match is_unfinished {
+        true => app.places.command(&["resume", &id]),
         false => app
             .places
             .command(&[workflow.name(), "--cluster", &state.cluster]),
     };
     let founder = found.record.founder().run.to_string();
-    Err(refused.hint(format!("to do it: {again}")).hint(format!(
-        "or to replay what made the cluster: {}",
-        app.places.command(&["replay", &founder, "--from", from])
-    )))
+    let replay = app.places.command(&["replay", &founder, "--from", from]);
+    let replay = match is_unfinished {
+        // One run of a cluster is unfinished at a time.
+        true => format!("{}, then {replay}", app.places.command(&["close", &id])),
+        false => replay,
+    };
+    Err(refused
+        .hint(format!("to do it: {again}"))
+        .hint(format!("or to replay what made the cluster: {replay}")))
 }
 
 /// What is to be replayed, and the steps it runs.

@@ -22,6 +22,16 @@ use crate::wiring::{
 /// Undo a run that was not ended: what it added is removed, what it was about to take away stays
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RollbackArgs {
+    #[command(flatten)]
+    what: WhatArgs,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+}
+
+/// What is undone, be it only in a plan.
+#[derive(Debug, Clone, Args)]
+pub(super) struct WhatArgs {
     /// The run's id, or the beginning of it; by default the cluster's unfinished run, or its last where that was closed
     run: Option<String>,
     /// How long tasks on slaves that go again may take to end by themselves; what is left then is ended
@@ -29,15 +39,12 @@ pub(crate) struct RollbackArgs {
     drain_timeout: NonZeroU32,
     #[command(flatten)]
     cluster: ClusterArgs,
-    /// Do not ask
-    #[arg(long, short)]
-    yes: bool,
 }
 
 /// A run that is undone, and its cluster.
-struct Ground {
+pub(super) struct Ground {
     /// The run that is undone.
-    undone: Found,
+    pub(super) undone: Found,
     /// The spec in force.
     spec: Verified,
     /// The nodes of the cluster as it was before.
@@ -46,38 +53,33 @@ struct Ground {
     machines: Vec<Machine>,
 }
 
+/// An undoing that could begin.
+pub(super) struct Ready {
+    pub(super) ground: Ground,
+    /// The cluster as it is to be.
+    pub(super) target: Verified,
+    pub(super) frozen: RollbackSpec,
+    /// What it costs.
+    pub(super) losses: Vec<String>,
+}
+
 /// Everything that can be refused is refused before the run is closed.
 pub(crate) async fn rollback(app: &App, args: &RollbackArgs) -> Result<(), CliError> {
     let journal = app.journal_with_runs()?;
-    let undone = meant(app, &journal, args).await?;
-    session::refuse_ended(app, &undone)?;
-    runs::refuse_held(&journal, &undone).await?;
-    refuse_whole(app, &undone)?;
-    let founder = founder(&journal, &undone).await?;
-    let spec = wiring::verify(founder.spec()?).await?;
-    wiring::precheck(&spec).await?;
-    let cluster = founder.cluster();
-    let ground = Ground {
-        machines: wiring::machines(&spec, &cluster).await?,
-        nodes: wiring::reachable(&cluster),
-        undone,
-        spec,
-    };
-    let (target, by, losses) = undo(app, &ground, args).await?;
+    let Ready {
+        ground,
+        target,
+        frozen,
+        losses,
+    } = ready(app, &journal, &args.what).await?;
     let id = ground.undone.row.run.to_string();
     app.ui
         .confirm(&losses, &app.places.command(&["rollback", &id]), args.yes)?;
+    let cluster = founder(&journal, &ground.undone).await?.cluster();
     wiring::refuse_strangers(&app.places, &ground.spec, &cluster, &app.cluster_dir(&cluster)).await?;
     let heard = session::heard(app)?;
-    let frozen = RollbackSpec {
-        cluster: target.clone().into_spec(),
-        run: ground.undone.row.run,
-        undoes: ground.undone.state.workflow.clone(),
-        without: Vec::new(),
-        by,
-    };
     close(&journal, &ground.undone).await?;
-    let founder = self::founder(&journal, &ground.undone).await?;
+    let founder = founder(&journal, &ground.undone).await?;
     session::begin(
         app,
         journal,
@@ -89,8 +91,40 @@ pub(crate) async fn rollback(app: &App, args: &RollbackArgs) -> Result<(), CliEr
     .await
 }
 
+/// Looks at the run, and at what of the cluster it has changed.
+pub(super) async fn ready(app: &App, journal: &Journal, what: &WhatArgs) -> Result<Ready, CliError> {
+    let undone = meant(app, journal, what).await?;
+    session::refuse_ended(app, &undone)?;
+    runs::refuse_held(journal, &undone).await?;
+    refuse_whole(app, &undone)?;
+    let founder = founder(journal, &undone).await?;
+    let spec = wiring::verify(founder.spec()?).await?;
+    wiring::precheck(&spec).await?;
+    let cluster = founder.cluster();
+    let ground = Ground {
+        machines: wiring::machines(&spec, &cluster).await?,
+        nodes: wiring::reachable(&cluster),
+        undone,
+        spec,
+    };
+    let (target, by, losses) = undo(app, &ground, what).await?;
+    let frozen = RollbackSpec {
+        cluster: target.clone().into_spec(),
+        run: ground.undone.row.run,
+        undoes: ground.undone.state.workflow.clone(),
+        without: Vec::new(),
+        by,
+    };
+    Ok(Ready {
+        ground,
+        target,
+        frozen,
+        losses,
+    })
+}
+
 /// The run that is to be undone.
-async fn meant(app: &App, journal: &Journal, args: &RollbackArgs) -> Result<Found, CliError> {
+async fn meant(app: &App, journal: &Journal, args: &WhatArgs) -> Result<Found, CliError> {
     if args.run.is_some() {
         return Found::look(journal, runs::choose(app, journal, args.run.as_deref()).await?).await;
     }
@@ -173,7 +207,7 @@ async fn close(journal: &Journal, undone: &Found) -> Result<(), CliError> {
 async fn undo(
     app: &App,
     ground: &Ground,
-    args: &RollbackArgs,
+    args: &WhatArgs,
 ) -> Result<(Verified, Undo, Vec<String>), CliError> {
     let state = &ground.undone.state;
     let cluster = &state.cluster;
@@ -202,12 +236,13 @@ async fn undo(
     }
 }
 
-/// What a run was to add is removed: its nodes as slaves that leave, and machines that never got so far.
+/// What a run was to add is removed: its nodes as slaves that leave, and machines that never got so far. A machine that had joined by
+/// itself leaves nothing: the cluster forgets it, and it goes on as it did before.
 async fn removing(
     app: &App,
     ground: &Ground,
     added: AddSlavesSpec,
-    args: &RollbackArgs,
+    args: &WhatArgs,
 ) -> Result<(Verified, Undo, Vec<String>), CliError> {
     let (undone, cluster) = (&ground.undone, ground.undone.cluster());
     let members = added.cluster.members().into_iter();
@@ -218,7 +253,11 @@ async fn removing(
     let target = target
         .clone()
         .changed_to(target.into_spec().with_members(members));
-    let leaving = wiring::awaited(&undone.state);
+    let adopts = undone.state.workflow == "adopt";
+    let leaving = match adopts {
+        true => Vec::new(),
+        false => wiring::awaited(&undone.state),
+    };
     let world = wiring::open_outside(target.clone(), &cluster, &app.cluster_dir(&cluster)).await?;
     let answering = wiring::answering(&world, &leaving).await;
     let name = wiring::Role::Slave;
@@ -227,18 +266,18 @@ async fn removing(
         .iter()
         .map(|index| name.node_name(&undone.row.cluster, *index))
         .collect();
-    let adopts = undone.state.workflow == "adopt";
     let made = undone.state.traces.iter().filter(|trace| trace.exists);
     let resources: Vec<_> = made.map(|trace| trace.resource.clone()).collect();
-    let mut losses = vec![format!(
-        "what run `{}` has added to cluster `{}` is removed again: {}",
-        undone.row.run,
-        undone.row.cluster,
-        names.join(", ")
-    )];
-    if !adopts {
-        losses.push("its machines end, with what is on their disks, once others have it".to_owned());
-    }
+    let (run, cluster_name, listed) = (undone.row.run, &undone.row.cluster, names.join(", "));
+    let mut losses = match adopts {
+        true => vec![format!(
+            "{listed} is no node of cluster `{cluster_name}` any more: its machine goes on as one that joined by itself"
+        )],
+        false => vec![
+            format!("what run `{run}` has added to cluster `{cluster_name}` is removed again: {listed}"),
+            "its machines end, with what is on their disks, once others have it".to_owned(),
+        ],
+    };
     // What its files would meet with is told as far as they are known by now; the steps see to it in any case.
     if !leaving.is_empty()
         && let Ok(outlook) = wiring::leaving(&world, &leaving, &ground.nodes).await
@@ -375,6 +414,7 @@ fn rolling(ground: &Ground, redeploy: RedeploySpec) -> Result<(Verified, Undo, V
         cluster: target.clone().into_spec(),
         known: Some(redeploy.before.clone()),
         without: Vec::new(),
+        silenced: wiring::agents_rolled(&ground.undone.state),
         ..redeploy
     };
     Ok((target, Undo::Rolling(Box::new(rolling)), vec![cost]))

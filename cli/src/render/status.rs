@@ -9,7 +9,6 @@ use super::phases::PhaseView;
 use super::report;
 use super::table::table;
 use super::view::{RunView, StatusView, StepView};
-use crate::hints::naming;
 use crate::text::clean;
 
 /// Everything about a run. `now` is what a running step has taken so far measured by.
@@ -123,7 +122,7 @@ fn head(view: &StatusView, now: Timestamp) -> String {
                 .map(|cause| format!("           caused by: {}", clean(cause))),
         );
         let hints = error.hint.iter().flat_map(|hint| hint.lines());
-        lines.extend(hints.map(|hint| format!("           hint: {}", clean(&naming(run.run, hint)))));
+        lines.extend(hints.map(|hint| format!("           hint: {}", clean(hint))));
     }
     lines.join("\n")
 }

@@ -11,6 +11,7 @@ use mesosflow_workflow::{
 use serde::Serialize;
 
 use super::phases::{PhaseView, milliseconds, phases};
+use crate::hints::naming;
 use crate::runs::word;
 use crate::wiring::{self, Instance, ProviderKind, Report};
 
@@ -133,6 +134,13 @@ impl Fate {
     }
 }
 
+/// An error of a run, whose hint names it.
+fn named(error: ErrorReport, state: &RunState, cluster: &RunState) -> ErrorReport {
+    let replayed = wiring::replayed(state, cluster.run);
+    let hint = error.hint.map(|hint| naming(state.run, replayed, &hint));
+    ErrorReport { hint, ..error }
+}
+
 impl RunView {
     /// The run that stands as `state`.
     pub(crate) fn of(state: &RunState, held: bool, fate: Fate) -> Self {
@@ -180,7 +188,7 @@ impl StatusView {
     ) -> Self {
         let (report, adopted) = (wiring::report(state), wiring::adopted(cluster));
         let error = match &state.phase {
-            Phase::Failed(error) | Phase::Interrupted(error) => Some(error.clone()),
+            Phase::Failed(error) | Phase::Interrupted(error) => Some(named(error.clone(), state, cluster)),
             Phase::Running | Phase::Succeeded | Phase::Partial | Phase::Closed => None,
         };
         Self {

@@ -105,7 +105,9 @@ pub(crate) async fn work(
     let state = run.state();
     drop(run);
     progress.end().await;
-    let mut result = judge(app, &state, outcome, &stop).map_err(|error| error.about(state.run));
+    let record = Record::of(state.clone(), others);
+    let replayed = wiring::replayed(&state, record.founder().run);
+    let mut result = judge(app, &state, outcome, &stop).map_err(|error| error.about(state.run, replayed));
     if let Err(error) = &mut result {
         if stop.is_requested() {
             error.causes.extend(waits_for);
@@ -114,7 +116,7 @@ pub(crate) async fn work(
             error.hints.insert(0, let_in(app, &state, &locked_out));
         }
     }
-    let mut cluster = Record::of(state.clone(), others).cluster();
+    let mut cluster = record.cluster();
     cluster.destroyed |= result.is_ok() && workflow.ends_cluster();
     Ok(Ended {
         state,

@@ -18,6 +18,13 @@ pub(crate) const UNDOABLE: [&str; 7] = [
     "start",
 ];
 
+/// The way back from what a run has done so far, if its workflow has one.
+pub(super) fn undoing(app: &App, state: &RunState) -> Option<String> {
+    let is_undoable = UNDOABLE.contains(&state.workflow.as_str());
+    let rollback = || app.places.command(&["rollback", &state.run.to_string()]);
+    is_undoable.then(|| format!("to undo what it has done: {}", rollback()))
+}
+
 /// The command that gets the run that was found further, if it needs one.
 pub(crate) fn next(app: &App, found: &Found, held: bool) -> Option<String> {
     let (state, row) = (&found.state, &found.row);
@@ -72,11 +79,7 @@ pub(crate) fn mends(app: &App, found: &Found, open: Option<&StepId>) -> Vec<Stri
             app.places
                 .command(&[&state.workflow, "--cluster", &state.cluster])
         )),
-        workflow if UNDOABLE.contains(&workflow) => Some(format!(
-            "to undo what it has done: {}",
-            app.places.command(&["rollback", &run])
-        )),
-        _ => None,
+        _ => undoing(app, state),
     };
     let ends = workflow.is_some_and(Workflow::ends_cluster);
     let replay = open

@@ -2,6 +2,7 @@
 
 use mesosflow_workflow::{Accepted, Drift, ErrorReport, Outcome, Replay, RunState, StepId, Stop};
 
+use super::next::undoing;
 use crate::app::App;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -16,8 +17,17 @@ pub(super) fn let_in(app: &App, state: &RunState, locked_out: &LockedOut) -> Str
     format!("{locked_out}; to give it anew: {again}")
 }
 
-/// What the outcome means for the user and the exit code.
+/// What the outcome means for the user and the exit code. Whoever may go on may also go back, where there is a way.
 pub(super) fn judge(app: &App, state: &RunState, outcome: Outcome, stop: &Stop) -> Result<(), CliError> {
+    let can_go_on = matches!(outcome, Outcome::Failed { .. } | Outcome::Interrupted { .. });
+    let judged = meaning(app, state, outcome, stop);
+    match undoing(app, state).filter(|_| can_go_on) {
+        Some(undo) => judged.map_err(|error| error.hint(undo)),
+        None => judged,
+    }
+}
+
+fn meaning(app: &App, state: &RunState, outcome: Outcome, stop: &Stop) -> Result<(), CliError> {
     let run = state.run.to_string();
     let resume = app.places.command(&["resume", &run]);
     match outcome {

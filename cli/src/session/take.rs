@@ -55,7 +55,7 @@ pub(crate) async fn adopt(
         Ok(run) => Ok((run, progress)),
         Err(error) => {
             progress.end().await;
-            Err(CliError::from(error).about(found.row.run))
+            Err(CliError::from(error).about(found.row.run, found.row.run))
         }
     }
 }

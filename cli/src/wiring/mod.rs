@@ -46,13 +46,13 @@ pub(crate) use provider::{
     Machine, another_type, end_orphans, examine, joined, joining, machines, owned, precheck, settle, survey,
     tagged, verify,
 };
-pub(crate) use redeploying::{begin_anew, built_mesos, has_mesos};
+pub(crate) use redeploying::{agents_rolled, begin_anew, built_mesos, has_mesos, has_rolled};
 pub(crate) use replacing::{Replacing, exchanges, replacing};
 pub(crate) use view::{
     adopted, awaited, awaited_hosts, formatted_volumes, has_persistent, launched_from, launches, nodes,
     reachable, replication_change, report, user_data, wiped_by_stop,
 };
 pub(crate) use workflow::{
-    catalogue, catalogue_of, frozen_spec, give_up, give_way, plan, planned, workflow, workflow_of,
+    catalogue, catalogue_of, frozen_spec, give_up, give_way, plan, planned, replayed, workflow, workflow_of,
 };
 pub(crate) use world::{delete, key_if_kept, key_of, look, open_outside, open_world, outside, remembering};

@@ -2,10 +2,11 @@
 
 use mesosflow_steps::World;
 use mesosflow_steps::act::ActError;
-use mesosflow_steps::cluster::{MesosSpec, Node};
+use mesosflow_steps::cluster::{MesosSpec, Node, Role};
+use mesosflow_steps::life::RollMesos;
 use mesosflow_steps::record::Record;
 use mesosflow_steps::setup::{BuildMesos, BuiltMesos};
-use mesosflow_workflow::ErrorReport;
+use mesosflow_workflow::{ErrorReport, RunState, Status};
 
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -25,6 +26,22 @@ pub(crate) async fn has_mesos(world: &World, mesos: &MesosSpec, nodes: &[Node]) 
 pub(crate) async fn begin_anew(world: &World, slaves: &[Node]) -> Result<Vec<String>, CliError> {
     let asked = mesosflow_steps::begin_anew(world, slaves).await;
     asked.map_err(|error| unseen("it cannot be seen whose tasks would end", &error))
+}
+
+/// The names of the slaves whose agents a run may have given its Mesos.
+pub(crate) fn agents_rolled(state: &RunState) -> Vec<String> {
+    let items = state.step(&RollMesos::id_of(Role::Slave)).map(|step| &step.items);
+    let begun = items
+        .into_iter()
+        .flatten()
+        .filter(|(_, item)| item.status != Status::Pending);
+    begun.map(|(name, _)| name.as_str().to_owned()).collect()
+}
+
+/// Whether a run may have given any node its Mesos.
+pub(crate) fn has_rolled(state: &RunState) -> bool {
+    let masters = state.step(&RollMesos::id_of(Role::Master));
+    masters.is_some_and(|step| step.progress.status != Status::Pending)
 }
 
 fn unseen(what: &str, error: &ActError) -> CliError {

@@ -3,7 +3,7 @@
 use mesosflow_steps::cluster::ClusterSpec;
 use mesosflow_steps::workflows::Workflow;
 use mesosflow_steps::{Plan, PlannedStep};
-use mesosflow_workflow::{CatalogueEntry, ErrorClass, ErrorReport, Outcome, Run, RunState, StepError};
+use mesosflow_workflow::{CatalogueEntry, ErrorClass, ErrorReport, Outcome, Run, RunId, RunState, StepError};
 
 use crate::error::CliError;
 
@@ -49,6 +49,14 @@ fn unreadable(state: &RunState, error: &serde_json::Error) -> CliError {
     ))
     .because_of(error)
     .hint(format!("use mesosflow {}, which started it", state.tool_version))
+}
+
+/// The run whose steps a replay does again where this one is spoken of: its own, or those of the run that made the cluster.
+pub(crate) fn replayed(state: &RunState, founder: RunId) -> RunId {
+    match workflow_of(state).is_ok_and(Workflow::replays) {
+        true => state.run,
+        false => founder,
+    }
 }
 
 /// The workflow of a run.

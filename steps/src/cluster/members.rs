@@ -112,7 +112,10 @@ mod tests {
         let spec = ClusterSpec::default().with_members(vec![Member::launched(1), of_type]);
         assert_eq!(indexes(&spec), [1, 2]);
         assert_eq!(spec.own_type(Role::Slave, 2), Some("m5.xlarge"));
-        assert_eq!((spec.own_type(Role::Slave, 1), spec.own_type(Role::Master, 2)), (None, None));
+        assert_eq!(
+            (spec.own_type(Role::Slave, 1), spec.own_type(Role::Master, 2)),
+            (None, None)
+        );
     }
 
     #[test]

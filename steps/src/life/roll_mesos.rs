@@ -45,7 +45,7 @@ pub struct RollMesos {
     /// Those of whom one leads.
     #[serde(serialize_with = "input::nodes")]
     pub masters: Vec<Node>,
-    /// Whose agents have to be registered afterwards: all, or that of this node.
+    /// Whose agents have to be registered afterwards: all that were before, or that of this node.
     #[serde(serialize_with = "input::nodes")]
     pub slaves: Vec<Node>,
 }
@@ -126,9 +126,7 @@ impl RollMesos {
                     "{}: {wanting}: not well after {waited} s",
                     self.node.name
                 ))
-                .hinted(
-                    "see to it, then `mesosflow resume`; `mesosflow rollback` puts the Mesos of before back",
-                ));
+                .hinted("see to it, then `mesosflow resume`"));
             }
             if wanting != said {
                 tracing::info!(target: "mesosflow::progress", "{}: waiting, since {wanting}", self.node.name);
@@ -175,7 +173,7 @@ impl RollMesos {
 }
 
 /// Whether it is heard of. One that an operator has taken out of work is none the worse.
-const fn is_registered(standing: &Standing) -> bool {
+pub(super) const fn is_registered(standing: &Standing) -> bool {
     matches!(standing, Standing::Registered(agent) if agent.is_active || agent.is_deactivated)
 }
 

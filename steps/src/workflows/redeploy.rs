@@ -14,7 +14,9 @@ use super::set_up::{self, Setting, set_up};
 use super::{Workflow, entry, read, without};
 use crate::cluster::{ClusterSpec, Inventory, Node, Role};
 use crate::hdfs::FileSystems;
-use crate::life::{ClearMesos, CopyMesos, DrainAgent, ReactivateAgent, RollMesos, SeeLeader, StageMesos};
+use crate::life::{
+    ClearMesos, CopyMesos, DrainAgent, Leading, ReactivateAgent, RollMesos, SeeLeader, StageMesos,
+};
 use crate::provider::{Groups, Image};
 use crate::setup::{BuiltMesos, Report};
 use crate::world::World;
@@ -45,6 +47,10 @@ pub struct RedeploySpec {
     /// The names of the slaves whose agents begin anew, by which their tasks end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub anew: Vec<String>,
+    /// On the way back, the names of slaves whose agents may have got the Mesos that is taken back, and need not come to terms with masters
+    /// of before: those wait for them in their own turn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub silenced: Vec<String>,
     /// How long tasks of those may take to end by themselves, seconds.
     pub drain_timeout_s: u64,
 }
@@ -129,6 +135,7 @@ pub(super) async fn roll(flow: Flow<World>, spec: Arc<RedeploySpec>) -> Result<R
     let leading = flow
         .step(SeeLeader {
             masters: inventory.masters.clone(),
+            slaves: inventory.slaves.clone(),
         })
         .await?;
     let rolled = |node: &Node, slaves: &[Node]| RollMesos {
@@ -139,9 +146,10 @@ pub(super) async fn roll(flow: Flow<World>, spec: Arc<RedeploySpec>) -> Result<R
         slaves: slaves.to_vec(),
     };
     let (last, first): (Vec<_>, Vec<_>) =
-        (inventory.masters.iter()).partition(|node| node.name == leading.leader);
+        (inventory.masters.iter()).partition(|node| Some(&node.name) == leading.leader.as_ref());
     let in_order = first.into_iter().chain(last);
-    let masters = each(in_order, |node| rolled(node, &inventory.slaves));
+    let awaited = awaited(&inventory.slaves, &leading, &spec.silenced);
+    let masters = each(in_order, |node| rolled(node, &awaited));
     flow.fan_out_in_turn(RollMesos::id_of(Role::Master), 1, masters)
         .await?;
 
@@ -179,6 +187,13 @@ pub(super) async fn roll(flow: Flow<World>, spec: Arc<RedeploySpec>) -> Result<R
     Ok(report)
 }
 
+/// The slaves whose agents have to come back to each master that is rolled. What nobody hears of, or may be silent before masters of another
+/// version, is seen to in its own turn: no master can mend it, and a roll back has to get that far.
+fn awaited(slaves: &[Node], leading: &Leading, silenced: &[String]) -> Vec<Node> {
+    let is_awaited = |node: &&Node| !leading.unheard.contains(&node.name) && !silenced.contains(&node.name);
+    slaves.iter().filter(is_awaited).cloned().collect()
+}
+
 /// The Mesos that is rolled out, beside the one that runs, on every node that gets it: nothing that runs has to do with it yet.
 async fn beside(
     flow: &Flow<World>,
@@ -202,4 +217,35 @@ async fn beside(
     });
     flow.fan_out(CopyMesos::ID, copies).await?;
     Ok(built)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slave(index: u16) -> Node {
+        serde_json::from_value(serde_json::json!({
+            "id": format!("i-{index}"), "name": format!("demo-slave-{index}"), "role": "slave", "index": index,
+            "private_ip": format!("10.0.0.{index}"), "user": "root", "port": 22,
+            "host_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGjOH5fDqWHuvjT0ZDvVUKo4Q0cdT0wOv0Fjfz0OXbGK",
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn masters_wait_for_no_agent_that_was_silent_before_or_has_what_is_taken_back() {
+        let slaves = [1, 2, 3].map(slave);
+        let names = |leading: serde_json::Value, silenced: &[&str]| {
+            let leading: Leading = serde_json::from_value(leading).unwrap();
+            let silenced: Vec<_> = silenced.iter().map(|name| (*name).to_owned()).collect();
+            let awaited = awaited(&slaves, &leading, &silenced).into_iter();
+            awaited.map(|node| node.instance.name.clone()).collect::<Vec<_>>()
+        };
+        let (first, second, third) = ("demo-slave-1", "demo-slave-2", "demo-slave-3");
+        let seen = serde_json::json!({"leader": "demo-master-1"});
+        assert_eq!(names(seen.clone(), &[]), [first, second, third]);
+        assert_eq!(names(seen, &[second]), [first, third]);
+        let unled = serde_json::json!({"leader": null, "unheard": [first]});
+        assert_eq!(names(unled, &[second]), [third]);
+    }
 }

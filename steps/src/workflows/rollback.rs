@@ -18,7 +18,7 @@ use super::set_up::{self, Setting, set_up};
 use super::start::{StartSpec, start, start_steps};
 use super::stop::{StopSpec, stop_all, stop_steps};
 use super::{Workflow, entry, on_both, read, without};
-use crate::cluster::{ClusterSpec, Node};
+use crate::cluster::{ClusterSpec, Instance, Node, Role};
 use crate::hdfs::{FileSystems, Hdfs};
 use crate::life::{ReactivateAgent, Recommission, SettleLaunches};
 use crate::provider::{Groups, Image};
@@ -72,6 +72,36 @@ impl RollbackSpec {
             Undo::Keeping(of) => (&of.nodes, &[]),
             Undo::Rolling(of) => (&of.nodes, &[]),
             Undo::Starting(_) | Undo::Stopping(_) => (&[], &[]),
+        }
+    }
+
+    /// The machines that it acts on: each one's name, id, and what would be done to it, in a word.
+    pub fn machines(&self) -> Vec<(String, String, &'static str)> {
+        let told = |instance: &Instance, action| (instance.name.clone(), instance.id.clone(), action);
+        match &self.by {
+            Undo::Removing { removal, .. } => {
+                let made = removal.resources.iter().filter(|made| made.kind == "instance");
+                let ends: Vec<_> = made
+                    .map(|made| (made.name.clone(), made.id.clone(), "terminate"))
+                    .collect();
+                let stays = removal
+                    .leaving
+                    .iter()
+                    .filter(|node| ends.iter().all(|(_, id, _)| *id != node.id));
+                let stays: Vec<_> = stays.map(|node| told(&node.instance, "leave")).collect();
+                [ends, stays].concat()
+            }
+            Undo::Keeping(of) => of
+                .returning
+                .iter()
+                .map(|node| told(&node.instance, "keep"))
+                .collect(),
+            Undo::Starting(of) => of.machines.iter().map(|machine| told(machine, "start")).collect(),
+            Undo::Stopping(of) => of.machines.iter().map(|machine| told(machine, "stop")).collect(),
+            Undo::Rolling(of) => {
+                let of_mesos = of.nodes.iter().filter(|node| node.role != Role::Zookeeper);
+                of_mesos.map(|node| told(&node.instance, "roll")).collect()
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::read;
 use crate::cluster::{Node, Role};
 use crate::life::{Delete, Deleted};
+use crate::provider::Condition;
 use crate::provision::gone;
 use crate::record::AGE_UNKNOWN;
 use crate::setup::ClusterHealth;
@@ -61,6 +62,11 @@ async fn look(run: &Run, world: &World, nodes: &[Node], leaving: &[Node]) -> Res
         let is_hub = node.role == Role::Master && node.index == 1;
         let machine = world.memory().machine(node.instance.clone());
         match world.provider().condition(&machine).await {
+            // What needs it would fail, and not say why.
+            Ok(Condition::Stopping(why) | Condition::Stopped(why)) => {
+                let starting = world.provider().starting(&machine);
+                tracing::warn!(target: "mesosflow::progress", "{} does not run: {why}; to start it: {starting}", node.name);
+            }
             Ok(condition) if !is_hub => {
                 if let Some(why) = gone(&condition, AGE_UNKNOWN) {
                     tracing::warn!(target: "mesosflow::progress", "{} is gone, and passed over: {why}", node.name);

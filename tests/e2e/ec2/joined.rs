@@ -1,7 +1,9 @@
 //! A machine that an auto-scaling group has started, from an image that a node of the cluster was made, with nothing but the cluster's
 //! user data: it becomes a slave, whatever its tags say, and is one again after a reboot.
 
-use mesosflow_tests::{Bench, Cloud, Hdfs, Instance, Lie, Node, RUN_LIMIT, leader_and_slaves, until};
+use mesosflow_tests::{
+    Bench, Cloud, Hdfs, Instance, Lie, Node, Point, RUN_LIMIT, Watch, leader_and_slaves, until,
+};
 
 use super::stage::Stage;
 
@@ -69,6 +71,7 @@ fn a_machine_that_an_auto_scaling_group_starts_becomes_a_slave() {
     works(&stage, &run, &joined, &node);
     counted(&mut stage, &joined);
     without_the_imaged_one(&mut stage);
+    adopted_and_taken_back(&mut stage, &run, &joined, &node);
     adopted(&mut stage, &joined);
     // It is nobody's to end but its owner's, who is told.
     let said = stage.bench.say(&["destroy", "--yes"]).ended(0);
@@ -170,6 +173,29 @@ fn without_the_imaged_one(stage: &mut Stage) {
     assert!(plan["warnings"].to_string().contains("do not answer"), "{plan}");
     let away = ["remove-slaves", "slave-2", "--yes"];
     stage.bench.start(&away).finish(RUN_LIMIT).ended(0);
+    let clusters = stage.bench.say(&["clusters", "--json"]).ended(0).json();
+    assert_eq!(
+        (&clusters[0]["slaves"], &clusters[0]["joined"]),
+        (&1.into(), &1.into()),
+        "{clusters}"
+    );
+}
+
+/// An adoption that died is taken back: the machine is what it was, one that joined by itself and works.
+fn adopted_and_taken_back(stage: &mut Stage, deploy: &str, joined: &Instance, node: &Node) {
+    let mut live = stage.bench.start(&["adopt", &joined.id]);
+    let run = live.run();
+    let point = Point::started("mesos-start");
+    Watch::new(stage.bench.journal(), &run, 0).point(&mut live, RUN_LIMIT, point);
+    live.kill();
+    stage
+        .bench
+        .start(&["rollback", "--yes"])
+        .finish(RUN_LIMIT)
+        .ended(0)
+        .complains(&["joined by itself"]);
+    works(stage, deploy, joined, node);
+    counted(stage, joined);
     let clusters = stage.bench.say(&["clusters", "--json"]).ended(0).json();
     assert_eq!(
         (&clusters[0]["slaves"], &clusters[0]["joined"]),

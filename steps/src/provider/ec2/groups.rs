@@ -74,6 +74,11 @@ impl Found {
         look_in(api, owner, self.network).await
     }
 
+    /// The id of the slaves', if there is one.
+    pub(super) fn of_slaves(&self) -> Option<&str> {
+        self.by_role.get(&Role::Slave)?.group_id()
+    }
+
     /// The ids of those that exist.
     pub(super) fn ids(&self) -> Vec<&str> {
         self.by_role

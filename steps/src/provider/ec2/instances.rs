@@ -146,11 +146,13 @@ impl Seen {
         }
     }
 
-    /// It as a machine that nobody of the cluster has launched; it may have joined from within one of these groups.
-    pub(super) fn stranger(&self, groups: &[&str]) -> Stranger {
+    /// It as a machine that nobody of the cluster has launched; it may have joined that from within the slaves' group. One that is said to
+    /// be another cluster's has not.
+    pub(super) fn stranger(&self, cluster: &str, slaves: Option<&str>) -> Stranger {
         let address = |text: Option<&str>| text.and_then(|text| text.parse().ok());
         let mut within = self.found.security_groups().iter();
-        let is_within = within.any(|group| group.group_id().is_some_and(|id| groups.contains(&id)));
+        let is_within = within.any(|group| slaves.is_some() && group.group_id() == slaves);
+        let is_others = ![cluster, ""].contains(&self.tag(tags::CLUSTER));
         Stranger {
             name: self.name().to_owned(),
             id: self.id().to_owned(),
@@ -158,7 +160,7 @@ impl Seen {
             public_ip: address(self.found.public_ip_address()),
             private_name: self.found.private_dns_name().map(str::to_owned),
             owner: None,
-            may_join: is_within && self.is_running() && self.tag(tags::RUN).is_empty(),
+            may_join: is_within && !is_others && self.is_running() && self.tag(tags::RUN).is_empty(),
         }
     }
 
@@ -432,7 +434,9 @@ pub(super) async fn by_tokens(api: &Api, tokens: &[String]) -> Result<Vec<Seen>,
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_ec2::types::{EbsInstanceBlockDevice, InstanceBlockDeviceMapping};
+    use aws_sdk_ec2::types::{
+        EbsInstanceBlockDevice, GroupIdentifier, InstanceBlockDeviceMapping, InstanceState,
+    };
 
     use super::*;
 
@@ -442,6 +446,28 @@ mod tests {
             .device_name(device)
             .ebs(disk)
             .build()
+    }
+
+    #[test]
+    fn a_machine_may_join_from_among_the_slaves_and_not_as_another_clusters() {
+        let may_join = |group: &str, tags: &[(&str, &str)]| {
+            let state = InstanceState::builder().name(InstanceStateName::Running);
+            let mut machine = Ec2Instance::builder()
+                .instance_id("i-1")
+                .state(state.build())
+                .security_groups(GroupIdentifier::builder().group_id(group).build());
+            for (key, value) in tags {
+                machine = machine.tags(Tag::builder().key(*key).value(*value).build());
+            }
+            let seen = Seen::new(machine.build());
+            seen.stranger("demo", Some("sg-slaves")).may_join
+        };
+        assert!(may_join("sg-slaves", &[]));
+        assert!(may_join("sg-slaves", &[(tags::CLUSTER, "demo")]));
+        // A machine of the user's beside the masters, another cluster's, and one that a run has launched.
+        assert!(!may_join("sg-masters", &[]));
+        assert!(!may_join("sg-slaves", &[(tags::CLUSTER, "other")]));
+        assert!(!may_join("sg-slaves", &[(tags::RUN, "01jd3k")]));
     }
 
     #[test]

@@ -106,7 +106,7 @@ impl Provider for Ec2Provider {
 
     async fn strangers(&self, owner: &Owner) -> Result<Vec<Stranger>, ProviderError> {
         let found = groups::look(&self.api, &self.spec, owner).await?;
-        Ok(self.strangers_in(owner, &found.ids()).await?)
+        Ok(self.strangers_in(owner, &found).await?)
     }
 
     async fn condition(&self, instance: &Instance) -> Result<Condition, ProviderError> {

@@ -16,7 +16,7 @@ impl Ec2Provider {
         found: &groups::Found,
     ) -> Result<Vec<Role>, ProviderError> {
         let foreign = found.foreign(owner);
-        if foreign.is_empty() || self.strangers_in(owner, &found.ids()).await?.is_empty() {
+        if foreign.is_empty() || self.strangers_in(owner, found).await?.is_empty() {
             return Ok(Vec::new());
         }
         Ok(foreign)
@@ -26,16 +26,16 @@ impl Ec2Provider {
     pub(super) async fn strangers_in(
         &self,
         owner: &Owner,
-        groups: &[&str],
+        found: &groups::Found,
     ) -> Result<Vec<Stranger>, Failure> {
         let alive = tags::filter(
             "instance-state-name",
             &["pending", "running", "stopping", "stopped"],
         );
         let cluster = tags::filter(&format!("tag:{}", tags::CLUSTER), &[&owner.cluster]);
-        let mut filters = vec![cluster];
+        let (mut filters, groups) = (vec![cluster], found.ids());
         if !groups.is_empty() {
-            filters.push(tags::filter("instance.group-id", groups));
+            filters.push(tags::filter("instance.group-id", &groups));
         }
         let run = owner.run.to_string();
         let mut strangers = Vec::new();
@@ -47,14 +47,14 @@ impl Ec2Provider {
                 .filters(alive.clone())
                 .filters(filter);
             let pages = || call.clone().into_paginator().items().send().try_collect();
-            let found: Vec<aws_sdk_ec2::types::Reservation> =
+            let reserved: Vec<aws_sdk_ec2::types::Reservation> =
                 self.api.read("DescribeInstances", pages).await?;
-            let instances = found
+            let instances = reserved
                 .into_iter()
                 .flat_map(|found| found.instances.unwrap_or_default());
             for seen in instances.map(Seen::new) {
                 if seen.tag(tags::RUN) != run {
-                    strangers.push(seen.stranger(groups));
+                    strangers.push(seen.stranger(&owner.cluster, found.of_slaves()));
                 }
             }
         }

@@ -66,7 +66,9 @@ mod zookeeper;
 pub use answers::answering;
 pub use catalogue::catalogue;
 pub use destroy::{DestroyError, Ledger, destroy};
-pub use hdfs::{Enough, Hdfs, Leaving, Room, Wanting, files_wanting, what_leaving};
+pub use hdfs::{
+    Checkpoint, Enough, Hdfs, Leaving, Room, Wanting, files_wanting, newest_checkpoint, what_leaving,
+};
 pub use in_doubt::may_come;
 pub use joining::{UserDataError, user_data};
 pub use key::KeyExpected;

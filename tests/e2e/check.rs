@@ -149,6 +149,7 @@ fn healthy(stage: &mut Stage) {
         // Nothing is claimed of what is not there.
         ("zookeeper", 0),
         ("zookeeper-quorum", 0),
+        ("persistent-hdfs-checkpoint", 0),
         ("run", 0),
     ];
     for (what, count) in counts {

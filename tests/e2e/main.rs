@@ -11,6 +11,7 @@
 
 mod changed;
 mod check;
+mod checkpoint;
 mod cloud_faults;
 mod cloud_harness;
 mod crash;

@@ -8,7 +8,7 @@ use crate::text::one_line;
 use crate::wiring::{Finding, What};
 
 /// As wide as the longest of [`What`].
-const WIDE: usize = 24;
+const WIDE: usize = 26;
 
 /// A line of a finding; `node_wide` is how wide the names of nodes are.
 pub(crate) fn line(finding: &Finding, node_wide: usize) -> String {

@@ -36,6 +36,8 @@ pub enum What {
     Blocks(Hdfs),
     /// Whether a slave's datanode is heard of.
     Datanode(Hdfs),
+    /// How old the second master's checkpoint of the persistent HDFS is.
+    Checkpoint,
     /// A file that is written, read and removed.
     File(Hdfs),
     /// A token that is read through `/mnt/nfs`.
@@ -63,6 +65,7 @@ impl What {
             Self::Blocks(Hdfs::Persistent) => "persistent-hdfs-blocks",
             Self::Datanode(Hdfs::Ephemeral) => "ephemeral-hdfs-datanode",
             Self::Datanode(Hdfs::Persistent) => "persistent-hdfs-datanode",
+            Self::Checkpoint => "persistent-hdfs-checkpoint",
             Self::File(Hdfs::Ephemeral) => "ephemeral-hdfs-file",
             Self::File(Hdfs::Persistent) => "persistent-hdfs-file",
             Self::SharedVolume => "shared-volume",

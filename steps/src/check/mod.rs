@@ -8,6 +8,7 @@
 //! - Nothing to undo.
 
 mod asker;
+mod checkpoint;
 mod files;
 mod finding;
 mod look;

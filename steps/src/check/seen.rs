@@ -27,12 +27,13 @@ impl Check<'_> {
             });
             (leader, task.and_then(|task| self.tell_task(task, &agents)))
         };
-        let ((), zookeeper_leader, (leader, task), (), (), ()) = tokio::join!(
+        let ((), zookeeper_leader, (leader, task), (), (), (), ()) = tokio::join!(
             self.nodes(),
             self.quorum(),
             of_mesos,
             self.namenode(Hdfs::Ephemeral),
             self.namenode(Hdfs::Persistent),
+            Box::pin(self.checkpoint()),
             self.files(),
         );
         Seen {

@@ -193,6 +193,11 @@ impl Inventory {
         &self.masters[1..]
     }
 
+    /// The second master: home of the persistent HDFS' checkpoints.
+    pub fn second_master(&self) -> Option<&Node> {
+        self.masters.iter().find(|node| node.index == 2)
+    }
+
     /// Every node: masters, slaves, ZooKeepers.
     pub fn all(&self) -> impl Iterator<Item = &Node> {
         self.masters.iter().chain(&self.slaves).chain(&self.zookeepers)

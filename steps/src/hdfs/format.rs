@@ -176,6 +176,13 @@ fn cluster_id(key: &EffectKey) -> String {
 /// What Hadoop's own clusterIDs begin with as well.
 const ID_PREFIX: &str = "CID-";
 
+/// The effect key of the format that gave this clusterID; none where it was no format of mesosflow's.
+pub(super) fn made_by(cluster_id: &str) -> Option<&str> {
+    let key = cluster_id.strip_prefix(ID_PREFIX)?;
+    let (run, _) = key.split_once("-g")?;
+    run.parse::<RunId>().is_ok().then_some(key)
+}
+
 /// Whether a format with this effect key is one of the run's.
 pub(crate) fn is_made_by_run(key: &str, run: RunId) -> bool {
     key.strip_prefix(&run.to_string())
@@ -200,5 +207,15 @@ mod tests {
         assert!(is_made_by_run(&format!("{run}-g2-hdfs-format.1"), run));
         assert!(!is_made_by_run(&format!("{other}-g1-hdfs-format"), run));
         assert!(!is_made_by_run("", run));
+        let key = format!("{run}-g1-persistent-hdfs-format");
+        assert_eq!(made_by(&format!("CID-{key}")), Some(key.as_str()));
+        for other in [
+            "CID-6a2f-g1",
+            "CID-0b2c7c9e-9f0e-4f5c-8f0a-5d7a0a5b1c2d",
+            &key,
+            "",
+        ] {
+            assert_eq!(made_by(other), None, "{other}");
+        }
     }
 }

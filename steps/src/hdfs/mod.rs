@@ -6,10 +6,12 @@
 //! | `namenode` | what it answers |
 //! | `format` | what a namenode's disk holds, and how it gets there |
 //! | `exclude` | the list of datanodes that leave, on the namenode's disk |
+//! | `checkpoint` | what the second master keeps of the persistent one's names |
 //! | `serve` | daemons started, seen and stopped |
 //! | `wanting`, `open` | files that keep a datanode from leaving |
 //! | `leaving` | what a departure would meet with, before anything is touched |
 
+mod checkpoint;
 mod exclude;
 mod format;
 mod kind;
@@ -19,6 +21,10 @@ mod open;
 mod serve;
 mod wanting;
 
+pub use checkpoint::{Checkpoint, newest_checkpoint};
+pub(crate) use checkpoint::{
+    SECONDARY, are_made, checkpoint_script, have_made, import, understood_checkpoint,
+};
 pub use format::FileSystems;
 pub(crate) use format::{FORMAT_LIMITS, is_made_by_run, is_of_run};
 pub(crate) use format::{Formatted, NameFolder};

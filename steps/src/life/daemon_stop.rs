@@ -1,8 +1,8 @@
-//! `zookeeper-stop`, `nfs-stop`: the daemon of that name does not run on a node, and does not come back with a boot.
+//! `zookeeper-stop`, `nfs-stop`, `checkpoints-stop`: the daemon of that name does not run on a node, and does not come back with a boot.
 //!
 //! - Changes: the daemon is stopped. What it keeps or serves stays. An NFS server of the kernel is the system's, and goes on.
 //! - Twice is safe.
-//! - Undone by `zookeeper-start` and `nfs-export`.
+//! - Undone by `zookeeper-start`, `nfs-export` and `persistent-hdfs-start`.
 
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::act::ActError;
 use crate::cluster::{Node, input};
+use crate::hdfs::SECONDARY;
 use crate::service::Service;
 use crate::setup::NFS_SERVER;
 use crate::world::World;
@@ -23,6 +24,8 @@ pub enum Daemon {
     Zookeeper,
     /// The first master's server of the shared volume, where it is the cluster's own.
     Nfs,
+    /// The second master's secondary namenode of the persistent HDFS.
+    Checkpoints,
 }
 
 /// The stop of one of them.
@@ -42,6 +45,7 @@ impl DaemonStop {
         StepId::from_static(match daemon {
             Daemon::Zookeeper => "zookeeper-stop",
             Daemon::Nfs => "nfs-stop",
+            Daemon::Checkpoints => "checkpoints-stop",
         })
     }
 
@@ -49,6 +53,7 @@ impl DaemonStop {
         match self.daemon {
             Daemon::Zookeeper => SERVER,
             Daemon::Nfs => NFS_SERVER,
+            Daemon::Checkpoints => SECONDARY,
         }
     }
 }

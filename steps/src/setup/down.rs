@@ -11,7 +11,7 @@ use crate::service::down_script;
 use crate::world::{World, on_each};
 
 /// Which step starts which units, and whether it has an item for each node.
-static STARTS: [(&str, StepId, bool); 8] = [
+static STARTS: [(&str, StepId, bool); 9] = [
     ("mesosflow-nfs-ganesha.service", NfsExport::ID, false),
     ("mesosflow-shared-volume.service", NfsMount::ID, true),
     (
@@ -26,6 +26,11 @@ static STARTS: [(&str, StepId, bool); 8] = [
     ),
     (
         "persistent-hdfs-namenode.service",
+        HdfsStart::id_of(Hdfs::Persistent),
+        false,
+    ),
+    (
+        "persistent-hdfs-secondarynamenode.service",
         HdfsStart::id_of(Hdfs::Persistent),
         false,
     ),
@@ -111,13 +116,10 @@ mod tests {
     use super::*;
     use crate::on_node::UNITS;
 
-    /// The secondary namenode is nobody's to start: it is not enabled.
     #[test]
     fn each_daemon_has_its_step() {
         for unit in UNITS {
-            let found = starts(unit).map(|(step, _)| step.to_string());
-            let is_expected = found.is_some() || unit == "persistent-hdfs-secondarynamenode.service";
-            assert!(is_expected, "{unit}");
+            assert!(starts(unit).is_some(), "{unit}");
         }
         assert_eq!(starts("mesos-slave.service"), Some((MesosStart::ID, false)));
         assert_eq!(

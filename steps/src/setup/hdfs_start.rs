@@ -1,4 +1,5 @@
-//! `hdfs-start`, `persistent-hdfs-start` (notes 2.17, 2.18): a file system runs: its namenode, and a datanode on every slave.
+//! `hdfs-start`, `persistent-hdfs-start` (notes 2.17, 2.18): a file system runs: its namenode, and a datanode on every slave; of the
+//! persistent one, checkpoints are made on the second master where there is one.
 //!
 //! - Changes: the daemons run under systemd, also after a reboot. A datanode of a slave that some run had begun to have leave, and did not
 //!   go on with, is in service again.
@@ -12,7 +13,7 @@ use serde::Serialize;
 
 use crate::act::ActError;
 use crate::cluster::{Node, input};
-use crate::hdfs::{Formatted, Hdfs};
+use crate::hdfs::{Formatted, Hdfs, are_made, have_made};
 use crate::world::World;
 
 /// What is started.
@@ -27,6 +28,12 @@ pub struct HdfsStart {
     /// The slaves.
     #[serde(serialize_with = "input::nodes")]
     pub slaves: Vec<Node>,
+    /// The second master, which makes checkpoints of it.
+    #[serde(
+        serialize_with = "input::node_if_any",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub second: Option<Node>,
     /// The file system that has to be served.
     pub formatted: Formatted,
 }
@@ -41,9 +48,15 @@ impl HdfsStart {
     }
 
     async fn is_live(&self, cx: &StepCx<World>) -> Result<bool, ActError> {
-        self.hdfs
-            .is_live(cx.world(), &self.namenode, &self.slaves, &self.formatted)
-            .await
+        let world = cx.world();
+        let serves = self
+            .hdfs
+            .is_live(world, &self.namenode, &self.slaves, &self.formatted);
+        Ok(serves.await?
+            && match &self.second {
+                Some(second) => Box::pin(are_made(world, &self.namenode, second)).await?,
+                None => true,
+            })
     }
 }
 
@@ -61,9 +74,15 @@ impl Step for HdfsStart {
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {
+        let world = cx.world();
         self.hdfs
-            .start(cx.world(), &self.namenode, &self.slaves, &self.formatted)
-            .await
+            .start(world, &self.namenode, &self.slaves, &self.formatted)
+            .await?;
+        match &self.second {
+            // A namenode that takes no writes yet lets nobody make one.
+            Some(second) => Box::pin(have_made(world, &self.namenode, second)).await,
+            None => Ok(()),
+        }
     }
 
     async fn verify(&self, cx: &StepCx<World>, (): &()) -> Result<(), ActError> {
@@ -71,7 +90,7 @@ impl Step for HdfsStart {
             return Ok(());
         }
         Err(ActError::not_yet(format!(
-            "the {} HDFS lost a datanode right after its start",
+            "the {} HDFS lost a daemon right after its start",
             self.hdfs.as_str()
         )))
     }

@@ -352,13 +352,19 @@ async fn both_hdfs(
     });
     flow.fan_out(Distribute::HDFS_CONFIG, config).await?;
     let (namenode, slaves) = (hub.clone(), inventory.slaves.clone());
+    let second = |hdfs| match hdfs {
+        Hdfs::Persistent => inventory.second_master().cloned(),
+        Hdfs::Ephemeral => None,
+    };
+    // On the heap: there are four of them in one future, which is large enough without.
     let start = |hdfs, formatted| {
-        flow.step(HdfsStart {
+        Box::pin(flow.step(HdfsStart {
             hdfs,
             namenode: namenode.clone(),
             slaves: slaves.clone(),
+            second: second(hdfs),
             formatted,
-        })
+        }))
     };
     let (keeps, must_exist) = match before {
         Before::New => (false, false),

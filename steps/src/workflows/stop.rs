@@ -61,6 +61,14 @@ impl Workflow for Stop {
     }
 }
 
+impl StopSpec {
+    /// The second master, if it runs.
+    fn second(&self) -> Option<&Node> {
+        let is_it = |node: &&Node| node.role == Role::Master && node.index == 2;
+        self.nodes.iter().find(is_it)
+    }
+}
+
 /// The steps of a stop.
 pub(super) fn stop_steps(spec: &StopSpec) -> Vec<CatalogueEntry> {
     let mut all = vec![
@@ -71,6 +79,16 @@ pub(super) fn stop_steps(spec: &StopSpec) -> Vec<CatalogueEntry> {
         entry(HdfsStop::id_of(Hdfs::Persistent), "persistent HDFS stopped"),
         entry(DaemonStop::id_of(Daemon::Zookeeper), "ZooKeeper stopped").over("zookeepers"),
     ];
+    if spec.second().is_some() {
+        let no_more = "no more checkpoints of the persistent HDFS";
+        let at = all
+            .iter()
+            .position(|entry| entry.id == HdfsStop::id_of(Hdfs::Ephemeral));
+        all.insert(
+            at.unwrap_or(all.len()),
+            entry(DaemonStop::id_of(Daemon::Checkpoints), no_more),
+        );
+    }
     if !spec.ending.is_empty() {
         all.push(
             entry(
@@ -119,6 +137,11 @@ pub(super) async fn stop_all(flow: Flow<World>, spec: Arc<StopSpec>) -> Result<(
             None => flow.skip(DaemonStop::id_of(Daemon::Nfs), NO_HUB).await,
         }
     };
+    // Before its namenode: a checkpoint is made whole or not begun.
+    if let Some(node) = spec.second().cloned() {
+        let daemon = Daemon::Checkpoints;
+        flow.step(DaemonStop { daemon, node }).await?;
+    }
     let (namenode, slaves) = (hub.cloned(), slaves.clone());
     let hdfs = |hdfs| HdfsStop {
         hdfs,

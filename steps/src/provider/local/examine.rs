@@ -187,7 +187,8 @@ fn nodes(spec: &ClusterSpec) -> u64 {
     u64::from(spec.masters) + u64::from(spec.slaves) + zookeepers
 }
 
-/// What the nodes of a cluster take, MiB: the first master has two namenodes, each slave two datanodes, each ZooKeeper itself.
+/// What the nodes of a cluster take, MiB: the first master has two namenodes, the second one's
+/// checkpoints take another, each slave two datanodes, each ZooKeeper itself.
 fn needed_mib(spec: &ClusterSpec) -> u64 {
     // A heap that was just begun is far from full.
     let hdfs = JAVA_MIB + u64::from(spec.hdfs.heap_mb) / 4;
@@ -205,7 +206,8 @@ fn needed_mib(spec: &ClusterSpec) -> u64 {
         .into_iter()
         .map(|(role, count)| count * (NODE_MIB + of(role)))
         .sum();
-    each + 2 * hdfs
+    let namenodes = if spec.masters > 1 { 3 } else { 2 };
+    each + namenodes * hdfs
 }
 
 /// What the kernel lets one user have of inotify, which systemd needs in each node: beyond it, nodes end as soon as they boot.

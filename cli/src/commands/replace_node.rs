@@ -94,27 +94,22 @@ pub(super) async fn ready(app: &App, journal: &Journal, what: &WhatArgs) -> Resu
         && !wiring::answering(&world, std::slice::from_ref(&node))
             .await
             .is_empty();
-    if !answers && node.role == Role::Master && node.index == 1 {
-        return Err(CliError::refused(format!(
-            "{} does not answer, and has both namenodes, the shared volume and what the other nodes are set up from: nothing was done",
-            node.name
-        ))
-        .hint("bring its machine back; where that is gone, `mesosflow start` launches another, and what was on its disks is lost"));
-    }
     let nodes = ground.nodes.iter().filter(|other| other.name != node.name);
     let nodes: Vec<Node> = nodes.cloned().collect();
     let Replacing {
         gives,
         gives_up,
         keeper,
+        lost,
         losses: of_role,
-    } = wiring::replacing(&world, (&node, runs, answers), &nodes).await?;
+    } = wiring::replacing(&world, (&node, runs, answers), &nodes, &ground.file_systems).await?;
     let frozen = ReplaceNodeSpec {
         cluster: target.clone().into_spec(),
         answers,
         gives,
         gives_up,
         keeper,
+        lost,
         without: Vec::new(),
         resources: resources(&ground, &node),
         nodes,

@@ -4,9 +4,11 @@ use mesosflow_steps::cluster::{Node, ProviderKind, Role};
 use mesosflow_steps::life::{self, Delete, Deleted, SpareMaster, SpareZookeeper};
 use mesosflow_steps::provision::LaunchMachine;
 use mesosflow_steps::remote::RemoteError;
+use mesosflow_steps::workflows::{FileSystems, LostHub};
 use mesosflow_steps::{Enough, Hdfs, World, what_leaving};
 use mesosflow_workflow::{ErrorReport, RunState, Status, StepError as _};
 
+use super::answering;
 use crate::error::CliError;
 use crate::exit::Exit;
 
@@ -19,6 +21,8 @@ pub(crate) struct Replacing {
     pub(crate) gives_up: bool,
     /// Who keeps what moves with the first master.
     pub(crate) keeper: Option<Node>,
+    /// What its next machine begins with, where it does not answer.
+    pub(crate) lost: Option<LostHub>,
     /// In sentences.
     pub(crate) losses: Vec<String>,
 }
@@ -41,12 +45,17 @@ pub(crate) async fn replacing(
     world: &World,
     (node, runs, answers): (&Node, bool, bool),
     others: &[Node],
+    file_systems: &FileSystems,
 ) -> Result<Replacing, CliError> {
     let mut replacing = match node.role {
         Role::Slave => of_slave(world, node, runs, others).await?,
         Role::Zookeeper => of_quorum(world, (node, answers), others).await?,
         Role::Master => of_master(world, (node, answers), others).await?,
     };
+    let is_hub = node.role == Role::Master && node.index == 1;
+    if is_hub && !answers {
+        lost_hub(world, node, others, (file_systems, &mut replacing)).await?;
+    }
     if answers {
         belongings(world, node, others, &mut replacing).await?;
     }
@@ -76,6 +85,7 @@ async fn of_master(
 ) -> Result<Replacing, CliError> {
     let others = of(Role::Master, others);
     let losses = match others.len() {
+        0 if !answers => vec!["its only master's registry is lost: agents register anew".to_owned()],
         0 => vec!["none leads while its only master is exchanged: agents and their tasks wait".to_owned()],
         1 => vec![
             "of two masters both make the quorum: Mesos has no leader until the new one has the other's registry; agents and their tasks \
@@ -110,6 +120,71 @@ fn refuse_lacks(lacks: Result<Option<String>, RemoteError>) -> Result<(), CliErr
         Some(lacks) => Err(refused().because(lacks).hint(
             "bring the others back first: `mesosflow check` says what is down; one whose machine is gone can be replaced by itself",
         )),
+    }
+}
+
+/// What the next machine of a first master begins with that does not answer; refused where the names of the persistent HDFS are nowhere else.
+async fn lost_hub(
+    world: &World,
+    node: &Node,
+    others: &[Node],
+    (file_systems, replacing): (&FileSystems, &mut Replacing),
+) -> Result<(), CliError> {
+    let of_mesos = of(Role::Master, others)
+        .into_iter()
+        .chain(of(Role::Slave, others));
+    let of_mesos: Vec<_> = of_mesos.collect();
+    let answering = answering(world, &of_mesos).await;
+    let Some(mesos) = of_mesos.into_iter().find(|other| answering.contains(&other.name)) else {
+        return Err(refused().because("no other master or slave answers"));
+    };
+    let mut told = vec!["the ephemeral HDFS is formatted, and what was in /mnt/nfs is lost".to_owned()];
+    let checkpoint = match &node.volume {
+        Some(volume) => {
+            told.push(format!("the names of the persistent HDFS are on {volume}"));
+            None
+        }
+        None => {
+            let (second, age) = checkpoint(world, others, file_systems.persistent_id()).await?;
+            told.push(format!(
+                "the persistent HDFS begins with the checkpoint that {} has of it, {age} old: what was written since is lost",
+                second.name
+            ));
+            replacing.gives_up = true;
+            Some(second)
+        }
+    };
+    replacing.losses.extend(told);
+    replacing.lost = Some(LostHub { checkpoint, mesos });
+    Ok(())
+}
+
+/// Who has a checkpoint of that persistent HDFS, and how old it is.
+async fn checkpoint(world: &World, others: &[Node], id: &str) -> Result<(Node, String), CliError> {
+    let nowhere = |why: String| {
+        refused().because(why).hint(
+            "bring its machine back: the names of the persistent HDFS are on its disk and nowhere else; or `mesosflow destroy` the cluster",
+        )
+    };
+    let second = of(Role::Master, others)
+        .into_iter()
+        .find(|other| other.index == 2);
+    let Some(second) = second else {
+        return Err(nowhere(
+            "there is no second master that would have a checkpoint".to_owned(),
+        ));
+    };
+    let found = mesosflow_steps::newest_checkpoint(world, &second).await;
+    match found.map_err(|error| unseen(&ErrorReport::of(&error)))? {
+        Some(found) if found.cluster_id == id => {
+            let age = found.age();
+            Ok((second, age))
+        }
+        Some(found) => Err(nowhere(format!(
+            "the checkpoint that {} has is of {}, not of {id}",
+            second.name, found.cluster_id
+        ))),
+        None => Err(nowhere(format!("{} has no checkpoint", second.name))),
     }
 }
 

@@ -36,6 +36,13 @@ pub struct FileSystems {
     pub persistent: Formatted,
 }
 
+impl FileSystems {
+    /// The clusterID of the persistent one.
+    pub fn persistent_id(&self) -> &str {
+        &self.persistent.cluster_id
+    }
+}
+
 /// What the disk of a namenode holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NameFolder {

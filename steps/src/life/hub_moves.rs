@@ -1,4 +1,4 @@
-//! `keep-hub`, `bring-hub`, `forget-kept`: what only the first master has moves to its next machine, by way of another node, since both
+//! `keep-hub`, `bring-hub`, `forget-kept`, `fetch-mesos`: what only the first master has moves to its next machine, by way of another node, since both
 //! have one address: both namenodes' folders, the shared volume, Mesos as it was made, the masters' registry.
 //!
 //! - Changes: a copy on the node that keeps it; then that copy on the new machine; then the copy is gone. Whoever writes to any of it is
@@ -55,6 +55,7 @@ const OURS: [&str; 23] = [
 const LOOK: &str = shell!("moving-look.sh");
 const KEEP: &str = shell!("moving-keep.sh");
 const BRING: &str = shell!("moving-bring.sh");
+const BRINGS: (&str, &str) = ("lay down what another node has for it", BRING);
 const HELD: &str = r#"for path in $moving; do [ ! -e "$kept$path" ] || printf '%s ' "$path"; done"#;
 
 /// A shared volume may be large; rsync says something all the time.
@@ -120,6 +121,8 @@ pub enum HubMove {
     Keep,
     /// From there to the new machine.
     Bring,
+    /// Mesos alone, from a node that has it as it was made: the machine of before is lost.
+    FetchMesos,
     /// Nothing is kept any more.
     Forget,
 }
@@ -144,15 +147,21 @@ impl MoveHub {
         StepId::from_static(match way {
             HubMove::Keep => "keep-hub",
             HubMove::Bring => "bring-hub",
+            HubMove::FetchMesos => "fetch-mesos",
             HubMove::Forget => "forget-kept",
         })
     }
 
     /// Copies between both, as a job of the first master's.
-    async fn copy(&self, cx: &StepCx<World>, title: &str, body: &str, moving: &str) -> Result<(), ActError> {
+    async fn copy(
+        &self,
+        cx: &StepCx<World>,
+        (title, body): (&str, &str),
+        (kept, moving): (&str, &str),
+    ) -> Result<(), ActError> {
         let script = Script::new(title, body)
             .var("moving", moving)
-            .var("kept", KEPT)
+            .var("kept", kept)
             .var("config", SSH_CONFIG_PATH)
             .var("user", &self.keeper.user)
             .var("port", self.keeper.port)
@@ -189,7 +198,7 @@ impl Step for MoveHub {
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
         match self.way {
             // What is equal is found by the copy itself.
-            HubMove::Keep | HubMove::Bring => Ok(Probe::NotDone),
+            HubMove::Keep | HubMove::Bring | HubMove::FetchMesos => Ok(Probe::NotDone),
             HubMove::Forget => {
                 let look =
                     Script::new("look for what was kept", r#"[ ! -e "$kept" ] || exit 1"#).var("kept", KEPT);
@@ -202,14 +211,15 @@ impl Step for MoveHub {
         let world = cx.world();
         match self.way {
             HubMove::Keep => {
-                let title = "copy what moves to another node";
-                self.copy(cx, title, KEEP, &moving(&self.hub)).await
+                let what = ("copy what moves to another node", KEEP);
+                self.copy(cx, what, (KEPT, &moving(&self.hub))).await
             }
             HubMove::Bring => {
                 let held = self.held(world).await?;
-                self.copy(cx, "lay down what another node keeps", BRING, &held)
-                    .await
+                self.copy(cx, BRINGS, (KEPT, &held)).await
             }
+            // It lies there where it does here.
+            HubMove::FetchMesos => self.copy(cx, BRINGS, ("", MESOS)).await,
             HubMove::Forget => {
                 let delete = Script::new("delete what was kept", r#"rm -rf -- "$kept""#).var("kept", KEPT);
                 world.run(&self.keeper, delete).await?;

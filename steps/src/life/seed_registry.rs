@@ -1,7 +1,7 @@
 //! `seed-registry`: a master that begins anew has the registry of the only other one there is. Of two masters both make the quorum, so
 //! that one alone gives its copy to nobody: Mesos' own recovery would wait for ever.
 //!
-//! - Changes: the replicated log in the node's work folder, copied from the first master, whose daemon is stopped meanwhile.
+//! - Changes: the replicated log in the node's work folder, copied from the other one, whose daemon is stopped meanwhile.
 //! - Twice is safe: once there is a log, it is left alone.
 //! - Nothing to undo.
 
@@ -22,9 +22,9 @@ const IS_BEGUN: &str = r#"[ -e "$registry/CURRENT" ] || exit 1"#;
 /// The registry's way.
 #[derive(Debug, Serialize)]
 pub struct SeedRegistry {
-    /// The first master, which has it.
+    /// The master that has it.
     #[serde(serialize_with = "input::node")]
-    pub hub: Node,
+    pub from: Node,
     /// The master that gets it.
     #[serde(serialize_with = "input::node")]
     pub node: Node,
@@ -52,15 +52,15 @@ impl Step for SeedRegistry {
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
         let world = cx.world();
         // A Mesos that keeps none has none to give.
-        let done = self.is_begun(world, &self.node).await? || !self.is_begun(world, &self.hub).await?;
+        let done = self.is_begun(world, &self.node).await? || !self.is_begun(world, &self.from).await?;
         Ok(Probe::done_if(done))
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {
         let (world, beside) = (cx.world(), format!("{REGISTRY}.seed"));
-        MASTER.stop(world, &self.hub).await?;
-        let copied = hub::copy_to(world, &self.hub, &self.node, REGISTRY, &beside).await;
-        MASTER.ensure(world, &self.hub).await?;
+        MASTER.stop(world, &self.from).await?;
+        let copied = hub::copy_to(world, &self.from, &self.node, REGISTRY, &beside).await;
+        MASTER.ensure(world, &self.from).await?;
         copied?;
         // Whole or not at all.
         let lay = Script::new("lay down Mesos' registry", r#"mv -T "$beside" "$registry""#);

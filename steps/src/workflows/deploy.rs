@@ -99,7 +99,7 @@ async fn bring_up(flow: Flow<World>) -> Result<Report, Halt> {
         range,
         before: Before::New,
         seeded: None,
-        keeper: None,
+        brings: None,
         gives_up: false,
     };
     set_up(&flow, setting).await

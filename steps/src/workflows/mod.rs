@@ -24,7 +24,7 @@ pub use parts::ansible_variables;
 pub(crate) use parts::vars_of;
 pub use redeploy::{Redeploy, RedeploySpec};
 pub use remove_slaves::{RemoveSlaves, RemoveSlavesSpec};
-pub use replace_node::{ReplaceNode, ReplaceNodeSpec};
+pub use replace_node::{LostHub, ReplaceNode, ReplaceNodeSpec};
 pub use rollback::{KeepSlavesSpec, Rollback, RollbackSpec, Undo};
 pub use start::{Lacking, Start, StartSpec};
 pub use stop::{Stop, StopSpec};

@@ -4,26 +4,29 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mesosflow_workflow::{CatalogueEntry, Flow, Halt, Outcome, Resource, Run, Settings, Settle as _, Stop};
+use mesosflow_workflow::{
+    CatalogueEntry, Flow, Halt, Outcome, Resource, Run, Settings, Settle as _, StepId, Stop,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::deploy::{awaited, first_of, sorted};
 use super::destroy::{delete_each, deletion};
 use super::parts::{each, place};
-use super::set_up::{self, Setting, set_up};
+use super::set_up::{self, Before, Setting, set_up};
 use super::{Workflow, entry, on_both, read, without};
 use crate::catalogue::catalogue as of_deploy;
 use crate::cluster::{ClusterSpec, Instance, Inventory, Node, Role};
 use crate::hdfs::{Enough, FileSystems, Hdfs};
 use crate::life::{
-    Daemon, DaemonStop, Decommission, Deleted, DrainAgent, ForgetDatanodes, HdfsStop, HubMove, MoveHub,
-    NfsUnmount, ReactivateAgent, SaveNamespace, SeeRegistry, SeedRegistry, SpareMaster, SpareZookeeper,
+    Daemon, DaemonStop, Decommission, Deleted, DrainAgent, ForgetDatanodes, HdfsStop, HubMove,
+    ImportCheckpoint, MoveHub, NfsUnmount, ReactivateAgent, SaveNamespace, SeeRegistry, SeedRegistry,
+    SpareMaster, SpareZookeeper,
 };
 use crate::provider::{Groups, Image};
 use crate::provision::{AwaitNode, LaunchMachine, loss};
 use crate::record::REPLACES;
-use crate::setup::{Distribute, MesosStart, MesosStop, Report};
+use crate::setup::{Distribute, HdfsFormat, HdfsStart, MesosStart, MesosStop, Report};
 use crate::world::World;
 
 /// What a replacement needs of the cluster's record, as it was when it began.
@@ -49,6 +52,9 @@ pub struct ReplaceNodeSpec {
     /// Where the node is the first master: who keeps what moves to its next machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keeper: Option<Node>,
+    /// Where it is the first master, and does not answer: what its next machine begins with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<LostHub>,
     /// What there is of its machine at the provider; without the volume of the persistent HDFS, which the new one gets, and nothing of a
     /// machine that is somebody else's.
     pub resources: Vec<Resource>,
@@ -60,6 +66,16 @@ pub struct ReplaceNodeSpec {
     pub file_systems: FileSystems,
     /// How long tasks may take to end by themselves, seconds.
     pub drain_timeout_s: u64,
+}
+
+/// What the next machine of a first master begins with that is lost, with what only that had.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LostHub {
+    /// Who has a checkpoint of the persistent namenode; none where its folder is on a volume that goes to the new machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<Node>,
+    /// Who has Mesos, as it was made on the first master.
+    pub mesos: Node,
 }
 
 impl ReplaceNodeSpec {
@@ -92,7 +108,15 @@ impl ReplaceNodeSpec {
 
     /// Whether the new machine's master cannot get the registry by itself.
     fn seeds(&self) -> bool {
-        self.role() == Role::Master && !self.has_quorum() && self.keeper.is_none()
+        let others = usize::from(self.cluster.masters).saturating_sub(1);
+        self.role() == Role::Master && !self.has_quorum() && self.keeper.is_none() && others > 0
+    }
+
+    /// What the set-up of a first master's next machine brings there before anything else needs it.
+    fn brings(&self) -> Option<(HubMove, Node)> {
+        let kept = self.keeper.clone().map(|keeper| (HubMove::Bring, keeper));
+        let lost = self.lost.as_ref();
+        kept.or_else(|| lost.map(|lost| (HubMove::FetchMesos, lost.mesos.clone())))
     }
 }
 
@@ -181,9 +205,28 @@ fn catalogue(spec: &ReplaceNodeSpec) -> Vec<CatalogueEntry> {
         let at = all.iter().position(|entry| entry.id == MesosStart::ID);
         all.insert(at.unwrap_or(all.len()), seed);
     }
-    if let Some(brings) = moves(HubMove::Bring, "what was kept, on the new machine") {
-        let at = all.iter().position(|entry| entry.id == Distribute::HDFS_CONFIG);
-        all.insert(at.unwrap_or(all.len()), brings);
+    let mut before = |step: StepId, added: CatalogueEntry| {
+        let at = all.iter().position(|entry| entry.id == step);
+        all.insert(at.unwrap_or(all.len()), added);
+    };
+    if let Some((way, _)) = spec.brings() {
+        let title = match way {
+            HubMove::FetchMesos => "Mesos from another node, as it was made",
+            _ => "what was kept, on the new machine",
+        };
+        before(Distribute::HDFS_CONFIG, entry(MoveHub::id_of(way), title));
+    }
+    if let Some(lost) = &spec.lost {
+        let of_deploy = of_deploy().into_iter();
+        let mut formats = of_deploy.filter(|entry| entry.id == HdfsFormat::ID);
+        if let Some(mut format) = formats.next() {
+            "ephemeral HDFS formatted, whose names are lost".clone_into(&mut format.title);
+            before(HdfsStart::id_of(Hdfs::Ephemeral), format);
+        }
+        if lost.checkpoint.is_some() {
+            let imports = entry(ImportCheckpoint::ID, "persistent HDFS from its checkpoint");
+            before(HdfsStart::id_of(Hdfs::Persistent), imports);
+        }
     }
     match spec.role() {
         Role::Slave => all.push(entry(ReactivateAgent::ID, "its agent gets tasks").over("the slave")),
@@ -218,9 +261,19 @@ async fn exchange(flow: Flow<World>, spec: Arc<ReplaceNodeSpec>) -> Result<Repor
 
     let inventory = sorted(&flow, others.into_iter().chain(new.clone()))?;
     let made = (Some(&spec.image), Some(&spec.groups));
+    let before_it = match &spec.lost {
+        None => Before::Up(spec.file_systems.clone()),
+        Some(lost) => Before::Lost {
+            persistent: spec.file_systems.persistent.clone(),
+            checkpoint: lost.checkpoint.clone(),
+        },
+    };
+    let other = but(&before.masters, &spec.node).into_iter().next();
+    let seeded = other.zip(new.first().cloned()).filter(|_| spec.seeds());
     let setting = Setting {
-        seeded: new.iter().find(|_| spec.seeds()).cloned(),
-        keeper: spec.keeper.clone(),
+        before: before_it,
+        seeded,
+        brings: spec.brings(),
         gives_up: spec.gives_up,
         ..Setting::up(&cluster, inventory, made, &spec.file_systems)
     };

@@ -8,8 +8,8 @@ use super::parts::{each, node_setup, skipped, vars_of};
 use crate::authorized::{Authorized, Copied, NodeKey};
 use crate::catalogue::catalogue;
 use crate::cluster::{ClusterSpec, Inventory, Node, Role};
-use crate::hdfs::{FileSystems, Hdfs};
-use crate::life::{HubMove, MoveHub, SeedRegistry};
+use crate::hdfs::{FileSystems, Formatted, Hdfs};
+use crate::life::{HubMove, ImportCheckpoint, MoveHub, SeedRegistry};
 use crate::provider::{Groups, Image};
 use crate::provision::{
     AwaitNode, CopySshKey, ImageMetadata, LaunchMachine, PushConfig, RenderConfig, RenderedConfig,
@@ -37,10 +37,10 @@ pub(super) struct Setting<'s> {
     pub(super) range: Option<IpNet>,
     /// What it was before.
     pub(super) before: Before,
-    /// A master that cannot get the registry by itself.
-    pub(super) seeded: Option<Node>,
-    /// Who keeps what the first master's machine of before had.
-    pub(super) keeper: Option<Node>,
+    /// A master that has the registry, and one that cannot get it by itself.
+    pub(super) seeded: Option<(Node, Node)>,
+    /// What a new machine of the first master's gets of the one before, and from whom.
+    pub(super) brings: Option<(HubMove, Node)>,
     /// Whether machines with datanodes were given up on purpose, and with them what only they had.
     pub(super) gives_up: bool,
 }
@@ -60,7 +60,7 @@ impl<'s> Setting<'s> {
             range: groups.and_then(|groups| groups.range),
             before: Before::Up(file_systems.clone()),
             seeded: None,
-            keeper: None,
+            brings: None,
             gives_up: false,
         }
     }
@@ -99,6 +99,12 @@ pub(super) enum Before {
     },
     /// It works, and goes on working.
     Up(FileSystems),
+    /// It works but for what its first master had, whose machine is lost: the persistent HDFS is that one, and its names are in the checkpoint
+    /// that a node has, or where they were.
+    Lost {
+        persistent: Formatted,
+        checkpoint: Option<Node>,
+    },
 }
 
 /// Section 2, and the configuration before it: from nodes that answer to a cluster that does its work. What is as it should be is
@@ -111,7 +117,7 @@ pub(super) async fn set_up(flow: &Flow<World>, setting: Setting<'_>) -> Result<R
         range,
         before,
         seeded,
-        keeper,
+        brings,
         gives_up,
     } = setting;
     let hub = inventory.first_master();
@@ -146,8 +152,8 @@ pub(super) async fn set_up(flow: &Flow<World>, setting: Setting<'_>) -> Result<R
         SetupNode::of(hub, node_setup(spec, image, &inventory, node))
     });
     flow.fan_out(SetupNode::NODES, others).await?;
-    if let Some(keeper) = keeper {
-        let (way, hub) = (HubMove::Bring, hub.clone());
+    if let Some((way, keeper)) = brings {
+        let hub = hub.clone();
         flow.step(MoveHub { way, hub, keeper }).await?;
     }
 
@@ -159,7 +165,7 @@ pub(super) async fn set_up(flow: &Flow<World>, setting: Setting<'_>) -> Result<R
     )
     .settle()?;
 
-    if !matches!(before, Before::Up(_)) {
+    if matches!(before, Before::New | Before::Stopped { .. }) {
         let stopped = inventory.masters.iter().chain(&inventory.slaves);
         flow.fan_out(
             MesosStop::ID,
@@ -170,9 +176,8 @@ pub(super) async fn set_up(flow: &Flow<World>, setting: Setting<'_>) -> Result<R
         )
         .await?;
     }
-    if let Some(node) = seeded {
-        let hub = hub.clone();
-        flow.step(SeedRegistry { hub, node }).await?;
+    if let Some((from, node)) = seeded {
+        flow.step(SeedRegistry { from, node }).await?;
     }
     flow.step(MesosStart {
         masters: inventory.masters.clone(),
@@ -368,6 +373,7 @@ async fn both_hdfs(
     };
     let (keeps, must_exist) = match before {
         Before::New => (false, false),
+        Before::Lost { .. } => (false, true),
         Before::Stopped { has_persistent } => (true, *has_persistent),
         Before::Up(known) => {
             let ephemeral = start(Hdfs::Ephemeral, known.ephemeral.clone());
@@ -387,6 +393,25 @@ async fn both_hdfs(
         start(Hdfs::Ephemeral, flow.step(format).await?).await
     };
     let persistent = async {
+        if let Before::Lost {
+            persistent,
+            checkpoint,
+        } = before
+        {
+            let formatted = match checkpoint.clone() {
+                None => persistent.clone(),
+                Some(second) => {
+                    let (hub, cluster_id) = (namenode.clone(), persistent.cluster_id.clone());
+                    let import = ImportCheckpoint {
+                        hub,
+                        second,
+                        cluster_id,
+                    };
+                    flow.step(import).await?
+                }
+            };
+            return start(Hdfs::Persistent, formatted).await;
+        }
         let format = PersistentHdfsFormat {
             namenode: namenode.clone(),
             slaves: slaves.clone(),

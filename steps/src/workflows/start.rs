@@ -152,7 +152,7 @@ pub(super) async fn start(flow: Flow<World>, spec: Arc<StartSpec>) -> Result<Rep
             has_persistent: spec.has_persistent,
         },
         seeded: None,
-        keeper: None,
+        brings: None,
         gives_up: spec.lacks(Role::Slave),
     };
     Box::pin(set_up(&flow, setting)).await

@@ -7,6 +7,7 @@ use super::plan_change::{
     self, PlanAddSlavesArgs, PlanAdoptArgs, PlanRedeployArgs, PlanRemoveSlavesArgs, PlanStartArgs,
     PlanStopArgs,
 };
+use super::plan_configure::{self, PlanConfigureArgs};
 use super::plan_destroy::{self, PlanDestroyArgs};
 use crate::app::App;
 use crate::args::SpecArgs;
@@ -35,6 +36,7 @@ enum PlanOf {
     Adopt(PlanAdoptArgs),
     RemoveSlaves(PlanRemoveSlavesArgs),
     Redeploy(PlanRedeployArgs),
+    Configure(PlanConfigureArgs),
     Destroy(PlanDestroyArgs),
 }
 
@@ -57,6 +59,7 @@ pub(crate) async fn plan(app: &App, args: &PlanArgs) -> Result<(), CliError> {
         Some(PlanOf::Adopt(args)) => plan_change::plan_adopt(app, args).await,
         Some(PlanOf::RemoveSlaves(args)) => plan_change::plan_remove_slaves(app, args).await,
         Some(PlanOf::Redeploy(args)) => plan_change::plan_redeploy(app, args).await,
+        Some(PlanOf::Configure(args)) => plan_configure::plan_configure(app, args).await,
         Some(PlanOf::Destroy(args)) => plan_destroy::plan_destroy(app, args).await,
     }
 }

@@ -8,11 +8,12 @@ use crate::runs::Found;
 use crate::wiring::{self, Workflow};
 
 /// The workflows that have an undo.
-pub(crate) const UNDOABLE: [&str; 6] = [
+pub(crate) const UNDOABLE: [&str; 7] = [
     "add-slaves",
     "adopt",
     "remove-slaves",
     "redeploy",
+    "configure",
     "stop",
     "start",
 ];

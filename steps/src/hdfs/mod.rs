@@ -7,9 +7,11 @@
 //! | `format` | what a namenode's disk holds, and how it gets there |
 //! | `exclude` | the list of datanodes that leave, on the namenode's disk |
 //! | `serve` | daemons started, seen and stopped |
+//! | `anew` | one of them started anew, while the others serve |
 //! | `wanting`, `open` | files that keep a datanode from leaving |
 //! | `leaving` | what a departure would meet with, before anything is touched |
 
+mod anew;
 mod exclude;
 mod format;
 mod kind;

@@ -8,6 +8,7 @@ use mesosflow_workflow::{
 };
 use serde_json::Value;
 
+use super::anew::Turns;
 use super::parts::{place, skipped};
 use super::set_up::{Before, Setting, set_up};
 use super::{Workflow, read};
@@ -98,6 +99,7 @@ async fn bring_up(flow: Flow<World>) -> Result<Report, Halt> {
         image,
         range,
         before: Before::New,
+        turns: Turns::default(),
     };
     set_up(&flow, setting).await
 }

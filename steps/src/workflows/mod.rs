@@ -1,6 +1,8 @@
 //! The workflows: one file each, a table of contents. [`by_name`] is the one list of them.
 
 mod add_slaves;
+mod anew;
+mod configure;
 pub mod deploy;
 pub mod destroy;
 mod parts;
@@ -17,6 +19,7 @@ mod workflow;
 
 pub use crate::hdfs::FileSystems;
 pub use add_slaves::{AddSlaves, AddSlavesSpec, Adopt};
+pub use configure::{Configure, ConfigureSpec};
 pub use deploy::Deploy;
 pub use destroy::{Destroy, DestroyPlan, DestroySpec};
 pub use parts::ansible_variables;
@@ -30,7 +33,7 @@ pub use workflow::Workflow;
 use workflow::{drive, entry, on_both, read};
 
 /// Every workflow.
-const ALL: [&dyn Workflow; 9] = [
+const ALL: [&dyn Workflow; 10] = [
     &Deploy,
     &Stop,
     &Start,
@@ -38,6 +41,7 @@ const ALL: [&dyn Workflow; 9] = [
     &Adopt,
     &RemoveSlaves,
     &Redeploy,
+    &Configure,
     &Rollback,
     &Destroy,
 ];

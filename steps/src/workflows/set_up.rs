@@ -4,6 +4,7 @@
 use ipnet::IpNet;
 use mesosflow_workflow::{CatalogueEntry, Flow, Halt, Settle as _, StepId};
 
+use super::anew::{self, Turns};
 use super::parts::{each, node_setup, skipped, vars_of};
 use crate::authorized::{Authorized, Copied, NodeKey};
 use crate::catalogue::catalogue;
@@ -36,6 +37,8 @@ pub(super) struct Setting<'s> {
     pub(super) range: Option<IpNet>,
     /// What it was before.
     pub(super) before: Before,
+    /// How what runs with another configuration is started anew, where it works.
+    pub(super) turns: Turns,
 }
 
 impl<'s> Setting<'s> {
@@ -52,7 +55,13 @@ impl<'s> Setting<'s> {
             image,
             range: groups.and_then(|groups| groups.range),
             before: Before::Up(file_systems.clone()),
+            turns: Turns::default(),
         }
+    }
+
+    /// The same with what its owner says of how daemons are started anew.
+    pub(super) fn in_turns(self, turns: Turns) -> Self {
+        Self { turns, ..self }
     }
 }
 
@@ -70,10 +79,15 @@ const NO_PART: [StepId; 10] = [
     MesosStop::ID,
 ];
 
-/// The steps of the set-up of a cluster that works, as the deploy has them.
+/// The steps of the set-up of a cluster that works: those of the deploy, and those that start anew, one after the other, what runs with
+/// another configuration.
 pub(super) fn steps() -> Vec<CatalogueEntry> {
     let mut all = catalogue();
     all.retain(|entry| !NO_PART.contains(&entry.id));
+    for (place, before) in anew::steps() {
+        let at = all.iter().position(|entry| entry.id == place);
+        all.splice(at.unwrap_or_default()..at.unwrap_or_default(), before);
+    }
     all
 }
 
@@ -102,6 +116,7 @@ pub(super) async fn set_up(flow: &Flow<World>, setting: Setting<'_>) -> Result<R
         image,
         range,
         before,
+        turns,
     } = setting;
     let hub = inventory.first_master();
     let vars = vars_of(spec, &inventory, image, range);
@@ -136,15 +151,35 @@ pub(super) async fn set_up(flow: &Flow<World>, setting: Setting<'_>) -> Result<R
     });
     flow.fan_out(SetupNode::NODES, others).await?;
 
-    let (mesos, (shared, mounted), (), ()) = tokio::join!(
-        mesos(flow, spec, &inventory, &vars, &tree),
+    // What works is started anew in turns, which have to be after one another; what does not is all started at once.
+    let is_up = matches!(before, Before::Up(_));
+    let data = async {
+        let (zookeeper, hdfs) = (
+            zookeeper(flow, &inventory, &tree, is_up),
+            both_hdfs(flow, &inventory, &vars, &tree, (&before, &turns)),
+        );
+        match is_up {
+            true => {
+                zookeeper.await?;
+                hdfs.await
+            }
+            false => tokio::join!(zookeeper, hdfs).settle().map(drop),
+        }
+    };
+    let (mesos, (shared, mounted), ()) = tokio::join!(
+        mesos(flow, spec, &inventory, &tree),
         shared_volume(flow, spec, &inventory, &tree),
-        both_hdfs(flow, &inventory, &vars, &tree, &before),
-        zookeeper(flow, &inventory, &tree),
+        data,
     )
     .settle()?;
+    let role = |node: &Node| MesosRoles::new(node, spec, &inventory, &vars);
+    if is_up {
+        anew::mesos(flow, &inventory, role, &turns).await?;
+    }
+    let of_mesos = inventory.masters.iter().chain(&inventory.slaves);
+    flow.fan_out(MesosRoles::ID, each(of_mesos, role)).await?;
 
-    if !matches!(before, Before::Up(_)) {
+    if !is_up {
         let stopped = inventory.masters.iter().chain(&inventory.slaves);
         flow.fan_out(
             MesosStop::ID,
@@ -214,14 +249,7 @@ async fn configure(
             public_key,
         })
         .await?;
-    flow.step(SetupOptions {
-        hub: hub.clone(),
-        os: vars.os.clone(),
-        download: vars.download.clone(),
-        branch: vars.branch.clone(),
-        swap_mb: vars.swap_mb,
-    })
-    .await?;
+    flow.step(SetupOptions::of(hub, vars)).await?;
     Ok((rendered, keys))
 }
 
@@ -253,12 +281,11 @@ async fn approve(
     approved(Approved::Nodes, others.collect()).await
 }
 
-/// Steps 2.12 to 2.14, and the roles: Mesos and the frameworks, built or unpacked once, then copied; and what they start with.
+/// Steps 2.12 to 2.14: Mesos and the frameworks, built or unpacked once, then copied.
 async fn mesos(
     flow: &Flow<World>,
     spec: &ClusterSpec,
     inventory: &Inventory,
-    vars: &DeployVars,
     tree: &RenderedConfig,
 ) -> Result<BuiltMesos, Halt> {
     let hub = inventory.first_master();
@@ -287,9 +314,6 @@ async fn mesos(
         packages: spec.mesos.packages.clone(),
     });
     tokio::join!(flow.step(config), flow.fan_out(RedeployMesos::ID, copies)).settle()?;
-    let of_mesos = inventory.masters.iter().chain(&inventory.slaves);
-    let roles = each(of_mesos, |node| MesosRoles::new(node, spec, inventory, vars));
-    flow.fan_out(MesosRoles::ID, roles).await?;
     Ok(built)
 }
 
@@ -328,7 +352,7 @@ async fn both_hdfs(
     inventory: &Inventory,
     vars: &DeployVars,
     tree: &RenderedConfig,
-    before: &Before,
+    (before, turns): (&Before, &Turns),
 ) -> Result<(), Halt> {
     let hub = inventory.first_master();
     let config = each(inventory.others(), |node| Distribute {
@@ -351,6 +375,7 @@ async fn both_hdfs(
         Before::New => (false, false),
         Before::Stopped { has_persistent, .. } => (true, *has_persistent),
         Before::Up(known) => {
+            anew::both_hdfs(flow, inventory, tree, turns).await?;
             let ephemeral = start(Hdfs::Ephemeral, known.ephemeral.clone());
             let persistent = start(Hdfs::Persistent, known.persistent.clone());
             tokio::join!(ephemeral, persistent).settle()?;
@@ -380,7 +405,15 @@ async fn both_hdfs(
 }
 
 /// Step 2.19: the quorum.
-async fn zookeeper(flow: &Flow<World>, inventory: &Inventory, tree: &RenderedConfig) -> Result<(), Halt> {
+async fn zookeeper(
+    flow: &Flow<World>,
+    inventory: &Inventory,
+    tree: &RenderedConfig,
+    is_up: bool,
+) -> Result<(), Halt> {
+    if is_up {
+        anew::zookeeper(flow, inventory, tree).await?;
+    }
     if skipped(flow, ZookeeperStart::ID).await? {
         return Ok(());
     }

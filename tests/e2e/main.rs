@@ -13,6 +13,7 @@ mod changed;
 mod check;
 mod cloud_faults;
 mod cloud_harness;
+mod configured;
 mod crash;
 mod cut_off;
 mod decommission;

@@ -166,24 +166,29 @@ pub(super) async fn set_up(flow: &Flow<World>, setting: Setting<'_>) -> Result<R
             false => tokio::join!(zookeeper, hdfs).settle().map(drop),
         }
     };
+    let role = |node: &Node| MesosRoles::new(node, spec, &inventory, &vars);
+    let of_mesos = || inventory.masters.iter().chain(&inventory.slaves);
+    let roles = || flow.fan_out(MesosRoles::ID, each(of_mesos(), role));
     let (mesos, (shared, mounted), ()) = tokio::join!(
-        mesos(flow, spec, &inventory, &tree),
+        async {
+            let built = mesos(flow, spec, &inventory, &tree).await?;
+            // A replay may end with them.
+            if !is_up {
+                roles().await?;
+            }
+            Ok::<_, Halt>(built)
+        },
         shared_volume(flow, spec, &inventory, &tree),
         data,
     )
     .settle()?;
-    let role = |node: &Node| MesosRoles::new(node, spec, &inventory, &vars);
     if is_up {
         anew::mesos(flow, &inventory, role, &turns).await?;
-    }
-    let of_mesos = inventory.masters.iter().chain(&inventory.slaves);
-    flow.fan_out(MesosRoles::ID, each(of_mesos, role)).await?;
-
-    if !is_up {
-        let stopped = inventory.masters.iter().chain(&inventory.slaves);
+        roles().await?;
+    } else {
         flow.fan_out(
             MesosStop::ID,
-            each(stopped, |node| MesosStop {
+            each(of_mesos(), |node| MesosStop {
                 node: node.clone(),
                 for_good: false,
             }),

@@ -20,6 +20,7 @@ IMAGE = localhost/mesosflow-node:$(shell bash steps/image/build.sh --digest | cu
 # What the build links against, what runs the nodes, what makes their image.
 PACKAGES := gcc libc6-dev pkg-config libssl-dev make curl ca-certificates podman runc netavark aardvark-dns iptables mmdebstrap rsync openssh-client
 # What the tests start beside the nodes: an SSH server, a ZooKeeper and a DNS server of their own; and disks for nodes.
+INOTIFY := 512
 TEST_PACKAGES := openssh-server rsync util-linux mount openjdk-17-jre-headless libzookeeper-java dnsmasq-base
 
 help:
@@ -124,6 +125,11 @@ setup-pip:
 setup-test:
 	$(call install_packages,$(TEST_PACKAGES))
 	@$(MAKE) --no-print-directory setup-moto setup-ansible
+	@# Systemd takes some five in each node, and three clusters of up to eight run at once; nodes beyond the limit end as soon as they boot.
+	@limit=$$(cat /proc/sys/fs/inotify/max_user_instances); if [ "$$limit" -lt $(INOTIFY) ]; then \
+	  if echo $(INOTIFY) 2>/dev/null >/proc/sys/fs/inotify/max_user_instances; then \
+	    echo "setup: fs.inotify.max_user_instances raised from $$limit to $(INOTIFY), until the next boot"; \
+	  else echo "setup: fs.inotify.max_user_instances is $$limit: with fewer than $(INOTIFY), nodes of several clusters at once may end" >&2; fi; fi
 	@command -v cargo-nextest >/dev/null || { echo "setup: installing cargo-nextest"; cargo install --quiet --locked cargo-nextest; }
 
 # What the tests have of PyPI, each in a folder of its own. It gets its name when it is whole: two at once, or a kill, leave no half

@@ -102,6 +102,7 @@ mod tests {
         let asking = [
             "add-slaves",
             "close",
+            "configure",
             "destroy",
             "image prepare",
             "redeploy",

@@ -8,7 +8,7 @@ use crate::file::{self, Parsed, resolve_url};
 use crate::wiring::{ClusterSpec, MesosSource, MesosSpec, ProviderKind, Role};
 
 /// The file that is read where none is named.
-const DEFAULT_FILE: &str = "mesosflow.toml";
+pub(crate) const DEFAULT_FILE: &str = "mesosflow.toml";
 
 /// What the environment adds to flags and file.
 #[derive(Debug, Clone, Default)]
@@ -89,6 +89,17 @@ pub(crate) fn provider_of(named: Option<&Path>) -> Option<ProviderKind> {
     ProviderKind::named(table.get("provider")?.as_str()?)
 }
 
+/// What the file says that is named, or the one that is read where none is; none where that is not there.
+pub(crate) fn read_file(named: Option<&Path>, cwd: &Path) -> Result<Option<Parsed>, CliError> {
+    match named {
+        Some(path) => file::read(&cwd.join(path), path).map(Some),
+        None if cwd.join(DEFAULT_FILE).exists() => {
+            file::read(&cwd.join(DEFAULT_FILE), Path::new(DEFAULT_FILE)).map(Some)
+        }
+        None => Ok(None),
+    }
+}
+
 /// The spec by flags over file over defaults.
 pub(crate) fn asked(
     named: Option<&Path>,
@@ -100,13 +111,8 @@ pub(crate) fn asked(
         mut source_given,
         masters_given,
         slaves_given,
-    } = match named {
-        Some(path) => file::read(&around.cwd.join(path), path)?,
-        None if around.cwd.join(DEFAULT_FILE).exists() => {
-            file::read(&around.cwd.join(DEFAULT_FILE), Path::new(DEFAULT_FILE))?
-        }
-        None => Parsed::default(),
-    };
+        named: _,
+    } = read_file(named, &around.cwd)?.unwrap_or_default();
     source_given |= overlay(&mut spec, flags, &around.cwd);
     if !source_given {
         source_given = infer_source(&mut spec);

@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 use crate::error::CliError;
 use crate::nearest::nearest;
 use crate::shape::{self, Shape};
-use crate::wiring::ClusterSpec;
+use crate::wiring::{ClusterSpec, config_keys};
 
 /// What a file says.
 #[derive(Debug, Default)]
@@ -21,6 +21,8 @@ pub(crate) struct Parsed {
     pub(crate) masters_given: bool,
     /// Whether it says how many slaves there are.
     pub(crate) slaves_given: bool,
+    /// The keys that it names, as far as anybody may give them.
+    pub(crate) named: Vec<&'static str>,
 }
 
 /// Reads the file at `path`, which the user knows as `name`. Its relative paths start at its folder.
@@ -100,7 +102,19 @@ fn parse(text: &str, name: &Path) -> Result<Parsed, CliError> {
         source_given: mesos.is_some_and(|mesos| mesos.contains_key("source")),
         masters_given: table.get_ref().contains_key("masters"),
         slaves_given: table.get_ref().contains_key("slaves"),
+        named: config_keys().filter(|key| names(table.get_ref(), key)).collect(),
     })
+}
+
+/// Whether a table has a value at a dotted key.
+fn names(table: &DeTable<'_>, key: &str) -> bool {
+    match key.split_once('.') {
+        None => table.contains_key(key),
+        Some((first, rest)) => {
+            let inner = table.get(first).and_then(|value| value.get_ref().as_table());
+            inner.is_some_and(|inner| names(inner, rest))
+        }
+    }
 }
 
 /// The first key (in the order of the file) that the spec does not have, as a dotted path.
@@ -213,6 +227,7 @@ fn in_words(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wiring::{change_of, is_nobodys};
 
     fn refused(text: &str) -> String {
         parse(text, Path::new("mesosflow.toml"))
@@ -310,6 +325,38 @@ mod tests {
     fn what_is_no_toml_is_refused_with_its_line() {
         insta::assert_snapshot!(refused("masters = 3\nslaves 2\n"));
         insta::assert_snapshot!(refused("masters = 3\nmasters = 4\n"));
+    }
+
+    #[test]
+    fn the_keys_that_are_named_are_known_however_they_are_written() {
+        let named = |text: &str| parse(text, Path::new("x")).unwrap().named;
+        assert!(named("").is_empty());
+        assert_eq!(
+            named("hdfs.heap_mb = 300\nmasters = 1\n[ec2.volume]\nsize_gb = 3\n[ec2.tags]\na = 'b'\n"),
+            ["masters", "hdfs.heap_mb", "ec2.volume.size_gb", "ec2.tags"]
+        );
+    }
+
+    /// A key that the spec gets has to be placed in the table of what can change.
+    #[test]
+    fn it_is_known_of_every_key_whether_it_can_change() {
+        let mut known: Vec<&str> = config_keys().collect();
+        let of_files = |key: &String| !is_nobodys(key);
+        let mut keys: Vec<_> = shape::keys::<ClusterSpec>()
+            .into_iter()
+            .filter(of_files)
+            .collect();
+        for key in &keys {
+            assert!(
+                change_of(key).is_some(),
+                "{key}: can it change while its cluster lives?"
+            );
+        }
+        keys.retain(|key| !key.starts_with("hosts.nodes."));
+        known.retain(|key| *key != "hosts.nodes");
+        keys.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(known, keys);
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod amend;
 mod app;
 mod args;
 mod belongings;
+mod changes;
 mod clusters;
 mod command_line;
 mod commands;

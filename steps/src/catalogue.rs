@@ -4,7 +4,7 @@ use mesosflow_workflow::{CatalogueEntry, StepId};
 
 use crate::cluster::{ClusterSpec, Role};
 use crate::hdfs::Hdfs;
-use crate::life::{Daemon, DaemonStop};
+use crate::life::{Daemon, DaemonStop, RestartZookeeper, SeeRanks};
 use crate::provider::hosts::LISTED;
 use crate::provision::{
     AwaitNode, CopySshKey, ImageMetadata, LaunchMachine, PushConfig, RenderConfig, SanityCheck,
@@ -134,9 +134,11 @@ pub fn catalogue() -> Vec<CatalogueEntry> {
 const ONE_MASTER: &str = "one master needs no ZooKeeper";
 
 /// The steps that have no place in a cluster without ZooKeeper.
-const ZOOKEEPER_STEPS: [StepId; 4] = [
+const ZOOKEEPER_STEPS: [StepId; 6] = [
     LaunchMachine::id_of(Role::Zookeeper),
     Approve::id_of(Approved::Zookeepers),
+    SeeRanks::id_of(Role::Zookeeper),
+    RestartZookeeper::ID,
     ZookeeperStart::ID,
     DaemonStop::id_of(Daemon::Zookeeper),
 ];

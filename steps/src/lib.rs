@@ -7,6 +7,7 @@
 mod shell;
 
 pub mod act;
+mod agent_identity;
 mod answers;
 mod aside;
 mod authorized;
@@ -14,6 +15,7 @@ mod catalogue;
 pub mod check;
 mod claim;
 pub mod cluster;
+mod configuring;
 pub mod copy;
 pub mod destroy;
 mod disks;
@@ -65,6 +67,7 @@ mod zookeeper;
 
 pub use answers::answering;
 pub use catalogue::catalogue;
+pub use configuring::{ChangedFile, NewConfiguration, Restarting, new_configuration};
 pub use destroy::{DestroyError, Ledger, destroy};
 pub use hdfs::{
     Checkpoint, Enough, Hdfs, Leaving, Room, Wanting, files_wanting, newest_checkpoint, what_leaving,

@@ -51,6 +51,8 @@ pub(crate) const PORTS_KEEP: &str = shell!("ports-keep.sh");
 const SWAP_READY: &str = r#"[ "$(swapon --show=NAME,SIZE --bytes --noheadings | awk '$1 == "/mnt/swap" { print int(($2 + 4096) / 1048576) }')" = "$megabytes" ] || exit 1
 grep --quiet '^/mnt/swap ' /etc/fstab || exit 1"#;
 pub(crate) const SWAP_MAKE: &str = shell!("swap-make.sh");
+const SWAP_GONE: &str = "[ ! -e /mnt/swap ] || ! is_ours /mnt/swap || exit 1";
+const SWAP_DROP: &str = shell!("swap-drop.sh");
 
 const HAS_NFT: &str = "command -v nft >/dev/null || exit 1";
 const HAS_TABLES: &str = "nft list tables >/dev/null 2>&1 || exit 1";
@@ -132,14 +134,20 @@ impl NodeSetup {
             make: PORTS_KEEP,
             variables: vec![("ports", ports.join(" ")), ("kept", KEPT_PORTS.to_owned())],
         });
-        if self.swap_mb > 0 {
-            parts.push(Part {
-                title: format!("{} MiB of swap", self.swap_mb),
+        parts.push(match self.swap_mb {
+            0 => Part {
+                title: "swap that is none".into(),
+                ready: SWAP_GONE,
+                make: SWAP_DROP,
+                variables: Vec::new(),
+            },
+            megabytes => Part {
+                title: format!("{megabytes} MiB of swap"),
                 ready: SWAP_READY,
                 make: SWAP_MAKE,
-                variables: vec![("megabytes", self.swap_mb.to_string())],
-            });
-        }
+                variables: vec![("megabytes", megabytes.to_string())],
+            },
+        });
         if let Some(firewall) = &self.firewall {
             parts.push(Part {
                 title: "the firewall".into(),

@@ -1,12 +1,11 @@
 //! What a redeployment would meet with: whether the nodes have that Mesos already, and whose agents would begin anew.
 
 use crate::act::ActError;
+use crate::agent_identity;
 use crate::cluster::{MesosSpec, Node};
 use crate::mesos_make::{has_mark, is_settled, mark};
 use crate::on_node::MESOS;
-use crate::world::{Script, World, on_each};
-
-const BEGINS_ANEW: &str = shell!("agent-begins-anew.sh");
+use crate::world::{World, on_each};
 
 /// Whether every one of these nodes has what the source gives, as far as that can be told: a branch may have moved on.
 ///
@@ -27,8 +26,7 @@ pub async fn has_mesos(world: &World, mesos: &MesosSpec, nodes: &[Node]) -> Resu
 /// # Errors
 /// A node cannot be reached.
 pub async fn begin_anew(world: &World, slaves: &[Node]) -> Result<Vec<String>, ActError> {
-    let look = Script::new("look whether the agent would begin anew", BEGINS_ANEW);
-    let anew = on_each(slaves, |node| world.ask(node, look.clone())).await?;
+    let anew = on_each(slaves, |node| agent_identity::begins_anew(world, node)).await?;
     let of_those = slaves.iter().zip(anew).filter(|(_, anew)| *anew);
     Ok(of_those.map(|(node, _)| node.name.clone()).collect())
 }

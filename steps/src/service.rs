@@ -17,6 +17,10 @@ const STAMP: &str = shell!("service-stamp.sh");
 pub(crate) const IS_LOADED: &str = r#"is_loaded() { [ "$(systemctl show --property NeedDaemonReload --value -- "$1")" != yes ]; }
 "#;
 const IS_CURRENT: &str = shell!("service-is-current.sh");
+const IS_ENABLED: &str = r#"systemctl is-enabled --quiet "$unit" 2>/dev/null || exit 1"#;
+/// Since somebody has started it last.
+const KEEPS_ENDING: &str =
+    r#"[ "$(systemctl show --property NRestarts --value -- "$unit")" -ge 5 ] || exit 1"#;
 const START: &str = shell!("service-start.sh");
 const STOP: &str = r#"rm -f "/run/mesosflow/$unit.started"
 [ -e "/etc/systemd/system/$unit" ] || exit 0
@@ -72,6 +76,24 @@ impl Service {
         let title = format!("look at {}", self.unit);
         let body = format!("{IS_LOADED}{STAMP}{IS_CURRENT}");
         world.ask(node, self.script(&title, &body)).await
+    }
+
+    /// Whether the node starts it at every boot: one that it never had, or that was retired, is not.
+    ///
+    /// # Errors
+    /// The node cannot be reached.
+    pub(crate) async fn is_enabled(&self, world: &World, node: &Node) -> Result<bool, RemoteError> {
+        let title = format!("look whether {} is enabled", self.unit);
+        world.ask(node, self.script(&title, IS_ENABLED)).await
+    }
+
+    /// Whether it has ended by itself, and was started by systemd, again and again since it was started anew: it will not get well so.
+    ///
+    /// # Errors
+    /// The node cannot be reached.
+    pub(crate) async fn keeps_ending(&self, world: &World, node: &Node) -> Result<bool, RemoteError> {
+        let title = format!("look whether {} keeps ending", self.unit);
+        world.ask(node, self.script(&title, KEEPS_ENDING)).await
     }
 
     /// Installs the unit, enables it for the next boot and starts it anew.

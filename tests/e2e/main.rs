@@ -14,6 +14,7 @@ mod check;
 mod checkpoint;
 mod cloud_faults;
 mod cloud_harness;
+mod configured;
 mod crash;
 mod cut_off;
 mod decommission;

@@ -7,6 +7,7 @@ use std::process::Command;
 use mesosflow_tests::{Bench, Nodes, Point, RUN_LIMIT, Reached, Seen, Watch, assert_healthy, leader, until};
 use serde_json::Value;
 
+use crate::configured;
 use crate::stopped::{read, write};
 
 /// A version that the stand-in has not by itself.
@@ -80,6 +81,7 @@ fn another_mesos_is_rolled_out_while_the_cluster_works() {
     is_whole(&mut bench, &nodes, SECOND);
     tasks.live();
     read(&nodes, "before");
+    configured::a_changed_file_is_rolled_out(&mut bench, &nodes, &tasks);
     assert_ne!(first, SECOND);
     assert_healthy(&nodes);
 }
@@ -131,7 +133,7 @@ fn is_whole(bench: &mut Bench, nodes: &Nodes, version: &str) {
 
 /// A run has done all its steps.
 #[track_caller]
-fn ended(bench: &Bench, run: &str) {
+pub(crate) fn ended(bench: &Bench, run: &str) {
     let status = bench.status(run);
     assert_eq!(status.state(), "succeeded");
     for step in status.steps() {
@@ -141,7 +143,7 @@ fn ended(bench: &Bench, run: &str) {
 }
 
 /// Begins a run and kills it at that point; its run.
-fn cut_off(bench: &mut Bench, args: &[&str], point: Point) -> String {
+pub(crate) fn cut_off(bench: &mut Bench, args: &[&str], point: Point) -> String {
     let mut live = bench.start(args);
     let run = live.run();
     let due = |seen: &Seen| seen.is(point);
@@ -197,7 +199,7 @@ fn silenced(bench: &mut Bench, nodes: &Nodes, args: &[&str]) -> String {
 }
 
 /// One node after another was begun, each once the one before it had succeeded; that which led is the last.
-fn in_turn(bench: &Bench, run: &str, step: &str, nodes: &Nodes, last: Option<&str>) {
+pub(crate) fn in_turn(bench: &Bench, run: &str, step: &str, nodes: &Nodes, last: Option<&str>) {
     let history = bench.history(run);
     let (mut open, mut done) = (None, Vec::new());
     for event in history.events() {
@@ -216,7 +218,11 @@ fn in_turn(bench: &Bench, run: &str, step: &str, nodes: &Nodes, last: Option<&st
             _ => {}
         }
     }
-    let role = if step == "roll-masters" { "master" } else { "slave" };
+    let role = if step.ends_with("-masters") {
+        "master"
+    } else {
+        "slave"
+    };
     assert_eq!(done.len(), nodes.of(role).len(), "{done:?}");
     if let Some(last) = last {
         assert_eq!(done.last().map(String::as_str), Some(last));
@@ -264,7 +270,7 @@ fn planned(bench: &mut Bench, nodes: &Nodes, url: &str) {
 }
 
 /// A task on each agent, of the stand-in's own framework.
-struct Tasks<'n> {
+pub(crate) struct Tasks<'n> {
     nodes: &'n Nodes,
     pids: Vec<String>,
 }
@@ -297,7 +303,7 @@ impl<'n> Tasks<'n> {
 
     /// They are the same processes, and their agents know them.
     #[track_caller]
-    fn live(&self) {
+    pub(crate) fn live(&self) {
         assert_eq!(self.now(), self.pids, "a task was ended");
         let hub = self.nodes.hub();
         let summary = hub.ask(&format!("curl -fsSL http://{}:5050/state-summary", hub.ip));

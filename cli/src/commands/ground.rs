@@ -28,6 +28,17 @@ impl Ground {
         let found = clusters::founded(app, journal, args).await?;
         session::refuse_ended(app, &found)?;
         refuse_listed(&found)?;
+        Self::at(app, journal, found).await
+    }
+
+    /// The same also of a cluster whose hosts are listed.
+    pub(super) async fn of_any(app: &App, journal: &Journal, args: &ClusterArgs) -> Result<Self, CliError> {
+        let found = clusters::founded(app, journal, args).await?;
+        session::refuse_ended(app, &found)?;
+        Self::at(app, journal, found).await
+    }
+
+    async fn at(app: &App, journal: &Journal, found: Found) -> Result<Self, CliError> {
         runs::refuse_busy(journal, &found).await?;
         clusters::refuse_stopped(app, &found)?;
         let spec = wiring::verify(found.spec()?).await?;

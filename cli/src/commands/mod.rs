@@ -6,6 +6,7 @@ mod check;
 mod close;
 mod clusters;
 mod completions;
+mod configure;
 mod copy_file;
 mod destroy;
 mod destroy_orphans;
@@ -22,6 +23,7 @@ mod logs;
 mod orphans;
 mod plan;
 mod plan_change;
+mod plan_configure;
 mod plan_destroy;
 mod redeploy;
 mod remove_slaves;
@@ -65,6 +67,7 @@ pub(crate) enum Command {
     RemoveSlaves(remove_slaves::RemoveSlavesArgs),
     ReplaceNode(replace_node::ReplaceNodeArgs),
     Redeploy(redeploy::RedeployArgs),
+    Configure(configure::ConfigureArgs),
     Rollback(rollback::RollbackArgs),
     Close(close::CloseArgs),
     Destroy(destroy::DestroyArgs),
@@ -114,6 +117,7 @@ async fn carry_out(app: &App, command: Command) -> Result<(), CliError> {
         Command::RemoveSlaves(args) => remove_slaves::remove_slaves(app, &args).await,
         Command::ReplaceNode(args) => replace_node::replace_node(app, &args).await,
         Command::Redeploy(args) => redeploy::redeploy(app, &args).await,
+        Command::Configure(args) => configure::configure(app, &args).await,
         Command::Rollback(args) => rollback::rollback(app, &args).await,
         Command::Close(args) => close::close(app, &args).await,
         Command::Destroy(args) => destroy::destroy(app, &args).await,

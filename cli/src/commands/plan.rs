@@ -7,6 +7,7 @@ use super::plan_change::{
     self, PlanAddSlavesArgs, PlanAdoptArgs, PlanRedeployArgs, PlanRemoveSlavesArgs, PlanReplaceNodeArgs,
     PlanRollbackArgs, PlanStartArgs, PlanStopArgs,
 };
+use super::plan_configure::{self, PlanConfigureArgs};
 use super::plan_destroy::{self, PlanDestroyArgs};
 use crate::app::App;
 use crate::args::SpecArgs;
@@ -36,6 +37,7 @@ enum PlanOf {
     RemoveSlaves(PlanRemoveSlavesArgs),
     ReplaceNode(PlanReplaceNodeArgs),
     Redeploy(PlanRedeployArgs),
+    Configure(PlanConfigureArgs),
     Rollback(PlanRollbackArgs),
     Destroy(PlanDestroyArgs),
 }
@@ -60,6 +62,7 @@ pub(crate) async fn plan(app: &App, args: &PlanArgs) -> Result<(), CliError> {
         Some(PlanOf::RemoveSlaves(args)) => plan_change::plan_remove_slaves(app, args).await,
         Some(PlanOf::ReplaceNode(args)) => plan_change::plan_replace_node(app, args).await,
         Some(PlanOf::Redeploy(args)) => plan_change::plan_redeploy(app, args).await,
+        Some(PlanOf::Configure(args)) => plan_configure::plan_configure(app, args).await,
         Some(PlanOf::Rollback(args)) => plan_change::plan_rollback(app, args).await,
         Some(PlanOf::Destroy(args)) => plan_destroy::plan_destroy(app, args).await,
     }

@@ -15,8 +15,8 @@ use crate::error::CliError;
 use crate::runs::{self, Found};
 use crate::session;
 use crate::wiring::{
-    self, AddSlavesSpec, Journal, KeepSlavesSpec, Machine, Member, Node, RedeploySpec, RemoveSlavesSpec,
-    ReplaceNodeSpec, RollbackSpec, RollbackWorkflow, Undo, Verified,
+    self, AddSlavesSpec, ConfigureSpec, Journal, KeepSlavesSpec, Machine, Member, Node, RedeploySpec,
+    RemoveSlavesSpec, ReplaceNodeSpec, RollbackSpec, RollbackWorkflow, Undo, Verified,
 };
 
 /// Undo a run that was not ended: what it added is removed, what it was about to take away stays
@@ -176,6 +176,7 @@ fn refuse_whole(app: &App, undone: &Found) -> Result<(), CliError> {
                 "start" => "stop",
                 "redeploy" => "redeploy",
                 "replace-node" => "replace-node",
+                "configure" => "configure",
                 _ => "remove-slaves",
             };
             Err(ended("has come to its end: there is nothing to undo")
@@ -215,6 +216,7 @@ async fn undo(
         "remove-slaves" => keeping(app, ground, read(&ground.undone)?),
         "replace-node" => staying(app, ground, read(&ground.undone)?),
         "redeploy" => rolling(ground, read(&ground.undone)?),
+        "configure" => Ok(configuring(ground, read(&ground.undone)?, args)),
         "stop" => {
             let founder = Found {
                 state: ground.undone.record.founder().clone(),
@@ -418,6 +420,34 @@ fn rolling(ground: &Ground, redeploy: RedeploySpec) -> Result<(Verified, Undo, V
         ..redeploy
     };
     Ok((target, Undo::Rolling(Box::new(rolling)), vec![cost]))
+}
+
+/// The configuration of before is put back, wherever it is not still.
+fn configuring(
+    ground: &Ground,
+    configure: ConfigureSpec,
+    args: &WhatArgs,
+) -> (Verified, Undo, Vec<String>) {
+    let target = ground.spec.clone();
+    let mut losses = vec![format!(
+        "cluster `{}` gets the configuration of before: what runs with another one starts anew, in turns",
+        ground.undone.row.cluster
+    )];
+    if !configure.anew.is_empty() {
+        losses.push(format!(
+            "agents that have begun anew do so once more, and tasks that run there after {} s are ended: {}",
+            args.drain_timeout,
+            configure.anew.join(", ")
+        ));
+    }
+    let configuring = ConfigureSpec {
+        cluster: target.clone().into_spec(),
+        before: configure.cluster,
+        without: Vec::new(),
+        drain_timeout_s: args.drain_timeout.get().into(),
+        ..configure
+    };
+    (target, Undo::Configuring(Box::new(configuring)), losses)
 }
 
 /// What was frozen into the run that is undone.

@@ -8,12 +8,13 @@ use crate::runs::Found;
 use crate::wiring::{self, Workflow};
 
 /// The workflows that have an undo.
-pub(crate) const UNDOABLE: [&str; 7] = [
+pub(crate) const UNDOABLE: [&str; 8] = [
     "add-slaves",
     "adopt",
     "remove-slaves",
     "replace-node",
     "redeploy",
+    "configure",
     "stop",
     "start",
 ];

@@ -1,5 +1,6 @@
 //! Where the program is put together: the only room that knows which journal and which steps it is made of.
 
+mod configuring;
 mod departure;
 mod driver;
 mod journal;
@@ -14,9 +15,11 @@ mod world;
 pub(crate) use ipnet::IpNet;
 pub(crate) use mesosflow_journal::{Report as JournalReport, backup_folder, look_at, restore};
 pub(crate) use mesosflow_steps::check::{Check, Finding, What};
+#[cfg(test)]
+pub(crate) use mesosflow_steps::cluster::is_nobodys;
 pub(crate) use mesosflow_steps::cluster::{
-    ClusterSpec, Ec2Spec, HostKeySource, Instance, Inventory, MESOS_MASTER_PORT, MadeBy, Member, MesosSource,
-    MesosSpec, Node, ProviderKind, Role, SpecError,
+    Change, ClusterSpec, Ec2Spec, HostKeySource, Instance, Inventory, MESOS_MASTER_PORT, MadeBy, Member,
+    MesosSource, MesosSpec, Node, ProviderKind, Role, SpecError, change_of, keys as config_keys,
 };
 pub(crate) use mesosflow_steps::copy::Copy;
 pub(crate) use mesosflow_steps::image::{Disk, KEEPS, Outlook};
@@ -27,17 +30,20 @@ pub(crate) use mesosflow_steps::remote::{Command as RemoteCommand, LocalFile, Pi
 pub(crate) use mesosflow_steps::roles::export::{Export, ExportError, Exported};
 pub(crate) use mesosflow_steps::uis::web_interfaces;
 pub(crate) use mesosflow_steps::workflows::{
-    AddSlaves as AddSlavesWorkflow, AddSlavesSpec, Adopt as AdoptWorkflow, Destroy as DestroyWorkflow,
-    DestroyPlan, DestroySpec, FileSystems, KeepSlavesSpec, Lacking, Redeploy as RedeployWorkflow,
-    RedeploySpec, RemoveSlaves as RemoveSlavesWorkflow, RemoveSlavesSpec, ReplaceNode as ReplaceNodeWorkflow,
-    ReplaceNodeSpec, Rollback as RollbackWorkflow, RollbackSpec, Start as StartWorkflow, StartSpec,
-    Stop as StopWorkflow, StopSpec, Undo, Workflow, ansible_variables,
+    AddSlaves as AddSlavesWorkflow, AddSlavesSpec, Adopt as AdoptWorkflow, Configure as ConfigureWorkflow,
+    ConfigureSpec, Destroy as DestroyWorkflow, DestroyPlan, DestroySpec, FileSystems, KeepSlavesSpec,
+    Lacking, Redeploy as RedeployWorkflow, RedeploySpec, RemoveSlaves as RemoveSlavesWorkflow,
+    RemoveSlavesSpec, ReplaceNode as ReplaceNodeWorkflow, ReplaceNodeSpec, Rollback as RollbackWorkflow,
+    RollbackSpec, Start as StartWorkflow, StartSpec, Stop as StopWorkflow, StopSpec, Undo, Workflow,
+    ansible_variables,
 };
 pub(crate) use mesosflow_steps::{
-    Dns, Ledger, LockedOut, Need, Orphans, Plan, PlannedStep, Report, Tagged, Verified, World,
+    ChangedFile, Dns, Ledger, LockedOut, Need, NewConfiguration, Orphans, Plan, PlannedStep, Report,
+    Restarting, Tagged, Verified, World,
 };
 pub(crate) use mesosflow_workflow::{Resource, RunState};
 
+pub(crate) use configuring::new_configuration;
 pub(crate) use departure::{answering, leaving};
 pub(crate) use driver::{guard, readmitted, refuse_makers, refuse_strangers, strangers};
 pub(crate) use journal::{Journal, made_by, made_here, open, open_existing, open_file};

@@ -1,6 +1,7 @@
 //! The cluster's own types: what the user asks for, and what it is made of.
 
 mod amend;
+mod changes;
 mod ec2;
 mod exposure;
 mod hosts;
@@ -20,6 +21,7 @@ mod validate_ec2;
 mod validate_hosts;
 mod validate_mesos;
 
+pub use changes::{Change, change_of, is_nobodys, keys};
 pub use ec2::{AWS_ENDPOINT, Ec2Spec, LATEST, MachineType, VolumeSpec};
 pub use hosts::{FirewallChoice, HostSpec, HostsSpec};
 pub use nodes::{

@@ -94,7 +94,8 @@ impl Hdfs {
         }
     }
 
-    pub(super) const fn namenode(self) -> Service {
+    /// The daemon of its namenode.
+    pub(crate) const fn namenode(self) -> Service {
         match self {
             Self::Ephemeral => Service {
                 unit: "ephemeral-hdfs-namenode.service",
@@ -109,7 +110,8 @@ impl Hdfs {
         }
     }
 
-    pub(super) const fn datanode(self) -> Service {
+    /// The daemon of its datanodes.
+    pub(crate) const fn datanode(self) -> Service {
         match self {
             Self::Ephemeral => Service {
                 unit: "ephemeral-hdfs-datanode.service",

@@ -8,9 +8,11 @@
 //! | `exclude` | the list of datanodes that leave, on the namenode's disk |
 //! | `checkpoint` | what the second master keeps of the persistent one's names |
 //! | `serve` | daemons started, seen and stopped |
+//! | `anew` | one of them started anew, while the others serve |
 //! | `wanting`, `open` | files that keep a datanode from leaving |
 //! | `leaving` | what a departure would meet with, before anything is touched |
 
+mod anew;
 mod checkpoint;
 mod exclude;
 mod format;

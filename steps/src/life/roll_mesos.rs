@@ -8,28 +8,21 @@
 
 use std::time::Duration;
 
-use mesosflow_workflow::{ErrorClass, Limits, Probe, Retry, Step, StepCx, StepError as _, StepId};
+use mesosflow_workflow::{Limits, Probe, Retry, Step, StepCx, StepId};
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
 
+use super::well::Among;
 use crate::act::ActError;
-use crate::cluster::{MESOS_MASTER_PORT, Node, Role, input};
-use crate::mesos::{self, MASTER, RECOVERED, SLAVE};
+use crate::cluster::{Node, Role, input};
+use crate::mesos::{MASTER, SLAVE};
 use crate::mesos_beside;
-use crate::operator::{Ground, Mode, Operator, Sight, Standing, standings};
+use crate::operator::Ground as _;
 use crate::service::Service;
 use crate::setup::BuiltMesos;
 use crate::world::World;
 
-/// How long a daemon may take until all is well: a session of ten seconds ends, the registry is recovered, and agents back off up to a
-/// minute before they register.
-const WELL_LIMIT: Duration = Duration::from_secs(240);
-/// Between two looks.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// A copy, a stop, a start, and the wait behind them.
 const DEADLINE: Duration = Duration::from_secs(900);
-/// Where agents listen.
-const AGENT_PORT: u16 = 5051;
 
 /// One node of a roll.
 #[derive(Debug, Serialize)]
@@ -81,58 +74,11 @@ impl RollMesos {
         )
     }
 
-    /// What is not well yet, in words.
-    async fn wanting(&self, world: &World) -> Result<Option<String>, ActError> {
-        let (port, metric, what) = match self.node.role {
-            Role::Slave => (AGENT_PORT, "slave registered", "its agent"),
-            Role::Master | Role::Zookeeper => (MESOS_MASTER_PORT, RECOVERED, "its master"),
-        };
-        let operator = Operator::new(world, &self.masters);
-        if self.node.role == Role::Slave
-            && let Mode::Down { .. } = Sight::of(&operator, &self.node).await?.mode
-        {
-            // Nobody may register from there before its maintenance has ended.
-            return Ok(None);
-        }
-        if let Some(said) = mesos::wanting(world, &self.node, (port, metric)).await? {
-            return Ok(Some(format!("{what} {said}")));
-        }
-        for (slave, standing) in self.slaves.iter().zip(standings(&operator, &self.slaves).await?) {
-            let is_own = slave.name == self.node.name;
-            if !is_registered(&standing) && (is_own || world.has_agent(slave).await?) {
-                return Ok(Some(format!(
-                    "the agent of {} is not registered with the leading master",
-                    slave.name
-                )));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Waits until all is well, and says why, whenever that is another reason.
-    async fn until_well(&self, world: &World) -> Result<(), ActError> {
-        let (begun, mut said) = (Instant::now(), String::new());
-        loop {
-            let wanting = match self.wanting(world).await {
-                Ok(None) => return Ok(()),
-                Ok(Some(wanting)) => wanting,
-                Err(error) if error.class() == ErrorClass::Fenced => return Err(error),
-                // Nobody leads for a while, and a master that has just begun refuses what it answers a moment later.
-                Err(error) => error.to_string(),
-            };
-            if begun.elapsed() >= WELL_LIMIT {
-                let waited = WELL_LIMIT.as_secs();
-                return Err(ActError::not_yet(format!(
-                    "{}: {wanting}: not well after {waited} s",
-                    self.node.name
-                ))
-                .hinted("see to it, then `mesosflow resume`"));
-            }
-            if wanting != said {
-                tracing::info!(target: "mesosflow::progress", "{}: waiting, since {wanting}", self.node.name);
-                said = wanting;
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
+    const fn among(&self) -> Among<'_> {
+        Among {
+            node: &self.node,
+            masters: self.masters.as_slice(),
+            slaves: self.slaves.as_slice(),
         }
     }
 
@@ -147,7 +93,7 @@ impl RollMesos {
             tracing::info!(target: "mesosflow::progress", "{}: {} starts anew as {version}", self.node.name, service.unit);
             service.restart(world, &self.node).await?;
         }
-        match self.until_well(world).await {
+        match self.among().until_well(world, &service).await {
             Ok(()) => Ok(()),
             Err(error) => Err(service.explain(world, &self.node, error).await),
         }
@@ -172,11 +118,6 @@ impl RollMesos {
     }
 }
 
-/// Whether it is heard of. One that an operator has taken out of work is none the worse.
-pub(super) const fn is_registered(standing: &Standing) -> bool {
-    matches!(standing, Standing::Registered(agent) if agent.is_active || agent.is_deactivated)
-}
-
 impl Step for RollMesos {
     type World = World;
     type Output = Rolled;
@@ -195,7 +136,9 @@ impl Step for RollMesos {
                 tracing::warn!(target: "mesosflow::progress", "{} is passed over: {why}", self.node.name);
                 Probe::Done(gone)
             }
-            Ok(true) if matches!(self.wanting(world).await, Ok(None)) => Probe::Done(Rolled::default()),
+            Ok(true) if matches!(self.among().wanting(world).await, Ok(None)) => {
+                Probe::Done(Rolled::default())
+            }
             Ok(_) => Probe::NotDone,
         })
     }
@@ -231,61 +174,5 @@ impl Step for RollMesos {
                 ..Retry::STANDARD
             },
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::{Read as _, Write as _};
-    use std::net::TcpListener;
-    use std::process::Command;
-
-    use crate::mesos::WELL;
-
-    /// What a daemon is taken for that answers so, once.
-    fn said(answer: Option<&str>, metric: &str) -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let answering = answer.map(|answer| {
-            let body = format!(
-                "HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n{answer}",
-                answer.len()
-            );
-            std::thread::spawn(move || {
-                let (mut stream, _) = listener.accept().unwrap();
-                let _request = stream.read(&mut [0; 4096]).unwrap();
-                stream.write_all(body.as_bytes()).unwrap();
-            })
-        });
-        let output = Command::new("sh")
-            .args(["-euc", WELL])
-            .env("address", "127.0.0.1")
-            .env("port", port.to_string())
-            .env("metric", metric)
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{output:?}");
-        if let Some(answering) = answering {
-            answering.join().unwrap();
-        }
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    }
-
-    #[test]
-    fn a_daemon_is_well_by_its_own_word() {
-        let (log, agent) = ("registrar log recovered", "slave registered");
-        assert_eq!(said(Some(r#"{"registrar\/log\/recovered":1.0,"x":0}"#), log), "");
-        assert_eq!(said(Some(r#"{"x":0,"registrar/log/recovered":1}"#), log), "");
-        assert_eq!(
-            said(Some(r#"{"registrar/log/recovered":0.0}"#), log),
-            "says registrar/log/recovered=0.0"
-        );
-        assert_eq!(
-            said(Some(r#"{"slave\/registered":0}"#), agent),
-            "says slave/registered=0"
-        );
-        // An older one has no such word.
-        assert_eq!(said(Some(r#"{"master/elected":1}"#), log), "");
-        assert_eq!(said(None, log), "does not answer");
     }
 }

@@ -15,7 +15,7 @@ use crate::mesos;
 use crate::operator::{Operator, standings};
 use crate::world::World;
 
-use super::roll_mesos::is_registered;
+use super::well::is_registered;
 
 /// A stopped leader's ZooKeeper session lasts 10 s, and the registry's recovery takes its time.
 const ELECTION_LIMIT: Duration = Duration::from_secs(120);

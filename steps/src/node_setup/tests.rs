@@ -147,8 +147,29 @@ fn setup(disks: DiskPlan) -> NodeSetup {
 }
 
 /// The parts of a node with these disks.
+/// All but the last one: that there is no swap.
 fn parts(disks: &DisksSpec) -> Vec<Part<'static>> {
-    setup(disks.clone().into()).parts(disks)
+    let mut parts = setup(disks.clone().into()).parts(disks);
+    parts.pop();
+    parts
+}
+
+#[tokio::test]
+async fn swap_that_was_made_goes_and_no_other() {
+    let machine = Machine::start("swap").await;
+    let parts = setup(DiskPlan::default()).parts(&DisksSpec::default());
+    let none = parts.last().unwrap();
+    machine
+        .sh("echo mine > /mnt/swap && echo '/mnt/other none swap sw 0 0' > /etc/fstab")
+        .unwrap();
+    assert!(machine.is_ready(none), "that is somebody else's");
+    let made =
+        "rm /mnt/swap; echo x > /mnt/swap.new; lay_claim /mnt/swap.new /mnt/swap; mv /mnt/swap.new /mnt/swap
+        echo '/mnt/swap none swap sw,nofail 0 0' >> /etc/fstab";
+    machine.part(none, made).unwrap();
+    machine.make(none);
+    let left = machine.sh("cat /etc/fstab; ls /mnt").unwrap();
+    assert_eq!(left.trim(), "/mnt/other none swap sw 0 0");
 }
 
 /// Runs of earlier versions recorded this; another text would count as drift.

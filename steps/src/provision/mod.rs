@@ -21,6 +21,7 @@ pub use push_config::PushConfig;
 pub use render_config::{RenderConfig, RenderedConfig};
 pub use sanity_check::SanityCheck;
 pub use security_groups::SecurityGroups;
+pub(crate) use setup_options::PATH as OPTIONS_PATH;
 pub use setup_options::SetupOptions;
 
 pub(crate) use dead::dead;

@@ -10,10 +10,11 @@ use serde::Serialize;
 use crate::act::ActError;
 use crate::cluster::{Node, input};
 use crate::remote::quote::quote;
+use crate::templates::DeployVars;
 use crate::world::World;
 
 /// Where the options lie.
-const PATH: &str = "/root/mesos-ec2/options";
+pub(crate) const PATH: &str = "/root/mesos-ec2/options";
 /// More than the file can reasonably be.
 const LIMIT: usize = 64 * 1024;
 
@@ -37,7 +38,19 @@ impl SetupOptions {
     /// Its id in the catalogue.
     pub const ID: StepId = StepId::from_static("setup-options");
 
-    fn text(&self) -> Result<String, ActError> {
+    /// The step for what the templates see of a cluster.
+    pub(crate) fn of(hub: &Node, vars: &DeployVars) -> Self {
+        Self {
+            hub: hub.clone(),
+            os: vars.os.clone(),
+            download: vars.download.clone(),
+            branch: vars.branch.clone(),
+            swap_mb: vars.swap_mb,
+        }
+    }
+
+    /// The text of the file.
+    pub(crate) fn text(&self) -> Result<String, ActError> {
         let swap = self.swap_mb.to_string();
         let mut text = String::new();
         for (name, value) in [

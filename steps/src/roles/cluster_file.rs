@@ -9,6 +9,9 @@ use crate::cluster::{ClusterSpec, Inventory, MESOS_MASTER_PORT, Node, ProviderKi
 use crate::provider::Facts;
 use crate::templates::DeployVars;
 
+/// The last line of a file that is whole.
+const END: &str = "# end";
+
 /// Where a machine asks for its cluster beside the file that comes with it: names in DNS.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Dns {
@@ -118,6 +121,19 @@ impl ClusterFile {
         }
     }
 
+    /// The text of such a file with other flags of that kind.
+    pub(crate) fn with_flags(text: &str, kind: &str, flags: &[String]) -> String {
+        let is_flag = |line: &&str| line.strip_prefix(kind).is_some_and(|rest| rest.starts_with('='));
+        let others = text.lines().filter(|line| !is_flag(line));
+        let (facts, end): (Vec<_>, Vec<_>) = others.partition(|line| *line != END);
+        let flags = flags.iter().map(|flag| format!("{kind}={flag}"));
+        let lines = facts.into_iter().map(str::to_owned).chain(flags);
+        lines
+            .chain(end.into_iter().map(str::to_owned))
+            .map(|line| format!("{line}\n"))
+            .collect()
+    }
+
     /// Where the daemons find the cluster, and the file that says so: `/etc/mesos/zk` or `/etc/mesos/master`.
     pub(crate) fn location(&self) -> (&'static str, String) {
         match &self.master {
@@ -192,7 +208,8 @@ impl ClusterFile {
         for flag in flags {
             let _ = writeln!(text, "{kind}={flag}");
         }
-        text.push_str("# end\n");
+        text.push_str(END);
+        text.push('\n');
         text
     }
 }

@@ -30,6 +30,25 @@ const LIMIT: Duration = Duration::from_secs(120);
 /// What the boot script ends with where no source knows where the cluster is.
 const NOT_KNOWN: i32 = 75;
 
+/// Who starts a daemon anew whose flags have become others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    /// The boot script, at once.
+    BootScript,
+    /// Whoever has it written, when it is the node's turn.
+    Caller,
+}
+
+impl By {
+    /// As the boot script is told it.
+    const fn option(self) -> &'static str {
+        match self {
+            Self::BootScript => "--once",
+            Self::Caller => "--write",
+        }
+    }
+}
+
 /// The role of one node. The roles' files are no part of the input: they are compared where they are, and a newer program brings newer
 /// ones without its runs drifting by it.
 #[derive(Debug, Serialize)]
@@ -54,8 +73,7 @@ impl MesosRoles {
     }
 
     /// Whether the node has all of it, and its machine's tags say the same as the file there, its epoch included.
-    async fn is_so(&self, cx: &StepCx<World>) -> Result<bool, ActError> {
-        let world = cx.world();
+    pub(crate) async fn is_so(&self, world: &World) -> Result<bool, ActError> {
         let (path, location) = self.file.location();
         let body = format!("{IS_LOADED}{READY}");
         let script = Script::new("look at the role", &body)
@@ -79,15 +97,11 @@ impl MesosRoles {
 
     /// Another try may find it: EC2's metadata answers late, or another boot script was at it. What somebody else put where the daemons
     /// look for the cluster stays, however often it is tried: the hint says so.
-    async fn explained(&self, cx: &StepCx<World>) -> Result<ActError, ActError> {
+    async fn explained(&self, world: &World) -> Result<ActError, ActError> {
         let (path, location) = self.file.location();
         let title = "ask the boot script what it finds";
         let script = Script::new(title, "\"$command\" --dry-run 2>&1 || true").var("command", ROLE_COMMAND);
-        let said = cx
-            .world()
-            .run(&self.node, script.within(LIMIT))
-            .await?
-            .stdout_str();
+        let said = world.run(&self.node, script.within(LIMIT)).await?.stdout_str();
         let lines: String = said.lines().map(|line| format!("\n    {line}")).collect();
         Ok(ActError::Unmet {
             what: format!(
@@ -101,23 +115,9 @@ impl MesosRoles {
             )),
         })
     }
-}
 
-impl Step for MesosRoles {
-    type World = World;
-    type Output = ();
-    type Error = ActError;
-
-    fn id(&self) -> StepId {
-        Self::ID
-    }
-
-    async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
-        Ok(Probe::done_if(self.is_so(cx).await?))
-    }
-
-    async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {
-        let world = cx.world();
+    /// Gives the node all of it; `by` says who starts daemons anew whose flags are others by that.
+    pub(crate) async fn lay(&self, world: &World, by: By) -> Result<(), ActError> {
         let epoch = world.owner().driver.map_or(Epoch(0), |token| token.epoch);
         let local = world.folder().join("roles").join(&self.node.name);
         roles::tree().write_to(&local)?;
@@ -139,22 +139,43 @@ impl Step for MesosRoles {
             .var("command", ROLE_COMMAND)
             .var("units", ROLE_UNITS.join(" "))
             .var("cluster_file", CLUSTER_FILE)
+            .var("how", by.option())
             .stdin(self.file.text(epoch))
             .within(LIMIT);
         let laid = world.run(&self.node, lay).await;
         claim::tell(world, &self.node).await?;
         match laid {
-            Err(error) if error.exit_status() == Some(NOT_KNOWN) => return Err(self.explained(cx).await?),
+            Err(error) if error.exit_status() == Some(NOT_KNOWN) => {
+                return Err(self.explained(world).await?);
+            }
             laid => laid.map(drop)?,
         }
         let facts = self.file.facts(epoch);
         Ok(world.provider().tell(&self.node.instance, &facts).await?)
     }
+}
+
+impl Step for MesosRoles {
+    type World = World;
+    type Output = ();
+    type Error = ActError;
+
+    fn id(&self) -> StepId {
+        Self::ID
+    }
+
+    async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
+        Ok(Probe::done_if(self.is_so(cx.world()).await?))
+    }
+
+    async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {
+        self.lay(cx.world(), By::BootScript).await
+    }
 
     async fn verify(&self, cx: &StepCx<World>, (): &()) -> Result<(), ActError> {
-        match self.is_so(cx).await? {
+        match self.is_so(cx.world()).await? {
             true => Ok(()),
-            false => Err(self.explained(cx).await?),
+            false => Err(self.explained(cx.world()).await?),
         }
     }
 

@@ -34,6 +34,7 @@ pub use hdfs_format::HdfsFormat;
 pub use hdfs_start::HdfsStart;
 pub use hostnames::Hostname;
 pub(crate) use hostnames::{UNIT_TEXT as NAMES_UNIT_TEXT, hosts};
+pub(crate) use mesos_roles::By;
 pub use mesos_roles::MesosRoles;
 pub use mesos_start::{MesosCluster, MesosStart};
 pub use mesos_stop::MesosStop;

@@ -5,6 +5,7 @@
 # var command: the boot script, as a command
 # var units: the boot script's, by their names
 # var cluster_file: where that file goes
+# var how: `--once` where the boot script starts daemons anew whose flags are others, `--write` where others do
 # after aside
 for unit in $units; do lay_file "$units_folder/$unit" "/etc/systemd/system/$unit"; done
 if [ "$(readlink "$command" 2>/dev/null)" != "$folder/mesosflow-role" ]; then
@@ -18,5 +19,5 @@ sync "$cluster_file.new"
 mv -fT "$cluster_file.new" "$cluster_file"
 systemctl daemon-reload
 systemctl enable --quiet mesosflow-role.service mesosflow-role-again.timer
-"$command" --once
+"$command" "$how"
 systemctl start mesosflow-role.service mesosflow-role-again.timer

@@ -8,6 +8,7 @@ use mesosflow_workflow::{
 };
 use serde_json::Value;
 
+use super::anew::Turns;
 use super::parts::{place, skipped};
 use super::set_up::{Before, Setting, set_up};
 use super::{Workflow, read};
@@ -101,6 +102,7 @@ async fn bring_up(flow: Flow<World>) -> Result<Report, Halt> {
         seeded: None,
         brings: None,
         gives_up: false,
+        turns: Turns::default(),
     };
     set_up(&flow, setting).await
 }

@@ -1,6 +1,8 @@
 //! The workflows: one file each, a table of contents. [`by_name`] is the one list of them.
 
 mod add_slaves;
+mod anew;
+mod configure;
 pub mod deploy;
 pub mod destroy;
 mod parts;
@@ -18,6 +20,7 @@ mod workflow;
 
 pub use crate::hdfs::FileSystems;
 pub use add_slaves::{AddSlaves, AddSlavesSpec, Adopt};
+pub use configure::{Configure, ConfigureSpec};
 pub use deploy::Deploy;
 pub use destroy::{Destroy, DestroyPlan, DestroySpec};
 pub use parts::ansible_variables;
@@ -32,7 +35,7 @@ pub use workflow::Workflow;
 use workflow::{drive, entry, on_both, read};
 
 /// Every workflow.
-const ALL: [&dyn Workflow; 10] = [
+const ALL: [&dyn Workflow; 11] = [
     &Deploy,
     &Stop,
     &Start,
@@ -41,6 +44,7 @@ const ALL: [&dyn Workflow; 10] = [
     &RemoveSlaves,
     &ReplaceNode,
     &Redeploy,
+    &Configure,
     &Rollback,
     &Destroy,
 ];

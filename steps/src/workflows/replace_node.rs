@@ -112,6 +112,11 @@ impl ReplaceNodeSpec {
         self.role() == Role::Master && !self.has_quorum() && self.keeper.is_none() && others > 0
     }
 
+    /// Whether others cannot be whole before its next machine works: HDFS without the first master, Mesos without a quorum of masters.
+    fn waits(&self) -> bool {
+        self.role() == Role::Master && (self.node.index == 1 || !self.has_quorum())
+    }
+
     /// What the set-up of a first master's next machine brings there before anything else needs it.
     fn brings(&self) -> Option<(HubMove, Node)> {
         let kept = self.keeper.clone().map(|keeper| (HubMove::Bring, keeper));
@@ -199,7 +204,10 @@ fn catalogue(spec: &ReplaceNodeSpec) -> Vec<CatalogueEntry> {
             .into_iter()
             .filter(|entry| entry.id == launch || entry.id == AwaitNode::ID),
     );
-    all.extend(set_up::steps());
+    all.extend(match spec.waits() {
+        true => set_up::steps_at_once(),
+        false => set_up::steps(),
+    });
     if spec.seeds() {
         let seed = entry(SeedRegistry::ID, "the other master's registry on the new machine");
         let at = all.iter().position(|entry| entry.id == MesosStart::ID);
@@ -262,6 +270,7 @@ async fn exchange(flow: Flow<World>, spec: Arc<ReplaceNodeSpec>) -> Result<Repor
     let inventory = sorted(&flow, others.into_iter().chain(new.clone()))?;
     let made = (Some(&spec.image), Some(&spec.groups));
     let before_it = match &spec.lost {
+        None if spec.waits() => Before::Waits(spec.file_systems.clone()),
         None => Before::Up(spec.file_systems.clone()),
         Some(lost) => Before::Lost {
             persistent: spec.file_systems.persistent.clone(),

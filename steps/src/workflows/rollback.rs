@@ -10,6 +10,7 @@ use mesosflow_workflow::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::configure::{ConfigureSpec, configure, configure_steps};
 use super::deploy::sorted;
 use super::parts::each;
 use super::redeploy::{RedeploySpec, roll, roll_steps};
@@ -62,6 +63,8 @@ pub enum Undo {
     Stopping(Box<StopSpec>),
     /// The Mesos of before is rolled out.
     Rolling(Box<RedeploySpec>),
+    /// The configuration of before is put back.
+    Configuring(Box<ConfigureSpec>),
 }
 
 impl RollbackSpec {
@@ -71,6 +74,7 @@ impl RollbackSpec {
             Undo::Removing { removal, .. } => (&removal.nodes, &removal.leaving),
             Undo::Keeping(of) => (&of.nodes, &[]),
             Undo::Rolling(of) => (&of.nodes, &[]),
+            Undo::Configuring(of) => (&of.nodes, &[]),
             Undo::Starting(_) | Undo::Stopping(_) => (&[], &[]),
         }
     }
@@ -98,6 +102,10 @@ impl RollbackSpec {
                 .collect(),
             Undo::Starting(of) => of.machines.iter().map(|machine| told(machine, "start")).collect(),
             Undo::Stopping(of) => of.machines.iter().map(|machine| told(machine, "stop")).collect(),
+            Undo::Configuring(of) => {
+                let nodes = of.nodes.iter();
+                nodes.map(|node| told(&node.instance, "configure")).collect()
+            }
             Undo::Rolling(of) => {
                 let of_mesos = of.nodes.iter().filter(|node| node.role != Role::Zookeeper);
                 of_mesos.map(|node| told(&node.instance, "roll")).collect()
@@ -166,6 +174,7 @@ fn catalogue(spec: &RollbackSpec) -> Vec<CatalogueEntry> {
         Undo::Starting(of) => start_steps(of),
         Undo::Stopping(of) => stop_steps(of),
         Undo::Rolling(of) => roll_steps(of),
+        Undo::Configuring(of) => configure_steps(of),
     }
 }
 
@@ -202,6 +211,13 @@ async fn undo(flow: Flow<World>, spec: Arc<RollbackSpec>) -> Result<(), Halt> {
                 ..(**of).clone()
             };
             roll(flow, Arc::new(rolling)).await.map(drop)
+        }
+        Undo::Configuring(of) => {
+            let configuring = ConfigureSpec {
+                without: spec.without.clone(),
+                ..(**of).clone()
+            };
+            configure(flow, Arc::new(configuring)).await.map(drop)
         }
     }
 }

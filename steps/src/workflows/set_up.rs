@@ -4,6 +4,7 @@
 use ipnet::IpNet;
 use mesosflow_workflow::{CatalogueEntry, Flow, Halt, Settle as _, StepId};
 
+use super::anew::{self, Turns};
 use super::parts::{each, node_setup, skipped, vars_of};
 use crate::authorized::{Authorized, Copied, NodeKey};
 use crate::catalogue::catalogue;
@@ -43,6 +44,8 @@ pub(super) struct Setting<'s> {
     pub(super) brings: Option<(HubMove, Node)>,
     /// Whether machines with datanodes were given up on purpose, and with them what only they had.
     pub(super) gives_up: bool,
+    /// How what runs with another configuration is started anew, where it works.
+    pub(super) turns: Turns,
 }
 
 impl<'s> Setting<'s> {
@@ -62,7 +65,13 @@ impl<'s> Setting<'s> {
             seeded: None,
             brings: None,
             gives_up: false,
+            turns: Turns::default(),
         }
+    }
+
+    /// The same with what its owner says of how daemons are started anew.
+    pub(super) fn in_turns(self, turns: Turns) -> Self {
+        Self { turns, ..self }
     }
 }
 
@@ -80,8 +89,19 @@ const NO_PART: [StepId; 10] = [
     MesosStop::ID,
 ];
 
-/// The steps of the set-up of a cluster that works, as the deploy has them.
+/// The steps of the set-up of a cluster that works: those of the deploy, and those that start anew, one after the other, what runs with
+/// another configuration.
 pub(super) fn steps() -> Vec<CatalogueEntry> {
+    let mut all = steps_at_once();
+    for (place, before) in anew::steps() {
+        let at = all.iter().position(|entry| entry.id == place);
+        all.splice(at.unwrap_or_default()..at.unwrap_or_default(), before);
+    }
+    all
+}
+
+/// Those of the deploy alone: of a cluster that works but for what waits for one of its masters.
+pub(super) fn steps_at_once() -> Vec<CatalogueEntry> {
     let mut all = catalogue();
     all.retain(|entry| !NO_PART.contains(&entry.id));
     all
@@ -99,6 +119,8 @@ pub(super) enum Before {
     },
     /// It works, and goes on working.
     Up(FileSystems),
+    /// It works but for what waits for one of its masters, which has another machine: nothing of it is started anew in turns.
+    Waits(FileSystems),
     /// It works but for what its first master had, whose machine is lost: the persistent HDFS is that one, and its names are in the checkpoint
     /// that a node has, or where they were.
     Lost {
@@ -119,6 +141,7 @@ pub(super) async fn set_up(flow: &Flow<World>, setting: Setting<'_>) -> Result<R
         seeded,
         brings,
         gives_up,
+        turns,
     } = setting;
     let hub = inventory.first_master();
     let vars = vars_of(spec, &inventory, image, range);
@@ -157,19 +180,45 @@ pub(super) async fn set_up(flow: &Flow<World>, setting: Setting<'_>) -> Result<R
         flow.step(MoveHub { way, hub, keeper }).await?;
     }
 
-    let (mesos, (shared, mounted), (), ()) = tokio::join!(
-        mesos(flow, spec, &inventory, &vars, &tree),
+    // What works is started anew in turns, which have to be after one another; what does not is all started at once.
+    let is_up = matches!(before, Before::Up(_));
+    let data = async {
+        let (zookeeper, hdfs) = (
+            zookeeper(flow, &inventory, &tree, is_up),
+            both_hdfs(flow, &inventory, &vars, &tree, (&before, &turns)),
+        );
+        match is_up {
+            true => {
+                zookeeper.await?;
+                hdfs.await
+            }
+            false => tokio::join!(zookeeper, hdfs).settle().map(drop),
+        }
+    };
+    let role = |node: &Node| MesosRoles::new(node, spec, &inventory, &vars);
+    let of_mesos = || inventory.masters.iter().chain(&inventory.slaves);
+    let roles = || flow.fan_out(MesosRoles::ID, each(of_mesos(), role));
+    let (mesos, (shared, mounted), ()) = tokio::join!(
+        async {
+            let built = mesos(flow, spec, &inventory, &tree).await?;
+            // A replay may end with them.
+            if !is_up {
+                roles().await?;
+            }
+            Ok::<_, Halt>(built)
+        },
         shared_volume(flow, spec, &inventory, &tree),
-        both_hdfs(flow, &inventory, &vars, &tree, &before),
-        zookeeper(flow, &inventory, &tree),
+        data,
     )
     .settle()?;
 
-    if matches!(before, Before::New | Before::Stopped { .. }) {
-        let stopped = inventory.masters.iter().chain(&inventory.slaves);
+    if is_up {
+        anew::mesos(flow, &inventory, role, &turns).await?;
+        roles().await?;
+    } else if matches!(before, Before::New | Before::Stopped { .. }) {
         flow.fan_out(
             MesosStop::ID,
-            each(stopped, |node| MesosStop {
+            each(of_mesos(), |node| MesosStop {
                 node: node.clone(),
                 for_good: false,
             }),
@@ -232,14 +281,7 @@ async fn configure(
             public_key,
         })
         .await?;
-    flow.step(SetupOptions {
-        hub: hub.clone(),
-        os: vars.os.clone(),
-        download: vars.download.clone(),
-        branch: vars.branch.clone(),
-        swap_mb: vars.swap_mb,
-    })
-    .await?;
+    flow.step(SetupOptions::of(hub, vars)).await?;
     Ok((rendered, keys))
 }
 
@@ -271,12 +313,11 @@ async fn approve(
     approved(Approved::Nodes, others.collect()).await
 }
 
-/// Steps 2.12 to 2.14, and the roles: Mesos and the frameworks, built or unpacked once, then copied; and what they start with.
+/// Steps 2.12 to 2.14: Mesos and the frameworks, built or unpacked once, then copied.
 async fn mesos(
     flow: &Flow<World>,
     spec: &ClusterSpec,
     inventory: &Inventory,
-    vars: &DeployVars,
     tree: &RenderedConfig,
 ) -> Result<BuiltMesos, Halt> {
     let hub = inventory.first_master();
@@ -305,9 +346,6 @@ async fn mesos(
         packages: spec.mesos.packages.clone(),
     });
     tokio::join!(flow.step(config), flow.fan_out(RedeployMesos::ID, copies)).settle()?;
-    let of_mesos = inventory.masters.iter().chain(&inventory.slaves);
-    let roles = each(of_mesos, |node| MesosRoles::new(node, spec, inventory, vars));
-    flow.fan_out(MesosRoles::ID, roles).await?;
     Ok(built)
 }
 
@@ -346,7 +384,7 @@ async fn both_hdfs(
     inventory: &Inventory,
     vars: &DeployVars,
     tree: &RenderedConfig,
-    before: &Before,
+    (before, turns): (&Before, &Turns),
 ) -> Result<(), Halt> {
     let hub = inventory.first_master();
     let config = each(inventory.others(), |node| Distribute {
@@ -375,7 +413,10 @@ async fn both_hdfs(
         Before::New => (false, false),
         Before::Lost { .. } => (false, true),
         Before::Stopped { has_persistent } => (true, *has_persistent),
-        Before::Up(known) => {
+        Before::Up(known) | Before::Waits(known) => {
+            if matches!(before, Before::Up(_)) {
+                anew::both_hdfs(flow, inventory, tree, turns).await?;
+            }
             let ephemeral = start(Hdfs::Ephemeral, known.ephemeral.clone());
             let persistent = start(Hdfs::Persistent, known.persistent.clone());
             tokio::join!(ephemeral, persistent).settle()?;
@@ -424,7 +465,15 @@ async fn both_hdfs(
 }
 
 /// Step 2.19: the quorum.
-async fn zookeeper(flow: &Flow<World>, inventory: &Inventory, tree: &RenderedConfig) -> Result<(), Halt> {
+async fn zookeeper(
+    flow: &Flow<World>,
+    inventory: &Inventory,
+    tree: &RenderedConfig,
+    is_up: bool,
+) -> Result<(), Halt> {
+    if is_up {
+        anew::zookeeper(flow, inventory, tree).await?;
+    }
     if skipped(flow, ZookeeperStart::ID).await? {
         return Ok(());
     }

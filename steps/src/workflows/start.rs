@@ -11,6 +11,7 @@ use mesosflow_workflow::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::anew::Turns;
 use super::deploy::{awaited, first_of, listed, sorted};
 use super::destroy::delete_each;
 use super::parts::place;
@@ -154,6 +155,7 @@ pub(super) async fn start(flow: Flow<World>, spec: Arc<StartSpec>) -> Result<Rep
         seeded: None,
         brings: None,
         gives_up: spec.lacks(Role::Slave),
+        turns: Turns::default(),
     };
     Box::pin(set_up(&flow, setting)).await
 }

@@ -58,6 +58,11 @@ fn a_catalogue_has_every_step_once() {
             "file_systems": {"ephemeral": {"cluster_id": "CID-1"}, "persistent": {"cluster_id": "CID-2"}},
             "batch": 1, "anew": ["demo-slave-1"], "drain_timeout_s": 60,
         });
+        let configure = serde_json::json!({
+            "cluster": cluster, "before": cluster, "nodes": [], "image": null, "groups": null,
+            "file_systems": {"ephemeral": {"cluster_id": "CID-1"}, "persistent": {"cluster_id": "CID-2"}},
+            "batch": 1, "anew": ["demo-slave-1"], "drain_timeout_s": 60,
+        });
         let specs = [
             cluster.clone(),
             serde_json::json!({"cluster": cluster, "nodes": [], "machines": [], "ending": [thing]}),
@@ -70,6 +75,7 @@ fn a_catalogue_has_every_step_once() {
             removal.clone(),
             replacing("slave"),
             redeploy,
+            configure,
             serde_json::json!({
                 "cluster": cluster, "run": mesosflow_workflow::RunId::generate(), "undoes": "add-slaves",
                 "by": {"removing": {"added": ["demo-slave-3"], "effects": [], "removal": removal}},

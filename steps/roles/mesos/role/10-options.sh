@@ -3,6 +3,7 @@
 #
 #   mesosflow-role            waits until some source knows where the cluster is, and writes
 #   mesosflow-role --once     the same, without waiting: 75 where no source knows
+#   mesosflow-role --write    the same as --once, and leaves it to its caller to start Mesos anew where its flags are others by that
 #   mesosflow-role --boot     before the daemons: where no source knows it leaves the waiting to --again, so that the boot goes on
 #   mesosflow-role --again    waits where nothing was found since the boot; else looks whether the node's address or name, or the
 #                             first master's, is another by now, and only then does the same
@@ -36,12 +37,12 @@ ask_again_min=10
 waits_at_most=300
 
 usage() {
-  echo "usage: mesosflow-role [--boot | --once | --again | --dry-run | --leave]" >&2
+  echo "usage: mesosflow-role [--boot | --once | --write | --again | --dry-run | --leave]" >&2
   exit 2
 }
 [ "$#" -le 1 ] || usage
 case ${1---wait} in
-  --wait | --boot | --once | --again | --leave) mode=${1---wait} ;;
+  --wait | --boot | --once | --write | --again | --leave) mode=${1---wait} ;;
   --dry-run) mode=--dry ;;
   *) usage ;;
 esac

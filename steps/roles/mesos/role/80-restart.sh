@@ -10,8 +10,7 @@ restart() {
   systemctl --no-block try-restart "$1"
 }
 concerned() { case " $changed " in *" $1 "*) return 0 ;; *) return 1 ;; esac; }
-start_anew() {
-  ! concerned unit || [ "$mode" = dry ] || ! has_systemd || systemctl daemon-reload
+start_mesos_anew() {
   if concerned master || { concerned zk && [ "$role" = mesos-master ]; }; then restart mesos-master.service "its flags are others"; fi
   if concerned agent || { concerned zk && [ "$role" = mesos-slave ]; }; then
     if is_active mesos-slave.service && has_unsaved_tasks; then
@@ -20,6 +19,12 @@ start_anew() {
       restart mesos-slave.service "its flags are others"
     fi
   fi
+  return 0
+}
+start_anew() {
+  ! concerned unit || [ "$mode" = dry ] || ! has_systemd || systemctl daemon-reload
+  # Several nodes at once would be too many: whoever has it written starts them when it is their turn.
+  [ "$mode" = write ] || start_mesos_anew
   if concerned hdfs || { [ -n "$was" ] && [ "$was" != "$ip" ]; }; then
     for unit in ephemeral-hdfs-namenode persistent-hdfs-namenode persistent-hdfs-secondarynamenode ephemeral-hdfs-datanode persistent-hdfs-datanode; do
       restart "$unit.service" "an address is another"

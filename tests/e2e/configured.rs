@@ -1,0 +1,154 @@
+//! A changed file is rolled out over a cluster that works: refused where it cannot be, shown before, killed on the way and gone on with, and
+//! another time taken back. Only what it changes starts anew, one after the other; tasks live on, and no data is lost. It is a part of
+//! the scenario of [`redeployed`](crate::redeployed), which has the cluster.
+
+use std::collections::BTreeMap;
+
+use mesosflow_tests::{Bench, Node, Nodes, Point, RUN_LIMIT};
+use serde_json::Value;
+
+use crate::redeployed::{Tasks, cut_off, ended, in_turn};
+use crate::stopped::{read, write};
+
+/// Units that may start anew, and where they are looked for.
+const UNITS: &str = "mesos-master mesos-slave mesosflow-zookeeper ephemeral-hdfs-namenode ephemeral-hdfs-datanode persistent-hdfs-namenode \
+                     persistent-hdfs-datanode mesosflow-nfs-ganesha";
+
+pub(crate) fn a_changed_file_is_rolled_out(bench: &mut Bench, nodes: &Nodes, tasks: &Tasks<'_>) {
+    write(nodes, "configured");
+    refused(bench);
+    let first = "[hdfs]\nheap_mb = 230\n[mesos]\nagent_flags = ['--containerizers=mesos']\n";
+    file(bench, first);
+    planned(bench);
+
+    let before = processes(nodes);
+    let configure = ["configure", "--yes"];
+    let run = cut_off(bench, &configure, Point::item_succeeded("restart-agents"));
+    bench.start(&["resume", &run]).finish(RUN_LIMIT).ended(0);
+    ended(bench, &run);
+    in_turn(bench, &run, "restart-agents", nodes, None);
+    in_turn(bench, &run, "persistent-restart-datanodes", nodes, None);
+    let after = processes(nodes);
+    for (process, pid) in &before {
+        let is_meant = process.contains("hdfs") || process.contains("mesos-slave");
+        assert_eq!(
+            after[process] != *pid,
+            is_meant,
+            "{process}: {pid}, {}",
+            after[process]
+        );
+    }
+    for slave in nodes.of("slave") {
+        assert_eq!(slave.ask("cat /etc/mesos-slave/containerizers"), "mesos");
+    }
+    tasks.live();
+    read(nodes, "configured");
+    bench.say(&configure).ended(0);
+
+    // Another one is taken back, wherever each node is.
+    file(
+        bench,
+        &format!(
+            "{first}master_flags = ['--webui_dir=/root/mesos/share/mesos/webui']\n[zookeeper]\nheap_mb = 120\n"
+        ),
+    );
+    let run = cut_off(bench, &configure, Point::item_started("restart-masters"));
+    in_turn_as_far(bench, &run, "restart-zookeepers");
+    bench.start(&["rollback", "--yes"]).finish(RUN_LIMIT).ended(0);
+    assert_eq!(bench.status(&run).state(), "closed");
+    for node in nodes.of("master") {
+        let flag = node.ask("cat /etc/mesos-master/webui_dir 2>/dev/null || echo none");
+        assert_eq!(flag, "none", "{}", node.name);
+    }
+    for node in nodes.of("zookeeper") {
+        let env = node.ask("cat /root/mesos-ec2/zookeeper/zookeeper-env");
+        assert!(env.contains("128"), "{env}");
+    }
+    tasks.live();
+    read(nodes, "configured");
+    let check = bench.say(&["check", "--json"]).json();
+    assert_eq!(check["healthy"], true, "{check}");
+}
+
+fn file(bench: &Bench, text: &str) {
+    std::fs::write(bench.path("mesosflow.toml"), text).unwrap();
+}
+
+/// All that cannot change is named at once, and nothing is begun.
+fn refused(bench: &mut Bench) {
+    let runs = |bench: &mut Bench| bench.say(&["list", "--json"]).json().as_array().unwrap().len();
+    let before = runs(bench);
+    bench
+        .say(&["configure", "--yes"])
+        .ended(2)
+        .complains(&["mesosflow.toml", "--config"]);
+    file(
+        bench,
+        "masters = 3\nslaves = 7\nos = 'debian11'\nhdfs.heap_mb = 230\n",
+    );
+    bench
+        .say(&["configure", "--yes"])
+        .ended(2)
+        .complains(&["`masters`", "`slaves`", "add-slaves", "`os`"]);
+    assert_eq!(runs(bench), before);
+}
+
+/// A plan shows each file as it differs, and what starts anew; without a yes nothing is begun.
+fn planned(bench: &mut Bench) {
+    let plan = bench.say(&["plan", "configure", "--json"]).ended(0).json();
+    assert_eq!(plan["workflow"], "configure");
+    let diff = |path: &str| {
+        let files = plan["files"].as_array().unwrap();
+        let file = files.iter().find(|file| file["path"] == path);
+        file.unwrap_or_else(|| panic!("{path} is not in {plan}"))["diff"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let heap = diff("/root/persistent-hdfs/conf/hadoop-env.sh");
+    assert!(heap.contains("\n-export HADOOP_DATANODE_HEAP_MB=256\n"), "{heap}");
+    assert!(heap.contains("\n+export HADOOP_DATANODE_HEAP_MB=230\n"), "{heap}");
+    assert!(diff("/etc/mesos-slave/containerizers").contains("\n+mesos\n"));
+    let units = plan["restarts"].as_array().unwrap().iter();
+    let units: Vec<_> = units.map(|restart| restart["unit"].as_str().unwrap()).collect();
+    assert_eq!(
+        units,
+        [
+            "ephemeral-hdfs-namenode.service",
+            "ephemeral-hdfs-datanode.service",
+            "persistent-hdfs-namenode.service",
+            "persistent-hdfs-datanode.service",
+            "mesos-slave.service",
+        ]
+    );
+    bench
+        .say(&["configure"])
+        .ended(3)
+        .complains(&["--yes", "namenode", "agents"]);
+}
+
+/// The main process of each unit on each node, by both names.
+fn processes(nodes: &Nodes) -> BTreeMap<String, String> {
+    let of_node = |node: &Node| {
+        let look = format!(
+            "for unit in {UNITS}; do pid=$(systemctl show --property MainPID --value $unit); [ \"$pid\" = 0 ] || echo $unit $pid; done"
+        );
+        let name = node.name.clone();
+        let said = node.ask(&look);
+        let pairs = said.lines().filter_map(|line| line.split_once(' '));
+        let pairs = pairs.map(|(unit, pid)| (format!("{name} {unit}"), pid.to_owned()));
+        pairs.collect::<Vec<_>>()
+    };
+    nodes.all().iter().flat_map(of_node).collect()
+}
+
+/// Of a run that was cut off: one after the other, and all of them.
+fn in_turn_as_far(bench: &Bench, run: &str, step: &str) {
+    let history = bench.history(run);
+    let events = history.events().iter().filter(|event| event["step"] == step);
+    let kinds: Vec<_> = events
+        .filter(|event| event["item"].is_string())
+        .map(|event: &Value| event["kind"].as_str().unwrap())
+        .collect();
+    assert_eq!(kinds, ["step_started", "step_succeeded"].repeat(3), "{step}");
+}

@@ -423,11 +423,7 @@ fn rolling(ground: &Ground, redeploy: RedeploySpec) -> Result<(Verified, Undo, V
 }
 
 /// The configuration of before is put back, wherever it is not still.
-fn configuring(
-    ground: &Ground,
-    configure: ConfigureSpec,
-    args: &WhatArgs,
-) -> (Verified, Undo, Vec<String>) {
+fn configuring(ground: &Ground, configure: ConfigureSpec, args: &WhatArgs) -> (Verified, Undo, Vec<String>) {
     let target = ground.spec.clone();
     let mut losses = vec![format!(
         "cluster `{}` gets the configuration of before: what runs with another one starts anew, in turns",

@@ -62,8 +62,7 @@ pub struct Launch {
     pub group: String,
     /// What the machine is to be like, where the provider has several kinds.
     pub order: Option<Order>,
-    /// The private address that it is to have, where another machine had it before; a provider whose places have addresses of their own
-    /// does not ask for it.
+    /// The private address that it is to have if nobody has it; a provider whose places have addresses of their own does not ask for it.
     pub address: Option<IpAddr>,
     /// The public key that may log in, as an `authorized_keys` line.
     pub authorized_key: String,

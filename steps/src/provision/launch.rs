@@ -31,7 +31,7 @@ pub struct Place {
     /// What it is to be like, where the provider has several kinds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<Order>,
-    /// The private address that it is to have, where another machine had it before.
+    /// The private address that another machine had in its place: it has that again, if nobody else has it by then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<IpAddr>,
 }

@@ -147,7 +147,8 @@ fn of_another_type(stage: &mut Stage, random: &mut Random, run: &str) {
     ended_once_killed(stage, random, &["remove-slaves", "slave-3", "--yes"]);
 }
 
-/// A slave whose machine has ended and the first master get other machines, with the addresses and the volumes of before.
+/// A slave whose machine has ended and the first master get other machines, with the volumes of before. The stand-in for EC2 never gives the
+/// address of one that has ended to another: it is asked for, and what comes is another one.
 fn replaced(stage: &mut Stage, random: &mut Random, run: &str) {
     for (name, is_dead) in [("slave-1", true), ("master-1", false)] {
         let long = format!("{}-{name}", stage.cluster);
@@ -165,7 +166,11 @@ fn replaced(stage: &mut Stage, random: &mut Random, run: &str) {
         ended_once_killed(stage, random, &["replace-node", name, "--yes"]);
         let (new, its_address, its_volume) = machine(stage);
         assert_ne!(new, id);
-        assert_eq!((its_address, its_volume), (address, volume), "{name}");
+        assert_eq!(its_volume, volume, "{name}");
+        let asked = stage.cloud.calls("RunInstances").into_iter();
+        let asked = asked.filter(|call| call.parameters.iter().any(|(_, value)| *value == address));
+        assert!(asked.count() > 0, "{address} was never asked for");
+        assert!(!its_address.is_empty());
         let nodes = stage.bench.nodes(run);
         assert_healthy(&nodes);
         let text = nodes.of("slave")[0].ask(&Hdfs::Persistent.command("dfs -cat /kept"));

@@ -84,7 +84,7 @@ const NOT_KNOWN_YET: &[&str] = &[
 ];
 
 /// The address that a machine is to have again is another's still: one that ended a moment ago gives its own back within minutes.
-const ADDRESS_TAKEN: &str = "InvalidIPAddress.InUse";
+pub(super) const ADDRESS_TAKEN: &str = "InvalidIPAddress.InUse";
 
 /// There is no machine to be had at the moment.
 const CAPACITY: &[&str] = &[
@@ -196,6 +196,12 @@ impl Failure {
         }
     }
 
+    /// Whether a launch at an address may have been refused for that: it is taken, or an API that is not AWS' own broke at it.
+    pub(super) fn is_about_address(&self) -> bool {
+        self.code.starts_with("InvalidIPAddress")
+            || matches!(self.stage, Stage::Refused(500..)) && self.code.is_empty()
+    }
+
     /// Whether the API says that there is no such thing.
     pub(super) fn is_not_found(&self) -> bool {
         self.code.ends_with(".NotFound")
@@ -256,9 +262,6 @@ impl Failure {
             }
             _ if self.is(CAPACITY) => {
                 "AWS has none of these machines there at the moment: wait and resume, or destroy and run with another --zone or --instance-type"
-            }
-            _ if self.is(&[ADDRESS_TAKEN]) => {
-                "another interface has the address by now (`aws ec2 describe-network-interfaces`): free it and resume"
             }
             _ if self.is(QUOTA) => {
                 "ask AWS for a higher quota (Service Quotas), or end something else; then resume"

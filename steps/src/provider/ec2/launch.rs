@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_sdk_ec2::operation::run_instances::RunInstancesOutput;
 use aws_sdk_ec2::operation::run_instances::builders::RunInstancesFluentBuilder;
 use aws_sdk_ec2::types::{
     BlockDeviceMapping, EbsBlockDevice, HttpTokensState, IamInstanceProfileSpecification,
@@ -15,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
 use super::api::Api;
+use super::failure::{ADDRESS_TAKEN, Failure};
 use super::groups;
 use super::instances::ephemeral_names;
 use super::instances::{Seen, VOLUME_DEVICE, by_tokens};
@@ -37,6 +39,8 @@ const NO_GROUP: &[&str] = &[
 /// How long a machine is looked for that may have been launched by that call, where every earlier try was answered, and so brought
 /// none: EC2 shows what it has launched within seconds. One that nobody saw answered is looked for by [`Launch::shows_by`].
 const SHOWS_WITHIN: Duration = Duration::from_secs(20);
+/// How long an address may still be that of a machine which has ended.
+const ADDRESS_FREE_WITHIN: Duration = Duration::from_secs(60);
 /// The pause between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// The most characters of a client token ("Ensuring idempotency" in the EC2 API reference).
@@ -99,9 +103,8 @@ pub(super) async fn launch(
         if spent.contains(&token.as_str()) {
             continue;
         }
-        let request = request(api, spec, launch, order, &token, user_data, kept);
-        let call = || request.clone().send();
-        let launched = match api.write("RunInstances", call).await {
+        let request = |launch| request(api, spec, launch, order, &token, user_data, kept);
+        let launched = match run(api, launch, request).await {
             Ok(launched) => launched,
             Err(failure) if failure.is(&[TOKEN_SPENT]) => continue,
             Err(failure) if failure.is(&[TOKEN_OF_ANOTHER]) => match under(api, sight, &token, launch).await?
@@ -151,6 +154,38 @@ pub(super) async fn launch(
         format!("{MOST_TOKENS} launches of it came to nothing, or their machines are terminated"),
         "find out who or what terminates them (CloudTrail), then resume",
     ))
+}
+
+/// Launches it, at the address that it is to have if nobody has that. A machine that ended a moment ago gives its own back in the end; an API
+/// that breaks where it is asked for one may have launched it all the same, which the token shows.
+async fn run(
+    api: &Api,
+    launch: &Launch,
+    request: impl Fn(&Launch) -> RunInstancesFluentBuilder,
+) -> Result<RunInstancesOutput, Failure> {
+    let give_up = Instant::now() + ADDRESS_FREE_WITHIN;
+    loop {
+        let call = request(launch);
+        let refused = match api.write("RunInstances", || call.clone().send()).await {
+            Err(failure) if launch.address.is_some() && failure.is_about_address() => failure,
+            other => return other,
+        };
+        if refused.is(&[ADDRESS_TAKEN]) && Instant::now() < give_up {
+            tokio::time::sleep(LOOK_EVERY).await;
+            continue;
+        }
+        tracing::warn!(
+            target: "mesosflow::progress",
+            "{}: it cannot have the address of the machine before it: {refused}: it gets another one",
+            launch.slot.node_name()
+        );
+        let anywhere = Launch {
+            address: None,
+            ..launch.clone()
+        };
+        let call = request(&anywhere);
+        return api.write("RunInstances", || call.clone().send()).await;
+    }
 }
 
 /// The machine that was launched under a token, if it lives.

@@ -124,6 +124,8 @@ pub async fn new_configuration(
             restarts.push(restarting(&service, role, on.iter().collect()));
         }
     }
+    // What a node has already, since a run has ended on the way.
+    files.retain(|file| file.before != file.after);
     let moves = moves(&before.mesos.agent_flags, &target.mesos.agent_flags);
     let agents_restart = restarts.iter().any(|restart| restart.unit == SLAVE.unit);
     let anew = match agents_restart {

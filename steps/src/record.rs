@@ -211,6 +211,15 @@ impl Record {
             .unwrap_or(founder)
     }
 
+    /// The run of that workflow that was closed on its way since the spec in force was: nodes may have of it what nobody else knows of.
+    pub fn closed_since(&self, workflow: &str) -> Option<&RunState> {
+        let since = self.shaper().epoch;
+        let closed = self.runs.iter().filter(|state| {
+            state.phase == Phase::Closed && state.workflow == workflow && state.epoch > since
+        });
+        closed.max_by_key(|state| state.epoch)
+    }
+
     /// The cluster's spec in force, without slaves whose machines a removal has deleted that was closed then.
     pub fn spec(&self) -> Value {
         let spec = &self.shaper().spec;
@@ -580,6 +589,22 @@ mod tests {
         let record = Record::of(replayed, [add]);
         assert_eq!(slaves(&record), 3);
         assert!(record.heritage().is_empty());
+    }
+
+    #[test]
+    fn what_was_closed_on_the_way_is_known_until_the_cluster_is_shaped_again() {
+        let cluster = ClusterId::generate();
+        let deploy = run(cluster, FOUNDS, 1, &[]);
+        let mut closed = run(cluster, "configure", 2, &[]);
+        closed.phase = Phase::Closed;
+        let record = Record::of(deploy.clone(), [closed.clone()]);
+        assert_eq!(
+            record.closed_since("configure").map(|state| state.epoch),
+            Some(Epoch(2))
+        );
+        assert!(record.closed_since("redeploy").is_none());
+        let record = Record::of(deploy, [closed, shaped(cluster, ROLLS_BACK, 3, 2)]);
+        assert!(record.closed_since("configure").is_none());
     }
 
     #[test]

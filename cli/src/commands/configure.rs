@@ -13,7 +13,8 @@ use crate::error::CliError;
 use crate::file::Parsed;
 use crate::session;
 use crate::wiring::{
-    self, ConfigureSpec, ConfigureWorkflow, Journal, NewConfiguration, Restarting, Role, Verified,
+    self, ConfigureSpec, ConfigureWorkflow, Journal, NewConfiguration, Restarting, Role, RunState, Verified,
+    Workflow as _,
 };
 
 /// Give a cluster the configuration of a changed file: what it changes starts anew in turns, while the cluster goes on working
@@ -58,7 +59,12 @@ pub(super) struct Ready {
 impl Ready {
     /// Whether all of it is so already.
     pub(super) fn is_so(&self) -> bool {
-        self.changes.keys.is_empty() && self.new.files.is_empty()
+        self.changes.keys.is_empty() && self.new.files.is_empty() && self.half().is_none()
+    }
+
+    /// The run that has configured some nodes and was closed on its way.
+    fn half(&self) -> Option<&RunState> {
+        self.ground.found.record.closed_since(ConfigureWorkflow.name())
     }
 }
 
@@ -72,6 +78,12 @@ pub(crate) async fn configure(app: &App, args: &ConfigureArgs) -> Result<(), Cli
     let (found, cluster) = (&ready.ground.found, ready.ground.found.cluster());
     if ready.is_so() {
         return session::told_already(app, found, ALREADY);
+    }
+    if let Some(half) = ready.half() {
+        let (run, way) = (half.run, app.places.command(&["rollback", &half.run.to_string()]));
+        app.ui.warn(&format!(
+            "run `{run}` was closed on the way: whatever it has left on nodes is set right, beside what the file says; to undo it alone: {way}"
+        ));
     }
     for note in &ready.notes {
         app.ui.note(note);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use jiff::Timestamp;
-use mesosflow_workflow::{Phase, Purpose, Run, SystemClock};
+use mesosflow_workflow::{Phase, Purpose, Resource, Run, RunState, SystemClock};
 use serde::de::DeserializeOwned;
 
 use super::{start, stop};
@@ -268,8 +268,7 @@ async fn removing(
         .iter()
         .map(|index| name.node_name(&undone.row.cluster, *index))
         .collect();
-    let made = undone.state.traces.iter().filter(|trace| trace.exists);
-    let resources: Vec<_> = made.map(|trace| trace.resource.clone()).collect();
+    let resources = made_for(&undone.state, if adopts { &[] } else { &names });
     let (run, cluster_name, listed) = (undone.row.run, &undone.row.cluster, names.join(", "));
     let mut losses = match adopts {
         true => vec![format!(
@@ -311,6 +310,19 @@ async fn removing(
         removal: Box::new(removal),
     };
     Ok((target, undo, losses))
+}
+
+/// What a run has made for these nodes, as far as it still exists: nothing else is there to be deleted, whatever it has seen.
+fn made_for(state: &RunState, names: &[String]) -> Vec<Resource> {
+    let made = state.traces.iter().filter(|trace| trace.exists);
+    let made = made.map(|trace| trace.resource.clone());
+    made.filter(|resource| is_of(&resource.name, names)).collect()
+}
+
+/// Whether a thing of that name is of one of these nodes: it has a node's name, or one that begins with it.
+fn is_of(name: &str, nodes: &[String]) -> bool {
+    let mut rests = nodes.iter().filter_map(|node| name.strip_prefix(node.as_str()));
+    rests.any(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
 /// What was about to leave stays, as far as it is still there.
@@ -455,4 +467,25 @@ fn read<T: DeserializeOwned>(undone: &Found) -> Result<T, CliError> {
         ))
         .because_of(&error)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A run also hears of machines that it only goes through, such as the first master on the way to a node without a public address.
+    #[test]
+    fn only_what_is_called_like_an_added_node_is_deleted_with_it() {
+        let added = ["demo-slave-3".to_owned()];
+        assert!(is_of("demo-slave-3", &added) && is_of("demo-slave-3-abcd-g1", &added));
+        for other in [
+            "demo-master-1",
+            "demo-slave-30",
+            "demo-slave-30-abcd-g1",
+            "demo-slave",
+        ] {
+            assert!(!is_of(other, &added), "{other}");
+        }
+        assert!(!is_of("demo-slave-3", &[]));
+    }
 }

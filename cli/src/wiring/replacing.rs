@@ -4,7 +4,7 @@ use mesosflow_steps::cluster::{Node, ProviderKind, Role};
 use mesosflow_steps::life::{self, Delete, Deleted, SpareMaster, SpareZookeeper};
 use mesosflow_steps::provision::LaunchMachine;
 use mesosflow_steps::remote::RemoteError;
-use mesosflow_steps::workflows::{FileSystems, LostHub};
+use mesosflow_steps::workflows::{FileSystems, LostHub, ReplaceNode, Workflow as _};
 use mesosflow_steps::{Enough, Hdfs, World, what_leaving};
 use mesosflow_workflow::{ErrorReport, RunState, Status, StepError as _};
 
@@ -27,17 +27,19 @@ pub(crate) struct Replacing {
     pub(crate) losses: Vec<String>,
 }
 
-/// Whether a replacement has begun to end the machine of before, or to launch another.
+/// Whether a run is a replacement that has begun to end the machine of before, or to launch another.
 pub(crate) fn exchanges(state: &RunState) -> bool {
     let acts = Deleted::of(ProviderKind::Local)
         .chain(Deleted::of(ProviderKind::Ec2))
         .map(Delete::id_of);
     let roles = [Role::Master, Role::Slave, Role::Zookeeper];
     let mut acts = acts.chain(roles.map(LaunchMachine::id_of));
-    acts.any(|id| {
-        let step = state.step(&id);
-        step.is_some_and(|step| step.progress.status != Status::Pending)
-    })
+    let is_replacement = state.workflow == ReplaceNode.name();
+    is_replacement
+        && acts.any(|id| {
+            let step = state.step(&id);
+            step.is_some_and(|step| step.progress.status != Status::Pending)
+        })
 }
 
 /// Asks the others, and refuses where they cannot do without it. Of the node itself: whether its machine runs, and whether it answers.

@@ -139,7 +139,7 @@ const KEYS: &[(&str, Change)] = &[
     ("ec2.volume.encrypted", MACHINES),
     ("ec2.spot_price", Change::Later),
     ("ec2.host_keys", MACHINES),
-    ("ec2.tags", Change::Later),
+    ("ec2.tags", Change::Now),
     ("ec2.boot_limit_s", Change::Later),
     ("ec2.capacity_limit_s", Change::Later),
     ("ec2.api_timeout_s", Change::Later),

@@ -26,7 +26,7 @@ const ON_VOLUME: &str = "/vol/persistent-hdfs";
 /// What moves.
 const MOVING: [&str; 5] = ["/mnt/ephemeral-hdfs", ON_VOLUME, "/mnt/nfs", MESOS, REGISTRY];
 /// Names of what is laid down anew by the set-up, or is HDFS' own and elsewhere by then.
-const OURS: [&str; 23] = [
+const OURS: [&str; 24] = [
     ".bashrc",
     ".cache",
     ".profile",
@@ -39,6 +39,7 @@ const OURS: [&str; 23] = [
     "hadoop-logs",
     "lost+found",
     "mesos",
+    "mesos-cache",
     "mesos-ec2",
     "mesos-logs",
     "mesos-work",

@@ -33,5 +33,5 @@ pub(crate) use order::{ORDER, kinds, made_kinds};
 pub use planned::PlannedResource;
 pub use slot::{Owner, Slot};
 pub use stranger::Stranger;
-pub use tagged::{Deletion, Tagged};
+pub use tagged::{Deletion, Tagged, UserTags};
 pub use traits::{Launcher, Provider};

@@ -7,7 +7,7 @@ use mesosflow_workflow::{EffectKey, Resource};
 
 use super::{
     Condition, Deletion, Facts, Groups, HostKeys, Image, Launch, Launched, Machine, Outdated, Owner,
-    ProviderError, Slot, Stranger, Tagged,
+    ProviderError, Slot, Stranger, Tagged, UserTags,
 };
 use crate::cluster::{Instance, Node, ProviderKind, Role};
 
@@ -51,6 +51,17 @@ pub trait Provider: Send + Sync + 'static {
 
     /// Whether a machine is told exactly these facts, and can see them; so it is where a provider has no such way.
     async fn told(&self, _instance: &Instance, _facts: &Facts) -> Result<bool, ProviderError> {
+        Ok(true)
+    }
+
+    /// Has all that carries the cluster's tags carry these of its user's too, and none by those other names. Nothing where a provider has no
+    /// such tags.
+    async fn retag(&self, _owner: &Owner, _tags: &UserTags) -> Result<(), ProviderError> {
+        Ok(())
+    }
+
+    /// Whether that is so already, as the provider shows it.
+    async fn is_retagged(&self, _owner: &Owner, _tags: &UserTags) -> Result<bool, ProviderError> {
         Ok(true)
     }
 

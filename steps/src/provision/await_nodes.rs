@@ -16,7 +16,7 @@ use super::dead::{dead, replaced};
 use super::launch::record;
 use crate::act::ActError;
 use crate::cluster::{HostKeySource, Instance, Node};
-use crate::provider::{Condition, HostKeys, ProviderError};
+use crate::provider::{Condition, HostKeys, Machine, ProviderError};
 use crate::remote::{HostKey, RemoteError};
 use crate::software::complete;
 use crate::world::{Script, World};
@@ -94,10 +94,17 @@ impl AwaitNode {
     }
 
     async fn look(&self, cx: &StepCx<World>) -> Result<Node, Look> {
-        let instance = running(cx, &self.instance).await?;
+        let now = running(cx, &self.instance).await?;
+        // What came with it is recorded here: a provider may show a machine before its disks, and the launch is over by then. What somebody
+        // else has launched stays theirs to delete.
+        if !cx.world().spec().is_adopted(&self.instance.id) {
+            record(cx, &now).await.map_err(Look::Never)?;
+        }
+        let instance = now.instance;
         let via = match &self.through {
             Some(hub) if instance.public_ip.is_none() => {
-                let hub = running(cx, hub).await?;
+                // The way in is no machine of this run's, and none of its things.
+                let hub = running(cx, hub).await?.instance;
                 Some(self.node(cx, hub, None).await?)
             }
             _ => None,
@@ -175,18 +182,10 @@ impl AwaitNode {
     }
 }
 
-/// The machine as it is now, once it runs. What came with it is recorded here: a provider may show a machine before its disks,
-/// and the launch is over by then.
-async fn running(cx: &StepCx<World>, instance: &Instance) -> Result<Instance, Look> {
+/// The machine as it is now, once it runs.
+async fn running(cx: &StepCx<World>, instance: &Instance) -> Result<Machine, Look> {
     match cx.world().provider().condition(instance).await? {
-        Condition::Running(now) => {
-            // What somebody else has launched stays theirs to delete.
-            if !cx.world().spec().is_adopted(&instance.id) {
-                let recorded = record(cx, &now).await;
-                recorded.map_err(Look::Never)?;
-            }
-            Ok(now.instance)
-        }
+        Condition::Running(now) => Ok(*now),
         Condition::Booting(what) | Condition::Unknown(what) => Err(Look::NotYet(what)),
         Condition::Stopping(why) | Condition::Stopped(why) => Err(Look::Never(ActError::Unmet {
             what: format!("{} ({}) does not run: {why}", instance.name, instance.id),

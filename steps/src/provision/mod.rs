@@ -12,6 +12,7 @@ mod render_config;
 mod sanity_check;
 mod security_groups;
 mod setup_options;
+mod tag_resources;
 
 pub use await_nodes::AwaitNode;
 pub use copy_ssh_key::CopySshKey;
@@ -23,6 +24,7 @@ pub use sanity_check::SanityCheck;
 pub use security_groups::SecurityGroups;
 pub(crate) use setup_options::PATH as OPTIONS_PATH;
 pub use setup_options::SetupOptions;
+pub use tag_resources::TagResources;
 
 pub(crate) use dead::dead;
 pub use dead::gone;

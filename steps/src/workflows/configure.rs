@@ -11,14 +11,14 @@ use serde_json::Value;
 use super::anew::Turns;
 use super::deploy::sorted;
 use super::set_up::{self, Setting, set_up};
-use super::{Workflow, read, without};
+use super::{Workflow, entry, read, without};
 use crate::agent_identity::moves;
 use crate::catalogue::catalogue as of_deploy;
 use crate::cluster::{ClusterSpec, Node};
 use crate::hdfs::FileSystems;
 use crate::life::Anew;
-use crate::provider::{Groups, Image};
-use crate::provision::SecurityGroups;
+use crate::provider::{Groups, Image, UserTags};
+use crate::provision::{SecurityGroups, TagResources};
 use crate::setup::Report;
 use crate::world::World;
 
@@ -59,6 +59,13 @@ impl ConfigureSpec {
     fn opens(&self) -> bool {
         let (before, now) = (self.before.of_ec2(), self.cluster.of_ec2());
         before.map(|ec2| &ec2.admin_cidr) != now.map(|ec2| &ec2.admin_cidr)
+    }
+
+    /// What leads to the tags that everything is to carry; none where they stay.
+    fn tags(&self) -> Option<UserTags> {
+        let tags = |spec: &ClusterSpec| spec.of_ec2().map(|ec2| ec2.tags.clone()).unwrap_or_default();
+        let (before, now) = (tags(&self.before), tags(&self.cluster));
+        (before != now).then(|| UserTags::between(&before, &now))
     }
 
     /// How what it changes is started anew.
@@ -107,7 +114,13 @@ impl Workflow for Configure {
 pub(super) fn configure_steps(spec: &ConfigureSpec) -> Vec<CatalogueEntry> {
     let doors = of_deploy().into_iter();
     let doors = doors.filter(|entry| entry.id == SecurityGroups::ID && spec.opens());
-    doors.chain(set_up::steps()).collect()
+    let tags = spec.tags().map(|_| {
+        entry(
+            TagResources::ID,
+            "everything carries the tags of the configuration",
+        )
+    });
+    doors.chain(tags).chain(set_up::steps()).collect()
 }
 
 /// Configures the cluster.
@@ -123,6 +136,9 @@ pub(super) async fn configure(flow: Flow<World>, spec: Arc<ConfigureSpec>) -> Re
             cluster: cluster.cluster.clone(),
         };
         groups = Some(flow.step(step).await?);
+    }
+    if let Some(tags) = spec.tags() {
+        flow.step(TagResources { tags }).await?;
     }
     let made = (spec.image.as_ref(), groups.as_ref());
     let setting = Setting::up(&cluster, inventory, made, &spec.file_systems).in_turns(spec.turns());

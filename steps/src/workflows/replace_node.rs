@@ -274,7 +274,7 @@ async fn exchange(flow: Flow<World>, spec: Arc<ReplaceNodeSpec>) -> Result<Repor
         None => Before::Up(spec.file_systems.clone()),
         Some(lost) => Before::Lost {
             persistent: spec.file_systems.persistent.clone(),
-            checkpoint: lost.checkpoint.clone(),
+            checkpoint: lost.checkpoint.clone().map(Box::new),
         },
     };
     let other = but(&before.masters, &spec.node).into_iter().next();

@@ -125,7 +125,7 @@ pub(super) enum Before {
     /// that a node has, or where they were.
     Lost {
         persistent: Formatted,
-        checkpoint: Option<Node>,
+        checkpoint: Option<Box<Node>>,
     },
 }
 
@@ -442,6 +442,7 @@ async fn both_hdfs(
             let formatted = match checkpoint.clone() {
                 None => persistent.clone(),
                 Some(second) => {
+                    let second = *second;
                     let (hub, cluster_id) = (namenode.clone(), persistent.cluster_id.clone());
                     let import = ImportCheckpoint {
                         hub,

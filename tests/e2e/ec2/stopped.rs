@@ -9,8 +9,9 @@ use crate::random::Random;
 /// The slaves' kernel has no NFS client here.
 const CONFIG: &str = "[shared_volume]\nfallback = 'sshfs'\n[ec2]\nsettle_limit_s = 1\n";
 
-/// From where administrators come by the time it is started.
+/// From where administrators come by the time it is started, and once it is configured.
 const NEW: &str = "198.51.100.9/32";
+const NEWER: &str = "192.0.2.0/24";
 
 #[test]
 fn a_cluster_on_ec2_is_stopped_and_started() {
@@ -48,7 +49,7 @@ fn a_cluster_on_ec2_is_stopped_and_started() {
     let consoles = stage.cloud.calls("GetConsoleOutput").len();
 
     ended_once_killed(&mut stage, &mut random, &["start", "--admin-cidr", NEW]);
-    assert_doors(&stage);
+    assert_doors(&stage, NEW);
     let machines = stage.machines(&run);
     let mut names: Vec<_> = machines
         .iter()
@@ -111,8 +112,9 @@ fn a_cluster_on_ec2_is_stopped_and_started() {
     assert_eq!(amended, [NEW]);
     let replay = ["replay", &run, "--from", "security-groups", "--only"];
     stage.bench.start(&replay).finish(RUN_LIMIT).ended(0);
-    assert_doors(&stage);
+    assert_doors(&stage, NEW);
 
+    configured(&mut stage, &mut random);
     of_another_type(&mut stage, &mut random, &run);
     replaced(&mut stage, &mut random, &run);
     stage.destroy(&run);
@@ -121,6 +123,42 @@ fn a_cluster_on_ec2_is_stopped_and_started() {
     }
     let label = stage.cloud.label().to_owned();
     assert_eq!(stage.bench.engine().containers(&label), Vec::<String>::new());
+}
+
+/// Everything carries other tags, and administrators come from elsewhere; what the file does not name stays. Empty tags go.
+fn configured(stage: &mut Stage, random: &mut Random) {
+    let tagged = |stage: &Stage, value: Option<&str>| {
+        let cluster = &stage.cluster;
+        let world = stage.cloud.world();
+        let machines = world.alive_instances().into_iter();
+        let machines = machines.filter(|machine| machine.tag("mesosflow:cluster") == cluster);
+        let machines: Vec<_> = machines.map(|machine| machine.tags).collect();
+        let groups = world.groups(cluster).into_iter().map(|group| group.tags);
+        let volumes = world.volumes().into_iter().map(|volume| volume.tags);
+        let all: Vec<_> = machines.into_iter().chain(groups).chain(volumes).collect();
+        assert!(all.len() > 6, "{all:?}");
+        for tags in all {
+            assert_eq!(tags.get("team").map(String::as_str), value, "{tags:?}");
+        }
+    };
+    tagged(stage, None);
+    let file = format!("{CONFIG}admin_cidr = ['{NEWER}']\n[ec2.tags]\nteam = 'blue'\n");
+    stage.bench.write("mesosflow.toml", &file);
+    let plan = stage.bench.say(&["plan", "configure", "--json"]).ended(0).json();
+    let steps = plan["steps"].to_string();
+    assert!(
+        steps.contains("security-groups") && steps.contains("tag-resources"),
+        "{plan}"
+    );
+    ended_once_killed(stage, random, &["configure", "--yes"]);
+    tagged(stage, Some("blue"));
+    assert_doors(stage, NEWER);
+    stage
+        .bench
+        .write("mesosflow.toml", &format!("{CONFIG}tags = {{}}\n"));
+    ended_once_killed(stage, random, &["configure", "--yes"]);
+    tagged(stage, None);
+    assert_doors(stage, NEWER);
 }
 
 /// A slave of another type comes and goes; one with other disks does not.
@@ -194,9 +232,9 @@ fn ended_once_killed(stage: &mut Stage, random: &mut Random, args: &[&str]) {
     assert_eq!(stage.bench.status(&run).state(), "succeeded");
 }
 
-/// SSH is let in from where the start said, and from nowhere else.
+/// SSH is let in from there, and from nowhere else.
 #[track_caller]
-fn assert_doors(stage: &Stage) {
+fn assert_doors(stage: &Stage, wanted: &str) {
     let groups = stage.cloud.world().groups(&stage.cluster);
     let rules = groups.iter().flat_map(|group| &group.rules);
     let from: Vec<_> = rules
@@ -204,7 +242,7 @@ fn assert_doors(stage: &Stage) {
         .map(|rule| rule.from.as_str())
         .collect();
     assert!(
-        !from.is_empty() && from.iter().all(|from| *from == NEW),
+        !from.is_empty() && from.iter().all(|from| *from == wanted),
         "{from:?}"
     );
 }

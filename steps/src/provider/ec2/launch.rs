@@ -24,7 +24,7 @@ use super::network::refused;
 use super::sight::Sight;
 use super::tags::{self, Tags};
 use crate::cluster::Ec2Spec;
-use crate::provider::{Launch, Order, ProviderError};
+use crate::provider::{Launch, Order, ProviderError, Slot};
 
 /// EC2's answer to a token whose machine was terminated since.
 const TOKEN_SPENT: &str = "IdempotentInstanceTerminated";
@@ -103,8 +103,13 @@ pub(super) async fn launch(
         if spent.contains(&token.as_str()) {
             continue;
         }
-        let request = |launch| request(api, spec, launch, order, &token, user_data, kept);
-        let launched = match run(api, launch, request).await {
+        let anywhere = launch.address.map(|_| Launch {
+            address: None,
+            ..launch.clone()
+        });
+        let wanted = request(api, spec, launch, order, &token, user_data, kept);
+        let anywhere = anywhere.map(|launch| request(api, spec, &launch, order, &token, user_data, kept));
+        let launched = match run(api, &launch.slot, wanted, anywhere).await {
             Ok(launched) => launched,
             Err(failure) if failure.is(&[TOKEN_SPENT]) => continue,
             Err(failure) if failure.is(&[TOKEN_OF_ANOTHER]) => match under(api, sight, &token, launch).await?
@@ -156,19 +161,20 @@ pub(super) async fn launch(
     ))
 }
 
-/// Launches it, at the address that it is to have if nobody has that. A machine that ended a moment ago gives its own back in the end; an API
+/// Launches it as it is wanted, at the address that it is to have if nobody has that; otherwise anywhere. A machine that ended a moment ago gives its own back in the end; an API
 /// that breaks where it is asked for one may have launched it all the same, which the token shows.
 async fn run(
     api: &Api,
-    launch: &Launch,
-    request: impl Fn(&Launch) -> RunInstancesFluentBuilder,
+    slot: &Slot,
+    wanted: RunInstancesFluentBuilder,
+    anywhere: Option<RunInstancesFluentBuilder>,
 ) -> Result<RunInstancesOutput, Failure> {
     let give_up = Instant::now() + ADDRESS_FREE_WITHIN;
     loop {
-        let call = request(launch);
-        let refused = match api.write("RunInstances", || call.clone().send()).await {
-            Err(failure) if launch.address.is_some() && failure.is_about_address() => failure,
-            other => return other,
+        let launched = api.write("RunInstances", || wanted.clone().send()).await;
+        let (refused, anywhere) = match (launched, &anywhere) {
+            (Err(failure), Some(anywhere)) if failure.is_about_address() => (failure, anywhere),
+            (other, _) => return other,
         };
         if refused.is(&[ADDRESS_TAKEN]) && Instant::now() < give_up {
             tokio::time::sleep(LOOK_EVERY).await;
@@ -177,14 +183,9 @@ async fn run(
         tracing::warn!(
             target: "mesosflow::progress",
             "{}: it cannot have the address of the machine before it: {refused}: it gets another one",
-            launch.slot.node_name()
+            slot.node_name()
         );
-        let anywhere = Launch {
-            address: None,
-            ..launch.clone()
-        };
-        let call = request(&anywhere);
-        return api.write("RunInstances", || call.clone().send()).await;
+        return api.write("RunInstances", || anywhere.clone().send()).await;
     }
 }
 

@@ -31,6 +31,7 @@ mod permissions;
 mod plan;
 mod power;
 mod provider;
+mod retag;
 mod strangers;
 mod tags;
 mod volumes;

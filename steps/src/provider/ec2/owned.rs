@@ -1,5 +1,7 @@
 //! Everything that mesosflow has made in a region, by its tags.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_ec2::primitives::DateTime;
 use aws_sdk_ec2::types::Tag;
 use jiff::Timestamp;
@@ -20,6 +22,8 @@ pub(super) struct WithTags {
     pub(super) driver: Option<Driver>,
     pub(super) made_by: Option<MadeBy>,
     pub(super) made_at: Option<Timestamp>,
+    /// All of them.
+    pub(super) tags: BTreeMap<String, String>,
 }
 
 impl Ec2Provider {
@@ -48,6 +52,7 @@ impl Ec2Provider {
                     driver: tags::driver(tags),
                     made_by: tags::made_by(tags),
                     made_at,
+                    tags: all_of(tags),
                 });
             };
         for request in delete::spot_requests(&self.api, tag()).await? {
@@ -87,4 +92,11 @@ impl Ec2Provider {
         }
         Ok(all)
     }
+}
+
+/// Tags by name.
+fn all_of(tags: &[Tag]) -> BTreeMap<String, String> {
+    let text = |part: Option<&str>| part.unwrap_or_default().to_owned();
+    let pairs = tags.iter().map(|tag| (text(tag.key()), text(tag.value())));
+    pairs.collect()
 }

@@ -21,6 +21,7 @@ use super::{consoles, host_keys, kept, tags, volumes};
 use crate::cluster::{ClusterSpec, HostKeySource, Instance, ProviderKind, Role};
 use crate::provider::{
     Condition, Deletion, Facts, HostKeys, Launcher, Owner, Provider, ProviderError, Stranger, Tagged,
+    UserTags,
 };
 
 /// How often machines are made to say who made them, all that were launched since at once.
@@ -205,6 +206,14 @@ impl Provider for Ec2Provider {
             return Ok(true);
         }
         self.telling.told(&self.api, &self.sight, instance, facts).await
+    }
+
+    async fn retag(&self, owner: &Owner, tags: &UserTags) -> Result<(), ProviderError> {
+        self.retag_all(owner, tags).await
+    }
+
+    async fn is_retagged(&self, owner: &Owner, tags: &UserTags) -> Result<bool, ProviderError> {
+        Ok(self.lacking(owner, tags).await?.is_empty())
     }
 
     fn asked(&self) -> String {

@@ -35,7 +35,7 @@ fn every_role_gets_another_machine_while_the_cluster_works() {
         .into_iter()
         .find(|node| mode(node) == "leader");
     let leads = leads.unwrap().name.clone();
-    let run = killed(&mut bench, &mut random, &["replace-node", &leads, "--yes"]);
+    let run = replaced(&mut bench, &leads);
     ended(&bench, &run);
     let nodes = has(&mut bench, &cluster, &run, &slaves);
     assert_eq!(mode(nodes.named(&leads)), "follower");
@@ -44,7 +44,7 @@ fn every_role_gets_another_machine_while_the_cluster_works() {
     nodes
         .hub()
         .ask(&format!("mkdir -p {LOG}; echo MANIFEST-1 > {LOG}/CURRENT"));
-    let run = killed(&mut bench, &mut random, &["replace-node", "master-2", "--yes"]);
+    let run = replaced(&mut bench, "master-2");
     ended(&bench, &run);
     let nodes = has(&mut bench, &cluster, &run, &slaves);
     assert_eq!(
@@ -89,7 +89,7 @@ fn every_role_gets_another_machine_while_the_cluster_works() {
         .engine()
         .run(&["rm", "--force", "--time", "0", &second])
         .ok();
-    let run = killed(&mut bench, &mut random, &["replace-node", "slave-2", "--yes"]);
+    let run = replaced(&mut bench, "slave-2");
     ended(&bench, &run);
     let nodes = has(&mut bench, &cluster, &run, &slaves);
     read(&nodes, "before");
@@ -140,6 +140,12 @@ fn every_role_gets_another_machine_while_the_cluster_works() {
         .ended(0);
     bench.start(&["resume", &deploy]).finish(RUN_LIMIT).ended(0);
     has(&mut bench, &cluster, &deploy, &slaves);
+}
+
+/// A node gets another machine, without any kill.
+fn replaced(bench: &mut Bench, name: &str) -> String {
+    let replacing = bench.start(&["replace-node", name, "--yes"]);
+    replacing.finish(RUN_LIMIT).ended(0).run()
 }
 
 /// What a ZooKeeper is.

@@ -322,7 +322,8 @@ fn missed(spec: &ReplaceNodeSpec) -> Vec<String> {
 
 /// The others do without it: what only that had is elsewhere, and nobody waits for it.
 async fn spare(flow: &Flow<World>, spec: &ReplaceNodeSpec, before: &Inventory) -> Result<(), Halt> {
-    let node = flow.world().memory().node(spec.node.clone());
+    // As it was when this began, whatever has its name by now: what was done with it is no other thing for that.
+    let node = spec.node.clone();
     let answers = spec.answering().is_some();
     match spec.role() {
         Role::Slave => return spare_slave(flow, spec, before, &node).await,

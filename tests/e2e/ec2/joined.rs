@@ -239,7 +239,7 @@ fn adopted(stage: &mut Stage, joined: &Instance) {
         .unwrap();
     assert_eq!(
         (&mine["origin"], &mine["name"]),
-        (&"joined".into(), &format!("{}-slave-3", stage.cluster).into())
+        (&"joined".into(), &format!("{}-slave-4", stage.cluster).into())
     );
     assert!(
         !status.value()["resources"].to_string().contains(&joined.id),
@@ -253,7 +253,7 @@ fn adopted(stage: &mut Stage, joined: &Instance) {
     assert!(findings.iter().all(|it| it["what"] != "joined"), "{check}");
     stage
         .bench
-        .say(&["run-command", "--node", "slave-3", "--", "true"])
+        .say(&["run-command", "--node", "slave-4", "--", "true"])
         .ended(0);
     stage.bench.say(&["adopt", &joined.id]).ended(2);
 }

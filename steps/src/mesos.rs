@@ -86,17 +86,6 @@ pub(crate) async fn wanting(
     Ok((!said.is_empty()).then_some(said))
 }
 
-/// What a master says whose copy of the registry is not recovered; none where it is.
-///
-/// # Errors
-/// The node cannot be reached.
-pub(crate) async fn registry_lacks(world: &World, node: &Node) -> Result<Option<String>, RemoteError> {
-    wanting(world, node, (MESOS_MASTER_PORT, RECOVERED)).await
-}
-
-/// What a master says of its copy of the registry.
-pub(crate) const RECOVERED: &str = "registrar log recovered";
-
 pub(crate) const WELL: &str = shell!("mesos-well.sh");
 const LEADS: &str = shell!("mesos-leads.sh");
 const LEADER: &str = shell!("mesos-leader.sh");

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use mesosflow_tests::{Bench, Node, Nodes, Point, RUN_LIMIT};
 use serde_json::Value;
 
-use crate::redeployed::{Tasks, cut_off, ended, in_turn};
+use crate::changed::ended;
+use crate::redeployed::{Tasks, cut_off, in_turn};
 use crate::stopped::{read, write};
 
 /// Units that may start anew, and where they are looked for.

@@ -7,6 +7,7 @@ use std::process::Command;
 use mesosflow_tests::{Bench, Nodes, Point, RUN_LIMIT, Reached, Seen, Watch, assert_healthy, leader, until};
 use serde_json::Value;
 
+use crate::changed::ended;
 use crate::configured;
 use crate::stopped::{read, write};
 
@@ -129,17 +130,6 @@ fn is_whole(bench: &mut Bench, nodes: &Nodes, version: &str) {
     }
     let check = bench.say(&["check", "--json"]).json();
     assert_eq!(check["healthy"], true, "{check}");
-}
-
-/// A run has done all its steps.
-#[track_caller]
-pub(crate) fn ended(bench: &Bench, run: &str) {
-    let status = bench.status(run);
-    assert_eq!(status.state(), "succeeded");
-    for step in status.steps() {
-        let state = step["state"].as_str().unwrap();
-        assert!(["succeeded", "skipped"].contains(&state), "{step}");
-    }
 }
 
 /// Begins a run and kills it at that point; its run.

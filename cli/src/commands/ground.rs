@@ -62,6 +62,12 @@ impl Ground {
         })
     }
 
+    /// Whether the machine of a node runs.
+    pub(super) fn runs(&self, node: &Node) -> bool {
+        let mut machines = self.machines.iter();
+        machines.any(|machine| machine.instance.name == node.name && machine.runs)
+    }
+
     /// Refuses where a machine does not run, or runs somewhere else, but for those that `may_be_gone`.
     pub(super) fn refuse_absent(
         &self,

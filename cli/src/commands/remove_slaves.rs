@@ -99,11 +99,8 @@ pub(super) async fn ready(app: &App, journal: &Journal, what: &WhatArgs) -> Resu
     let target = ground.target(ground.spec.clone().into_spec().with_members(members))?;
     let cluster = ground.found.cluster();
     let world = wiring::open_outside(ground.spec.clone(), &cluster, &app.cluster_dir(&cluster)).await?;
-    let runs = |node: &&Node| {
-        let mut machines = ground.machines.iter();
-        machines.any(|machine| machine.instance.name == node.name && machine.runs)
-    };
-    let running: Vec<_> = leaving.iter().filter(runs).cloned().collect();
+    let running = leaving.iter().filter(|node| ground.runs(node));
+    let running: Vec<_> = running.cloned().collect();
     let answering = wiring::answering(&world, &running).await;
     let outlook = wiring::leaving(&world, &leaving, &nodes).await?;
     let (image, groups) = wiring::launched_from(&cluster);

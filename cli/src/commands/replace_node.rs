@@ -86,10 +86,7 @@ pub(super) async fn ready(app: &App, journal: &Journal, what: &WhatArgs) -> Resu
         return Err(ground.no_machines());
     };
     let world = wiring::open_outside(ground.spec.clone(), &cluster, &app.cluster_dir(&cluster)).await?;
-    let runs = ground
-        .machines
-        .iter()
-        .any(|machine| machine.instance.name == node.name && machine.runs);
+    let runs = ground.runs(&node);
     let answers = runs
         && !wiring::answering(&world, std::slice::from_ref(&node))
             .await

@@ -45,6 +45,8 @@ pub(super) struct WhatArgs {
 pub(super) struct Ground {
     /// The run that is undone.
     pub(super) undone: Found,
+    /// The cluster as its record has it.
+    cluster: RunState,
     /// The spec in force.
     spec: Verified,
     /// The nodes of the cluster as it was before.
@@ -75,8 +77,8 @@ pub(crate) async fn rollback(app: &App, args: &RollbackArgs) -> Result<(), CliEr
     let id = ground.undone.row.run.to_string();
     app.ui
         .confirm(&losses, &app.places.command(&["rollback", &id]), args.yes)?;
-    let cluster = founder(&journal, &ground.undone).await?.cluster();
-    wiring::refuse_strangers(&app.places, &ground.spec, &cluster, &app.cluster_dir(&cluster)).await?;
+    let cluster = &ground.cluster;
+    wiring::refuse_strangers(&app.places, &ground.spec, cluster, &app.cluster_dir(cluster)).await?;
     let heard = session::heard(app)?;
     close(&journal, &ground.undone).await?;
     let founder = founder(&journal, &ground.undone).await?;
@@ -104,6 +106,7 @@ pub(super) async fn ready(app: &App, journal: &Journal, what: &WhatArgs) -> Resu
     let ground = Ground {
         machines: wiring::machines(&spec, &cluster).await?,
         nodes: wiring::reachable(&cluster),
+        cluster,
         undone,
         spec,
     };
@@ -246,7 +249,7 @@ async fn removing(
     added: AddSlavesSpec,
     args: &WhatArgs,
 ) -> Result<(Verified, Undo, Vec<String>), CliError> {
-    let (undone, cluster) = (&ground.undone, ground.undone.cluster());
+    let (undone, cluster) = (&ground.undone, &ground.cluster);
     let members = added.cluster.members().into_iter();
     let members: Vec<_> = members
         .filter(|member| !added.adding.contains(&member.index))
@@ -260,7 +263,7 @@ async fn removing(
         true => Vec::new(),
         false => wiring::awaited(&undone.state),
     };
-    let world = wiring::open_outside(target.clone(), &cluster, &app.cluster_dir(&cluster)).await?;
+    let world = wiring::open_outside(target.clone(), cluster, &app.cluster_dir(cluster)).await?;
     let answering = wiring::answering(&world, &leaving).await;
     let name = wiring::Role::Slave;
     let names: Vec<_> = added
@@ -316,13 +319,7 @@ async fn removing(
 fn made_for(state: &RunState, names: &[String]) -> Vec<Resource> {
     let made = state.traces.iter().filter(|trace| trace.exists);
     let made = made.map(|trace| trace.resource.clone());
-    made.filter(|resource| is_of(&resource.name, names)).collect()
-}
-
-/// Whether a thing of that name is of one of these nodes: it has a node's name, or one that begins with it.
-fn is_of(name: &str, nodes: &[String]) -> bool {
-    let mut rests = nodes.iter().filter_map(|node| name.strip_prefix(node.as_str()));
-    rests.any(|rest| rest.is_empty() || rest.starts_with('-'))
+    made.filter(|resource| wiring::is_of(resource, names)).collect()
 }
 
 /// What was about to leave stays, as far as it is still there.
@@ -467,25 +464,4 @@ fn read<T: DeserializeOwned>(undone: &Found) -> Result<T, CliError> {
         ))
         .because_of(&error)
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A run also hears of machines that it only goes through, such as the first master on the way to a node without a public address.
-    #[test]
-    fn only_what_is_called_like_an_added_node_is_deleted_with_it() {
-        let added = ["demo-slave-3".to_owned()];
-        assert!(is_of("demo-slave-3", &added) && is_of("demo-slave-3-abcd-g1", &added));
-        for other in [
-            "demo-master-1",
-            "demo-slave-30",
-            "demo-slave-30-abcd-g1",
-            "demo-slave",
-        ] {
-            assert!(!is_of(other, &added), "{other}");
-        }
-        assert!(!is_of("demo-slave-3", &[]));
-    }
 }

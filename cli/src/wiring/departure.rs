@@ -2,7 +2,7 @@
 
 use mesosflow_steps::cluster::{Node, Role};
 use mesosflow_steps::{Enough, Hdfs, World, what_leaving};
-use mesosflow_workflow::{ErrorReport, StepError as _};
+use mesosflow_workflow::{ErrorReport, StepError};
 
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -12,23 +12,35 @@ pub(crate) async fn answering(world: &World, nodes: &[Node]) -> Vec<String> {
     mesosflow_steps::answering(world, nodes).await
 }
 
+/// The first master among these nodes.
+pub(super) fn first_master(nodes: &[Node]) -> Result<&Node, CliError> {
+    let mut masters = nodes.iter().filter(|node| node.role == Role::Master);
+    let first = masters.find(|node| node.index == 1);
+    first.ok_or_else(|| CliError::new(Exit::Failed, "no first master is known"))
+}
+
+/// Those of a role.
+pub(super) fn of(role: Role, nodes: &[Node]) -> Vec<Node> {
+    let alike = nodes.iter().filter(|node| node.role == role);
+    alike.cloned().collect()
+}
+
+/// A refusal for what an act would meet with, and what helps.
+pub(super) fn because_of(refused: CliError, met: &impl StepError) -> CliError {
+    let refused = refused.because(met.to_string());
+    match met.hint() {
+        Some(hint) => refused.hint(hint),
+        None => refused,
+    }
+}
+
 /// What both file systems would have to give up if these datanodes left, in sentences; refused where they cannot.
 pub(crate) async fn leaving(
     world: &World,
     leaving: &[Node],
     staying: &[Node],
 ) -> Result<Vec<String>, CliError> {
-    let first = staying
-        .iter()
-        .find(|node| node.role == Role::Master && node.index == 1);
-    let Some(namenode) = first else {
-        return Err(CliError::new(Exit::Failed, "no first master is known"));
-    };
-    let slaves: Vec<_> = staying
-        .iter()
-        .filter(|node| node.role == Role::Slave)
-        .cloned()
-        .collect();
+    let (namenode, slaves) = (first_master(staying)?, of(Role::Slave, staying));
     let mut said = Vec::new();
     for hdfs in [Hdfs::Ephemeral, Hdfs::Persistent] {
         let met = what_leaving(world, hdfs, namenode, leaving, &slaves).await;
@@ -41,11 +53,7 @@ pub(crate) async fn leaving(
         })?;
         if let Some(refusal) = met.refusal(hdfs, true, Enough::EveryCopy) {
             let refused = CliError::refused("the slaves cannot leave: nothing was done");
-            let refused = refused.because(refusal.to_string());
-            return Err(match refusal.hint() {
-                Some(hint) => refused.hint(hint),
-                None => refused,
-            });
+            return Err(because_of(refused, &refusal));
         }
         if met.wanting.files > 0 {
             said.push(format!(

@@ -23,6 +23,7 @@ pub(crate) use mesosflow_steps::cluster::{
 };
 pub(crate) use mesosflow_steps::copy::Copy;
 pub(crate) use mesosflow_steps::image::{Disk, KEEPS, Outlook};
+pub(crate) use mesosflow_steps::life::is_of;
 pub(crate) use mesosflow_steps::outside::Outside;
 pub(crate) use mesosflow_steps::provider::Stranger;
 pub(crate) use mesosflow_steps::record::{FOUNDS, Record, STOPS, asked, deleted};

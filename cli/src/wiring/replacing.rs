@@ -6,9 +6,9 @@ use mesosflow_steps::provision::LaunchMachine;
 use mesosflow_steps::remote::RemoteError;
 use mesosflow_steps::workflows::{FileSystems, LostHub, ReplaceNode, Workflow as _};
 use mesosflow_steps::{Enough, Hdfs, World, what_leaving};
-use mesosflow_workflow::{ErrorReport, RunState, Status, StepError as _};
+use mesosflow_workflow::{ErrorReport, RunState, Status};
 
-use super::answering;
+use super::departure::{answering, because_of, first_master, of};
 use crate::error::CliError;
 use crate::exit::Exit;
 
@@ -110,11 +110,6 @@ async fn of_master(
     })
 }
 
-fn of(role: Role, nodes: &[Node]) -> Vec<Node> {
-    let alike = nodes.iter().filter(|node| node.role == role);
-    alike.cloned().collect()
-}
-
 fn refuse_lacks(lacks: Result<Option<String>, RemoteError>) -> Result<(), CliError> {
     let lacks = lacks.map_err(|error| unseen(&ErrorReport::of(&error)))?;
     match lacks {
@@ -202,11 +197,9 @@ async fn belongings(
     let has = life::belongings(world, node, is_hub).await.map_err(unseen)?;
     if is_hub {
         let needed: u64 = has.moves.iter().map(|(_, kib)| kib).sum();
-        let mut rooms = Vec::new();
-        for other in others {
-            let room = life::belongings(world, other, false).await.map_err(unseen)?.room;
-            rooms.push((other, room));
-        }
+        let rooms = life::rooms(world, others).await;
+        let rooms = rooms.map_err(|error| self::unseen(&ErrorReport::of(&error)))?;
+        let rooms: Vec<_> = others.iter().zip(rooms).collect();
         let Some(keeper) = keeper(&rooms, needed) else {
             return Err(refused()
                 .because(format!(
@@ -215,30 +208,26 @@ async fn belongings(
                 ))
                 .hint("make room in /mnt of another node, then try again"));
         };
-        let names: Vec<_> = has
-            .moves
-            .iter()
-            .map(|(path, kib)| format!("{path} ({})", size(*kib)))
-            .collect();
         replacing.losses.push(format!(
             "both HDFS and /mnt/nfs are away until its next machine has what moves by way of {}: {}",
             keeper.name,
-            names.join(", ")
+            listed(&has.moves)
         ));
         replacing.keeper = Some(keeper.clone());
     }
     if !has.stays.is_empty() {
-        let names: Vec<_> = has
-            .stays
-            .iter()
-            .map(|(path, kib)| format!("{path} ({})", size(*kib)))
-            .collect();
         replacing.losses.push(format!(
             "ends with its machine, unless you copy it: {}",
-            names.join(", ")
+            listed(&has.stays)
         ));
     }
     Ok(())
+}
+
+/// Paths, each with its size.
+fn listed(paths: &[(String, u64)]) -> String {
+    let sized = paths.iter().map(|(path, kib)| format!("{path} ({})", size(*kib)));
+    sized.collect::<Vec<_>>().join(", ")
 }
 
 /// Who keeps so many KiB: another master before a slave before a ZooKeeper, and of those who has most room.
@@ -265,12 +254,7 @@ fn size(kib: u64) -> String {
 
 /// A namenode that hears of its datanode gets what none but that has; from one that is dead nothing can be had.
 async fn of_slave(world: &World, node: &Node, runs: bool, others: &[Node]) -> Result<Replacing, CliError> {
-    let first = others
-        .iter()
-        .find(|node| node.role == Role::Master && node.index == 1);
-    let Some(namenode) = first else {
-        return Err(CliError::new(Exit::Failed, "no first master is known"));
-    };
+    let namenode = first_master(others)?;
     let slaves = of(Role::Slave, others);
     let leaving = std::slice::from_ref(node);
     let mut replacing = Replacing::default();
@@ -283,11 +267,7 @@ async fn of_slave(world: &World, node: &Node, runs: bool, others: &[Node]) -> Re
         }
         if runs && met.silent.is_empty() {
             if let Some(refusal) = met.refusal(hdfs, false, Enough::OneCopy) {
-                let refused = refused().because(refusal.to_string());
-                return Err(match refusal.hint() {
-                    Some(hint) => refused.hint(hint),
-                    None => refused,
-                });
+                return Err(because_of(refused(), &refusal));
             }
             replacing.gives.push(hdfs);
             continue;

@@ -1,5 +1,5 @@
-//! `keep-hub`, `bring-hub`, `forget-kept`, `fetch-mesos`: what only the first master has moves to its next machine, by way of another node, since both
-//! have one address: both namenodes' folders, the shared volume, Mesos as it was made, the masters' registry.
+//! `keep-hub`, `bring-hub`, `forget-kept`, `fetch-mesos`: what only the first master has moves to its next machine, by way of another node,
+//! since both have one address: both namenodes' folders, the shared volume, Mesos as it was made, the masters' registry.
 //!
 //! - Changes: a copy on the node that keeps it; then that copy on the new machine; then the copy is gone. Whoever writes to any of it is
 //!   stopped before.
@@ -17,7 +17,7 @@ use crate::hub::between_nodes;
 use crate::mesos::REGISTRY;
 use crate::on_node::{MESOS, SSH_CONFIG_PATH};
 use crate::remote::{JobLimits, RemoteError};
-use crate::world::{Script, World};
+use crate::world::{Script, World, on_each};
 
 /// Where another node keeps it: on its largest disk, as far as it has one of its own.
 const KEPT: &str = "/mnt/mesosflow-kept";
@@ -57,6 +57,7 @@ const LOOK: &str = shell!("moving-look.sh");
 const KEEP: &str = shell!("moving-keep.sh");
 const BRING: &str = shell!("moving-bring.sh");
 const BRINGS: (&str, &str) = ("lay down what another node has for it", BRING);
+const ROOM: &str = r#"df -Pk -- "${kept%/*}" | awk 'NR == 2 { print $4 }'"#;
 const HELD: &str = r#"for path in $moving; do [ ! -e "$kept$path" ] || printf '%s ' "$path"; done"#;
 
 /// A shared volume may be large; rsync says something all the time.
@@ -72,8 +73,6 @@ pub struct Belongings {
     pub moves: Vec<(String, u64)>,
     /// What ends with the machine, likewise.
     pub stays: Vec<(String, u64)>,
-    /// Room where another's things would be kept, KiB.
-    pub room: u64,
 }
 
 impl Belongings {
@@ -86,7 +85,6 @@ impl Belongings {
             match (what, size, path) {
                 (Some("moves"), Some(size), Some(path)) => found.moves.push((path, size)),
                 (Some("stays"), Some(size), Some(path)) => found.stays.push((path, size)),
-                (Some("room"), Some(size), None) => found.room = size,
                 _ => {}
             }
         }
@@ -109,12 +107,25 @@ pub async fn belongings(world: &World, node: &Node, is_hub: bool) -> Result<Belo
     let look = Script::new("look what ends with the machine", LOOK)
         .var("moving", if is_hub { moving(node) } else { String::new() })
         .var("ours", OURS.join(" "))
-        .var("kept", KEPT)
         .within(Duration::from_secs(600));
     Ok(Belongings::of(&world.run(node, look).await?.stdout_str()))
 }
 
-/// Which of the three.
+/// How much room each of these nodes has where another's things would be kept, KiB.
+///
+/// # Errors
+/// A node cannot be reached, or says no number.
+pub async fn rooms(world: &World, nodes: &[Node]) -> Result<Vec<u64>, ActError> {
+    on_each(nodes, |node| async move {
+        let look = Script::new("look how much room there is", ROOM).var("kept", KEPT);
+        let said = world.run(node, look).await?.stdout_str();
+        let room = said.trim().parse();
+        room.map_err(|_| ActError::wrong(format!("{}: {said:?} is no number of KiB", node.name)))
+    })
+    .await
+}
+
+/// Which of these moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HubMove {
@@ -128,7 +139,7 @@ pub enum HubMove {
     Forget,
 }
 
-/// One of the three.
+/// One of them.
 #[derive(Debug, Serialize)]
 pub struct MoveHub {
     /// Which.
@@ -249,9 +260,8 @@ mod tests {
 
     #[test]
     fn what_a_machine_has_is_read() {
-        let found = Belongings::of("moves 12 /mnt/nfs\nstays 4 /root/my notes\nroom 99\nnonsense\n");
+        let found = Belongings::of("moves 12 /mnt/nfs\nstays 4 /root/my notes\nnonsense\n");
         assert_eq!(found.moves, [("/mnt/nfs".to_owned(), 12)]);
         assert_eq!(found.stays, [("/root/my notes".to_owned(), 4)]);
-        assert_eq!(found.room, 99);
     }
 }

@@ -7,16 +7,15 @@ use std::time::Duration;
 
 use mesosflow_workflow::{Limits, Probe, Step, StepCx, StepId};
 use serde::Serialize;
-use tokio::time::Instant;
 
+use super::well::{lacks, still_lacking};
 use crate::act::ActError;
 use crate::cluster::{Node, input};
-use crate::mesos::{self, MASTER};
+use crate::mesos::MASTER;
 use crate::world::World;
 
 /// What it has to catch up with are megabytes.
 const LIMIT: Duration = Duration::from_secs(240);
-const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// The look.
 #[derive(Debug, Serialize)]
@@ -41,24 +40,17 @@ impl Step for SeeRegistry {
     }
 
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, ActError> {
-        let lacks = mesos::registry_lacks(cx.world(), &self.node).await?;
+        let lacks = lacks(cx.world(), &self.node).await?;
         Ok(Probe::done_if(lacks.is_none()))
     }
 
     async fn apply(&self, cx: &StepCx<World>) -> Result<(), ActError> {
-        let (world, begun) = (cx.world(), Instant::now());
-        while let Some(lacks) = mesos::registry_lacks(world, &self.node).await? {
-            if begun.elapsed() >= LIMIT {
-                let what = format!(
-                    "{}: its master {lacks} after {} s",
-                    self.node.name,
-                    LIMIT.as_secs()
-                );
-                return Err(MASTER.explain(world, &self.node, ActError::not_yet(what)).await);
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-        Ok(())
+        let (world, node) = (cx.world(), &self.node);
+        let Some(lacks) = still_lacking(world, std::slice::from_ref(node), LIMIT).await? else {
+            return Ok(());
+        };
+        let error = ActError::not_yet(format!("{lacks} after {} s", LIMIT.as_secs()));
+        Err(MASTER.explain(world, node, error).await)
     }
 
     async fn verify(&self, _cx: &StepCx<World>, (): &()) -> Result<(), ActError> {

@@ -9,19 +9,18 @@ use std::time::Duration;
 
 use mesosflow_workflow::{ErrorClass, Limits, Probe, Step, StepCx, StepId};
 use serde::Serialize;
-use tokio::time::Instant;
 
+use super::well::{lacking, still_lacking};
 use crate::act::ActError;
 use crate::cluster::{Node, input};
 use crate::mesos::{self, MASTER};
 use crate::remote::RemoteError;
-use crate::world::{World, on_each};
+use crate::world::World;
 
 /// How long the others may take to have the registry.
 const RECOVERY_LIMIT: Duration = Duration::from_secs(60);
 /// A stopped leader's ZooKeeper session lasts 10 s, and the registry's recovery takes its time.
 const ELECTION_LIMIT: Duration = Duration::from_secs(120);
-const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// A master that is replaced.
 #[derive(Debug, Serialize)]
@@ -46,9 +45,7 @@ impl SpareMaster {
     /// # Errors
     /// One of them cannot be reached.
     pub async fn lacks(&self, world: &World) -> Result<Option<String>, RemoteError> {
-        let wanting = on_each(&self.others, |node| mesos::registry_lacks(world, node)).await?;
-        let mut lacking = self.others.iter().zip(wanting);
-        Ok(lacking.find_map(|(node, wanting)| Some(format!("{}: its master {}", node.name, wanting?))))
+        lacking(world, &self.others).await
     }
 
     /// Whether it is out, and one of the others leads.
@@ -59,21 +56,17 @@ impl SpareMaster {
     }
 
     async fn recovered(&self, world: &World) -> Result<(), ActError> {
-        let begun = Instant::now();
-        while let Some(lacks) = self.lacks(world).await? {
-            if begun.elapsed() >= RECOVERY_LIMIT {
-                return Err(ActError::Unmet {
-                    what: format!("the other masters cannot do without {}: {lacks}", self.node.name),
-                    class: ErrorClass::Operator,
-                    hint: Some(
-                        "bring them back first (`mesosflow check` says what is down), then `mesosflow resume`"
-                            .to_owned(),
-                    ),
-                });
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
+        match still_lacking(world, &self.others, RECOVERY_LIMIT).await? {
+            None => Ok(()),
+            Some(lacks) => Err(ActError::Unmet {
+                what: format!("the other masters cannot do without {}: {lacks}", self.node.name),
+                class: ErrorClass::Operator,
+                hint: Some(
+                    "bring them back first (`mesosflow check` says what is down), then `mesosflow resume`"
+                        .to_owned(),
+                ),
+            }),
         }
-        Ok(())
     }
 }
 

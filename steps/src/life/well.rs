@@ -8,11 +8,11 @@ use tokio::time::Instant;
 
 use crate::act::ActError;
 use crate::cluster::{MESOS_MASTER_PORT, Node, Role};
-use crate::mesos::{self, RECOVERED};
+use crate::mesos;
 use crate::operator::{Ground as _, Mode, Operator, Sight, Standing, standings};
 use crate::remote::RemoteError;
 use crate::service::Service;
-use crate::world::World;
+use crate::world::{World, on_each};
 
 /// How long a daemon may take until all is well: a session of ten seconds ends, the registry is recovered, and agents back off up to a
 /// minute before they register.
@@ -42,9 +42,38 @@ pub(super) struct Among<'a> {
 pub(super) async fn lacks(world: &World, node: &Node) -> Result<Option<String>, RemoteError> {
     let asked = match node.role {
         Role::Slave => (AGENT_PORT, "slave registered"),
-        Role::Master | Role::Zookeeper => (MESOS_MASTER_PORT, RECOVERED),
+        Role::Master | Role::Zookeeper => (MESOS_MASTER_PORT, "registrar log recovered"),
     };
     mesos::wanting(world, node, asked).await
+}
+
+/// Which of these masters has not its copy of the registry, and what it says; none where all have.
+///
+/// # Errors
+/// One of them cannot be reached.
+pub(super) async fn lacking(world: &World, masters: &[Node]) -> Result<Option<String>, RemoteError> {
+    let lacks = on_each(masters, |node| lacks(world, node)).await?;
+    let mut lacking = masters.iter().zip(lacks);
+    Ok(lacking.find_map(|(node, lacks)| Some(format!("{}: its master {}", node.name, lacks?))))
+}
+
+/// The same once it has been waited for so long.
+///
+/// # Errors
+/// One of them cannot be reached.
+pub(super) async fn still_lacking(
+    world: &World,
+    masters: &[Node],
+    limit: Duration,
+) -> Result<Option<String>, RemoteError> {
+    let begun = Instant::now();
+    loop {
+        let lacking = lacking(world, masters).await?;
+        if lacking.is_none() || begun.elapsed() >= limit {
+            return Ok(lacking);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
 impl Among<'_> {

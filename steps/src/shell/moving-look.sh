@@ -1,8 +1,7 @@
-# What a machine has that moves with it, and what does not: a line `moves KIB PATH` or `stays KIB PATH` for each, then `room KIB` for where
-# another's things would be kept. All else is laid down anew by whoever sets a machine up.
+# What a machine has that moves with it, and what does not: a line `moves KIB PATH` or `stays KIB PATH` for each. All else is laid down anew by
+# whoever sets a machine up.
 # var moving: the paths that move, separated by spaces
 # var ours: names in /root, /mnt, /vol and /opt that are laid down anew, or are HDFS' own, separated by spaces
-# var kept: the folder in which another's things are kept
 size() { du -skx -- "$2" 2>/dev/null | awk -v what="$1" -v path="$2" '{ print what, $1, path; exit }'; }
 for path in $moving; do if [ -e "$path" ]; then size moves "$path"; fi; done
 for path in /root/* /root/.[!.]* /mnt/* /vol/* /home/* /srv/* /opt/*; do
@@ -18,4 +17,3 @@ for folder in /etc/mesos /etc/mesos-master /etc/mesos-slave; do
     grep -q -- "^${path##*/} " "$folder/.mesosflow" 2>/dev/null || size stays "$path"
   done
 done
-df -Pk -- "${kept%/*}" | awk 'NR == 2 { print "room", $4 }'

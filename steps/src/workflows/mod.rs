@@ -32,7 +32,7 @@ pub use rollback::{KeepSlavesSpec, Rollback, RollbackSpec, Undo};
 pub use start::{Lacking, Start, StartSpec};
 pub use stop::{Stop, StopSpec};
 pub use workflow::Workflow;
-use workflow::{drive, entry, on_both, read};
+use workflow::{drive, entry, on_both, put_before, read};
 
 /// Every workflow.
 const ALL: [&dyn Workflow; 11] = [

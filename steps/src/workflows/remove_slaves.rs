@@ -166,41 +166,14 @@ pub(super) async fn remove(
     };
     tokio::join!(leaves(Hdfs::Ephemeral), leaves(Hdfs::Persistent)).settle()?;
 
-    flow.fan_out(
-        MesosStop::ID,
-        each(&answering, |node| MesosStop {
-            node: node.clone(),
-            for_good: true,
-        }),
-    )
-    .await?;
-    flow.fan_out(
-        NfsUnmount::ID,
-        each(&answering, |node| NfsUnmount { node: node.clone() }),
-    )
-    .await?;
-    let stops = |hdfs| {
-        flow.step(HdfsStop {
-            hdfs,
-            namenode: None,
-            slaves: answering.clone(),
-        })
-    };
-    tokio::join!(stops(Hdfs::Ephemeral), stops(Hdfs::Persistent)).settle()?;
+    silenced(&flow, &answering).await?;
     for kind in spec.kinds(finds_more) {
         match spec.resources.iter().any(|resource| resource.kind == kind.kind()) {
             true => delete_each(&flow, &spec.resources, &[], kind).await?,
             false => flow.skip(Delete::id_of(kind), NOTHING).await?,
         }
     }
-    let forgets = |hdfs| {
-        flow.step(ForgetDatanodes {
-            hdfs,
-            namenode: hub.clone(),
-            gone: leaving.clone(),
-        })
-    };
-    tokio::join!(forgets(Hdfs::Ephemeral), forgets(Hdfs::Persistent)).settle()?;
+    forgotten(&flow, &hub, &leaving).await?;
 
     let made = (spec.image.as_ref(), spec.groups.as_ref());
     let setting = Setting::up(&cluster, inventory, made, &spec.file_systems);
@@ -209,4 +182,37 @@ pub(super) async fn remove(
     let missed: Vec<_> = spec.without.iter().filter(stays).cloned().collect();
     without::told(&flow, &missed).await?;
     Ok(report)
+}
+
+/// Daemons of slaves that leave end, those that answer.
+pub(super) async fn silenced(flow: &Flow<World>, answering: &[Node]) -> Result<(), Halt> {
+    let mesos = each(answering, |node| MesosStop {
+        node: node.clone(),
+        for_good: true,
+    });
+    flow.fan_out(MesosStop::ID, mesos).await?;
+    let volumes = each(answering, |node| NfsUnmount { node: node.clone() });
+    flow.fan_out(NfsUnmount::ID, volumes).await?;
+    let stops = |hdfs| {
+        flow.step(HdfsStop {
+            hdfs,
+            namenode: None,
+            slaves: answering.to_vec(),
+        })
+    };
+    tokio::join!(stops(Hdfs::Ephemeral), stops(Hdfs::Persistent)).settle()?;
+    Ok(())
+}
+
+/// No namenode believes in these datanodes any more: others may come to their addresses.
+pub(super) async fn forgotten(flow: &Flow<World>, hub: &Node, gone: &[Node]) -> Result<(), Halt> {
+    let forgets = |hdfs| {
+        flow.step(ForgetDatanodes {
+            hdfs,
+            namenode: hub.clone(),
+            gone: gone.to_vec(),
+        })
+    };
+    tokio::join!(forgets(Hdfs::Ephemeral), forgets(Hdfs::Persistent)).settle()?;
+    Ok(())
 }

@@ -4,17 +4,16 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mesosflow_workflow::{
-    CatalogueEntry, Flow, Halt, Outcome, Resource, Run, Settings, Settle as _, StepId, Stop,
-};
+use mesosflow_workflow::{CatalogueEntry, Flow, Halt, Outcome, Resource, Run, Settings, Settle as _, Stop};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::deploy::{awaited, first_of, sorted};
 use super::destroy::{delete_each, deletion};
 use super::parts::{each, place};
+use super::remove_slaves::{forgotten, silenced};
 use super::set_up::{self, Before, Setting, set_up};
-use super::{Workflow, entry, on_both, read, without};
+use super::{Workflow, entry, on_both, put_before, read, without};
 use crate::catalogue::catalogue as of_deploy;
 use crate::cluster::{ClusterSpec, Instance, Inventory, Node, Role};
 use crate::hdfs::{Enough, FileSystems, Hdfs};
@@ -89,9 +88,11 @@ impl ReplaceNodeSpec {
     }
 
     /// The node, if it answers.
-    fn answering(&self) -> Option<&Node> {
-        let answers = self.answers && !self.without.contains(&self.node.name);
-        answers.then_some(&self.node)
+    fn answering(&self) -> &[Node] {
+        match self.answers && !self.without.contains(&self.node.name) {
+            true => std::slice::from_ref(&self.node),
+            false => &[],
+        }
     }
 
     /// The kinds of things that there are of its machine, in the order in which they have to go.
@@ -210,30 +211,26 @@ fn catalogue(spec: &ReplaceNodeSpec) -> Vec<CatalogueEntry> {
     });
     if spec.seeds() {
         let seed = entry(SeedRegistry::ID, "the other master's registry on the new machine");
-        let at = all.iter().position(|entry| entry.id == MesosStart::ID);
-        all.insert(at.unwrap_or(all.len()), seed);
+        put_before(&mut all, &MesosStart::ID, [seed]);
     }
-    let mut before = |step: StepId, added: CatalogueEntry| {
-        let at = all.iter().position(|entry| entry.id == step);
-        all.insert(at.unwrap_or(all.len()), added);
-    };
     if let Some((way, _)) = spec.brings() {
         let title = match way {
             HubMove::FetchMesos => "Mesos from another node, as it was made",
             _ => "what was kept, on the new machine",
         };
-        before(Distribute::HDFS_CONFIG, entry(MoveHub::id_of(way), title));
+        let brings = entry(MoveHub::id_of(way), title);
+        put_before(&mut all, &Distribute::HDFS_CONFIG, [brings]);
     }
     if let Some(lost) = &spec.lost {
-        let of_deploy = of_deploy().into_iter();
-        let mut formats = of_deploy.filter(|entry| entry.id == HdfsFormat::ID);
-        if let Some(mut format) = formats.next() {
+        let formats = of_deploy().into_iter().filter(|entry| entry.id == HdfsFormat::ID);
+        let formats = formats.map(|mut format| {
             "ephemeral HDFS formatted, whose names are lost".clone_into(&mut format.title);
-            before(HdfsStart::id_of(Hdfs::Ephemeral), format);
-        }
+            format
+        });
+        put_before(&mut all, &HdfsStart::id_of(Hdfs::Ephemeral), formats);
         if lost.checkpoint.is_some() {
             let imports = entry(ImportCheckpoint::ID, "persistent HDFS from its checkpoint");
-            before(HdfsStart::id_of(Hdfs::Persistent), imports);
+            put_before(&mut all, &HdfsStart::id_of(Hdfs::Persistent), [imports]);
         }
     }
     match spec.role() {
@@ -264,8 +261,16 @@ async fn exchange(flow: Flow<World>, spec: Arc<ReplaceNodeSpec>) -> Result<Repor
     for kind in spec.kinds() {
         delete_each(&flow, &spec.resources, &[], kind).await?;
     }
-    let (new, ()) =
-        tokio::join!(launched(&flow, &cluster, &spec), forgotten(&flow, &spec, &before)).settle()?;
+    let forgets = async {
+        match spec.role() {
+            Role::Slave => {
+                let gone = std::slice::from_ref(&spec.node);
+                forgotten(&flow, before.first_master(), gone).await
+            }
+            Role::Master | Role::Zookeeper => Ok(()),
+        }
+    };
+    let (new, ()) = tokio::join!(launched(&flow, &cluster, &spec), forgets).settle()?;
 
     let inventory = sorted(&flow, others.into_iter().chain(new.clone()))?;
     let made = (Some(&spec.image), Some(&spec.groups));
@@ -324,7 +329,7 @@ fn missed(spec: &ReplaceNodeSpec) -> Vec<String> {
 async fn spare(flow: &Flow<World>, spec: &ReplaceNodeSpec, before: &Inventory) -> Result<(), Halt> {
     // As it was when this began, whatever has its name by now: what was done with it is no other thing for that.
     let node = spec.node.clone();
-    let answers = spec.answering().is_some();
+    let answers = !spec.answering().is_empty();
     match spec.role() {
         Role::Slave => return spare_slave(flow, spec, before, &node).await,
         Role::Master if spec.has_quorum() => {
@@ -335,7 +340,13 @@ async fn spare(flow: &Flow<World>, spec: &ReplaceNodeSpec, before: &Inventory) -
             })
             .await?;
         }
-        Role::Master => drop(flow.fan_out(MesosStop::ID, stops(spec)).await?),
+        Role::Master => {
+            let stops = each(spec.answering(), |node| MesosStop {
+                node: node.clone(),
+                for_good: true,
+            });
+            flow.fan_out(MesosStop::ID, stops).await?;
+        }
         Role::Zookeeper => {
             flow.step(SpareZookeeper {
                 others: but(&before.zookeepers, &node),
@@ -387,14 +398,6 @@ async fn keep(flow: &Flow<World>, hub: Node, keeper: Node) -> Result<(), Halt> {
     .await
 }
 
-/// The stop of its Mesos, if it answers.
-fn stops(spec: &ReplaceNodeSpec) -> impl Iterator<Item = (mesosflow_workflow::ItemKey, MesosStop)> {
-    each(spec.answering(), |node| MesosStop {
-        node: node.clone(),
-        for_good: true,
-    })
-}
-
 /// Its tasks and blocks go elsewhere, then its daemons end. A namenode that does not hear of it has nothing to ask of it.
 async fn spare_slave(
     flow: &Flow<World>,
@@ -423,34 +426,7 @@ async fn spare_slave(
         false => flow.skip(Decommission::id_of(hdfs), "it gives nothing").await,
     };
     tokio::join!(leaves(Hdfs::Ephemeral), leaves(Hdfs::Persistent)).settle()?;
-    flow.fan_out(MesosStop::ID, stops(spec)).await?;
-    let unmounts = each(spec.answering(), |node| NfsUnmount { node: node.clone() });
-    flow.fan_out(NfsUnmount::ID, unmounts).await?;
-    let stops = |hdfs| {
-        flow.step(HdfsStop {
-            hdfs,
-            namenode: None,
-            slaves: spec.answering().cloned().into_iter().collect(),
-        })
-    };
-    tokio::join!(stops(Hdfs::Ephemeral), stops(Hdfs::Persistent)).settle()?;
-    Ok(())
-}
-
-/// No namenode believes in the datanode of before any more when the new one comes to the same address.
-async fn forgotten(flow: &Flow<World>, spec: &ReplaceNodeSpec, before: &Inventory) -> Result<(), Halt> {
-    if spec.role() != Role::Slave {
-        return Ok(());
-    }
-    let forgets = |hdfs| {
-        flow.step(ForgetDatanodes {
-            hdfs,
-            namenode: before.first_master().clone(),
-            gone: vec![spec.node.clone()],
-        })
-    };
-    tokio::join!(forgets(Hdfs::Ephemeral), forgets(Hdfs::Persistent)).settle()?;
-    Ok(())
+    silenced(flow, spec.answering()).await
 }
 
 /// The new machine, at the address of the one before, once it answers.

@@ -6,6 +6,7 @@ use mesosflow_workflow::{CatalogueEntry, Flow, Halt, Settle as _, StepId};
 
 use super::anew::{self, Turns};
 use super::parts::{each, node_setup, skipped, vars_of};
+use super::put_before;
 use crate::authorized::{Authorized, Copied, NodeKey};
 use crate::catalogue::catalogue;
 use crate::cluster::{ClusterSpec, Inventory, Node, Role};
@@ -94,8 +95,7 @@ const NO_PART: [StepId; 10] = [
 pub(super) fn steps() -> Vec<CatalogueEntry> {
     let mut all = steps_at_once();
     for (place, before) in anew::steps() {
-        let at = all.iter().position(|entry| entry.id == place);
-        all.splice(at.unwrap_or_default()..at.unwrap_or_default(), before);
+        put_before(&mut all, &place, before);
     }
     all
 }

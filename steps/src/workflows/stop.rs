@@ -12,7 +12,7 @@ use tokio::sync::OnceCell;
 
 use super::destroy::delete_each;
 use super::parts::{each, skipped};
-use super::{Workflow, drive, entry, read};
+use super::{Workflow, drive, entry, put_before, read};
 use crate::cluster::{ClusterSpec, Instance, Node, Role};
 use crate::hdfs::Hdfs;
 use crate::life::{Daemon, DaemonStop, Delete, Deleted, HdfsStop, NfsUnmount, StopMachine};
@@ -81,13 +81,8 @@ pub(super) fn stop_steps(spec: &StopSpec) -> Vec<CatalogueEntry> {
     ];
     if spec.second().is_some() {
         let no_more = "no more checkpoints of the persistent HDFS";
-        let at = all
-            .iter()
-            .position(|entry| entry.id == HdfsStop::id_of(Hdfs::Ephemeral));
-        all.insert(
-            at.unwrap_or(all.len()),
-            entry(DaemonStop::id_of(Daemon::Checkpoints), no_more),
-        );
+        let stops = entry(DaemonStop::id_of(Daemon::Checkpoints), no_more);
+        put_before(&mut all, &HdfsStop::id_of(Hdfs::Ephemeral), [stops]);
     }
     if !spec.ending.is_empty() {
         all.push(

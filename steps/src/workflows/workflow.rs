@@ -66,6 +66,17 @@ pub(super) fn on_both(step: fn(Hdfs) -> StepId, title: &str) -> [CatalogueEntry;
     [Hdfs::Ephemeral, Hdfs::Persistent].map(|hdfs| entry(step(hdfs), &format!("{} {title}", hdfs.as_str())))
 }
 
+/// Puts steps before that one, in this order.
+pub(super) fn put_before(
+    all: &mut Vec<CatalogueEntry>,
+    step: &StepId,
+    added: impl IntoIterator<Item = CatalogueEntry>,
+) {
+    let at = all.iter().position(|entry| entry.id == *step);
+    let at = at.unwrap_or(all.len());
+    all.splice(at..at, added);
+}
+
 /// Drives a run whose steps need what was frozen into it.
 pub(super) async fn drive<T, Fut, O>(
     run: &Run,

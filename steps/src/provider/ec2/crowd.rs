@@ -10,8 +10,8 @@ use tokio::time::Instant;
 
 use super::failure::Failure;
 
-/// Things that one call takes at most (`TerminateInstances` and `CreateTags` take up to 1000).
-const BATCH: usize = 500;
+/// Things that one call takes at most (`TerminateInstances`, `CreateTags` and `DeleteTags` take up to 1000).
+pub(super) const BATCH: usize = 500;
 
 /// Those who wait for the same call.
 #[derive(Debug)]

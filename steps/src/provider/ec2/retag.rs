@@ -2,23 +2,19 @@
 
 use aws_sdk_ec2::types::Tag;
 
+use super::crowd::BATCH;
 use super::provider::Ec2Provider;
 use super::tags::NAME;
 use crate::provider::{Owner, ProviderError, UserTags};
 
-/// Things that one call takes at most (`CreateTags` and `DeleteTags` take up to 1000).
-const BATCH: usize = 500;
-
 impl Ec2Provider {
-    /// Tags everything of the run that lacks them, and takes away those that are dropped. What stays of AWS' own pages is ours: a thing's
-    /// name.
+    /// Tags everything of the run that lacks them, and takes away those that are dropped.
     pub(super) async fn retag_all(&self, owner: &Owner, tags: &UserTags) -> Result<(), ProviderError> {
-        let others: Vec<_> = self.lacking(owner, tags).await?;
-        let set = tags.set.iter().filter(|(name, _)| *name != NAME);
-        let set: Vec<_> = set
-            .map(|(name, value)| Tag::builder().key(name).value(value).build())
-            .collect();
-        let dropped = tags.dropped.iter().filter(|name| *name != NAME);
+        let others = self.lacking(owner, tags).await?;
+        let tags = without_name(tags);
+        let tag = |(name, value): (&String, &String)| Tag::builder().key(name).value(value).build();
+        let set: Vec<_> = tags.set.iter().map(tag).collect();
+        let dropped = tags.dropped.iter();
         let dropped: Vec<_> = dropped.map(|name| Tag::builder().key(name).build()).collect();
         for ids in others.chunks(BATCH) {
             if !set.is_empty() {
@@ -39,22 +35,16 @@ impl Ec2Provider {
 
     /// The ids of what has not these tags.
     pub(super) async fn lacking(&self, owner: &Owner, tags: &UserTags) -> Result<Vec<String>, ProviderError> {
-        let all = self.everything(Some(owner.run)).await?.into_iter();
-        let without_name = UserTags {
-            set: tags
-                .set
-                .iter()
-                .filter(|(name, _)| *name != NAME)
-                .map(|(name, value)| (name.clone(), value.clone()))
-                .collect(),
-            dropped: tags
-                .dropped
-                .iter()
-                .filter(|name| *name != NAME)
-                .cloned()
-                .collect(),
-        };
-        let lacks = all.filter(|with| !without_name.are_on(&with.tags));
+        let (all, tags) = (self.everything(Some(owner.run)).await?, without_name(tags));
+        let lacks = all.into_iter().filter(|with| !tags.are_on(&with.tags));
         Ok(lacks.map(|with| with.resource.id).collect())
     }
+}
+
+/// But for the one that AWS' own pages show: a thing's name is ours.
+fn without_name(tags: &UserTags) -> UserTags {
+    let mut tags = tags.clone();
+    tags.set.remove(NAME);
+    tags.dropped.retain(|name| name != NAME);
+    tags
 }

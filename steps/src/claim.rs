@@ -101,6 +101,34 @@ mod tests {
     }
 
     #[test]
+    fn steps_that_ask_at_once_are_told_each_line_once() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("mesos");
+        let lines = |asked: usize| (0..25).map(move |line| format!("{asked}: {line}"));
+        let ask = |asked: usize| {
+            let each = lines(asked).map(|line| run(place.path(), &format!("told '{line}'\n{TELL}"), &folder));
+            each.collect::<String>()
+        };
+        let mut told: Vec<_> = std::thread::scope(|scope| {
+            let asking: Vec<_> = (0..4)
+                .map(|asked| {
+                    scope.spawn({
+                        let ask = &ask;
+                        move || ask(asked)
+                    })
+                })
+                .collect();
+            let told = asking.into_iter().map(|one| one.join().unwrap());
+            let told: String = told.collect();
+            told.lines().map(str::to_owned).collect()
+        });
+        told.sort();
+        let mut all: Vec<_> = (0..4).flat_map(lines).collect();
+        all.sort();
+        assert_eq!(told, all);
+    }
+
+    #[test]
     fn a_file_is_replaced_where_it_was_written_here_and_moved_aside_otherwise() {
         let place = tempfile::tempdir().unwrap();
         let unit = place.path().join("mesos-slave.service");

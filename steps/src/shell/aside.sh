@@ -17,7 +17,7 @@ is_written() {
   [ ! -h "$1" ] && [ -f "$1" ] &&
     grep --quiet --line-regexp --fixed-strings -e "$(sum "$1")" "$(claim_of "$1").written" 2>/dev/null
 }
-told() { mkdir -p "$laid"; echo "$1" >> "$laid/aside"; }
+told() { mkdir -p "$laid"; { flock 9; echo "$1" >> "$laid/aside"; } 9> "$laid/aside.lock"; }
 make_way() {
   [ -e "$1" ] || [ -h "$1" ] || return 0
   if is_ours "$1" || rmdir -- "$1" 2>/dev/null; then return 0; fi

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::act::ActError;
 use crate::aside;
 use crate::claim;
-use crate::cluster::{DisksSpec, Node, input, ports};
+use crate::cluster::{DisksSpec, Node, Role, input, ports};
 use crate::disks::{DiskError, DiskPlan, LOOK, VOLUME_MOUNT};
 use crate::firewall::{self, Firewall};
 use crate::mounts::{IS_MOUNTED, ON_DISK};
@@ -30,7 +30,10 @@ pub(crate) const VOLUME_OPTIONS: &str = "allocsize=8m,nofail";
 
 /// Where Hadoop and Mesos keep their things.
 pub(crate) const FOLDERS: &str = "/mnt/ephemeral-hdfs /vol/persistent-hdfs /mnt/hadoop/mrlocal /mnt/hadoop/mrlocal2 \
-                       /mnt/hadoop/tmp /mnt/hadoop-logs /mnt/mesos-logs /mnt/mesos-work /mnt/nfs";
+                       /mnt/hadoop/tmp /mnt/hadoop-logs /mnt/mesos-logs /mnt/mesos-work";
+
+/// The shared folder. A slave's is `nfs-mount`'s: what is mounted there may be a machine that is gone, and whoever looks at that waits.
+const SHARED_FOLDER: &str = "/mnt/nfs";
 
 /// The next boot mounts this very disk, too: an image's `/etc/fstab` may name another there.
 const DISK_READY: &str = r#"is_mounted || exit 1
@@ -117,12 +120,16 @@ impl NodeSetup {
         if let Some(device) = &disks.volume {
             parts.push(disk(device, VOLUME_MOUNT, "xfs", VOLUME_OPTIONS, "-q"));
         }
+        let folders = match self.node.role {
+            Role::Slave => FOLDERS.to_owned(),
+            Role::Master | Role::Zookeeper => format!("{FOLDERS} {SHARED_FOLDER}"),
+        };
         parts.push(Part {
             title: "folders of Hadoop and Mesos".into(),
             ready: FOLDERS_READY,
             make: FOLDERS_MAKE,
             variables: vec![
-                ("folders", FOLDERS.to_owned()),
+                ("folders", folders),
                 ("device", disks.volume.clone().unwrap_or_default()),
                 ("mount", VOLUME_MOUNT.to_owned()),
             ],

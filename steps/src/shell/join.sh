@@ -54,9 +54,9 @@ printf '%s\n' "$units" | while read -r folder unit; do lay_file "$folder/$unit" 
 
 # The shared volume, by the kernel's NFS client; the unit mounts it as often as that takes.
 shared=no
+mkdir -p /mnt/nfs
 if grep --quiet --word-regexp nfs4 /proc/filesystems || modprobe --quiet nfsv4 2>/dev/null; then
   shared=yes
-  mkdir -p /mnt/nfs
   { mounts_without /mnt/nfs ':/mnt/nfs /mnt/nfs nfs4 '; echo "$source /mnt/nfs nfs4 $options 0 0"; } > /etc/fstab.mesosflow
   mv /etc/fstab.mesosflow /etc/fstab
   install -D -m 644 /root/mesos-ec2/nfs/mnt-nfs.mount.conf /etc/systemd/system/mnt-nfs.mount.d/mesosflow.conf

@@ -270,9 +270,14 @@ async fn exchange(flow: Flow<World>, spec: Arc<ReplaceNodeSpec>) -> Result<Repor
             Role::Master | Role::Zookeeper => Ok(()),
         }
     };
-    let (new, ()) = tokio::join!(launched(&flow, &cluster, &spec), forgets).settle()?;
+    let (awaited, ()) = tokio::join!(launched(&flow, &cluster, &spec, &others), forgets).settle()?;
+    let is_new = |node: &&Node| node.name == spec.node.name;
+    let new: Vec<_> = awaited.iter().filter(is_new).cloned().collect();
+    let mut nodes = others;
+    nodes.retain(|other| !awaited.iter().any(|node| node.name == other.name));
+    nodes.extend(awaited);
 
-    let inventory = sorted(&flow, others.into_iter().chain(new.clone()))?;
+    let inventory = sorted(&flow, nodes)?;
     let made = (Some(&spec.image), Some(&spec.groups));
     let before_it = match &spec.lost {
         None if spec.waits() => Before::Waits(spec.file_systems.clone()),
@@ -283,11 +288,18 @@ async fn exchange(flow: Flow<World>, spec: Arc<ReplaceNodeSpec>) -> Result<Repor
         },
     };
     let other = but(&before.masters, &spec.node).into_iter().next();
-    let seeded = other.zip(new.first().cloned()).filter(|_| spec.seeds());
+    // By the way that leads to them now.
+    let now = |node: &Node| {
+        let found = inventory.all().find(|other| other.name == node.name);
+        found.unwrap_or(node).clone()
+    };
+    let seeded = other.map(|other| now(&other)).zip(new.first().cloned());
+    let brings = spec.brings().map(|(way, node)| (way, now(&node)));
+    let keeper = spec.keeper.as_ref().map(now);
     let setting = Setting {
         before: before_it,
-        seeded,
-        brings: spec.brings(),
+        seeded: seeded.filter(|_| spec.seeds()),
+        brings,
         gives_up: spec.gives_up,
         ..Setting::up(&cluster, inventory, made, &spec.file_systems)
     };
@@ -307,11 +319,11 @@ async fn exchange(flow: Flow<World>, spec: Arc<ReplaceNodeSpec>) -> Result<Repor
         }
         Role::Zookeeper => {}
     }
-    if let (Some(keeper), Some(hub)) = (&spec.keeper, new.first()) {
+    if let (Some(keeper), Some(hub)) = (keeper, new.first()) {
         flow.step(MoveHub {
             way: HubMove::Forget,
             hub: hub.clone(),
-            keeper: keeper.clone(),
+            keeper,
         })
         .await?;
     }
@@ -429,11 +441,12 @@ async fn spare_slave(
     silenced(flow, spec.answering()).await
 }
 
-/// The new machine, at the address of the one before, once it answers.
+/// The new machine, at the address of the one before, once it answers; and those that answer only through it, by their new way.
 async fn launched(
     flow: &Flow<World>,
     cluster: &ClusterSpec,
     spec: &ReplaceNodeSpec,
+    others: &[Node],
 ) -> Result<Vec<Node>, Halt> {
     let (role, index) = (spec.role(), spec.node.index);
     let (key, mut place) = place(cluster, &spec.groups, &spec.image, role, index);
@@ -442,6 +455,15 @@ async fn launched(
     let machines = flow.fan_out(LaunchMachine::id_of(role), launch).await?;
     let memory = flow.world().memory();
     let machines = machines.into_iter().map(|(_, instance)| memory.machine(instance));
-    let there: Vec<Instance> = spec.nodes.iter().map(|node| node.instance.clone()).collect();
-    awaited(flow, cluster, &spec.image, first_of(&there), machines.collect()).await
+    let machines: Vec<_> = machines.collect();
+    let there: Vec<Instance> = others.iter().map(|node| node.instance.clone()).collect();
+    let first = first_of(&machines).or_else(|| first_of(&there));
+    let is_behind = |other: &&Node| {
+        let via = other.via.as_ref();
+        via.is_some_and(|via| via.name == spec.node.name)
+    };
+    let behind = others.iter().filter(is_behind);
+    let behind = behind.map(|node| memory.machine(node.instance.clone()));
+    let machines = machines.into_iter().chain(behind).collect();
+    awaited(flow, cluster, &spec.image, first, machines).await
 }

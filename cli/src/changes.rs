@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::error::CliError;
 use crate::file::Parsed;
-use crate::wiring::{Change, ClusterSpec, change_of, config_keys};
+use crate::wiring::{Change, ClusterSpec, change_of, config_keys, fixed_flags};
 
 /// A key that gets another value.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -50,7 +50,7 @@ pub(crate) fn changes(now: &ClusterSpec, asked: &Parsed) -> Result<Changes, CliE
         }
         match change {
             _ if before == after => {}
-            Change::Never { why, instead } => refused.push((key, why, instead)),
+            Change::Never { why, instead } => refused.push((format!("`{key}`"), why, instead)),
             Change::Now | Change::Later => {
                 put(&mut spec, key, after.clone());
                 keys.push(ChangedKey {
@@ -62,11 +62,38 @@ pub(crate) fn changes(now: &ClusterSpec, asked: &Parsed) -> Result<Changes, CliE
             }
         }
     }
+    let spec: ClusterSpec = serde_json::from_value(spec).map_err(|error| unreadable(&error))?;
+    for (key, flags) in [
+        (
+            "mesos.master_flags",
+            (&now.mesos.master_flags, &spec.mesos.master_flags),
+        ),
+        (
+            "mesos.agent_flags",
+            (&now.mesos.agent_flags, &spec.mesos.agent_flags),
+        ),
+    ] {
+        let fixed = fixed_flags(key, flags.0, flags.1).into_iter();
+        let as_it_was =
+            "leave that flag as it was, or bring up another cluster with it: `mesosflow run --cluster NAME`";
+        refused.extend(fixed.map(|(name, why)| (format!("`--{name}` of `{key}`"), why, as_it_was)));
+    }
     if !refused.is_empty() {
         return Err(refusal(now, &refused));
     }
-    let spec = serde_json::from_value(spec).map_err(|error| unreadable(&error))?;
     Ok(Changes { spec, keys, kept })
+}
+
+/// The keys in which these clusters differ.
+pub(crate) fn between(now: &ClusterSpec, then: &ClusterSpec) -> Result<Vec<ChangedKey>, CliError> {
+    let (now, then) = (json(now)?, json(then)?);
+    let all = config_keys().map(|key| ChangedKey {
+        key,
+        before: value(&now, key),
+        after: value(&then, key),
+        later: change_of(key) == Some(Change::Later),
+    });
+    Ok(all.filter(|key| key.before != key.after).collect())
 }
 
 /// Whether a key can be another in this cluster: those of other providers than its own are of no use to it.
@@ -86,16 +113,16 @@ fn of(now: &ClusterSpec, key: &str) -> Change {
     }
 }
 
-fn refusal(now: &ClusterSpec, refused: &[(&str, &str, &str)]) -> CliError {
-    let names: Vec<_> = refused.iter().map(|(key, ..)| format!("`{key}`")).collect();
+fn refusal(now: &ClusterSpec, refused: &[(String, &str, &str)]) -> CliError {
+    let names: Vec<_> = refused.iter().map(|(key, ..)| key.as_str()).collect();
     let mut error = CliError::usage(format!(
         "{} cannot change while cluster `{}` lives: nothing was done",
         names.join(", "),
         now.cluster
     ));
     for (key, why, instead) in refused {
-        error.causes.push(format!("`{key}`: {why}"));
-        let hint = format!("for `{key}`: {instead}");
+        error.causes.push(format!("{key}: {why}"));
+        let hint = format!("for {key}: {instead}");
         error.hints.push(hint);
     }
     error
@@ -192,6 +219,17 @@ mod tests {
             of(&ClusterSpec::default(), "deploy_dir = '/else'\n"),
             ["deploy_dir unset -> /else"]
         );
+    }
+
+    #[test]
+    fn a_flag_that_holds_what_there_is_stays_and_others_change() {
+        let mut now = ClusterSpec::default();
+        now.mesos.agent_flags = vec!["--work_dir=/mnt/a".to_owned()];
+        let text = "[mesos]\nagent_flags = ['--work_dir=/mnt/a', '--x=1']\n";
+        assert_eq!(of(&now, text).len(), 1);
+        let text = "[mesos]\nagent_flags = ['--x=1']\nmaster_flags = ['--port=5', '--ports=6']\n";
+        let refused = changes(&now, &asked(text)).unwrap_err();
+        insta::assert_snapshot!(refused.render(str::to_owned));
     }
 
     #[test]

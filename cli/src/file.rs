@@ -35,6 +35,7 @@ pub(crate) fn read(path: &Path, name: &Path) -> Result<Parsed, CliError> {
     let mut parsed = parse(&text, name)?;
     let folder = path.parent().unwrap_or(Path::new("/"));
     let spec = &mut parsed.spec;
+    refuse_empty(spec, name)?;
     spec.deploy_dir = spec.deploy_dir.take().map(|dir| folder.join(dir));
     spec.mesos.url = spec.mesos.url.take().map(|url| resolve_url(&url, folder));
     spec.mesos.netrc = spec.mesos.netrc.take().map(|path| folder.join(from_home(path)));
@@ -49,6 +50,25 @@ pub(crate) fn read(path: &Path, name: &Path) -> Result<Parsed, CliError> {
         .take()
         .map(|path| folder.join(from_home(path)));
     Ok(parsed)
+}
+
+/// Refuses a path that is empty: from the file's folder on, it would be that folder.
+fn refuse_empty(spec: &ClusterSpec, name: &Path) -> Result<(), CliError> {
+    let paths = [
+        ("deploy_dir", spec.deploy_dir.as_deref()),
+        ("mesos.url", spec.mesos.url.as_deref().map(Path::new)),
+        ("mesos.netrc", spec.mesos.netrc.as_deref()),
+        ("ec2.user_data", spec.ec2.user_data.as_deref()),
+        ("hosts.identity_file", spec.hosts.identity_file.as_deref()),
+    ];
+    match paths
+        .iter()
+        .find(|(_, path)| path.is_some_and(|path| path.as_os_str().is_empty()))
+    {
+        None => Ok(()),
+        Some((key, _)) => Err(CliError::usage(format!("`{}`: `{key}` is empty", name.display()))
+            .hint("name a path, or leave the key out")),
+    }
 }
 
 /// `url` as it is, or, where it is a path, from `folder` on.
@@ -233,6 +253,20 @@ mod tests {
         parse(text, Path::new("mesosflow.toml"))
             .unwrap_err()
             .render(str::to_owned)
+    }
+
+    #[test]
+    fn a_path_that_is_empty_is_refused_and_no_folder_is_taken_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mesosflow.toml");
+        for (text, key) in [
+            ("deploy_dir = ''\n", "`deploy_dir`"),
+            ("mesos.url = ''\n", "`mesos.url`"),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let refused = read(&path, Path::new("mesosflow.toml")).unwrap_err();
+            assert!(refused.render(str::to_owned).contains(&format!("{key} is empty")));
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a new configuration would change on the nodes of a cluster that works: which files, which daemons are started anew for them, and whose
 //! agents would begin anew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::act::ActError;
 use crate::agent_identity::{self, At, moves};
@@ -23,6 +23,8 @@ use crate::zookeeper;
 const LONGEST: usize = 1 << 20;
 /// Prints the files that are not as the manifest has them, which is standard input.
 const COMPARE: &str = "cd / && LC_ALL=C sha256sum --check --quiet - 2>/dev/null || true";
+/// Prints a node's memory, and the room on the disk of its swap file, with what that holds already; MiB.
+const ROOM: &str = shell!("room.sh");
 /// What the boot script writes of its own where no flag says otherwise.
 const OWN_FLAGS: [&str; 11] = [
     "ip",
@@ -88,10 +90,10 @@ impl Side<'_> {
     }
 }
 
-/// Compares what lies on the first master with what the new configuration would put there, and the flags of both.
+/// Compares what lies on the nodes with what the new configuration would put there, and the flags of both.
 ///
 /// # Errors
-/// A node cannot be reached, or the new tree cannot be rendered.
+/// A node cannot be reached or has no room for what is asked for, or the new tree cannot be rendered.
 pub async fn new_configuration(
     world: &World,
     (before, target): (&ClusterSpec, &ClusterSpec),
@@ -105,27 +107,28 @@ pub async fn new_configuration(
         spec,
         vars: vars_of(spec, &inventory, image, range),
     };
+    refuse_without_room(world, (before, target), &inventory).await?;
     let sides = (&side(before), &side(target));
     let mut files = of_tree(world, sides.1, &inventory).await?;
     let mut restarts = Vec::new();
     for (service, role, on) in deployed(&inventory) {
         let is_meant = service.unit != NFS_SERVER.unit || service.is_enabled(world, on[0]).await?;
-        if is_meant && files.iter().any(|file| concerns(&service, &file.path)) {
-            restarts.push(restarting(&service, role, on));
-        }
+        let is_met = |node: &&Node| {
+            let mut of_node = files.iter().filter(|file| file.on.contains(&node.name));
+            of_node.any(|file| concerns(&service, &file.path))
+        };
+        restarts.extend(restarting(&service, role, on.into_iter().filter(is_met)).filter(|_| is_meant));
     }
-    files.extend(options(sides, &inventory)?);
+    files.extend(options(world, sides.1, &inventory).await?);
     for (service, role, on) in [
         (MASTER, Role::Master, &inventory.masters),
         (SLAVE, Role::Slave, &inventory.slaves),
     ] {
-        if sides.0.flags(role) != sides.1.flags(role) && !on.is_empty() {
-            files.extend(of_role(world, sides, &inventory, role).await?);
-            restarts.push(restarting(&service, role, on.iter().collect()));
-        }
+        let of_role = of_role(world, sides, on, role).await?;
+        let is_met = |node: &&Node| of_role.iter().any(|file| file.on.contains(&node.name));
+        restarts.extend(restarting(&service, role, on.iter().filter(is_met)));
+        files.extend(of_role);
     }
-    // What a node has already, since a run has ended on the way.
-    files.retain(|file| file.before != file.after);
     let moves = moves(&before.mesos.agent_flags, &target.mesos.agent_flags);
     let agents_restart = restarts.iter().any(|restart| restart.unit == SLAVE.unit);
     let anew = match agents_restart {
@@ -139,12 +142,65 @@ pub async fn new_configuration(
     })
 }
 
-fn restarting(service: &Service, role: Role, on: Vec<&Node>) -> Restarting {
-    Restarting {
+/// Refuses a heap that is larger than a node's memory, and swap that its disk has no room for.
+async fn refuse_without_room(
+    world: &World,
+    (before, target): (&ClusterSpec, &ClusterSpec),
+    inventory: &Inventory,
+) -> Result<(), ActError> {
+    let of_hdfs = (before.hdfs.heap_mb, target.hdfs.heap_mb);
+    let of_zookeeper = (before.zookeeper.heap_mb, target.zookeeper.heap_mb);
+    let swap = (before.swap_of_node(), target.swap_of_node());
+    let is_larger = |(before, target): (u32, u32)| target > before;
+    if ![of_hdfs, of_zookeeper, swap].into_iter().any(is_larger) {
+        return Ok(());
+    }
+    let nodes: Vec<_> = inventory.all().cloned().collect();
+    let rooms = on_each(&nodes, |node| async move {
+        let said = world
+            .run(node, Script::new("ask for room", ROOM))
+            .await?
+            .stdout_str();
+        let mut numbers = said.split_whitespace().map(str::parse::<u64>);
+        match (numbers.next(), numbers.next()) {
+            (Some(Ok(memory)), Some(Ok(disk))) => Ok((memory, disk)),
+            _ => Err(ActError::wrong(format!(
+                "{}: what room it has is not known: {said}",
+                node.name
+            ))),
+        }
+    });
+    for (node, (memory, disk)) in nodes.iter().zip(rooms.await?) {
+        let (key, heap) = match node.role {
+            Role::Zookeeper => ("zookeeper.heap_mb", of_zookeeper),
+            Role::Master | Role::Slave => ("hdfs.heap_mb", of_hdfs),
+        };
+        if is_larger(heap) && u64::from(heap.1) >= memory {
+            let what = format!(
+                "`{key}` is {} MiB, and {} has {memory} MiB of memory",
+                heap.1, node.name
+            );
+            return Err(ActError::wrong(what).hinted(format!("use less than {memory}")));
+        }
+        if is_larger(swap) && u64::from(swap.1) >= disk {
+            let what = format!(
+                "`swap_mb` is {}, and {} has room for {disk} MiB on the disk of /mnt",
+                swap.1, node.name
+            );
+            return Err(ActError::wrong(what).hinted(format!("use less than {disk}, or make room")));
+        }
+    }
+    Ok(())
+}
+
+/// A daemon that is started anew on these nodes; none where there are none.
+fn restarting<'n>(service: &Service, role: Role, on: impl Iterator<Item = &'n Node>) -> Option<Restarting> {
+    let on = names(on);
+    (!on.is_empty()).then_some(Restarting {
         unit: service.unit,
         role,
-        on: names(on),
-    }
+        on,
+    })
 }
 
 fn names<'n>(nodes: impl IntoIterator<Item = &'n Node>) -> Vec<String> {
@@ -164,30 +220,77 @@ async fn begin_anew(world: &World, slaves: &[Node], moves: &[String]) -> Result<
     Ok(of_those.map(|(node, _)| node.name.clone()).collect())
 }
 
-/// The files of the deployed tree that are not on the first master as they are to be.
+/// The files of the deployed tree that are not on a node as they are to be.
 async fn of_tree(
     world: &World,
     target: &Side<'_>,
     inventory: &Inventory,
 ) -> Result<Vec<ChangedFile>, ActError> {
-    let hub = inventory.first_master();
     let tree = render(&target.vars, target.spec.deploy_dir.as_deref())?;
-    let compare = Script::new("compare the deployed tree", COMPARE).stdin(tree.manifest());
-    let said = world.run(hub, compare).await?.stdout_str();
+    let (all, hub) = (tree.manifest(), inventory.first_master());
+    let shared: String = all.split_inclusive('\n').filter(|line| is_shared(line)).collect();
+    let nodes: Vec<_> = inventory.all().cloned().collect();
+    let found = on_each(&nodes, |node| {
+        let manifest = if node.name == hub.name { &all } else { &shared };
+        let compare = Script::new("compare the deployed tree", COMPARE).stdin(manifest.clone());
+        async move {
+            let said = world.run(node, compare).await?.stdout_str();
+            let mut found = Vec::new();
+            for line in said.lines() {
+                if let Some((name, _)) = line.split_once(": FAILED") {
+                    let before = read(world, node, &format!("/{name}")).await?;
+                    found.push((name.to_owned(), before));
+                }
+            }
+            Ok::<_, ActError>(found)
+        }
+    });
     let mut files = Vec::new();
-    for name in said
-        .lines()
-        .filter_map(|line| Some(line.split_once(": FAILED")?.0))
-    {
-        let path = format!("/{name}");
-        files.push(ChangedFile {
-            on: nodes_with(&path, inventory),
-            before: read(world, hub, &path).await?,
-            after: tree.files().get(name).map(|file| file.text.clone()),
-            path,
-        });
+    for (node, found) in nodes.iter().zip(found.await?) {
+        for (name, before) in found {
+            let after = tree.files().get(&name).map(|file| file.text.clone());
+            add(&mut files, &node.name, format!("/{name}"), (before, after));
+        }
     }
     Ok(files)
+}
+
+/// The lines that only one of these texts has, in order; which text they are of, and whether there is one.
+fn changed_lines<'t>(before: Option<&'t str>, after: Option<&'t str>) -> (bool, bool, Vec<(bool, &'t str)>) {
+    let (was, is) = (before.unwrap_or_default(), after.unwrap_or_default());
+    let differ = |of: &'t str, other: &'t str, is_new: bool| {
+        let kept: BTreeSet<_> = other.lines().collect();
+        let lines = of.lines().filter(move |line| !kept.contains(line));
+        lines.map(move |line| (is_new, line))
+    };
+    let lines = differ(was, is, false).chain(differ(is, was, true));
+    (before.is_some(), after.is_some(), lines.collect())
+}
+
+/// A file of a node, with those of other nodes in which the same is to be another: the rest of it may be each node's own.
+fn add(
+    files: &mut Vec<ChangedFile>,
+    node: &str,
+    path: String,
+    (before, after): (Option<String>, Option<String>),
+) {
+    // What a node has already, since a run has ended on the way.
+    if before == after {
+        return;
+    }
+    let change = changed_lines(before.as_deref(), after.as_deref());
+    let same = |file: &&mut ChangedFile| {
+        file.path == path && changed_lines(file.before.as_deref(), file.after.as_deref()) == change
+    };
+    match files.iter_mut().find(same) {
+        Some(file) => file.on.push(node.to_owned()),
+        None => files.push(ChangedFile {
+            on: vec![node.to_owned()],
+            path,
+            before,
+            after,
+        }),
+    }
 }
 
 async fn read(world: &World, node: &Node, path: &str) -> Result<Option<String>, ActError> {
@@ -199,15 +302,14 @@ async fn read(world: &World, node: &Node, path: &str) -> Result<Option<String>, 
     Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-/// Who has a file of the tree: the deployed folder and the configuration of both HDFS are everybody's, the rest is the first master's.
-fn nodes_with(path: &str, inventory: &Inventory) -> Vec<String> {
-    let is_shared = [SCRIPTS_FOLDER, HDFS_CONF[0], HDFS_CONF[1]]
-        .iter()
-        .any(|folder| is_below(path, folder));
-    match is_shared {
-        true => names(inventory.all()),
-        false => names([inventory.first_master()]),
-    }
+/// Whether each node has that file of the tree, by its line in the manifest: the deployed folder and the configuration of both HDFS are
+/// everybody's, the rest is the first master's.
+fn is_shared(line: &str) -> bool {
+    let path = line
+        .split_once("  ")
+        .map(|(_, path)| format!("/{}", path.trim_end()));
+    let folders = [SCRIPTS_FOLDER, HDFS_CONF[0], HDFS_CONF[1]];
+    path.is_some_and(|path| folders.iter().any(|folder| is_below(&path, folder)))
 }
 
 fn is_below(path: &str, folder: &str) -> bool {
@@ -243,56 +345,64 @@ fn concerns(service: &Service, path: &str) -> bool {
 }
 
 /// The options that are handed over to the deployed scripts.
-fn options(
-    (before, target): (&Side<'_>, &Side<'_>),
+async fn options(
+    world: &World,
+    target: &Side<'_>,
     inventory: &Inventory,
-) -> Result<Option<ChangedFile>, ActError> {
-    let text = |side: &Side<'_>| SetupOptions::of(inventory.first_master(), &side.vars).text();
-    let (before, after) = (text(before)?, text(target)?);
-    let changed = before != after;
-    Ok(changed.then(|| ChangedFile {
-        path: OPTIONS_PATH.to_owned(),
-        on: names([inventory.first_master()]),
-        before: Some(before),
-        after: Some(after),
-    }))
+) -> Result<Vec<ChangedFile>, ActError> {
+    let hub = inventory.first_master();
+    let before = read(world, hub, OPTIONS_PATH).await?;
+    let after = SetupOptions::of(hub, &target.vars).text()?;
+    let mut files = Vec::new();
+    add(
+        &mut files,
+        &hub.name,
+        OPTIONS_PATH.to_owned(),
+        (before, Some(after)),
+    );
+    Ok(files)
 }
 
-/// The cluster file of a role, and the flags that its boot script makes of it.
+/// The cluster file of a role's nodes, and the flags that their boot script makes of it.
 async fn of_role(
     world: &World,
     (before, target): (&Side<'_>, &Side<'_>),
-    inventory: &Inventory,
+    nodes: &[Node],
     role: Role,
 ) -> Result<Vec<ChangedFile>, ActError> {
-    let (nodes, folder, kind) = match role {
-        Role::Slave => (&inventory.slaves, "/etc/mesos-slave", "agent_flag"),
-        Role::Master | Role::Zookeeper => (&inventory.masters, "/etc/mesos-master", "master_flag"),
+    let (folder, kind) = match role {
+        Role::Slave => ("/etc/mesos-slave", "agent_flag"),
+        Role::Master | Role::Zookeeper => ("/etc/mesos-master", "master_flag"),
     };
-    let first = &nodes[0];
-    let file = read(world, first, CLUSTER_FILE).await?.unwrap_or_default();
-    let mut files = vec![ChangedFile {
-        path: CLUSTER_FILE.to_owned(),
-        on: names(nodes),
-        after: Some(ClusterFile::with_flags(&file, kind, target.flags(role))),
-        before: Some(file),
-    }];
-    let (was, is) = (by_file(before.flags(role)), by_file(target.flags(role)));
-    let mut changed: Vec<_> = was.keys().chain(is.keys()).collect();
-    changed.sort_unstable();
-    changed.dedup();
-    for flag in changed.into_iter().filter(|flag| was.get(*flag) != is.get(*flag)) {
-        // What the boot script puts there by itself is its own to find out.
-        if !is.contains_key(flag) && OWN_FLAGS.contains(&flag.as_str()) {
-            continue;
+    let flags = target.flags(role);
+    let (was, is) = (by_file(before.flags(role)), by_file(flags));
+    let names: BTreeSet<_> = was.keys().chain(is.keys()).collect();
+    // What the boot script puts there by itself is its own to find out.
+    let is_own = |flag: &str| !is.contains_key(flag) && OWN_FLAGS.contains(&flag);
+    let changed = names.into_iter().filter(|flag| was.get(*flag) != is.get(*flag));
+    let changed: Vec<_> = changed.filter(|flag| !is_own(flag)).collect();
+    let changed = &changed;
+    let found = on_each(nodes, |node| async move {
+        let file = read(world, node, CLUSTER_FILE).await?;
+        let mut of_flags = Vec::new();
+        for flag in changed {
+            let path = format!("{folder}/{flag}");
+            let before = read(world, node, &path).await?;
+            of_flags.push((path, before));
         }
-        let path = format!("{folder}/{flag}");
-        files.push(ChangedFile {
-            on: names(nodes),
-            before: read(world, first, &path).await?,
-            after: is.get(flag).map(|value| format!("{value}\n")),
-            path,
-        });
+        Ok::<_, ActError>((file, of_flags))
+    });
+    let mut files = Vec::new();
+    for (node, (file, of_flags)) in nodes.iter().zip(found.await?) {
+        // Where there is none, it is not flags that a node lacks.
+        let after = file
+            .as_ref()
+            .map(|text| ClusterFile::with_flags(text, kind, flags));
+        add(&mut files, &node.name, CLUSTER_FILE.to_owned(), (file, after));
+        for (flag, (path, before)) in changed.iter().zip(of_flags) {
+            let after = is.get(*flag).map(|value| format!("{value}\n"));
+            add(&mut files, &node.name, path, (before, after));
+        }
     }
     Ok(files)
 }
@@ -327,6 +437,23 @@ mod tests {
             assert_eq!(concerns(&datanode, path), concerned, "{path}");
         }
         assert!(concerns(&zookeeper::SERVER, "/root/mesos-ec2/zookeeper/zoo.cfg"));
+    }
+
+    #[test]
+    fn nodes_in_which_the_same_is_to_be_another_are_told_at_once() {
+        let mut files = Vec::new();
+        for (name, before, after) in [
+            ("a", Some("name=a\nx=1\n"), Some("name=a\nx=2\n")),
+            ("b", Some("name=b\nx=1\n"), Some("name=b\nx=2\n")),
+            ("c", Some("name=c\nx=0\n"), Some("name=c\nx=2\n")),
+            ("d", Some("name=d\nx=2\n"), Some("name=d\nx=2\n")),
+            ("e", None, Some("x=2\n")),
+        ] {
+            let texts = (before.map(str::to_owned), after.map(str::to_owned));
+            add(&mut files, name, "/etc/x".to_owned(), texts);
+        }
+        let on: Vec<_> = files.iter().map(|file| file.on.join(" ")).collect();
+        assert_eq!(on, ["a b", "c", "e"]);
     }
 
     #[test]

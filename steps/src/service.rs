@@ -27,9 +27,7 @@ const STOP: &str = r#"rm -f "/run/mesosflow/$unit.started"
 systemctl stop "$unit""#;
 const RETIRE: &str = shell!("service-retire.sh");
 const IS_RETIRED: &str = shell!("service-is-retired.sh");
-const EXPLAIN: &str = r#"systemctl is-active "$unit" || true
-for mount in $(missing_for "$unit"); do echo "$mount is not mounted"; done
-journalctl --unit "$unit" --no-pager --output cat --lines 12 2>/dev/null || true"#;
+const EXPLAIN: &str = shell!("service-explain.sh");
 
 /// The script that prints a line for each daemon of a node that starts by itself and is down: its unit, its state, and the disks that
 /// it lacks.
@@ -167,5 +165,37 @@ impl Service {
             class,
             hint,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::process::Command;
+
+    use super::EXPLAIN;
+
+    #[test]
+    fn what_a_daemon_refuses_is_told_and_its_usage_is_not() {
+        let place = tempfile::tempdir().unwrap();
+        let log = "Started mesos-slave.service - Mesos.\nFailed to load unknown flag 'x'\n\nUsage: mesos-agent [options]\n\n  --acls=VALUE\n\
+                   mesos-slave.service: Main process exited, code=exited, status=1/FAILURE\n";
+        for (name, says) in [("journalctl", log), ("systemctl", "failed\n")] {
+            let path = place.path().join(name);
+            std::fs::write(&path, format!("#!/bin/sh\ncat <<'end'\n{says}end\n")).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let path = format!("{}:{}", place.path().display(), std::env::var("PATH").unwrap());
+        let output = Command::new("sh")
+            .args(["-euc", &format!("missing_for() {{ :; }}\n{EXPLAIN}")])
+            .env("PATH", path)
+            .env("unit", "mesos-slave.service")
+            .output()
+            .unwrap();
+        assert_eq!(
+            String::from_utf8(output.stdout).unwrap(),
+            "failed\nStarted mesos-slave.service - Mesos.\nFailed to load unknown flag 'x'\n\
+             mesos-slave.service: Main process exited, code=exited, status=1/FAILURE\n"
+        );
     }
 }

@@ -4,10 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use mesosflow_tests::{Bench, Node, Nodes, Point, RUN_LIMIT};
+use mesosflow_tests::{Bench, Node, Nodes, Point, RUN_LIMIT, assert_healthy};
 use serde_json::Value;
 
 use crate::changed::ended;
+use crate::lost::remove;
 use crate::redeployed::{Tasks, cut_off, in_turn};
 use crate::stopped::{read, write};
 
@@ -45,6 +46,7 @@ pub(crate) fn a_changed_file_is_rolled_out(bench: &mut Bench, nodes: &Nodes, tas
     tasks.live();
     read(nodes, "configured");
     bench.say(&configure).ended(0);
+    drifted(bench, nodes);
 
     // Another one is taken back, wherever each node is.
     file(
@@ -55,6 +57,19 @@ pub(crate) fn a_changed_file_is_rolled_out(bench: &mut Bench, nodes: &Nodes, tas
     );
     let run = cut_off(bench, &configure, Point::item_started("restart-masters"));
     in_turn_as_far(bench, &run, "restart-zookeepers");
+    let plan = bench.say(&["plan", "rollback", "--json"]).ended(0).json();
+    let diff = plan["files"].to_string();
+    assert!(
+        diff.contains("-ZOOKEEPER_HEAP_MB=120") || diff.contains("120"),
+        "{plan}"
+    );
+    assert!(
+        plan["restarts"]
+            .to_string()
+            .contains("mesosflow-zookeeper.service"),
+        "{plan}"
+    );
+    assert!(!plan["restarts"].to_string().contains("hdfs"), "{plan}");
     bench.start(&["rollback", "--yes"]).finish(RUN_LIMIT).ended(0);
     assert_eq!(bench.status(&run).state(), "closed");
     for node in nodes.of("master") {
@@ -71,6 +86,61 @@ pub(crate) fn a_changed_file_is_rolled_out(bench: &mut Bench, nodes: &Nodes, tas
     assert_eq!(check["healthy"], true, "{check}");
 }
 
+/// A slave that is lost while others are started anew is passed over; another one in its place has what the others have.
+pub(crate) fn a_node_dies_on_the_way(bench: &mut Bench, deploy: &str) {
+    file(bench, "hdfs.heap_mb = 240\n");
+    let run = cut_off(
+        bench,
+        &["configure", "--yes"],
+        Point::item_succeeded("restart-datanodes"),
+    );
+    let nodes = bench.nodes(deploy);
+    let lost = nodes.of("slave").last().unwrap().name.clone();
+    remove(bench, &nodes, &lost);
+    bench.start(&["resume", &run]).finish(RUN_LIMIT).ended(0);
+    assert_eq!(bench.status(&run).state(), "partial");
+    bench
+        .start(&["replace-node", &lost, "--yes"])
+        .finish(RUN_LIMIT)
+        .ended(0);
+    let nodes = bench.nodes(deploy);
+    assert_healthy(&nodes);
+    for slave in nodes.of("slave") {
+        let heap = slave.ask("grep -h DATANODE_HEAP_MB /root/persistent-hdfs/conf/hadoop-env.sh");
+        assert!(heap.contains("=240"), "{}: {heap}", slave.name);
+    }
+    read(&nodes, "configured");
+    bench.say(&["configure", "--yes"]).ended(0);
+}
+
+/// What one node has otherwise than the others is found before, and set right there alone.
+fn drifted(bench: &mut Bench, nodes: &Nodes) {
+    let conf = "/root/persistent-hdfs/conf/hadoop-env.sh";
+    let slaves = nodes.of("slave");
+    let (other, whole) = slaves.split_last().unwrap();
+    other.ask(&format!("echo '# drifted' >> {conf}"));
+    let plan = bench.say(&["plan", "configure", "--json"]).ended(0).json();
+    let files = plan["files"].as_array().unwrap();
+    assert_eq!(files.len(), 1, "{plan}");
+    assert_eq!(files[0]["nodes"], serde_json::json!([other.name]));
+    assert!(
+        files[0]["diff"].as_str().unwrap().contains("\n-# drifted\n"),
+        "{plan}"
+    );
+    let before = processes(nodes);
+    bench.start(&["configure", "--yes"]).finish(RUN_LIMIT).ended(0);
+    assert_eq!(other.ask(&format!("grep -c drifted {conf} || true")), "0");
+    let after = processes(nodes);
+    for node in whole {
+        for (process, pid) in before
+            .iter()
+            .filter(|(process, _)| process.starts_with(&node.name))
+        {
+            assert_eq!(after[process], *pid, "{process} was started anew");
+        }
+    }
+}
+
 fn file(bench: &Bench, text: &str) {
     std::fs::write(bench.path("mesosflow.toml"), text).unwrap();
 }
@@ -83,14 +153,30 @@ fn refused(bench: &mut Bench) {
         .say(&["configure", "--yes"])
         .ended(2)
         .complains(&["mesosflow.toml", "--config"]);
-    file(
-        bench,
-        "masters = 3\nslaves = 7\nos = 'debian11'\nhdfs.heap_mb = 230\n",
-    );
+    let cannot = [
+        (
+            "masters = 3\nslaves = 7\nos = 'debian11'\nhdfs.heap_mb = 230\n",
+            &["`masters`", "`slaves`", "add-slaves", "`os`"][..],
+        ),
+        (
+            "mesos.master_flags = ['--quorum=9']\n",
+            &["--quorum=9", "leave it out"],
+        ),
+        (
+            "mesos.agent_flags = ['--work_dir=/w']\n",
+            &["--work_dir", "tasks"],
+        ),
+        ("deploy_dir = ''\n", &["`deploy_dir` is empty"]),
+    ];
+    for (text, why) in cannot {
+        file(bench, text);
+        bench.say(&["configure", "--yes"]).ended(2).complains(why);
+    }
+    file(bench, "hdfs.heap_mb = 4000000\n");
     bench
         .say(&["configure", "--yes"])
-        .ended(2)
-        .complains(&["`masters`", "`slaves`", "add-slaves", "`os`"]);
+        .ended(1)
+        .complains(&["`hdfs.heap_mb`", "of memory"]);
     assert_eq!(runs(bench), before);
 }
 

@@ -186,7 +186,7 @@ fn a_stopped_node_is_named_and_a_lost_network_is_made_anew() {
     assert_healthy(&bench.nodes(&run));
 }
 
-fn remove(bench: &Bench, nodes: &Nodes, name: &str) {
+pub(crate) fn remove(bench: &Bench, nodes: &Nodes, name: &str) {
     let node = nodes.all().iter().find(|node| node.name == name).unwrap();
     bench
         .engine()

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use mesosflow_tests::{Bench, Nodes, Point, RUN_LIMIT, Reached, Seen, Watch, assert_healthy, leader, until};
+use mesosflow_tests::{Bench, Nodes, Point, RUN_LIMIT, Reached, Seen, Watch, leader, until};
 use serde_json::Value;
 
 use crate::changed::ended;
@@ -84,7 +84,7 @@ fn another_mesos_is_rolled_out_while_the_cluster_works() {
     read(&nodes, "before");
     configured::a_changed_file_is_rolled_out(&mut bench, &nodes, &tasks);
     assert_ne!(first, SECOND);
-    assert_healthy(&nodes);
+    configured::a_node_dies_on_the_way(&mut bench, &deploy);
 }
 
 /// The stand-in as another version of itself, to which something was done.

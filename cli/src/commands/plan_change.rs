@@ -4,10 +4,12 @@ use clap::Args;
 use mesosflow_workflow::ClusterId;
 use serde::Serialize;
 
+use super::plan_configure::{self, Shown};
 use super::stop::{self, WhatArgs};
 use super::{add_slaves, adopt, redeploy, remove_slaves, replace_node, rollback, start};
 use crate::amend::AmendArgs;
 use crate::app::App;
+use crate::changes;
 use crate::clusters::{self, ClusterArgs};
 use crate::error::CliError;
 use crate::render::plan::steps;
@@ -15,8 +17,8 @@ use crate::render::table::table;
 use crate::runs::Found;
 use crate::session;
 use crate::wiring::{
-    self, AddSlavesWorkflow, AdoptWorkflow, ClusterSpec, Node, PlannedStep, RedeployWorkflow,
-    RemoveSlavesWorkflow, ReplaceNodeWorkflow, Role, RollbackWorkflow, StartWorkflow, StopWorkflow, Workflow,
+    AddSlavesWorkflow, AdoptWorkflow, ClusterSpec, Node, PlannedStep, RedeployWorkflow, RemoveSlavesWorkflow,
+    ReplaceNodeWorkflow, Role, RollbackWorkflow, StartWorkflow, StopWorkflow, Undo, Workflow,
 };
 
 /// Show what `stop` would do to a cluster, and what that would cost
@@ -264,6 +266,28 @@ pub(crate) async fn plan_rollback(app: &App, args: &PlanRollbackArgs) -> Result<
     let journal = app.journal_with_runs()?;
     let ready = rollback::ready(app, &journal, &args.what).await?;
     let (frozen, found) = (&ready.frozen, &ready.ground.undone);
+    let mut losses = ready.losses.clone();
+    if let Undo::Configuring(configuring) = &frozen.by {
+        match ready.ground.configured(app, configuring).await {
+            Ok(new) => {
+                let planned = plan_configure::planned(&RollbackWorkflow, &frozen.cluster, frozen)?;
+                let shown = Shown {
+                    workflow: RollbackWorkflow.name(),
+                    steps: &planned,
+                    warnings: &losses,
+                    frozen: configuring,
+                    changes: &changes::between(&configuring.before, &configuring.cluster)?,
+                    new: &new,
+                };
+                return shown.show(app, found);
+            }
+            // It goes on without nodes that are gone.
+            Err(error) => losses.push(format!(
+                "which files it would change is not shown: {}",
+                error.causes.join(": ")
+            )),
+        }
+    }
     let named = frozen.machines();
     let machines = named.iter().map(|(name, id, action)| planned((name, id, action)));
     let machines: Vec<_> = machines.collect();
@@ -272,7 +296,7 @@ pub(crate) async fn plan_rollback(app: &App, args: &PlanRollbackArgs) -> Result<
         found,
         &frozen.cluster,
         (&RollbackWorkflow, frozen),
-        &ready.losses,
+        &losses,
         &machines,
     )
 }
@@ -305,9 +329,7 @@ fn show(
     warnings: &[String],
     machines: &[PlannedMachine<'_>],
 ) -> Result<(), CliError> {
-    let unwritable = |error| CliError::usage("the spec cannot be written as JSON").because_of(&error);
-    let frozen = serde_json::to_value(spec).map_err(unwritable)?;
-    let planned = wiring::planned(workflow, cluster, &frozen).map_err(unwritable)?;
+    let planned = plan_configure::planned(workflow, cluster, spec)?;
     if app.ui.json {
         return app.ui.document(&PlanView {
             workflow: workflow.name(),

@@ -5,15 +5,19 @@ use mesosflow_workflow::ClusterId;
 use serde::Serialize;
 use similar::TextDiff;
 
-use super::configure::{self, Ready, WhatArgs};
+use super::configure::{self, WhatArgs};
 use crate::app::App;
 use crate::changes::{ChangedKey, shown};
 use crate::error::CliError;
 use crate::render::plan::steps;
 use crate::render::table::table;
+use crate::runs::Found;
 use crate::session;
 use crate::text::clean;
-use crate::wiring::{self, ChangedFile, ConfigureWorkflow, PlannedStep, Role, Workflow as _};
+use crate::wiring::{
+    self, ChangedFile, ClusterSpec, ConfigureSpec, ConfigureWorkflow, NewConfiguration, PlannedStep, Role,
+    Workflow,
+};
 
 /// Show what `configure` would change on a cluster: a diff of each file, what starts anew, and what that would cost
 #[derive(Debug, Clone, Args)]
@@ -74,46 +78,106 @@ pub(crate) async fn plan_configure(app: &App, args: &PlanConfigureArgs) -> Resul
     }
     let planned = match is_so {
         true => Vec::new(),
-        false => planned(&ready)?,
+        false => planned(&ConfigureWorkflow, &ready.frozen.cluster, &ready.frozen)?,
     };
-    let (files, restarts) = (files(&ready), restarts(&ready));
-    let warnings = [&ready.losses[..], &ready.notes[..]].concat();
-    if app.ui.json {
-        return app.ui.document(&PlanView {
-            workflow: ConfigureWorkflow.name(),
-            cluster: &found.row.cluster,
-            cluster_id: found.row.cluster_id,
-            provider: &found.row.provider,
-            warnings: &warnings,
-            steps: &planned,
-            machines: &machines(&ready),
-            changes: &ready.changes.keys,
-            files: &files,
-            restarts: &restarts,
-        });
-    }
-    for warning in &warnings {
-        app.ui.warn(warning);
-    }
-    app.ui.line(&steps(&planned))?;
-    tell(app, &ready.changes.keys, &files, &restarts)
+    let shown = Shown {
+        workflow: ConfigureWorkflow.name(),
+        steps: &planned,
+        warnings: &[&ready.losses[..], &ready.notes[..]].concat(),
+        frozen: &ready.frozen,
+        changes: &ready.changes.keys,
+        new: &ready.new,
+    };
+    shown.show(app, found)
 }
 
-fn planned(ready: &Ready) -> Result<Vec<PlannedStep>, CliError> {
+/// The steps of a workflow with that spec frozen into it.
+pub(super) fn planned(
+    workflow: &dyn Workflow,
+    cluster: &ClusterSpec,
+    frozen: &impl Serialize,
+) -> Result<Vec<PlannedStep>, CliError> {
     let unwritable = |error| CliError::usage("the spec cannot be written as JSON").because_of(&error);
-    let frozen = serde_json::to_value(&ready.frozen).map_err(unwritable)?;
-    wiring::planned(&ConfigureWorkflow, &ready.frozen.cluster, &frozen).map_err(unwritable)
+    let frozen = serde_json::to_value(frozen).map_err(unwritable)?;
+    wiring::planned(workflow, cluster, &frozen).map_err(unwritable)
 }
 
-fn files(ready: &Ready) -> Vec<FileView<'_>> {
-    let files = ready.new.files.iter();
-    files
-        .map(|file| FileView {
-            path: &file.path,
-            nodes: &file.on,
-            diff: diff(file),
-        })
-        .collect()
+/// A configuration that would be another, and what that would change.
+pub(super) struct Shown<'a> {
+    pub(super) workflow: &'static str,
+    pub(super) steps: &'a [PlannedStep],
+    pub(super) warnings: &'a [String],
+    pub(super) frozen: &'a ConfigureSpec,
+    pub(super) changes: &'a [ChangedKey],
+    pub(super) new: &'a NewConfiguration,
+}
+
+impl Shown<'_> {
+    /// Tells it, as a document where that is asked for.
+    pub(super) fn show(&self, app: &App, found: &Found) -> Result<(), CliError> {
+        let (files, restarts) = (self.files(), self.restarts());
+        if app.ui.json {
+            return app.ui.document(&PlanView {
+                workflow: self.workflow,
+                cluster: &found.row.cluster,
+                cluster_id: found.row.cluster_id,
+                provider: &found.row.provider,
+                warnings: self.warnings,
+                steps: self.steps,
+                machines: &self.machines(),
+                changes: self.changes,
+                files: &files,
+                restarts: &restarts,
+            });
+        }
+        for warning in self.warnings {
+            app.ui.warn(warning);
+        }
+        app.ui.line(&steps(self.steps))?;
+        tell(app, self.changes, &files, &restarts)
+    }
+
+    fn files(&self) -> Vec<FileView<'_>> {
+        let files = self.new.files.iter();
+        files
+            .map(|file| FileView {
+                path: &file.path,
+                nodes: &file.on,
+                diff: diff(file),
+            })
+            .collect()
+    }
+
+    fn restarts(&self) -> Vec<RestartView<'_>> {
+        let leads = |unit| ["mesos-master.service", "mesosflow-zookeeper.service"].contains(&unit);
+        let restarts = self.new.restarts.iter();
+        restarts
+            .map(|restart| RestartView {
+                unit: restart.unit,
+                nodes: &restart.on,
+                at_once: match restart.role {
+                    Role::Slave => self.frozen.batch,
+                    Role::Master | Role::Zookeeper => 1,
+                },
+                leader_last: leads(restart.unit) && restart.on.len() > 1,
+            })
+            .collect()
+    }
+
+    fn machines(&self) -> Vec<PlannedMachine<'_>> {
+        let is_met = |name: &String| self.new.restarts.iter().any(|restart| restart.on.contains(name));
+        let nodes = self.frozen.nodes.iter().filter(|node| is_met(&node.name));
+        nodes
+            .map(|node| PlannedMachine {
+                name: &node.name,
+                id: &node.id,
+                action: match self.frozen.anew.contains(&node.name) {
+                    true => "restart anew",
+                    false => "restart",
+                },
+            })
+            .collect()
+    }
 }
 
 /// The difference, as `diff --unified` shows it.
@@ -128,37 +192,6 @@ fn diff(file: &ChangedFile) -> String {
         .unified_diff()
         .header(&side(&file.before), &side(&file.after))
         .to_string()
-}
-
-fn restarts(ready: &Ready) -> Vec<RestartView<'_>> {
-    let leads = |unit| ["mesos-master.service", "mesosflow-zookeeper.service"].contains(&unit);
-    let restarts = ready.new.restarts.iter();
-    restarts
-        .map(|restart| RestartView {
-            unit: restart.unit,
-            nodes: &restart.on,
-            at_once: match restart.role {
-                Role::Slave => ready.frozen.batch,
-                Role::Master | Role::Zookeeper => 1,
-            },
-            leader_last: leads(restart.unit) && restart.on.len() > 1,
-        })
-        .collect()
-}
-
-fn machines(ready: &Ready) -> Vec<PlannedMachine<'_>> {
-    let is_met = |name: &String| ready.new.restarts.iter().any(|restart| restart.on.contains(name));
-    let nodes = ready.frozen.nodes.iter().filter(|node| is_met(&node.name));
-    nodes
-        .map(|node| PlannedMachine {
-            name: &node.name,
-            id: &node.id,
-            action: match ready.frozen.anew.contains(&node.name) {
-                true => "restart anew",
-                false => "restart",
-            },
-        })
-        .collect()
 }
 
 fn tell(

@@ -15,8 +15,8 @@ use crate::error::CliError;
 use crate::runs::{self, Found};
 use crate::session;
 use crate::wiring::{
-    self, AddSlavesSpec, ConfigureSpec, Journal, KeepSlavesSpec, Machine, Member, Node, RedeploySpec,
-    RemoveSlavesSpec, ReplaceNodeSpec, RollbackSpec, RollbackWorkflow, Undo, Verified,
+    self, AddSlavesSpec, ConfigureSpec, Journal, KeepSlavesSpec, Machine, Member, NewConfiguration, Node,
+    RedeploySpec, RemoveSlavesSpec, ReplaceNodeSpec, RollbackSpec, RollbackWorkflow, Undo, Verified,
 };
 
 /// Undo a run that was not ended: what it added is removed, what it was about to take away stays
@@ -53,6 +53,20 @@ pub(super) struct Ground {
     nodes: Vec<Node>,
     /// Their machines.
     machines: Vec<Machine>,
+}
+
+impl Ground {
+    /// What of a configuration that was begun would be put back, and on which nodes.
+    pub(super) async fn configured(
+        &self,
+        app: &App,
+        undo: &ConfigureSpec,
+    ) -> Result<NewConfiguration, CliError> {
+        let folder = app.cluster_dir(&self.cluster);
+        let world = wiring::open_outside(self.spec.clone(), &self.cluster, &folder).await?;
+        let made = (undo.image.as_ref(), undo.groups.as_ref());
+        wiring::new_configuration(&world, (&undo.before, &undo.cluster), &self.nodes, made).await
+    }
 }
 
 /// An undoing that could begin.

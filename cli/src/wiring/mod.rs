@@ -19,7 +19,7 @@ pub(crate) use mesosflow_steps::check::{Check, Finding, What};
 pub(crate) use mesosflow_steps::cluster::is_nobodys;
 pub(crate) use mesosflow_steps::cluster::{
     Change, ClusterSpec, Ec2Spec, HostKeySource, Instance, Inventory, MESOS_MASTER_PORT, MadeBy, Member,
-    MesosSource, MesosSpec, Node, ProviderKind, Role, SpecError, change_of, keys as config_keys,
+    MesosSource, MesosSpec, Node, ProviderKind, Role, SpecError, change_of, fixed_flags, keys as config_keys,
 };
 pub(crate) use mesosflow_steps::copy::Copy;
 pub(crate) use mesosflow_steps::image::{Disk, KEEPS, Outlook};

@@ -36,6 +36,51 @@ const DISKS: Change = never(
     ANOTHER_CLUSTER,
 );
 
+/// Flags of the daemons that stay as they are, by their key, and why.
+const FIXED: [(&str, &str, &str); 6] = [
+    (
+        MASTER_FLAGS,
+        "work_dir",
+        "the masters' copies of the registry are there",
+    ),
+    (
+        MASTER_FLAGS,
+        "registry",
+        "who is registered is known by the one that there is",
+    ),
+    (
+        MASTER_FLAGS,
+        "port",
+        "agents, frameworks and mesosflow find the masters there",
+    ),
+    (
+        AGENT_FLAGS,
+        "work_dir",
+        "what an agent knows of its tasks is there",
+    ),
+    (AGENT_FLAGS, "port", "masters and mesosflow find the agents there"),
+    (
+        AGENT_FLAGS,
+        "runtime_dir",
+        "what an agent knows of its containers is there",
+    ),
+];
+const MASTER_FLAGS: &str = "mesos.master_flags";
+const AGENT_FLAGS: &str = "mesos.agent_flags";
+
+/// The fixed flags that these lists of flags differ in, each with why it stays.
+pub fn fixed_flags(key: &str, before: &[String], after: &[String]) -> Vec<(&'static str, &'static str)> {
+    let of = |flags: &[String], name: &str| {
+        let mut values = flags
+            .iter()
+            .filter_map(|flag| flag.strip_prefix("--")?.strip_prefix(name)?.strip_prefix('='));
+        values.next_back().map(str::to_owned)
+    };
+    let fixed = FIXED.iter().filter(|(of_key, ..)| *of_key == key);
+    let differ = fixed.filter(|(_, name, _)| of(before, name) != of(after, name));
+    differ.map(|(_, name, why)| (*name, *why)).collect()
+}
+
 /// Every key of a file, but for those of listed hosts, which stand under one.
 const KEYS: &[(&str, Change)] = &[
     (
@@ -85,8 +130,8 @@ const KEYS: &[(&str, Change)] = &[
     ),
     ("mesos.netrc", Change::Later),
     ("mesos.netrc_env", Change::Later),
-    ("mesos.master_flags", Change::Now),
-    ("mesos.agent_flags", Change::Now),
+    (MASTER_FLAGS, Change::Now),
+    (AGENT_FLAGS, Change::Now),
     ("frameworks.spark", Change::Now),
     ("frameworks.hadoop", Change::Now),
     ("hdfs.heap_mb", Change::Now),

@@ -21,7 +21,7 @@ mod validate_ec2;
 mod validate_hosts;
 mod validate_mesos;
 
-pub use changes::{Change, change_of, is_nobodys, keys};
+pub use changes::{Change, change_of, fixed_flags, is_nobodys, keys};
 pub use ec2::{AWS_ENDPOINT, Ec2Spec, LATEST, MachineType, VolumeSpec};
 pub use hosts::{FirewallChoice, HostSpec, HostsSpec};
 pub use nodes::{

@@ -302,6 +302,14 @@ pub struct LocalSpec {
 }
 
 impl ClusterSpec {
+    /// The swap that a node gets, MiB. One that is a container would give it to the whole machine, and leave it there.
+    pub(crate) fn swap_of_node(&self) -> u32 {
+        match self.provider {
+            ProviderKind::Local => 0,
+            ProviderKind::Ec2 | ProviderKind::Hosts => self.swap_mb,
+        }
+    }
+
     /// What is asked of EC2, where the machines come from there.
     pub fn of_ec2(&self) -> Option<&Ec2Spec> {
         (self.provider == ProviderKind::Ec2).then_some(&self.ec2)

@@ -77,6 +77,9 @@ impl ClusterSpec {
         self.validate_urls()?;
         self.mesos.validate()?;
         let mut warnings = match self.provider {
+            ProviderKind::Local if self.swap_mb > 0 => vec![
+                "`swap_mb` has no effect on local nodes: their swap is this machine's, which is yours to set up".to_owned(),
+            ],
             ProviderKind::Local => Vec::new(),
             ProviderKind::Ec2 => self.validate_ec2()?,
             ProviderKind::Hosts => self.validate_hosts()?,

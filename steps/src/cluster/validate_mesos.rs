@@ -107,6 +107,38 @@ impl MesosSpec {
                 );
             }
         }
+        for (field, flags, name, why) in [
+            (
+                "mesos.master_flags",
+                &self.master_flags,
+                "quorum",
+                "the number of masters",
+            ),
+            (
+                "mesos.master_flags",
+                &self.master_flags,
+                "zk",
+                "the cluster's ZooKeepers",
+            ),
+            (
+                "mesos.agent_flags",
+                &self.agent_flags,
+                "master",
+                "the cluster's masters",
+            ),
+        ] {
+            let is_it = |flag: &&String| {
+                flag.strip_prefix("--")
+                    .is_some_and(|flag| flag.split('=').next() == Some(name))
+            };
+            if let Some(given) = flags.iter().find(is_it) {
+                return wrong(
+                    field,
+                    &format!("holds `{given}`, which follows from {why}"),
+                    "leave it out: the nodes find it at each boot",
+                );
+            }
+        }
         for package in &self.packages {
             // Debian policy 5.6.1: lower-case letters, digits, plus, minus, full stop, beginning with one of the first two.
             let known = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b);
@@ -311,6 +343,25 @@ mod tests {
                 .hint
                 .contains("mesos.netrc")
         );
+    }
+
+    #[test]
+    fn flags_that_follow_from_the_cluster_are_refused() {
+        for (is_master, flag, taken) in [
+            (true, "--quorum=9", false),
+            (true, "--quorum_size=9", true),
+            (true, "--zk=zk://a:2181/mesos", false),
+            (false, "--master=a:5050", false),
+            (false, "--quorum=9", true),
+        ] {
+            let mut spec = ClusterSpec::default();
+            let flags = match is_master {
+                true => &mut spec.mesos.master_flags,
+                false => &mut spec.mesos.agent_flags,
+            };
+            flags.push(flag.to_owned());
+            assert_eq!(spec.mesos.validate().is_ok(), taken, "{flag}");
+        }
     }
 
     #[test]

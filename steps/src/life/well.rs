@@ -126,7 +126,11 @@ impl Among<'_> {
             if ends || begun.elapsed() >= WELL_LIMIT {
                 let waited = begun.elapsed().as_secs();
                 let what = format!("{name}: {wanting}: not well after {waited} s");
-                return Err(ActError::not_yet(what).hinted("see to it, then `mesosflow resume`"));
+                let log = format!(
+                    "what it says of itself, on {name}: `journalctl --unit {}`",
+                    service.unit
+                );
+                return Err(ActError::not_yet(what).hinted(log));
             }
             if wanting != said {
                 tracing::info!(target: "mesosflow::progress", "{name}: waiting, since {wanting}");

@@ -68,7 +68,7 @@ pub(super) fn node_setup(
     NodeSetup {
         node: node.clone(),
         disks: disks(spec, image, &node.instance),
-        swap_mb: spec.swap_mb,
+        swap_mb: spec.swap_of_node(),
         firewall: Firewall::of(spec, inventory),
     }
 }

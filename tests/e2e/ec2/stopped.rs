@@ -142,6 +142,14 @@ fn configured(stage: &mut Stage, random: &mut Random) {
         }
     };
     tagged(stage, None);
+    stage
+        .bench
+        .write("mesosflow.toml", &format!("swap_mb = 4000000000\n{CONFIG}"));
+    stage
+        .bench
+        .say(&["configure", "--yes"])
+        .ended(1)
+        .complains(&["`swap_mb`", "has room"]);
     let file = format!("{CONFIG}admin_cidr = ['{NEWER}']\n[ec2.tags]\nteam = 'blue'\n");
     stage.bench.write("mesosflow.toml", &file);
     let plan = stage.bench.say(&["plan", "configure", "--json"]).ended(0).json();

@@ -15,8 +15,8 @@ use super::deploy;
 use super::rehearsal::Nothing;
 use crate::cluster::ClusterSpec;
 use crate::key::KeyExpected;
-use crate::provision::CopySshKey;
-use crate::setup::{BuildMesos, SetupNode};
+use crate::provision::{CopySshKey, SetupOptions};
+use crate::setup::BuildMesos;
 use crate::world::World;
 
 /// The deploys that were recorded, by the names of their files.
@@ -156,7 +156,7 @@ fn a_changed_input_of_a_recorded_deploy_is_found() {
         spec["swap_mb"] = json!(spec["swap_mb"].as_u64().unwrap() + 1);
         let (_, found) = look(&history);
         let drifted: Vec<_> = found.drifts.iter().map(|drift| &drift.step).collect();
-        assert!(drifted.contains(&&SetupNode::MASTER), "{name}: {drifted:?}");
+        assert!(drifted.contains(&&SetupOptions::ID), "{name}: {drifted:?}");
         let counts = Some(Accepted::Counts);
         assert!(
             found.drifts.iter().all(|drift| drift.accepted == counts),

@@ -5,9 +5,10 @@ if [ -x "{{ java_home }}/bin/java" ]; then export JAVA_HOME="{{ java_home }}"; f
 export MESOS_NATIVE_JAVA_LIBRARY=/root/mesos/lib/libmesos.so
 export LD_LIBRARY_PATH=/root/mesos/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 export HADOOP_CONF_DIR=/root/ephemeral-hdfs/conf
-# The address that executors call back; names of nodes need not resolve.
+# What executors call back, and what the driver calls itself: by a name that slaves do not know, every offer would be declined.
 if [ -r /etc/mesosflow/node.env ]; then
     # shellcheck disable=SC1091
     . /etc/mesosflow/node.env
     export SPARK_LOCAL_IP=$NODE_IP
+    export SPARK_LOCAL_HOSTNAME=$NODE_IP
 fi

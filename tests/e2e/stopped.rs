@@ -11,7 +11,7 @@ use mesosflow_tests::{
 use crate::random::Random;
 
 /// Kills of each of the two.
-const KILLS: u64 = 4;
+const KILLS: u64 = 3;
 
 #[test]
 fn a_cluster_is_stopped_and_started_with_its_data() {
@@ -96,7 +96,7 @@ pub(crate) fn killed(bench: &mut Bench, random: &mut Random, args: &[&str]) -> S
     let run = live.run();
     for _ in 0..KILLS {
         let events = bench.history(&run).events().len() as u64;
-        let steps = 1 + random.below(12);
+        let steps = 1 + random.below(16);
         let due = |seen: &Seen| seen.seq > events + steps;
         if let Reached::End = Watch::new(bench.journal(), &run, events).until(&mut live, RUN_LIMIT, due) {
             break;

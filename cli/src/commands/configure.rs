@@ -189,7 +189,8 @@ fn losses(frozen: &ConfigureSpec, new: &NewConfiguration) -> Vec<String> {
             frozen.anew.join(", ")
         ));
     }
-    if frozen.before.swap_mb != frozen.cluster.swap_mb && frozen.before.swap_mb > 0 {
+    let swap = frozen.before.swap_of_node();
+    if swap != frozen.cluster.swap_of_node() && swap > 0 {
         losses.push(
             "swap is off while its file is made anew: what does not fit into memory meanwhile ends"
                 .to_owned(),

@@ -303,7 +303,7 @@ pub struct LocalSpec {
 
 impl ClusterSpec {
     /// The swap that a node gets, MiB. One that is a container would give it to the whole machine, and leave it there.
-    pub(crate) fn swap_of_node(&self) -> u32 {
+    pub const fn swap_of_node(&self) -> u32 {
         match self.provider {
             ProviderKind::Local => 0,
             ProviderKind::Ec2 | ProviderKind::Hosts => self.swap_mb,

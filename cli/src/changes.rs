@@ -63,21 +63,16 @@ pub(crate) fn changes(now: &ClusterSpec, asked: &Parsed) -> Result<Changes, CliE
         }
     }
     let spec: ClusterSpec = serde_json::from_value(spec).map_err(|error| unreadable(&error))?;
-    for (key, flags) in [
+    let as_it_was =
+        "leave that flag as it was, or bring up another cluster with it: `mesosflow run --cluster NAME`";
+    let fixed = fixed_flags(&now.mesos, &spec.mesos).into_iter();
+    refused.extend(fixed.map(|flag| {
         (
-            "mesos.master_flags",
-            (&now.mesos.master_flags, &spec.mesos.master_flags),
-        ),
-        (
-            "mesos.agent_flags",
-            (&now.mesos.agent_flags, &spec.mesos.agent_flags),
-        ),
-    ] {
-        let fixed = fixed_flags(key, flags.0, flags.1).into_iter();
-        let as_it_was =
-            "leave that flag as it was, or bring up another cluster with it: `mesosflow run --cluster NAME`";
-        refused.extend(fixed.map(|(name, why)| (format!("`--{name}` of `{key}`"), why, as_it_was)));
-    }
+            format!("`--{}` of `{}`", flag.name, flag.key),
+            flag.why,
+            as_it_was,
+        )
+    }));
     if !refused.is_empty() {
         return Err(refusal(now, &refused));
     }

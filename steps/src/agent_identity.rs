@@ -2,7 +2,7 @@
 //! its agents begin anew, and their tasks end.
 
 use crate::act::ActError;
-use crate::cluster::Node;
+use crate::cluster::{Node, flag_value};
 use crate::world::{Script, World};
 
 /// The flags that an agent is known by.
@@ -23,23 +23,13 @@ pub(crate) enum At {
 /// What makes another agent of one that runs with the flags `from` once it runs with the flags `to`, a line for each flag, as the script
 /// reads it; nothing where it stays the same.
 pub(crate) fn moves(from: &[String], to: &[String]) -> Vec<String> {
-    let line = |name: &str| match (value(from, name), value(to, name)) {
+    let line = |name: &str| match (flag_value(from, name), flag_value(to, name)) {
         (before, after) if before == after => None,
         (_, Some(after)) => Some(format!("{name} not {after}")),
         (Some(before), None) => Some(format!("{name} is {before}")),
         (None, None) => None,
     };
     OF_IDENTITY.into_iter().filter_map(line).collect()
-}
-
-/// What the flags say last.
-fn value<'f>(flags: &'f [String], name: &str) -> Option<&'f str> {
-    let said = |flag: &'f String| flag.trim_start_matches("--").split_once('=');
-    let of_name = flags.iter().rev().filter_map(said);
-    of_name
-        .filter(|(flag, _)| *flag == name)
-        .map(|(_, value)| value)
-        .next()
 }
 
 /// Whether these make another agent of the one on a node.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::act::ActError;
 use crate::agent_identity::{self, At, moves};
-use crate::cluster::{ClusterSpec, Inventory, Node, Role};
+use crate::cluster::{ClusterSpec, Flag, Inventory, Node, Role, flags};
 use crate::hdfs::Hdfs;
 use crate::mesos::{MASTER, SLAVE};
 use crate::on_node::{CLUSTER_FILE, HDFS_CONF, SCRIPTS_FOLDER};
@@ -408,15 +408,12 @@ async fn of_role(
 }
 
 /// Flags as the boot script lays them down, a file each; the last one of a name counts.
-fn by_file(flags: &[String]) -> BTreeMap<String, String> {
-    let file = |flag: &String| {
-        let flag = flag.trim_start_matches("--");
-        match flag.split_once('=') {
-            Some((name, value)) => (name.to_owned(), value.to_owned()),
-            None => (format!("?{flag}"), String::new()),
-        }
+fn by_file(given: &[String]) -> BTreeMap<String, String> {
+    let file = |flag: Flag<'_>| match flag.value {
+        Some(value) => (flag.name.to_owned(), value.to_owned()),
+        None => (format!("?{}", flag.name), String::new()),
     };
-    flags.iter().map(file).collect()
+    flags(given).map(file).collect()
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Which keys of a configuration can be given other values while their cluster lives, and why others cannot.
 
+use super::{MesosSpec, flag_value};
+
 /// What another value of a key comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
@@ -68,17 +70,29 @@ const FIXED: [(&str, &str, &str); 6] = [
 const MASTER_FLAGS: &str = "mesos.master_flags";
 const AGENT_FLAGS: &str = "mesos.agent_flags";
 
-/// The fixed flags that these lists of flags differ in, each with why it stays.
-pub fn fixed_flags(key: &str, before: &[String], after: &[String]) -> Vec<(&'static str, &'static str)> {
-    let of = |flags: &[String], name: &str| {
-        let mut values = flags
-            .iter()
-            .filter_map(|flag| flag.strip_prefix("--")?.strip_prefix(name)?.strip_prefix('='));
-        values.next_back().map(str::to_owned)
+/// A flag that stays as it is while its cluster lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FixedFlag {
+    /// The key of the list that it is in.
+    pub key: &'static str,
+    /// Its name, without dashes.
+    pub name: &'static str,
+    /// Why it stays.
+    pub why: &'static str,
+}
+
+/// The fixed flags that these two differ in.
+pub fn fixed_flags(before: &MesosSpec, after: &MesosSpec) -> Vec<FixedFlag> {
+    let of = |mesos: &MesosSpec, flag: &FixedFlag| {
+        let all = match flag.key {
+            AGENT_FLAGS => &mesos.agent_flags,
+            _ => &mesos.master_flags,
+        };
+        flag_value(all, flag.name).map(str::to_owned)
     };
-    let fixed = FIXED.iter().filter(|(of_key, ..)| *of_key == key);
-    let differ = fixed.filter(|(_, name, _)| of(before, name) != of(after, name));
-    differ.map(|(_, name, why)| (*name, *why)).collect()
+    let all = FIXED.map(|(key, name, why)| FixedFlag { key, name, why });
+    let differ = all.into_iter().filter(|flag| of(before, flag) != of(after, flag));
+    differ.collect()
 }
 
 /// Every key of a file, but for those of listed hosts, which stand under one.

@@ -4,6 +4,7 @@ mod amend;
 mod changes;
 mod ec2;
 mod exposure;
+mod flags;
 mod hosts;
 mod identity;
 pub(crate) mod input;
@@ -21,8 +22,9 @@ mod validate_ec2;
 mod validate_hosts;
 mod validate_mesos;
 
-pub use changes::{Change, change_of, fixed_flags, is_nobodys, keys};
+pub use changes::{Change, FixedFlag, change_of, fixed_flags, is_nobodys, keys};
 pub use ec2::{AWS_ENDPOINT, Ec2Spec, LATEST, MachineType, VolumeSpec};
+pub(crate) use flags::{Flag, flag_value, flags};
 pub use hosts::{FirewallChoice, HostSpec, HostsSpec};
 pub use nodes::{
     HostKeySource, Instance, Inventory, MEETING_PLACE, MESOS_MASTER_PORT, Member, Node, Role, ZOOKEEPER_PORT,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::secrets::secret_in_flag;
 use super::urls::{is_plain, secret_in};
-use super::{ClusterSpec, MesosSource, MesosSpec, SpecError};
+use super::{ClusterSpec, MesosSource, MesosSpec, SpecError, flags};
 
 /// Whether a node's boot script takes it for a flag (`steps/roles/mesos/role/30-believed.sh`).
 fn is_flag(flag: &str) -> bool {
@@ -107,7 +107,7 @@ impl MesosSpec {
                 );
             }
         }
-        for (field, flags, name, why) in [
+        for (field, all, name, why) in [
             (
                 "mesos.master_flags",
                 &self.master_flags,
@@ -127,11 +127,8 @@ impl MesosSpec {
                 "the cluster's masters",
             ),
         ] {
-            let is_it = |flag: &&String| {
-                flag.strip_prefix("--")
-                    .is_some_and(|flag| flag.split('=').next() == Some(name))
-            };
-            if let Some(given) = flags.iter().find(is_it) {
+            let is_it = |given: &&String| flags(std::slice::from_ref(*given)).any(|flag| flag.name == name);
+            if let Some(given) = all.iter().find(is_it) {
                 return wrong(
                     field,
                     &format!("holds `{given}`, which follows from {why}"),

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use super::ClusterFile;
+use crate::cluster::{Flag, flags};
 
 /// Variables of all hosts, for `group_vars`, out of the files of a master and of a slave.
 pub(crate) fn variables(master: &ClusterFile, slave: Option<&ClusterFile>, epoch: u64) -> String {
@@ -37,23 +38,22 @@ pub(crate) fn variables(master: &ClusterFile, slave: Option<&ClusterFile>, epoch
 }
 
 /// Flags of a command as a dictionary; of one that is given twice the last counts.
-fn dictionary(name: &str, flags: &[String]) -> String {
+fn dictionary(title: &str, given: &[String]) -> String {
     let mut entries: Vec<(&str, String)> = Vec::new();
-    for flag in flags {
-        let flag = flag.trim_start_matches("--");
-        let (flag, value) = match (flag.split_once('='), flag.strip_prefix("no-")) {
-            (Some((flag, value)), _) => (flag, word(value)),
+    for Flag { name, value } in flags(given) {
+        let (flag, value) = match (value, name.strip_prefix("no-")) {
+            (Some(value), _) => (name, word(value)),
             (None, Some(flag)) => (flag, "false".to_owned()),
-            (None, None) => (flag, "true".to_owned()),
+            (None, None) => (name, "true".to_owned()),
         };
         entries.retain(|(other, _)| *other != flag);
         entries.push((flag, value));
     }
     if entries.is_empty() {
-        return format!("{name}: {{}}\n");
+        return format!("{title}: {{}}\n");
     }
     let lines = entries.iter().map(|(flag, value)| format!("  {flag}: {value}\n"));
-    std::iter::once(format!("{name}:\n")).chain(lines).collect()
+    std::iter::once(format!("{title}:\n")).chain(lines).collect()
 }
 
 /// A string of YAML, in which Ansible looks for no expression.

@@ -225,12 +225,8 @@ fn adopted(stage: &mut Stage, joined: &Instance) {
         .json();
     assert_eq!(plan["machines"][0]["action"], "adopt", "{plan}");
     let node = stage.cloud.node(&stage.bench, &joined.id);
-    let run = stage
-        .bench
-        .start(&["adopt", &joined.id])
-        .finish(RUN_LIMIT)
-        .ended(0)
-        .run();
+    let run = under_another_key(stage, joined, &node);
+    stage.bench.start(&["resume", &run]).finish(RUN_LIMIT).ended(0);
     let status = stage.bench.status(&run);
     let nodes = status.nodes();
     let mine = nodes
@@ -256,6 +252,32 @@ fn adopted(stage: &mut Stage, joined: &Instance) {
         .say(&["run-command", "--node", "slave-4", "--", "true"])
         .ended(0);
     stage.bench.say(&["adopt", &joined.id]).ended(2);
+}
+
+/// Who answers in its place under another host key than its console told is not let in, and nothing is brought there; its run.
+fn under_another_key(stage: &mut Stage, joined: &Instance, node: &Node) -> String {
+    let key = "/etc/ssh/ssh_host_ed25519_key";
+    node.ask(&format!(
+        "mkdir /root/kept && mv {key} {key}.pub /root/kept && ssh-keygen -q -t ed25519 -N '' -f {key} && systemctl restart ssh"
+    ));
+    let adopt = stage.bench.start(&["adopt", &joined.id]);
+    let refused = adopt
+        .finish(RUN_LIMIT)
+        .ended(130)
+        .complains(&["host key", "resume", "rollback"]);
+    let run = refused.run();
+    assert_eq!(stage.bench.status(&run).state(), "interrupted");
+    let kinds = stage.bench.history(&run);
+    let begun = kinds
+        .events()
+        .iter()
+        .filter(|event| event["kind"] == "step_started");
+    let steps: Vec<_> = begun.map(|event| event["step"].as_str().unwrap()).collect();
+    assert!(steps.iter().all(|step| *step == "await-nodes"), "{steps:?}");
+    node.ask(&format!(
+        "mv /root/kept/* /etc/ssh/ && rmdir /root/kept && systemctl restart ssh && test -s {key}"
+    ));
+    run
 }
 
 /// `check` counts it as somebody's who came by itself.

@@ -13,7 +13,7 @@ const HOME: &str = "http://169.254.169.254/latest";
 /// What a machine is answered: the status, and what comes with it.
 fn ask(node: &Node, token: &str, path: &str) -> (String, String) {
     let script =
-        format!("curl -s -m 20 -H 'X-aws-ec2-metadata-token: {token}' -w '\\n%{{http_code}}' {HOME}/{path}");
+        format!("curl -sS -m 20 -H 'X-aws-ec2-metadata-token: {token}' -w '\\n%{{http_code}}' {HOME}/{path}");
     let said = node.ask(&script);
     let (text, status) = said.rsplit_once('\n').unwrap_or(("", &said));
     (status.to_owned(), text.to_owned())
@@ -38,6 +38,10 @@ fn assert_says(node: &Node, token: &str, path: &str, text: &str) {
 fn boots(cloud: &Cloud, bench: &Bench, instance: &Instance) -> Node {
     let node = cloud.node(bench, &instance.id);
     node.ask("cloud-init status --wait");
+    // Its user data came with its disk: nothing says yet that its network leads to the service.
+    until("the metadata service", LIMIT, || {
+        node.run(&format!("curl -sS -m 5 {HOME}/")).ok_if()
+    });
     node
 }
 

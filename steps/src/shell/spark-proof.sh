@@ -7,5 +7,7 @@ grep --quiet --extended-regexp "^spark\.master[[:space:]]+mesos://$url\$" /root/
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 printf '%s\n' "$job" > "$folder/job.py"
+# A job of seconds ends before the better compiler has paid: half the processor time without it.
 /root/spark/bin/spark-submit --master 'local[2]' --driver-memory 512m --conf spark.ui.enabled=false \
+  --driver-java-options '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC' \
   --conf "spark.local.dir=$folder" "$folder/job.py" "file://$folder"

@@ -94,7 +94,7 @@ image:
 
 # What the tests' EC2 instances are started from, and what those of a stock image download.
 ami: image
-	@bash steps/image/build.sh --archive
+	@bash steps/image/build.sh --archives
 	@bash fixtures/ami/build.sh --engine "$(ENGINE)"
 
 # Where `mesosflow run` finds a Mesos when its configuration names none.

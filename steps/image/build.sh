@@ -1,15 +1,15 @@
 #!/bin/bash
 # Makes the image that local nodes are started from: Debian bookworm with systemd, sshd, Java, ZooKeeper, NFS,
-# Hadoop 2.7.3 (HDFS) and Spark 2.4.8.
+# Hadoop 2.7.3 (HDFS) and Spark 3.5.9.
 #
 #     build.sh --engine "podman" --tag localhost/mesosflow-node:latest --work DIR [--cache DIR] [--recipe SHA]
-#     build.sh --archive [--cache DIR]
+#     build.sh --archives [--cache DIR]
 #     build.sh --digest
 #
 # No image registry is needed: the tree comes from Debian's package mirrors through mmdebstrap, Hadoop and Spark from
-# PyPI, where the archive of pyspark 2.4.8 is the last one with the HDFS servers inside. Needs root, for a chroot.
+# PyPI (software/archive.env says which). Needs root, for a chroot.
 #
-# --archive only sees to the archive in the cache, and prints its path.
+# --archives only sees to the archives in the cache, and prints their folder.
 #
 # --digest prints the number that names this recipe: the sha256 of the lines `sha256sum` prints for its files, sorted
 # by path. --recipe puts such a number on the image as a label, so that a changed recipe is noticed.
@@ -18,7 +18,7 @@ export LC_ALL=C
 
 recipe=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
-# The archive's version and digest; the nodes of a stock image get the same one.
+# The archives' names and digests; the nodes of a stock image get the same ones.
 # shellcheck source=software/archive.env
 . "$recipe/software/archive.env"
 readonly PIP_ATTEMPTS=3
@@ -38,15 +38,15 @@ tag=
 work=
 cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/mesosflow
 label=
-only_archive=
+only_archives=
 while [ $# -gt 0 ]; do
     case $1 in
         --digest)
             digest
             exit 0
             ;;
-        --archive)
-            only_archive=yes
+        --archives)
+            only_archives=yes
             shift
             ;;
         --engine | --tag | --work | --cache | --recipe)
@@ -63,7 +63,7 @@ while [ $# -gt 0 ]; do
         *) die "unknown argument: $1" ;;
     esac
 done
-if [ -n "$only_archive" ]; then
+if [ -n "$only_archives" ]; then
     work=${work:-/var/tmp}
     engine=true
     tag=none
@@ -71,7 +71,7 @@ fi
 [ -n "$engine" ] || die "--engine is missing (for example: --engine podman)"
 [ -n "$tag" ] || die "--tag is missing (for example: --tag localhost/mesosflow-node:latest)"
 [ -n "$work" ] || die "--work is missing (a folder for temporary files, about 2 GB)"
-[ -n "$only_archive" ] || [ "$(id -u)" = 0 ] || die "making a node image needs root (it installs packages into a chroot)"
+[ -n "$only_archives" ] || [ "$(id -u)" = 0 ] || die "making a node image needs root (it installs packages into a chroot)"
 # A command with its global options, as in "podman --runtime runc".
 read -r -a engine_command <<<"$engine"
 command -v "${engine_command[0]}" >/dev/null || die "no ${engine_command[0]} on this machine"
@@ -111,43 +111,49 @@ fi
 
 # --- Hadoop and Spark ------------------------------------------------------------------------------------------------
 
-archive=pyspark-$ARCHIVE_VERSION.tar.gz
-verified() { [ -f "$1" ] && echo "$ARCHIVE_SHA256  $1" | sha256sum --check --status; }
+verified() { # FILE SHA256
+    [ -f "$1" ] && echo "$2  $1" | sha256sum --check --status
+}
 
 # Under its final name only when whole: two builds at once, or a crash, leave no half archive.
 keep() {
-    cp "$1" "$cache/$archive.$$"
-    mv "$cache/$archive.$$" "$cache/$archive"
+    cp "$1" "$cache/${1##*/}.$$"
+    mv "$cache/${1##*/}.$$" "$cache/${1##*/}"
 }
 
 # pip knows the mirror that this machine is told to use. It insists on asking the archive's setup.py for its name,
 # which needs two old friends of setuptools; nothing of the archive is built or installed.
-download_with_pip() {
+download_with_pip() { # ARCHIVE SHA256
     python3 -m pip --version >/dev/null 2>&1 || return 1
-    python3 -m pip install -q --disable-pip-version-check --no-warn-script-location --root-user-action=ignore \
-        --target "$scratch/pip" wheel 'setuptools<58' || return 1
+    [ -d "$scratch/pip" ] ||
+        python3 -m pip install -q --disable-pip-version-check --no-warn-script-location --root-user-action=ignore \
+            --target "$scratch/pip" wheel 'setuptools<58' || return 1
     PYTHONPATH=$scratch/pip python3 -m pip download -q --disable-pip-version-check --no-deps --no-build-isolation \
-        --no-binary :all: --dest "$scratch/download" "pyspark==$ARCHIVE_VERSION" || return 1
-    verified "$scratch/download/$archive" || return 1
-    keep "$scratch/download/$archive"
+        --no-binary :all: --dest "$scratch/download" "${1/-/==}" || return 1
+    verified "$scratch/download/$1.tar.gz" "$2" || return 1
+    keep "$scratch/download/$1.tar.gz"
 }
 
-if verified "$cache/$archive"; then
-    say "Hadoop and Spark are in the cache ($cache/$archive)"
-else
-    say "downloading Hadoop and Spark (pyspark $ARCHIVE_VERSION, 220 MB)"
+see_to() { # ARCHIVE SHA256 MB
+    local attempt
+    if verified "$cache/$1.tar.gz" "$2"; then
+        say "$1 is in the cache ($cache/$1.tar.gz)"
+        return
+    fi
+    say "downloading $1 ($3 MB)"
     for attempt in $(seq "$PIP_ATTEMPTS"); do
-        if download_with_pip 2>"$scratch/download.log"; then break; fi
+        if download_with_pip "$1" "$2" 2>"$scratch/download.log"; then return; fi
         say "pip did not get it (try $attempt of $PIP_ATTEMPTS): $(tail -n 1 "$scratch/download.log")"
     done
-    if ! verified "$cache/$archive"; then
-        bash "$recipe/software/layout.sh" fetch "$scratch/$archive"
-        keep "$scratch/$archive"
-    fi
-fi
+    bash "$recipe/software/layout.sh" fetch "$scratch/archives"
+    keep "$scratch/archives/$1.tar.gz"
+}
 
-if [ -n "$only_archive" ]; then
-    echo "$cache/$archive"
+see_to "$HADOOP_ARCHIVE" "$HADOOP_SHA256" "$HADOOP_MB"
+see_to "$SPARK_ARCHIVE" "$SPARK_SHA256" "$SPARK_MB"
+
+if [ -n "$only_archives" ]; then
+    echo "$cache"
     exit 0
 fi
 
@@ -166,7 +172,7 @@ setsid mmdebstrap --mode=root --variant=minbase --include="$packages" \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
     --dpkgopt='force-unsafe-io' \
     --essential-hook='mkdir -p "$1/usr/share/man/man1"' \
-    --customize-hook="bash '$recipe/customize.sh' \"\$1\" '$recipe' '$cache/$archive' >&3" \
+    --customize-hook="bash '$recipe/customize.sh' \"\$1\" '$recipe' '$cache' >&3" \
     bookworm "$scratch/node.tar" 3>&1 >"$scratch/mmdebstrap.log" 2>&1 &
 child=$!
 wait "$child" || { child=; tail -n 30 "$scratch/mmdebstrap.log" >&2; die "mmdebstrap failed"; }

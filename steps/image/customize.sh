@@ -1,14 +1,14 @@
 #!/bin/bash
 # Second half of the recipe: turns the bare Debian tree into a node. Called by build.sh through mmdebstrap.
 #
-#     customize.sh ROOT RECIPE PYSPARK
+#     customize.sh ROOT RECIPE ARCHIVES
 #
-# ROOT is the tree, RECIPE this folder, PYSPARK the verified archive that holds Hadoop 2.7.3 and Spark 2.4.8.
+# ROOT is the tree, RECIPE this folder, ARCHIVES the folder of the verified archives of Hadoop and Spark.
 set -euo pipefail
 
 root=$1
 recipe=$2
-pyspark=$3
+archives=$3
 
 say() { echo "image: $*"; }
 
@@ -49,7 +49,7 @@ printf '[Manager]\nDefaultTimeoutStopSec=20s\n' >"$root/etc/systemd/system.conf.
 # --- Hadoop, Spark, ZooKeeper ----------------------------------------------------------------------------------------
 
 # The same script puts them on a machine of a stock image.
-bash "$recipe/software/layout.sh" unpack "$root" "$pyspark"
+bash "$recipe/software/layout.sh" unpack "$root" "$archives"
 bash "$recipe/software/layout.sh" link "$root"
 grep -q '^/usr/share/java/' "$root/opt/mesosflow/zookeeper/classpath" ||
     { echo "customize.sh: Debian's ZooKeeper is not there" >&2; exit 1; }

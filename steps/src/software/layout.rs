@@ -14,21 +14,21 @@ use crate::hub;
 use crate::remote::{JobLimits, RemoteError, TreeOptions};
 use crate::world::{Script, World};
 
-/// How long the first master may take: 220 MB, at a tenth of a megabyte a second at worst, which the download itself
-/// watches; then ten seconds of unpacking.
-pub(crate) const LAY_OUT_LIMIT: Duration = Duration::from_secs(2400);
+/// How long the first master may take: 540 MB, at a tenth of a megabyte a second at worst, which the download itself
+/// watches; then twenty seconds of unpacking.
+pub(crate) const LAY_OUT_LIMIT: Duration = Duration::from_secs(5600);
 /// Linking waits for the disk to have it all.
 const LINK_LIMIT: Duration = Duration::from_secs(180);
 
 /// What `layout.sh` says where the archive could not be had: another time it may.
 const NOT_DOWNLOADED: i32 = 75;
 
-/// Where the script waits on the first master, and the archive while it is needed.
+/// Where the script waits on the first master, and the archives while they are needed.
 const FOLDER: &str = "/var/lib/mesosflow/software";
 /// What is copied. The mark beside them is not: each node makes its own, when the copy is whole.
 pub(super) const COPIED: [&str; 4] = [
     "/opt/mesosflow/hadoop-2.7.3",
-    "/opt/mesosflow/spark-2.4.8",
+    "/opt/mesosflow/spark-3.5.9",
     "/opt/mesosflow/zookeeper",
     "/opt/mesosflow/layout",
 ];
@@ -62,7 +62,7 @@ pub struct Software {
     node: Node,
     #[serde(skip)]
     hub: Option<Node>,
-    /// Another place of the archive than PyPI.
+    /// Another place of the archives than PyPI.
     #[serde(rename = "archive_url", skip_serializing_if = "Option::is_none")]
     url: Option<String>,
 }
@@ -97,7 +97,8 @@ impl Software {
         }
     }
 
-    /// Takes the archive from another place than PyPI. It has to be the same one: its SHA-256 is checked.
+    /// Takes the archives from another place than PyPI: the folder that they are in, or one of them. They have to be the same ones: their SHA-256
+    /// is checked.
     #[must_use]
     pub fn archive_url(mut self, url: Option<String>) -> Self {
         self.url = url;
@@ -233,7 +234,7 @@ mod tests {
         fs::create_dir(homes.join("persistent-hdfs/conf")).unwrap();
         fs::remove_dir(homes.join("spark")).unwrap();
         fs::create_dir(homes.join("spark")).unwrap();
-        symlink("/opt/mesosflow/spark-2.4.8/bin", homes.join("spark/bin")).unwrap();
+        symlink("/opt/mesosflow/spark-3.5.9/bin", homes.join("spark/bin")).unwrap();
         assert_eq!(run(), names);
     }
 }

@@ -1,7 +1,7 @@
 //! What a machine of a stock image lacks: its system's packages, and Hadoop, Spark and ZooKeeper.
 //!
 //! The packages are installed by `await-nodes` ([`complete`]), since the steps after it need rsync. The rest is [`Software`],
-//! a part of `setup-master` and `setup-nodes`: the first master downloads one archive and lays it out under
+//! a part of `setup-master` and `setup-nodes`: the first master downloads two archives and lays them out under
 //! `/opt/mesosflow`, the others get that folder from it. mesosflow's own image has been laid out by the same script, and a
 //! mark that holds the script's digest says so; then there is nothing to do.
 

@@ -18,17 +18,22 @@ use crate::zookeeper::{children, children_script, data, data_script, mode_script
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/image/software/layout.sh");
 
-/// The image's software as the archive that it came from, under a digest of its own, with what an archive has beside.
+/// The image's software as the archives that it came from, under digests of their own, with what an archive has beside.
 const PACK: &str = r#"set -eu
-mkdir -p /scratch/pyspark-2.4.8/deps
-cp -a /opt/mesosflow/spark-2.4.8/jars /opt/mesosflow/spark-2.4.8/bin /scratch/pyspark-2.4.8/deps
-touch /scratch/pyspark-2.4.8/deps/jars/kubernetes-client-4.6.1.jar /scratch/pyspark-2.4.8/deps/bin/pyspark.cmd
-mkdir /scratch/served
-tar -C /scratch -cf - pyspark-2.4.8 | gzip -1 > /scratch/served/archive.tar.gz
-rm -r /scratch/pyspark-2.4.8
+mkdir -p /scratch/served /scratch/pyspark-2.4.8/deps/bin /scratch/pyspark-3.5.9/deps
+cp -a /opt/mesosflow/hadoop-2.7.3/jars /scratch/pyspark-2.4.8/deps
+touch /scratch/pyspark-2.4.8/deps/jars/spark-core_2.11-2.4.8.jar /scratch/pyspark-2.4.8/deps/bin/spark-submit
+cp -a /opt/mesosflow/spark-3.5.9/jars /opt/mesosflow/spark-3.5.9/bin /scratch/pyspark-3.5.9/deps
+cp -a /opt/mesosflow/spark-3.5.9/python/pyspark /opt/mesosflow/spark-3.5.9/python/lib /scratch/pyspark-3.5.9
+touch /scratch/pyspark-3.5.9/deps/jars/kubernetes-client-6.7.2.jar /scratch/pyspark-3.5.9/deps/bin/pyspark.cmd
 cp -R /opt/mesosflow/layout /scratch/layout
-sha=$(sha256sum /scratch/served/archive.tar.gz | cut -d ' ' -f 1)
-sed -i "s/^ARCHIVE_SHA256=.*/ARCHIVE_SHA256=$sha/" /scratch/layout/archive.env"#;
+for archive in HADOOP:pyspark-2.4.8 SPARK:pyspark-3.5.9; do
+  name=${archive#*:}
+  tar -C /scratch -cf - "$name" | gzip -1 > "/scratch/served/$name.tar.gz"
+  rm -r "/scratch/$name"
+  sha=$(sha256sum "/scratch/served/$name.tar.gz" | cut -d ' ' -f 1)
+  sed -i "s/^${archive%:*}_SHA256=.*/${archive%:*}_SHA256=$sha/" /scratch/layout/archive.env
+done"#;
 
 /// A server that goes on where it was asked to and notes where that was; it ends with the container.
 const SERVE: &str = r#"import http.server, re
@@ -238,46 +243,52 @@ fn a_download_is_gone_on_with_and_checked(machine: &Machine) {
         .unwrap();
     machine.start_program("exec python3 /scratch/serve.py 2>/dev/null");
     machine.until(Duration::from_secs(30), "[ -e /scratch/serving ]");
-    let fetch = "fetch /scratch/archive http://127.0.0.1:8000/archive.tar.gz";
-    let same = "cmp /scratch/archive /scratch/served/archive.tar.gz && [ ! -e /scratch/archive.part ]";
+    let fetch = "fetch /scratch/archives http://127.0.0.1:8000";
+    let same = "for name in pyspark-2.4.8 pyspark-3.5.9; do cmp /scratch/archives/$name.tar.gz /scratch/served/$name.tar.gz || exit 1; done
+                ! ls /scratch/archives/*.part 2>/dev/null";
+    let first = "/scratch/archives/pyspark-2.4.8.tar.gz";
 
-    // Broken off in the middle: the rest is asked for.
+    // Broken off in the middle: the rest is asked for, and then the other one.
     machine
-        .sh("head -c 1000000 /scratch/served/archive.tar.gz > /scratch/archive.part")
-        .unwrap();
-    machine.layout(fetch).unwrap();
-    machine.sh(same).unwrap();
-    assert_eq!(machine.sh("cat /scratch/starts").unwrap(), "1000000");
-    // It is there: nothing is asked for.
-    machine.layout(fetch).unwrap();
-    assert_eq!(machine.sh("cat /scratch/starts").unwrap(), "1000000");
-
-    // The first part is of another file: noticed by the digest, and begun anew.
-    machine
-        .sh("rm /scratch/archive /scratch/starts; head -c 1000000 /dev/urandom > /scratch/archive.part")
+        .sh(&format!(
+            "mkdir /scratch/archives; head -c 1000000 /scratch/served/pyspark-2.4.8.tar.gz > {first}.part"
+        ))
         .unwrap();
     machine.layout(fetch).unwrap();
     machine.sh(same).unwrap();
     assert_eq!(machine.sh("cat /scratch/starts").unwrap(), "1000000\n0");
+    // They are there: nothing is asked for.
+    machine.layout(fetch).unwrap();
+    assert_eq!(machine.sh("cat /scratch/starts").unwrap(), "1000000\n0");
+
+    // The first part is of another file: noticed by the digest, and begun anew. The folder may be named by one of its files.
+    machine
+        .sh(&format!(
+            "rm {first} /scratch/starts; head -c 1000000 /dev/urandom > {first}.part"
+        ))
+        .unwrap();
+    machine.layout(&format!("{fetch}/pyspark-2.4.8.tar.gz")).unwrap();
+    machine.sh(same).unwrap();
+    assert_eq!(machine.sh("cat /scratch/starts").unwrap(), "1000000\n0");
 
     // A file that was changed is not used.
-    machine.sh("echo >> /scratch/archive").unwrap();
+    machine.sh(&format!("echo >> {first}")).unwrap();
     let refused = machine
-        .layout("unpack /scratch/root /scratch/archive")
+        .layout("unpack /scratch/root /scratch/archives")
         .unwrap_err();
-    assert!(refused.contains("is not pyspark 2.4.8"), "{refused}");
+    assert!(refused.contains("is not pyspark-2.4.8"), "{refused}");
     machine.sh("[ ! -e /scratch/root/opt/mesosflow ]").unwrap();
 }
 
 fn the_layout_is_that_of_the_image(machine: &Machine) {
-    let archive = "/scratch/served/archive.tar.gz";
+    let archives = "/scratch/served";
     // What a killed try left is in nobody's way, and is no layout.
     machine
         .sh("mkdir -p /scratch/root/opt/mesosflow.new/opt /scratch/root/opt/mesosflow/zookeeper")
         .unwrap();
     machine.layout("check /scratch/root").unwrap_err();
     machine
-        .layout(&format!("unpack /scratch/root {archive}"))
+        .layout(&format!("unpack /scratch/root {archives}"))
         .unwrap();
     machine.layout("check /scratch/root").unwrap_err();
     machine.layout("link /scratch/root").unwrap();
@@ -291,12 +302,12 @@ fn the_layout_is_that_of_the_image(machine: &Machine) {
 
     // Once more over itself; and without a jar, or for another layout, it is not there.
     machine
-        .layout(&format!("unpack /scratch/root {archive}"))
+        .layout(&format!("unpack /scratch/root {archives}"))
         .unwrap();
     machine.layout("link /scratch/root").unwrap();
     machine.layout("check /scratch/root").unwrap();
     machine
-        .sh("rm /scratch/root/opt/mesosflow/spark-2.4.8/jars/jetty-6*.jar")
+        .sh("rm /scratch/root/opt/mesosflow/hadoop-2.7.3/jars/jetty-6*.jar")
         .unwrap();
     machine.layout("check /scratch/root").unwrap_err();
     machine
@@ -315,7 +326,7 @@ fn the_archives_zookeeper_forms_a_quorum(machine: &Machine) {
         .sh("cat /scratch/root/opt/mesosflow/zookeeper/classpath")
         .unwrap();
     assert!(
-        classpath.starts_with("/opt/mesosflow/spark-2.4.8/jars/zookeeper-3.4.6.jar:"),
+        classpath.starts_with("/opt/mesosflow/hadoop-2.7.3/jars/zookeeper-3.4.6.jar:"),
         "{classpath}"
     );
     machine

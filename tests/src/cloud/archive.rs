@@ -1,4 +1,4 @@
-//! The archive with Hadoop and Spark, where machines of a stock image can get it.
+//! The archives of Hadoop and Spark, where machines of a stock image can get them.
 
 use std::path::{Path, PathBuf};
 
@@ -10,9 +10,9 @@ use tokio::task::JoinHandle;
 
 use super::gateway;
 
-const NAME: &str = "pyspark-2.4.8.tar.gz";
+const NAMES: [&str; 2] = ["pyspark-2.4.8.tar.gz", "pyspark-3.5.9.tar.gz"];
 
-/// A server of that one file in the machines' network, at the address of their gateway. Dropped, it ends.
+/// A server of these files in the machines' network, at the address of their gateway. Dropped, it ends.
 #[derive(Debug)]
 pub struct Archive {
     server: JoinHandle<()>,
@@ -20,22 +20,23 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// Serves the archive that `make ami` has put in the cache, in the network of that range.
+    /// Serves the archives that `make ami` has put in the cache, in the network of that range.
     ///
     /// # Panics
-    /// It is not there, or there is no such address.
+    /// One is not there, or there is no such address.
     pub(super) fn serve(runtime: &Handle, cidr: &str) -> Self {
-        let cached = cached();
-        let archive = std::fs::read(&cached);
-        let archive =
-            archive.unwrap_or_else(|error| panic!("{}: {error}: `make ami` puts it there", cached.display()));
-        let archive = Bytes::from(archive);
+        let mut router = Router::new();
+        for name in NAMES {
+            let cached = cached(name);
+            let archive = std::fs::read(&cached);
+            let archive = archive
+                .unwrap_or_else(|error| panic!("{}: {error}: `make ami` puts it there", cached.display()));
+            let archive = Bytes::from(archive);
+            let answer = get(move || std::future::ready(archive.clone()));
+            router = router.route(&format!("/{name}"), answer);
+        }
         let listener = gateway::listen(cidr);
-        let url = format!("http://{}/{NAME}", listener.local_addr().expect("its address"));
-        let router = Router::new().route(
-            &format!("/{NAME}"),
-            get(move || std::future::ready(archive.clone())),
-        );
+        let url = format!("http://{}/", listener.local_addr().expect("its address"));
         let server = runtime.spawn(async move {
             let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
             // It ends with the scenario, and what it says then interests nobody.
@@ -44,7 +45,7 @@ impl Archive {
         Self { server, url }
     }
 
-    /// Its address.
+    /// The address of their folder.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -56,8 +57,8 @@ impl Drop for Archive {
     }
 }
 
-fn cached() -> PathBuf {
+fn cached(name: &str) -> PathBuf {
     let home = || Path::new(&std::env::var_os("HOME").unwrap_or_default()).join(".cache");
     let cache = std::env::var_os("XDG_CACHE_HOME").map_or_else(home, PathBuf::from);
-    cache.join("mesosflow").join(NAME)
+    cache.join("mesosflow").join(name)
 }

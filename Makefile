@@ -1,5 +1,5 @@
 # make demo   a local cluster of eight nodes, from nothing        make test   everything: unit, crash, end to end
-# make sweep  what `make test` takes a sample of: a run on EC2's stand-in killed after each of its commits
+# make sweep  what `make test` takes a sample of: runs on EC2's stand-in killed after each commit, and twenty times at random
 # make bench  ratios of the journal, of run-command and copy-file to OpenSSH and rsync, phases of a deploy, calls of EC2
 # make lint   what CI checks before the tests
 # make fixtures   fixtures/journals/v2-*.jsonl anew, from real deploys; once a version is released, those of its format stay
@@ -42,7 +42,7 @@ test: setup setup-test
 
 sweep: setup setup-test
 	@$(MAKE) --no-print-directory -j2 tests-build ami
-	MESOSFLOW_TEST_SWEEP=1 cargo nextest run --locked --workspace -E 'package(mesosflow-tests) and test(a_run_that_is_killed_after_any_commit_is_completed)'
+	MESOSFLOW_TEST_SWEEP=1 cargo nextest run --locked --workspace -E 'package(mesosflow-tests) and (test(a_run_that_is_killed_after_any_commit_is_completed) or test(a_cluster_on_ec2_survives_kills_all_along_its_way))'
 
 bench: setup setup-test
 	@$(MAKE) --no-print-directory -j2 build image

@@ -10,7 +10,7 @@ use crate::random::Random;
 /// Of the commits one in so many, from a random one on, unless all are asked for: `make sweep`.
 const SAMPLE: u64 = 3;
 /// Set where a run is to be killed after each commit.
-const SWEEP: &str = "MESOSFLOW_TEST_SWEEP";
+pub(super) const SWEEP: &str = "MESOSFLOW_TEST_SWEEP";
 
 /// A kill after the first event, after the second, … until one that comes too late.
 #[test]

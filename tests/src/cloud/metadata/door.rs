@@ -41,7 +41,8 @@ impl Door {
             &to,
         ];
         let rule = rule.map(str::to_owned).to_vec();
-        let output = call("-A", &rule);
+        // Before all others: one that a killed guard has left leads nowhere.
+        let output = call("-I", &rule);
         let output = output.expect("iptables starts");
         assert!(
             output.status.success(),
@@ -63,4 +64,27 @@ fn call(act: &str, rule: &[String]) -> std::io::Result<std::process::Output> {
         .args(["-w", "-t", "nat", act])
         .args(rule)
         .output()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_left_on_an_interface_is_in_nobodys_way() {
+        let label = |number| format!("door-{}-{number}", std::process::id());
+        let to = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let bridge = "mf-no-bridge";
+        let _left = Door::open(bridge, &label(1), to(1));
+        let _door = Door::open(bridge, &label(2), to(2));
+        let rules = Command::new("iptables")
+            .args(["-w", "-t", "nat", "-S", "PREROUTING"])
+            .output();
+        let rules = String::from_utf8(rules.unwrap().stdout).unwrap();
+        let at = |number| {
+            let comment = format!("mesosflow-test-{} ", label(number));
+            rules.lines().position(|rule| rule.contains(&comment)).unwrap()
+        };
+        assert!(at(2) < at(1), "{rules}");
+    }
 }

@@ -63,14 +63,12 @@ pub(crate) fn changes(now: &ClusterSpec, asked: &Parsed) -> Result<Changes, CliE
         }
     }
     let spec: ClusterSpec = serde_json::from_value(spec).map_err(|error| unreadable(&error))?;
-    let as_it_was =
-        "leave that flag as it was, or bring up another cluster with it: `mesosflow run --cluster NAME`";
     let fixed = fixed_flags(&now.mesos, &spec.mesos).into_iter();
     refused.extend(fixed.map(|flag| {
         (
             format!("`--{}` of `{}`", flag.name, flag.key),
             flag.why,
-            as_it_was,
+            flag.instead,
         )
     }));
     if !refused.is_empty() {

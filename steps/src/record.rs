@@ -1,7 +1,6 @@
 //! A cluster's record: what the histories of all its runs say together. Nothing else remembers a cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use mesosflow_workflow::store::ends_cluster;
 use mesosflow_workflow::{
@@ -17,9 +16,6 @@ use crate::life::{Ended, Gone, SeeGone, delete_steps};
 use crate::provision::{AwaitNode, LAUNCHES};
 use crate::setup::{HdfsFormat, PersistentHdfsFormat};
 use crate::view::{output, outputs};
-
-/// A machine of an unknown age is as old as its cluster: what its provider does not show is gone.
-pub(crate) const AGE_UNKNOWN: Duration = Duration::from_secs(24 * 3600);
 
 /// The workflow that makes a cluster.
 pub const FOUNDS: &str = "deploy";

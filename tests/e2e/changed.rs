@@ -47,8 +47,14 @@ fn slaves_come_and_go_while_the_cluster_works() {
     read(&shrunk, "before");
     write(&shrunk, "after");
 
-    // What was to be added goes again, wherever its addition died; its number is never given to another.
-    let add = cut_off(&mut bench, &mut random, &["add-slaves", "1"], "launch-slaves");
+    // What was to be added goes again, wherever its addition died, and be its machine dead by then; its number is never given to another.
+    let add = cut_off(&mut bench, &mut random, &["add-slaves", "1"], "setup-nodes");
+    let mut added = bench.engine().containers(&cluster);
+    added.retain(|name| name.contains("-slave-4-"));
+    bench
+        .engine()
+        .run(&["rm", "--force", "--time", "0", &added[0]])
+        .ok();
     let back = killed(&mut bench, &mut random, &["rollback", &add, "--yes"]);
     ended(&bench, &back);
     has(&mut bench, &cluster, &back, &["slave-2", "slave-3"]);

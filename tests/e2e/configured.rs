@@ -47,6 +47,7 @@ pub(crate) fn a_changed_file_is_rolled_out(bench: &mut Bench, nodes: &Nodes, tas
     read(nodes, "configured");
     bench.say(&configure).ended(0);
     drifted(bench, nodes);
+    what_is_somebodys_own_stays(bench, nodes, first);
 
     // Another one is taken back, wherever each node is.
     file(
@@ -138,6 +139,78 @@ fn drifted(bench: &mut Bench, nodes: &Nodes) {
     }
 }
 
+/// A flag that somebody has put on a node stays there, in the plan too, and its agent goes on; a cluster file that is damaged is laid down
+/// whole; and who is only paused is told as that.
+fn what_is_somebodys_own_stays(bench: &mut Bench, nodes: &Nodes, first: &str) {
+    let slaves = nodes.of("slave");
+    let (own, other) = (slaves[0], slaves[1]);
+    let flag = "/etc/mesos-slave/isolation";
+    let before = other.ask("cat /etc/mesosflow/cluster");
+    own.ask(&format!("echo posix/cpu > {flag}"));
+    other.ask("head -c 3000 /dev/urandom > /etc/mesosflow/cluster");
+    let with = first.replace("mesos']", "mesos', '--isolation=posix/mem']");
+    file(bench, &with);
+
+    bench.engine().run(&["pause", &own.container]).ok();
+    let refused = bench.say(&["configure", "--yes"]);
+    bench.engine().run(&["unpause", &own.container]).ok();
+    refused.ended(3).complains(&["is paused", &own.name]);
+
+    let plan = bench.say(&["plan", "configure", "--json"]).ended(0).json();
+    let of_flag: Vec<_> = plan["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|file| file["path"] == flag)
+        .collect();
+    assert_eq!(of_flag.len(), 1, "{plan}");
+    assert!(!of_flag[0]["nodes"].to_string().contains(&own.name), "{plan}");
+    assert_eq!(plan["restarts"].as_array().unwrap().len(), 1, "{plan}");
+    assert!(!plan["restarts"].to_string().contains(&own.name), "{plan}");
+    let warnings = plan["warnings"].to_string();
+    assert!(
+        warnings.contains(&format!("{flag} on {} is somebody's own", own.name)),
+        "{plan}"
+    );
+    let laid = plan["files"].as_array().unwrap().iter();
+    let laid: Vec<_> = laid
+        .filter(|file| {
+            file["path"] == "/etc/mesosflow/cluster" && file["nodes"].to_string().contains(&other.name)
+        })
+        .collect();
+    assert!(
+        laid[0]["diff"]
+            .as_str()
+            .unwrap()
+            .contains("\n+# mesosflow cluster 1\n"),
+        "{plan}"
+    );
+
+    let pids = processes(nodes);
+    bench.start(&["configure", "--yes"]).finish(RUN_LIMIT).ended(0);
+    let agent = format!("{} mesos-slave", own.name);
+    assert_eq!(
+        processes(nodes)[&agent],
+        pids[&agent],
+        "it was started anew for nothing"
+    );
+    assert_eq!(own.ask(&format!("cat {flag}")), "posix/cpu");
+    assert_eq!(other.ask(&format!("cat {flag}")), "posix/mem");
+    let after = other.ask("cat /etc/mesosflow/cluster");
+    let facts = |text: &str| {
+        let lines = text
+            .lines()
+            .filter(|line| !line.starts_with("epoch=") && !line.contains("isolation="));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(facts(&after), facts(&before));
+
+    own.ask(&format!("rm {flag}"));
+    file(bench, first);
+    bench.start(&["configure", "--yes"]).finish(RUN_LIMIT).ended(0);
+    assert_eq!(other.ask(&format!("cat {flag} 2>/dev/null || echo none")), "none");
+}
+
 fn file(bench: &Bench, text: &str) {
     std::fs::write(bench.path("mesosflow.toml"), text).unwrap();
 }
@@ -152,12 +225,12 @@ fn refused(bench: &mut Bench) {
         .complains(&["mesosflow.toml", "--config"]);
     let cannot = [
         (
-            "masters = 3\nslaves = 7\nos = 'debian11'\nhdfs.heap_mb = 230\n",
-            &["`masters`", "`slaves`", "add-slaves", "`os`"][..],
+            "masters = 3\nslaves = 7\nos = 'debian11'\nhdfs.heap_mb = 230\nmesos.agent_flags = ['--master=a:1']\n",
+            &["`masters`", "`slaves`", "add-slaves", "`os`", "`--master`"][..],
         ),
         (
             "mesos.master_flags = ['--quorum=9']\n",
-            &["--quorum=9", "leave it out"],
+            &["`--quorum`", "leave it out"],
         ),
         (
             "mesos.agent_flags = ['--work_dir=/w']\n",

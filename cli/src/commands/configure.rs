@@ -230,6 +230,12 @@ fn notes(frozen: &ConfigureSpec, changes: &Changes, new: &NewConfiguration) -> V
     let of_before = frozen.before.validate().unwrap_or_default();
     let now = frozen.cluster.validate().unwrap_or_default();
     notes.extend(now.into_iter().filter(|warning| !of_before.contains(warning)));
+    notes.extend(new.theirs.iter().map(|flag| {
+        format!(
+            "{} on {} is somebody's own: it stays, and counts there",
+            flag.path, flag.node
+        )
+    }));
     if let Some(overlay) = &frozen.cluster.deploy_dir
         && frozen.before.deploy_dir.as_ref() == Some(overlay)
         && new.files.iter().any(|file| file.path.starts_with("/root/"))

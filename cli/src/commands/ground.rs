@@ -83,15 +83,14 @@ impl Ground {
             return Ok(());
         }
         let name = &self.found.row.cluster;
-        let names: Vec<_> = absent
-            .iter()
-            .map(|machine| machine.instance.name.as_str())
-            .collect();
-        let refused = CliError::refused(format!(
+        let mut refused = CliError::refused(format!(
             "machines of cluster `{name}` do not run where they were: nothing was done"
-        ))
-        .because(names.join(", "))
-        .hint(format!(
+        ));
+        for machine in &absent {
+            let why = machine.why.as_deref().unwrap_or("why is not known");
+            refused = refused.because(format!("{}: {why}", machine.instance.name));
+        }
+        let refused = refused.hint(format!(
             "to start them, or launch others where they are gone: {}",
             app.places.command(&["start", "--cluster", name])
         ));

@@ -18,7 +18,7 @@ use crate::runs::Found;
 use crate::session;
 use crate::wiring::{
     AddSlavesWorkflow, AdoptWorkflow, ClusterSpec, Node, PlannedStep, RedeployWorkflow, RemoveSlavesWorkflow,
-    ReplaceNodeWorkflow, Role, RollbackWorkflow, StartWorkflow, StopWorkflow, Undo, Workflow,
+    ReplaceNodeWorkflow, Role, RollbackWorkflow, StartWorkflow, StopWorkflow, Undo, Workflow, rolled,
 };
 
 /// Show what `stop` would do to a cluster, and what that would cost
@@ -288,7 +288,13 @@ pub(crate) async fn plan_rollback(app: &App, args: &PlanRollbackArgs) -> Result<
             )),
         }
     }
-    let named = frozen.machines();
+    let mut named = frozen.machines();
+    if let Undo::Rolling(_) = &frozen.by {
+        // The others have the Mesos of before still, and are passed over.
+        let state = &ready.ground.undone.state;
+        let begun = [Role::Master, Role::Slave].map(|role| rolled(state, role));
+        named.retain(|(name, ..)| begun.iter().flatten().any(|begun| begun == name));
+    }
     let machines = named.iter().map(|(name, id, action)| planned((name, id, action)));
     let machines: Vec<_> = machines.collect();
     show(

@@ -305,7 +305,7 @@ async fn removing(
     let silent = leaving.iter().filter(|node| !answering.contains(&node.name));
     let removal = RemoveSlavesSpec {
         cluster: target.clone().into_spec(),
-        nodes: ground.nodes.clone(),
+        nodes: without_them(&ground.nodes, &names),
         silent: silent.map(|node| node.name.clone()).collect(),
         leaving,
         without: Vec::new(),
@@ -327,6 +327,12 @@ async fn removing(
         removal: Box::new(removal),
     };
     Ok((target, undo, losses))
+}
+
+/// The nodes that are not called so: who leaves is not among those that stay, however far its addition got.
+fn without_them(nodes: &[Node], names: &[String]) -> Vec<Node> {
+    let stays = |node: &&Node| !names.contains(&node.name);
+    nodes.iter().filter(stays).cloned().collect()
 }
 
 /// What a run has made for these nodes, as far as it still exists: nothing else is there to be deleted, whatever it has seen.
@@ -439,7 +445,7 @@ fn rolling(ground: &Ground, redeploy: RedeploySpec) -> Result<(Verified, Undo, V
         cluster: target.clone().into_spec(),
         known: Some(redeploy.before.clone()),
         without: Vec::new(),
-        silenced: wiring::agents_rolled(&ground.undone.state),
+        silenced: wiring::rolled(&ground.undone.state, wiring::Role::Slave),
         ..redeploy
     };
     Ok((target, Undo::Rolling(Box::new(rolling)), vec![cost]))

@@ -102,11 +102,11 @@ pub(crate) fn taken_down_to(cluster: &RunState, run: &str, count: usize, asked: 
     said
 }
 
-/// A replay has come to its end, and the cluster is not what the catalogue says: which steps are left, and how to do them.
+/// A run has come to its end, and the cluster is not what the catalogue says: which steps are left, and how to do them.
 fn partial(app: &App, state: &RunState) -> String {
     let open: Vec<_> = state.open().map(|step| step.entry.id.clone()).collect();
     let mut lines = vec![format!(
-        "the replay of run {} has ended, and cluster `{}` is not complete: {} of {} steps are left",
+        "run {} has ended, and cluster `{}` is not complete: {} of {} steps are left",
         state.run,
         state.cluster,
         open.len(),

@@ -53,7 +53,7 @@ pub(crate) use provider::{
     Machine, another_type, end_orphans, examine, joined, joining, machines, owned, precheck, settle, survey,
     tagged, verify,
 };
-pub(crate) use redeploying::{agents_rolled, begin_anew, built_mesos, has_mesos, has_rolled};
+pub(crate) use redeploying::{begin_anew, built_mesos, has_mesos, has_rolled, rolled};
 pub(crate) use replacing::{Replacing, exchanges, replacing};
 pub(crate) use view::{
     adopted, awaited, awaited_hosts, formatted_volumes, has_persistent, launched_from, launches, nodes,

@@ -83,6 +83,8 @@ pub(crate) struct Machine {
     pub(crate) has_moved: bool,
     /// Whether nobody can start it any more.
     pub(crate) is_gone: bool,
+    /// Why it does not run where it did, in words; none where it does.
+    pub(crate) why: Option<String>,
 }
 
 impl Machine {
@@ -106,13 +108,24 @@ pub(crate) async fn machines(spec: &Verified, state: &RunState) -> Result<Vec<Ma
         let condition = provider.condition(&instance).await;
         let condition = condition.map_err(|error| unusable(&error))?;
         let age = mesosflow_steps::age(state, &instance, Timestamp::now());
-        let has_moved = match &condition {
-            Condition::Running(now) => now.instance.private_ip != instance.private_ip,
-            _ => false,
+        let elsewhere = match &condition {
+            Condition::Running(now) => Some(now.instance.private_ip),
+            _ => None,
+        };
+        let elsewhere = elsewhere.filter(|address| *address != instance.private_ip);
+        let why = match &condition {
+            Condition::Running(_) | Condition::Booting(_) => {
+                elsewhere.map(|address| format!("it runs at {address}"))
+            }
+            Condition::Unknown(why)
+            | Condition::Stopping(why)
+            | Condition::Stopped(why)
+            | Condition::Dead(why) => Some(why.clone()),
         };
         machines.push(Machine {
             instance,
-            has_moved,
+            has_moved: elsewhere.is_some(),
+            why,
             runs: matches!(condition, Condition::Running(_) | Condition::Booting(_)),
             is_gone: mesosflow_steps::provision::gone(&condition, age).is_some(),
         });

@@ -28,9 +28,9 @@ pub(crate) async fn begin_anew(world: &World, slaves: &[Node]) -> Result<Vec<Str
     asked.map_err(|error| unseen("it cannot be seen whose tasks would end", &error))
 }
 
-/// The names of the slaves whose agents a run may have given its Mesos.
-pub(crate) fn agents_rolled(state: &RunState) -> Vec<String> {
-    let items = state.step(&RollMesos::id_of(Role::Slave)).map(|step| &step.items);
+/// The names of the nodes of that role that a run may have given its Mesos.
+pub(crate) fn rolled(state: &RunState, role: Role) -> Vec<String> {
+    let items = state.step(&RollMesos::id_of(role)).map(|step| &step.items);
     let begun = items
         .into_iter()
         .flatten()

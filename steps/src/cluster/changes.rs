@@ -38,35 +38,66 @@ const DISKS: Change = never(
     ANOTHER_CLUSTER,
 );
 
-/// Flags of the daemons that stay as they are, by their key, and why.
-const FIXED: [(&str, &str, &str); 6] = [
+/// Flags of the daemons that stay as they are, by their key: why, and what to do instead.
+const FIXED: [(&str, &str, &str, &str); 9] = [
+    (
+        MASTER_FLAGS,
+        "quorum",
+        "it follows from the number of masters",
+        LEAVE_OUT,
+    ),
+    (
+        MASTER_FLAGS,
+        "zk",
+        "it follows from the cluster's ZooKeepers",
+        LEAVE_OUT,
+    ),
+    (
+        AGENT_FLAGS,
+        "master",
+        "it follows from the cluster's masters",
+        LEAVE_OUT,
+    ),
     (
         MASTER_FLAGS,
         "work_dir",
         "the masters' copies of the registry are there",
+        AS_IT_WAS,
     ),
     (
         MASTER_FLAGS,
         "registry",
         "who is registered is known by the one that there is",
+        AS_IT_WAS,
     ),
     (
         MASTER_FLAGS,
         "port",
         "agents, frameworks and mesosflow find the masters there",
+        AS_IT_WAS,
     ),
     (
         AGENT_FLAGS,
         "work_dir",
         "what an agent knows of its tasks is there",
+        AS_IT_WAS,
     ),
-    (AGENT_FLAGS, "port", "masters and mesosflow find the agents there"),
+    (
+        AGENT_FLAGS,
+        "port",
+        "masters and mesosflow find the agents there",
+        AS_IT_WAS,
+    ),
     (
         AGENT_FLAGS,
         "runtime_dir",
         "what an agent knows of its containers is there",
+        AS_IT_WAS,
     ),
 ];
+const LEAVE_OUT: &str = "leave it out: the nodes find it at each boot";
+const AS_IT_WAS: &str =
+    "leave that flag as it was, or bring up another cluster with it: `mesosflow run --cluster NAME`";
 const MASTER_FLAGS: &str = "mesos.master_flags";
 const AGENT_FLAGS: &str = "mesos.agent_flags";
 
@@ -79,6 +110,8 @@ pub struct FixedFlag {
     pub name: &'static str,
     /// Why it stays.
     pub why: &'static str,
+    /// What to do instead.
+    pub instead: &'static str,
 }
 
 /// The fixed flags that these two differ in.
@@ -90,7 +123,12 @@ pub fn fixed_flags(before: &MesosSpec, after: &MesosSpec) -> Vec<FixedFlag> {
         };
         flag_value(all, flag.name).map(str::to_owned)
     };
-    let all = FIXED.map(|(key, name, why)| FixedFlag { key, name, why });
+    let all = FIXED.map(|(key, name, why, instead)| FixedFlag {
+        key,
+        name,
+        why,
+        instead,
+    });
     let differ = all.into_iter().filter(|flag| of(before, flag) != of(after, flag));
     differ.collect()
 }
@@ -119,7 +157,7 @@ const KEYS: &[(&str, Change)] = &[
         "slaves",
         never(
             "slaves come and go by commands of their own",
-            "`mesosflow add-slaves`, `mesosflow remove-slaves`",
+            "`mesosflow add-slaves N`, `mesosflow remove-slaves NAME`",
         ),
     ),
     (

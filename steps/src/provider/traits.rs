@@ -32,8 +32,8 @@ pub trait Provider: Send + Sync + 'static {
     /// Asks a machine that is stopped to start; one that runs is left alone. [`Provider::condition`] tells when it does.
     async fn start(&self, instance: &Instance) -> Result<(), ProviderError>;
 
-    /// The command by which its owner starts a machine that is stopped.
-    fn starting(&self, instance: &Instance) -> String;
+    /// The command by which its owner starts a machine that is in that condition, and does not run.
+    fn starting(&self, instance: &Instance, condition: &Condition) -> String;
 
     /// The host keys of a machine, by a way that does not go through the network to it.
     async fn host_keys(&self, instance: &Instance) -> Result<HostKeys, ProviderError>;

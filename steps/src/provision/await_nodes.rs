@@ -184,19 +184,20 @@ impl AwaitNode {
 
 /// The machine as it is now, once it runs.
 async fn running(cx: &StepCx<World>, instance: &Instance) -> Result<Machine, Look> {
-    match cx.world().provider().condition(instance).await? {
-        Condition::Running(now) => Ok(*now),
-        Condition::Booting(what) | Condition::Unknown(what) => Err(Look::NotYet(what)),
+    let condition = cx.world().provider().condition(instance).await?;
+    match &condition {
+        Condition::Running(now) => Ok((**now).clone()),
+        Condition::Booting(what) | Condition::Unknown(what) => Err(Look::NotYet(what.clone())),
         Condition::Stopping(why) | Condition::Stopped(why) => Err(Look::Never(ActError::Unmet {
             what: format!("{} ({}) does not run: {why}", instance.name, instance.id),
             class: ErrorClass::Operator,
             hint: Some(format!(
                 "start it: `{}`, or terminate it to have it replaced; then `mesosflow resume`",
-                cx.world().provider().starting(instance)
+                cx.world().provider().starting(instance, &condition)
             )),
         })),
         Condition::Dead(why) => Err(Look::Never(
-            ActError::wrong(dead(instance, &why)).hinted(replaced(instance)),
+            ActError::wrong(dead(instance, why)).hinted(replaced(instance)),
         )),
     }
 }

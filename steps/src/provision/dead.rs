@@ -8,6 +8,8 @@ use crate::provider::Condition;
 /// Once a machine is this old, a provider that does not show it has forgotten it: what EC2 does not show yet it shows within
 /// minutes, and what is terminated it shows for up to an hour.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(30 * 60);
+/// A machine of an unknown age is as old as its cluster: what its provider does not show is gone.
+pub(crate) const AGE_UNKNOWN: Duration = Duration::from_secs(24 * 3600);
 
 /// Why a machine of that age is there no more, be it that its provider has forgotten it; none where it is there, or may be.
 pub fn gone(condition: &Condition, age: Duration) -> Option<String> {

@@ -6,10 +6,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use mesosflow_workflow::{ErrorClass, ErrorReport, Flow, Halt, Lost, Made, StepId};
 
-use super::dead::{dead, gone};
+use super::dead::{AGE_UNKNOWN, dead, gone};
 use super::{AwaitNode, LaunchMachine, SecurityGroups};
-use crate::cluster::{Instance, Role};
+use crate::cluster::{Instance, Node, Role};
 use crate::provider::{Condition, Groups};
+
 use crate::world::World;
 
 /// The steps whose items are machines.
@@ -24,6 +25,8 @@ pub(crate) struct Seen {
     /// Whose outcome does not count any more.
     lost: Vec<Lost>,
     stopped: Vec<Stopped>,
+    /// Those that the next drive goes on without.
+    passed: Vec<Lost>,
 }
 
 /// A machine that does not run, and has all that is on its disks.
@@ -32,6 +35,19 @@ struct Stopped {
     reason: String,
     /// The command that starts it.
     starting: String,
+}
+
+impl Stopped {
+    /// What is said of a machine in that condition; none where it is another one.
+    fn of(world: &World, instance: &Instance, condition: &Condition) -> Option<Self> {
+        let (Condition::Stopping(why) | Condition::Stopped(why)) = condition else {
+            return None;
+        };
+        Some(Self {
+            reason: format!("{} ({}) does not run: {why}", instance.name, instance.id),
+            starting: world.provider().starting(instance, condition),
+        })
+    }
 }
 
 impl Seen {
@@ -66,16 +82,14 @@ pub(crate) async fn look_after(flow: &Flow<World>) -> Result<Seen, Halt> {
         async move {
             let (world, provider) = (flow.world(), flow.world().provider());
             let instance = world.memory().machine(made.output);
-            let condition = provider.condition(&instance).await;
-            let why = match condition {
-                Ok(Condition::Stopping(why) | Condition::Stopped(why)) => {
-                    held(stopped).push(Stopped {
-                        reason: format!("{} ({}) does not run: {why}", instance.name, instance.id),
-                        starting: provider.starting(&instance),
-                    });
-                    None
-                }
-                Ok(condition) => gone(&condition, made.age),
+            let why = match provider.condition(&instance).await {
+                Ok(condition) => match Stopped::of(world, &instance, &condition) {
+                    Some(found) => {
+                        held(stopped).push(found);
+                        None
+                    }
+                    None => gone(&condition, made.age),
+                },
                 Err(error) => {
                     tracing::info!(node = %instance.name, %error, "cannot be asked about");
                     None
@@ -92,7 +106,11 @@ pub(crate) async fn look_after(flow: &Flow<World>) -> Result<Seen, Halt> {
     lost.extend(lost_groups(flow, &occupied).await?);
     let mut stopped = stopped.into_inner().unwrap_or_else(PoisonError::into_inner);
     stopped.sort_by(|a, b| a.reason.cmp(&b.reason));
-    Ok(Seen { lost, stopped })
+    Ok(Seen {
+        lost,
+        stopped,
+        ..Seen::default()
+    })
 }
 
 /// Groups (or the network) that went with the machines in them: they are made anew before anything is launched into them. One whose
@@ -145,6 +163,38 @@ pub(crate) async fn explained<T>(flow: &Flow<World>, ended: Result<T, Halt>) -> 
     Err(Halt::Failed { step, error })
 }
 
+/// The same for a run that makes no machine: its error names those of these nodes that are stopped, and those that are gone, without which the
+/// next drive goes on.
+///
+/// # Errors
+/// The error.
+pub(crate) async fn explained_of<T>(
+    flow: &Flow<World>,
+    nodes: &[Node],
+    ended: Result<T, Halt>,
+) -> Result<T, Halt> {
+    let (step, error) = match ended {
+        Err(Halt::Failed { step, error }) if error.class != ErrorClass::Fenced => (step, error),
+        other => return other,
+    };
+    let (world, mut seen) = (flow.world(), Seen::default());
+    for node in nodes {
+        let instance = world.memory().machine(node.instance.clone());
+        match world.provider().condition(&instance).await {
+            Ok(condition) => {
+                seen.stopped.extend(Stopped::of(world, &instance, &condition));
+                seen.passed.extend(gone(&condition, AGE_UNKNOWN).map(|why| Lost {
+                    item: node.name.as_str().into(),
+                    reason: dead(&instance, &why),
+                }));
+            }
+            Err(error) => tracing::info!(node = %node.name, %error, "cannot be asked about"),
+        }
+    }
+    let error = naming(error, &seen);
+    Err(Halt::Failed { step, error })
+}
+
 fn naming(mut error: ErrorReport, seen: &Seen) -> ErrorReport {
     let is_named = |reason: &str| {
         let said = error.causes.iter().chain([&error.message]);
@@ -152,7 +202,12 @@ fn naming(mut error: ErrorReport, seen: &Seen) -> ErrorReport {
     };
     let lost: Vec<_> = seen.lost.iter().filter(|lost| !is_named(&lost.reason)).collect();
     let stopped: Vec<_> = seen.stopped.iter().filter(|one| !is_named(&one.reason)).collect();
-    let reasons = lost.iter().map(|lost| lost.reason.clone());
+    let passed: Vec<_> = seen
+        .passed
+        .iter()
+        .filter(|lost| !is_named(&lost.reason))
+        .collect();
+    let reasons = lost.iter().chain(&passed).map(|lost| lost.reason.clone());
     let reasons: Vec<_> = reasons
         .chain(stopped.iter().map(|one| one.reason.clone()))
         .collect();
@@ -161,9 +216,15 @@ fn naming(mut error: ErrorReport, seen: &Seen) -> ErrorReport {
             "`mesosflow resume` makes {names} anew and goes on, and leaves the other machines as they are"
         )
     });
+    let without = names(&passed).map(|names| {
+        format!(
+            "`mesosflow resume` goes on without {names}; `mesosflow replace-node` launches another in the place of one then"
+        )
+    });
     let start = (!stopped.is_empty()).then(|| format!("{}; then `mesosflow resume`", starting(stopped)));
     error.causes.extend(reasons);
-    let hints: Vec<_> = error.hint.take().into_iter().chain(start).chain(anew).collect();
+    let hints = error.hint.take().into_iter().chain(start).chain(anew);
+    let hints: Vec<_> = hints.chain(without).collect();
     error.hint = (!hints.is_empty()).then(|| hints.join("\n"));
     error
 }
@@ -190,7 +251,7 @@ mod tests {
         });
         Seen {
             lost: lost.collect(),
-            stopped: Vec::new(),
+            ..Seen::default()
         }
     }
 

@@ -26,6 +26,6 @@ pub(crate) use setup_options::PATH as OPTIONS_PATH;
 pub use setup_options::SetupOptions;
 pub use tag_resources::TagResources;
 
-pub(crate) use dead::dead;
 pub use dead::gone;
+pub(crate) use dead::{AGE_UNKNOWN, dead};
 pub(crate) use loss::LAUNCHES;

@@ -9,6 +9,8 @@ use crate::cluster::{ClusterSpec, Inventory, MESOS_MASTER_PORT, Node, ProviderKi
 use crate::provider::Facts;
 use crate::templates::DeployVars;
 
+/// The first line of a file of this format.
+const HEAD: &str = "# mesosflow cluster 1\n";
 /// The last line of a file that is whole.
 const END: &str = "# end";
 
@@ -121,6 +123,11 @@ impl ClusterFile {
         }
     }
 
+    /// Whether a text is such a file from its first line to its last: what is not, the boot script refuses.
+    pub(crate) fn is_whole(text: &str) -> bool {
+        text.starts_with(HEAD) && text.lines().next_back() == Some(END)
+    }
+
     /// The text of such a file with other flags of that kind.
     pub(crate) fn with_flags(text: &str, kind: &str, flags: &[String]) -> String {
         let is_flag = |line: &&str| line.strip_prefix(kind).is_some_and(|rest| rest.starts_with('='));
@@ -194,7 +201,7 @@ impl ClusterFile {
             ("master", master.as_deref()),
             ("folders", Some(&**folders).filter(|folders| !folders.is_empty())),
         ];
-        let mut text = "# mesosflow cluster 1\n".to_owned();
+        let mut text = HEAD.to_owned();
         for (key, value) in facts {
             if let Some(value) = value {
                 let _ = writeln!(text, "{key}={value}");

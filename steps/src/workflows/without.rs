@@ -11,8 +11,8 @@ use super::read;
 use crate::cluster::{Node, Role};
 use crate::life::{Delete, Deleted};
 use crate::provider::Condition;
-use crate::provision::gone;
-use crate::record::AGE_UNKNOWN;
+use crate::provision::{AGE_UNKNOWN, gone, loss};
+
 use crate::setup::ClusterHealth;
 use crate::world::World;
 
@@ -40,7 +40,18 @@ where
             return Outcome::Lost(lost);
         }
     }
-    super::drive(run, world, settings, stop, flow).await
+    let explaining = |of_run: Flow<World>, spec: Arc<T>| {
+        let body = flow(of_run.clone(), spec.clone());
+        async move {
+            let ended = Box::pin(body).await;
+            // What failed on one of them failed for that.
+            let passed: Vec<String> =
+                serde_json::from_value(run.state().spec[FIELD].clone()).unwrap_or_default();
+            let acted_on = there(nodes(&spec).0, &passed);
+            loss::explained_of(&of_run, &acted_on, ended).await
+        }
+    };
+    super::drive(run, world, settings, stop, explaining).await
 }
 
 /// Asks the provider about the machines of these nodes, and writes into the run's history which of them are gone by now; of those that
@@ -63,8 +74,8 @@ async fn look(run: &Run, world: &World, nodes: &[Node], leaving: &[Node]) -> Res
         let machine = world.memory().machine(node.instance.clone());
         match world.provider().condition(&machine).await {
             // What needs it would fail, and not say why.
-            Ok(Condition::Stopping(why) | Condition::Stopped(why)) => {
-                let starting = world.provider().starting(&machine);
+            Ok(ref condition @ (Condition::Stopping(ref why) | Condition::Stopped(ref why))) => {
+                let starting = world.provider().starting(&machine, condition);
                 tracing::warn!(target: "mesosflow::progress", "{} does not run: {why}; to start it: {starting}", node.name);
             }
             Ok(condition) if !is_hub => {

@@ -146,7 +146,7 @@ impl Provider for Ec2Provider {
         self.power.start(&self.api, &instance.id).await
     }
 
-    fn starting(&self, instance: &Instance) -> String {
+    fn starting(&self, instance: &Instance, _: &Condition) -> String {
         let region = self.api.region();
         format!(
             "aws ec2 start-instances --region {region} --instance-ids {}",

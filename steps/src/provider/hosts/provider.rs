@@ -149,7 +149,7 @@ impl Provider for HostsProvider {
         Ok(())
     }
 
-    fn starting(&self, instance: &Instance) -> String {
+    fn starting(&self, instance: &Instance, _: &Condition) -> String {
         format!("start host {}", instance.id)
     }
 

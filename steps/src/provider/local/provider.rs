@@ -19,6 +19,8 @@ use crate::provider::{
 };
 use crate::remote::HostKey;
 
+/// Why a container does nothing that somebody holds: the engine lets it go on, and does not start it.
+const PAUSED: &str = "its container is paused";
 /// How long a container may take to shut down before its processes are killed: systemd's own limit for one daemon.
 const STOP_GRACE: Duration = Duration::from_secs(90);
 
@@ -120,6 +122,7 @@ impl Provider for LocalProvider {
                 found["State"]["Running"].as_bool(),
                 found["State"]["Status"].as_str(),
             ) {
+                (_, Some("paused")) => Condition::Stopped(PAUSED.into()),
                 (_, Some("stopping")) => Condition::Stopping("its container is being stopped".into()),
                 (Some(true), _) => Condition::running_alone(&Instance {
                     private_ip: private_ip(&found).unwrap_or(instance.private_ip),
@@ -140,12 +143,21 @@ impl Provider for LocalProvider {
     }
 
     async fn start(&self, instance: &Instance) -> Result<(), ProviderError> {
-        let doing = format!("start container {}", instance.id);
-        self.engine.call(&doing, &["start", &instance.id]).await.map(drop)
+        let is_paused = |condition: &Condition| matches!(condition, Condition::Stopped(why) if why == PAUSED);
+        let (verb, word) = match is_paused(&self.condition(instance).await?) {
+            true => ("unpause", "let go on"),
+            false => ("start", "start"),
+        };
+        let doing = format!("{word} container {}", instance.id);
+        self.engine.call(&doing, &[verb, &instance.id]).await.map(drop)
     }
 
-    fn starting(&self, instance: &Instance) -> String {
-        format!("{} start {}", self.engine.command_line().join(" "), instance.id)
+    fn starting(&self, instance: &Instance, condition: &Condition) -> String {
+        let verb = match condition {
+            Condition::Stopped(why) if why == PAUSED => "unpause",
+            _ => "start",
+        };
+        format!("{} {verb} {}", self.engine.command_line().join(" "), instance.id)
     }
 
     async fn host_keys(&self, instance: &Instance) -> Result<HostKeys, ProviderError> {

@@ -277,7 +277,7 @@ impl Provider for Nothing {
         std::future::pending().await
     }
 
-    fn starting(&self, instance: &Instance) -> String {
+    fn starting(&self, instance: &Instance, _: &Condition) -> String {
         format!("start {}", instance.id)
     }
 

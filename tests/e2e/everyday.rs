@@ -60,6 +60,7 @@ fn a_cluster_is_used_every_day() {
     much_output(&stage);
     commands_end(&mut stage);
     some_fail(&mut stage);
+    a_first_job(&mut stage);
     copies(&mut stage);
     copies_are_interrupted(&mut stage);
     of_ansible(&mut stage);
@@ -74,6 +75,29 @@ fn a_cluster_is_used_every_day() {
     );
     beside_a_driven_run(&mut stage, &run);
     as_programs_of_before_left_it(&mut stage, &run);
+}
+
+/// The first job of the page about frameworks, to the letter.
+fn a_first_job(stage: &mut Stage) {
+    const PAGE: &str = include_str!("../../docs/frameworks.md");
+    let (_, rest) = PAGE.split_once("```python\n").unwrap();
+    let (job, rest) = rest.split_once("```").unwrap();
+    assert_eq!(job.lines().count(), 5, "{job}");
+    let folder = stage.bench.write("first.py", job);
+    let commands = rest
+        .lines()
+        .filter_map(|line| line.strip_prefix("    mesosflow "));
+    let commands: Vec<_> = commands.take(2).collect();
+    let [copy, submit] = commands[..] else {
+        panic!("{commands:?}")
+    };
+    let file = folder.display().to_string();
+    let words = copy
+        .split(' ')
+        .map(|word| if word == "first.py" { &*file } else { word });
+    stage.say(&words.collect::<Vec<_>>()).ended(0);
+    let said = stage.say(&submit.split(' ').collect::<Vec<_>>());
+    said.ended(0).tells(&["7 sums"]);
 }
 
 /// The contracts of what is shown.

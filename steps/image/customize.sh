@@ -46,6 +46,12 @@ printf '[Journal]\nStorage=volatile\nRuntimeMaxUse=16M\nForwardToSyslog=no\n' \
 install -d "$root/etc/systemd/system.conf.d"
 printf '[Manager]\nDefaultTimeoutStopSec=20s\n' >"$root/etc/systemd/system.conf.d/mesosflow.conf"
 
+# Each time that systemd reads its units anew, it starts all of these; a container has nothing that they look for.
+install -d "$root/etc/systemd/system-generators"
+for generator in cryptsetup debug getty gpt-auto hibernate-resume integritysetup rc-local run system-update veritysetup; do
+    ln -s /dev/null "$root/etc/systemd/system-generators/systemd-$generator-generator"
+done
+
 # --- Hadoop, Spark, ZooKeeper ----------------------------------------------------------------------------------------
 
 # The same script puts them on a machine of a stock image.

@@ -191,7 +191,7 @@ pub(crate) fn has(bench: &mut Bench, cluster: &str, run: &str, slaves: &[&str]) 
 }
 
 /// Which start of each daemon runs, by node and unit.
-fn invocations(nodes: &Nodes) -> BTreeMap<(String, String), String> {
+pub(crate) fn invocations(nodes: &Nodes) -> BTreeMap<(String, String), String> {
     let mut all = BTreeMap::new();
     for node in nodes.all() {
         for unit in UNITS.split_whitespace() {

@@ -2,6 +2,7 @@
 //! whichever node comes up last. A daemon whose disk did not come back stays down, is named, and writes nothing beneath the
 //! mount point.
 
+use crate::changed::invocations;
 use mesosflow_tests::{Bench, Node, Nodes, RUN_LIMIT, assert_healthy, until};
 
 /// The disk that is lost: one that a datanode alone writes to.
@@ -33,6 +34,7 @@ fn nodes_that_boot_again_are_a_cluster_again() {
     all.push(nodes.hub());
     reboot(&bench, &all);
     is_back(&nodes);
+    goes_on(&mut bench, &nodes);
     without_its_first_master(&bench, &nodes);
     without_a_disk(&mut bench, &run, &nodes);
 }
@@ -41,6 +43,23 @@ fn reboot(bench: &Bench, nodes: &[&Node]) {
     let names = nodes.iter().map(|node| node.container.as_str());
     let args: Vec<_> = ["restart"].into_iter().chain(names).collect();
     bench.engine().run(&args).ok();
+}
+
+/// What changes the cluster next starts no daemon anew that it does not concern: they run as they are configured since they booted.
+fn goes_on(bench: &mut Bench, nodes: &Nodes) {
+    let of_hdfs = || {
+        let mut all = invocations(nodes);
+        all.retain(|(_, unit), _| unit.contains("hdfs"));
+        all
+    };
+    let before = of_hdfs();
+    assert!(before.len() >= 6, "{before:?}");
+    bench.write(
+        "mesosflow.toml",
+        "mesos.agent_flags = ['--isolation=posix/mem']\n",
+    );
+    bench.start(&["configure", "--yes"]).finish(RUN_LIMIT).ended(0);
+    assert_eq!(of_hdfs(), before);
 }
 
 /// Nobody has looked into the folder before it is mounted.

@@ -104,7 +104,7 @@ async fn once(
     let Some(findings) = look else {
         return Err(CliError::new(
             Exit::Interrupted,
-            "interrupted: nothing is known of the cluster",
+            "interrupted: what was not looked at is not known, and nothing of it is kept",
         ));
     };
     printed.into_inner().unwrap_or_else(PoisonError::into_inner)?;

@@ -188,16 +188,20 @@ fn refuse_whole(app: &App, undone: &Found) -> Result<(), CliError> {
     match undone.state.phase {
         Phase::Succeeded | Phase::Partial => {
             let inverse = match workflow.as_str() {
-                "remove-slaves" => "add-slaves",
-                "stop" => "start",
-                "start" => "stop",
-                "redeploy" => "redeploy",
-                "replace-node" => "replace-node",
-                "configure" => "configure",
-                _ => "remove-slaves",
+                "remove-slaves" => Some("`mesosflow add-slaves N`"),
+                "stop" => Some("`mesosflow start`"),
+                "start" => Some("`mesosflow stop`"),
+                "redeploy" => Some("`mesosflow redeploy` with the Mesos of before"),
+                "configure" => Some("`mesosflow configure` with the file of before"),
+                // The machine of before is gone.
+                "replace-node" => None,
+                _ => Some("`mesosflow remove-slaves NAME`"),
             };
-            Err(ended("has come to its end: there is nothing to undo")
-                .hint(format!("what does the opposite: `mesosflow {inverse}`")))
+            let refused = ended("has come to its end: there is nothing to undo");
+            Err(match inverse {
+                Some(inverse) => refused.hint(format!("what does the opposite: {inverse}")),
+                None => refused,
+            })
         }
         // Others may have built on it since.
         Phase::Closed if undone.record.newest().run != run => Err(ended(

@@ -113,7 +113,10 @@ fn words(recorded: &Recorded, state: Option<&RunState>) -> String {
             format!("replay {range} requested: generation {}", recorded.generation)
         }
         Event::SpecAmended { field, value, .. } if field == "without" => {
-            format!("goes on without {}, whose machines are gone", value_words(value))
+            format!(
+                "goes on without the machines of {}, which are gone",
+                value_words(value)
+            )
         }
         Event::SpecAmended { field, value, .. } => format!("{field} given anew: {}", value_words(value)),
         Event::RunInterrupted { reason: why } => format!("run interrupted: {}", reason(why)),
@@ -124,7 +127,7 @@ fn words(recorded: &Recorded, state: Option<&RunState>) -> String {
         Event::RunSucceeded => "run succeeded".to_owned(),
         Event::RunClosed { open } if open.is_empty() => "run closed".to_owned(),
         Event::RunClosed { open } => format!("run closed; steps left: {}", names(open)),
-        Event::RunPartial { open } => format!("replay ended; steps left: {}", names(open)),
+        Event::RunPartial { open } => format!("run ended; steps left: {}", names(open)),
     }
 }
 

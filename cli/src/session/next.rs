@@ -49,12 +49,32 @@ pub(crate) fn next(app: &App, found: &Found, held: bool) -> Option<String> {
     if newest.phase == Phase::Closed && UNDOABLE.contains(&newest.workflow.as_str()) {
         return Some(app.places.command(&["rollback", &newest.run.to_string()]));
     }
-    next_of(app, state)
+    // Whoever went on since had its own way with the nodes that were gone.
+    match state.phase {
+        Phase::Partial if newest.run != state.run && !passed(state).is_empty() => None,
+        _ => next_of(app, state),
+    }
+}
+
+/// The names of the nodes that a run has gone on without, since their machines were gone.
+pub(super) fn passed(state: &RunState) -> Vec<String> {
+    let names = state.spec.get("without").cloned().unwrap_or_default();
+    let mut names: Vec<String> = serde_json::from_value(names).unwrap_or_default();
+    // The one that is replaced is gone by that.
+    names.retain(|name| state.spec["node"]["name"] != name.as_str());
+    names
 }
 
 /// The same of a run alone.
 pub(super) fn next_of(app: &App, state: &RunState) -> Option<String> {
     match &state.phase {
+        // To resume it would pass over them again.
+        Phase::Partial if !passed(state).is_empty() => {
+            Some(
+                app.places
+                    .command(&["replace-node", &passed(state)[0], "--cluster", &state.cluster]),
+            )
+        }
         Phase::Succeeded | Phase::Closed => None,
         Phase::Running | Phase::Partial | Phase::Failed(_) | Phase::Interrupted(_) => {
             Some(app.places.command(&["resume", &state.run.to_string()]))

@@ -120,7 +120,6 @@ fn partial(app: &App, state: &RunState) -> String {
             step.progress.status.as_str()
         ));
     }
-    let resume = app.places.command(&["resume", &state.run.to_string()]);
-    lines.push(format!("to do what is left: {resume}"));
+    lines.extend(next_of(app, state).map(|next| format!("to do what is left: {next}")));
     lines.join("\n")
 }

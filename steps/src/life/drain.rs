@@ -168,7 +168,7 @@ impl DrainAgent {
         match agent.tasks {
             _ if course.since_ended < limit => {
                 let what = match agent.tasks {
-                    0 => "its frameworks have not acknowledged yet that its tasks have ended".to_owned(),
+                    0 => "no task runs there, and the master does not call it drained yet: frameworks have to acknowledge that their tasks ended".to_owned(),
                     left => format!("{}, which were asked to end", tasks(left)),
                 };
                 Next::Wait(what, Duration::MAX)

@@ -5,7 +5,8 @@
 # var next: the one that waits
 # var former: where the one of before is kept
 # after aside
-rm -f "/run/mesosflow/$unit.started"
+mkdir -p /run/mesosflow
+echo former > "/run/mesosflow/$unit.started"
 if [ -e "$next" ]; then
   # Without a mark it is the image's, or somebody's.
   [ -e "$place/sbin/mesos-master" ] || make_way "$place"

@@ -7,4 +7,12 @@ systemctl is-active --quiet "$unit" || exit 1
 systemctl is-enabled --quiet "$unit" || exit 1
 is_loaded "$unit" || exit 1
 cmp --silent "$units/$unit" "/etc/systemd/system/$unit" || exit 1
-[ "$(cat "$file" 2>/dev/null)" = "$(stamp)" ] || exit 1
+if [ -e "$file" ]; then
+  [ "$(cat "$file")" = "$(stamp)" ] || exit 1
+  exit 0
+fi
+# The node has booted since: the daemon runs with what lay there when it started.
+since=$(systemctl show --property ExecMainStartTimestamp --value -- "$unit")
+since=$(date --date "$since" +%s)
+newer=$(find "$units/$unit" "/etc/systemd/system/$unit" $config /etc/mesosflow/node.env -type f ! -name slaves -newerct "@$since" -print -quit)
+[ -z "$newer" ] || exit 1

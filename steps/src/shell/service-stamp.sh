@@ -1,6 +1,6 @@
 # `stamp`: what a running daemon was started with, its unit and its configuration. What only clients read is none of it, and changes
 # with the number of slaves: their list, and how many copies of a new file are kept.
-# sets file: where it is kept
+# sets file: where it is kept, until the node boots
 # needs unit: the unit
 # needs units: the folder of the file that is laid as it
 # needs config: the folders of its configuration

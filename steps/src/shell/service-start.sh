@@ -14,7 +14,7 @@ for mount in $(missing_for "$unit"); do
 done
 systemctl reset-failed "$unit" 2>/dev/null || true
 mkdir -p /run/mesosflow
-rm -f "$file"
+echo starts > "$file"
 systemctl restart "$unit"
 stamp > "$file.new"
 mv "$file.new" "$file"

@@ -80,7 +80,7 @@ async fn look(run: &Run, world: &World, nodes: &[Node], leaving: &[Node]) -> Res
             }
             Ok(condition) if !is_hub => {
                 if let Some(why) = gone(&condition, AGE_UNKNOWN) {
-                    tracing::warn!(target: "mesosflow::progress", "{} is gone, and passed over: {why}", node.name);
+                    tracing::warn!(target: "mesosflow::progress", "{} is gone: {why}", node.name);
                     names.push(node.name.clone());
                 }
             }
@@ -106,10 +106,14 @@ pub(super) async fn told(flow: &Flow<World>, without: &[String]) -> Result<(), H
     if without.is_empty() {
         return Ok(());
     }
+    let commands = without
+        .iter()
+        .map(|name| format!("`mesosflow replace-node {name}`"));
+    let commands: Vec<_> = commands.collect();
     let reason = format!(
-        "without {}, whose machines are gone: `mesosflow replace-node NAME` launches another in the place of one, \
-         `mesosflow remove-slaves` goes on without slaves",
-        without.join(", ")
+        "without {}, whose machines are gone: {} launches another, `mesosflow remove-slaves` goes on without a slave",
+        without.join(", "),
+        commands.join(", ")
     );
     flow.leave(&HEALTH, None, &reason).await
 }

@@ -14,5 +14,6 @@ fi
 # The node has booted since: the daemon runs with what lay there when it started.
 since=$(systemctl show --property ExecMainStartTimestamp --value -- "$unit")
 since=$(date --date "$since" +%s)
+# shellcheck disable=SC2086 # several folders
 newer=$(find "$units/$unit" "/etc/systemd/system/$unit" $config /etc/mesosflow/node.env -type f ! -name slaves -newerct "@$since" -print -quit)
 [ -z "$newer" ] || exit 1

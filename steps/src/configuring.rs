@@ -85,8 +85,13 @@ pub async fn new_configuration(
     let mut theirs = Vec::new();
     for (service, role) in [(MASTER, Role::Master), (SLAVE, Role::Slave)] {
         let of_role = roles::of(world, sides, &inventory, role).await?;
-        let on = roles::nodes(&inventory, role).iter();
-        let is_met = |node: &&Node| of_role.concerned.contains(&node.name);
+        let on = roles::nodes(&inventory, role);
+        // One that was started with others than it would be with now is started anew with what changes.
+        let current = on_each(on, |node| service.is_current(world, node)).await?;
+        let stale = on.iter().zip(current).filter(|(_, is_current)| !is_current);
+        let stale = names(stale.map(|(node, _)| node));
+        let on = on.iter();
+        let is_met = |node: &&Node| of_role.concerned.contains(&node.name) || stale.contains(&node.name);
         restarts.extend(restarting(&service, role, on.filter(is_met)));
         files.extend(of_role.files);
         theirs.extend(of_role.theirs);

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use crate::cluster::{ClusterSpec, Instance, Node, ProviderKind, Role};
 use crate::hdfs::Formatted;
 use crate::key::KeyExpected;
+use crate::life::Deleted;
 use crate::memory::Memory;
 use crate::provider::{Groups, Image};
 use crate::provision::{AwaitNode, CopySshKey, ImageMetadata, LAUNCHES, SecurityGroups};
@@ -123,8 +124,16 @@ pub fn key_of(state: &RunState) -> KeyExpected {
 /// What the record of a cluster (see [`crate::Record::cluster`]) says of machines and nodes; `runs` are all that it has.
 pub fn memory(cluster: &RunState, runs: impl IntoIterator<Item = RunId>) -> Memory {
     let mut nodes = awaited(cluster);
-    nodes.retain(|node| !has_been_launched_since(cluster, &node.name));
+    nodes.retain(|node| !has_been_launched_since(cluster, &node.name) && !is_deleted(cluster, &node.id));
     Memory::new(runs, launched(cluster), nodes)
+}
+
+/// Whether the machine of that id is gone, by the last that the history says of it: another one may have its name by now, whose launch a crash
+/// has kept from the journal.
+fn is_deleted(cluster: &RunState, id: &str) -> bool {
+    let kind = Deleted::Machines.kind();
+    let mut traces = cluster.traces.iter();
+    traces.any(|trace| !trace.exists && trace.resource.kind == kind && trace.resource.id == id)
 }
 
 /// Whether the machine in a node's place was launched after that node has answered: a provider may give it the same name as the one

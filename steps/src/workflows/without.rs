@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use mesosflow_workflow::{Flow, Halt, Outcome, RecordError, Run, Settings, Status, StepId, Stop};
+use mesosflow_workflow::{Flow, Halt, Outcome, RecordError, Run, RunState, Settings, Status, StepId, Stop};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
@@ -12,7 +12,6 @@ use crate::cluster::{Node, Role};
 use crate::life::{Delete, Deleted};
 use crate::provider::Condition;
 use crate::provision::{AGE_UNKNOWN, gone, loss};
-
 use crate::setup::ClusterHealth;
 use crate::world::World;
 
@@ -45,9 +44,7 @@ where
         async move {
             let ended = Box::pin(body).await;
             // What failed on one of them failed for that.
-            let passed: Vec<String> =
-                serde_json::from_value(run.state().spec[FIELD].clone()).unwrap_or_default();
-            let acted_on = there(nodes(&spec).0, &passed);
+            let acted_on = there(nodes(&spec).0, &passed(&run.state()));
             loss::explained_of(&of_run, &acted_on, ended).await
         }
     };
@@ -65,7 +62,7 @@ async fn look(run: &Run, world: &World, nodes: &[Node], leaving: &[Node]) -> Res
     let deletes = state.step(&Delete::id_of(Deleted::Machines));
     let deletes = deletes.is_some_and(|step| step.progress.status != Status::Pending);
     let leaving = if deletes { &[] } else { leaving };
-    let mut names: Vec<String> = serde_json::from_value(state.spec[FIELD].clone()).unwrap_or_default();
+    let mut names = passed(&state);
     for node in nodes.iter().chain(leaving) {
         if names.contains(&node.name) {
             continue;
@@ -89,6 +86,11 @@ async fn look(run: &Run, world: &World, nodes: &[Node], leaving: &[Node]) -> Res
         }
     }
     run.amend(FIELD, json!(names), Vec::new()).await
+}
+
+/// The names of the nodes that a run passes over.
+fn passed(state: &RunState) -> Vec<String> {
+    serde_json::from_value(state.spec[FIELD].clone()).unwrap_or_default()
 }
 
 /// Those of the nodes that are not passed over.

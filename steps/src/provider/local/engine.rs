@@ -16,6 +16,8 @@ use crate::provider::{Answer, ProviderError};
 const CALL_LIMIT: Duration = Duration::from_secs(60);
 /// Bit of CAP_SYS_RESOURCE in a process's effective set (capability.h): without it limits can only be lowered.
 const CAP_SYS_RESOURCE: u32 = 24;
+/// The root of cgroup v2, where it is mounted alone (cgroups(7)): a machine with both has it one folder further down.
+const CGROUP_V2: &str = "/sys/fs/cgroup/cgroup.controllers";
 /// Lines of an engine's answer that an error repeats.
 const ANSWER_LINES: usize = 6;
 
@@ -54,13 +56,13 @@ impl Engine {
         };
         let mut answers = Vec::new();
         for program in candidates {
-            let engine = Self {
-                program,
-                global_args: Vec::new(),
-                run_args: Vec::new(),
-            };
-            match engine.info().await {
-                Ok(info) => return Ok(engine.adapted(spec, &info)),
+            let engine = Self::adapted(program, spec);
+            // Reads its store and names its runtime, at a tenth of what `info` costs, which asks the package manager too.
+            match engine
+                .call("list a container", &["ps", "--quiet", "--last", "1"])
+                .await
+            {
+                Ok(_) => return Ok(engine),
                 Err(error) => answers.push(format!("{}: {}", engine.program, error.source)),
             }
         }
@@ -74,22 +76,15 @@ impl Engine {
         })
     }
 
-    async fn info(&self) -> Result<Value, ProviderError> {
-        // podman prints one object for both spellings; docker only knows the template.
-        let format = if self.is_podman() { "json" } else { "{{json .}}" };
-        self.json("info", &["info", "--format", format]).await
-    }
-
-    fn adapted(mut self, spec: &LocalSpec, info: &Value) -> Self {
-        self.global_args = spec.engine_args.clone().unwrap_or_else(|| {
-            if self.is_podman() {
-                podman_args(info)
-            } else {
-                Vec::new()
-            }
-        });
-        self.run_args = spec.run_args.clone().unwrap_or_else(|| {
-            let mut args = if self.is_podman() {
+    fn adapted(program: String, spec: &LocalSpec) -> Self {
+        let is_podman = is_podman(&program);
+        let global_args = match &spec.engine_args {
+            Some(args) => args.clone(),
+            None if is_podman => podman_args(),
+            None => Vec::new(),
+        };
+        let run_args = spec.run_args.clone().unwrap_or_else(|| {
+            let mut args = if is_podman {
                 vec!["--systemd=always".to_owned()]
             } else {
                 docker_systemd_args()
@@ -97,7 +92,11 @@ impl Engine {
             args.extend(limit_args());
             args
         });
-        self
+        Self {
+            program,
+            global_args,
+            run_args,
+        }
     }
 
     /// What it says of itself.
@@ -105,7 +104,9 @@ impl Engine {
     /// # Errors
     /// It does not answer.
     pub(super) async fn about(&self) -> Result<About, ProviderError> {
-        let info = self.info().await?;
+        // podman prints one object for both spellings; docker only knows the template.
+        let format = if self.is_podman() { "json" } else { "{{json .}}" };
+        let info: Value = self.json("info", &["info", "--format", format]).await?;
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let security = info["SecurityOptions"].as_array();
         let is_docker_rootless =
@@ -125,9 +126,7 @@ impl Engine {
     }
 
     pub(super) fn is_podman(&self) -> bool {
-        Path::new(&self.program)
-            .file_name()
-            .is_some_and(|name| name.to_string_lossy().contains("podman"))
+        is_podman(&self.program)
     }
 
     /// What it is called.
@@ -240,6 +239,12 @@ impl Engine {
     }
 }
 
+fn is_podman(program: &str) -> bool {
+    Path::new(program)
+        .file_name()
+        .is_some_and(|name| name.to_string_lossy().contains("podman"))
+}
+
 /// How podman and docker say that an object does not exist (podman 4.3, 5; docker 28).
 fn is_missing(answer: &str) -> bool {
     let answer = answer.to_lowercase();
@@ -250,9 +255,9 @@ fn is_missing(answer: &str) -> bool {
 
 /// Global arguments that podman needs where the machine is not what it expects: on cgroup v1 its default runtime, crun,
 /// may refuse to start, and without systemd as process 1 there is nobody to ask for a cgroup.
-fn podman_args(info: &Value) -> Vec<String> {
+fn podman_args() -> Vec<String> {
     let mut args = Vec::new();
-    if info["host"]["cgroupVersion"] == "v1" && in_path("runc") {
+    if !Path::new(CGROUP_V2).exists() && in_path("runc") {
         args.extend(["--runtime".to_owned(), "runc".to_owned()]);
     }
     if !Path::new("/run/systemd/system").is_dir() {

@@ -40,8 +40,14 @@ fn slaves_come_and_go_while_the_cluster_works() {
     }
     read(&grown, "before");
 
+    // A machine that ends while it is led away is deleted as it is.
     refused(&mut bench);
-    let remove = killed(&mut bench, &mut random, &["remove-slaves", "slave-1", "--yes"]);
+    let away = ["remove-slaves", "slave-1", "--yes"];
+    let remove = cut_off(&mut bench, &mut random, &away, "hdfs-decommission");
+    let leaving = grown.of("slave")[0].container.clone();
+    bench.engine().run(&["kill", &leaving]).ok();
+    let resumed = killed(&mut bench, &mut random, &["resume", &remove]);
+    assert_eq!(resumed, remove);
     ended(&bench, &remove);
     let shrunk = has(&mut bench, &cluster, &remove, &["slave-2", "slave-3"]);
     read(&shrunk, "before");

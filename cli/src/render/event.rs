@@ -113,10 +113,7 @@ fn words(recorded: &Recorded, state: Option<&RunState>) -> String {
             format!("replay {range} requested: generation {}", recorded.generation)
         }
         Event::SpecAmended { field, value, .. } if field == "without" => {
-            format!(
-                "goes on without the machines of {}, which are gone",
-                value_words(value)
-            )
+            format!("goes on without {}", value_words(value))
         }
         Event::SpecAmended { field, value, .. } => format!("{field} given anew: {}", value_words(value)),
         Event::RunInterrupted { reason: why } => format!("run interrupted: {}", reason(why)),

@@ -27,6 +27,8 @@ pub(crate) struct Seen {
     stopped: Vec<Stopped>,
     /// Those that the next drive goes on without.
     passed: Vec<Lost>,
+    /// Those that leave by the run, and are gone or stopped already.
+    leaves: Vec<Lost>,
 }
 
 /// A machine that does not run, and has all that is on its disks.
@@ -164,13 +166,14 @@ pub(crate) async fn explained<T>(flow: &Flow<World>, ended: Result<T, Halt>) -> 
 }
 
 /// The same for a run that makes no machine: its error names those of these nodes that are stopped, and those that are gone, without which the
-/// next drive goes on.
+/// next drive goes on; of those that are `leaving`, which it deletes at its end, both.
 ///
 /// # Errors
 /// The error.
 pub(crate) async fn explained_of<T>(
     flow: &Flow<World>,
     nodes: &[Node],
+    leaving: &[Node],
     ended: Result<T, Halt>,
 ) -> Result<T, Halt> {
     let (step, error) = match ended {
@@ -178,37 +181,51 @@ pub(crate) async fn explained_of<T>(
         other => return other,
     };
     let (world, mut seen) = (flow.world(), Seen::default());
-    for node in nodes {
+    let named = |node: &Node, reason: String| Lost {
+        item: node.name.as_str().into(),
+        reason,
+    };
+    for (node, leaves) in nodes
+        .iter()
+        .map(|node| (node, false))
+        .chain(leaving.iter().map(|node| (node, true)))
+    {
         let instance = world.memory().machine(node.instance.clone());
-        match world.provider().condition(&instance).await {
-            Ok(condition) => {
-                seen.stopped.extend(Stopped::of(world, &instance, &condition));
-                seen.passed.extend(gone(&condition, AGE_UNKNOWN).map(|why| Lost {
-                    item: node.name.as_str().into(),
-                    reason: dead(&instance, &why),
-                }));
+        let condition = match world.provider().condition(&instance).await {
+            Ok(condition) => condition,
+            Err(error) => {
+                tracing::info!(node = %node.name, %error, "cannot be asked about");
+                continue;
             }
-            Err(error) => tracing::info!(node = %node.name, %error, "cannot be asked about"),
+        };
+        let why = gone(&condition, AGE_UNKNOWN).map(|why| dead(&instance, &why));
+        match (leaves, Stopped::of(world, &instance, &condition)) {
+            (true, stopped) => {
+                let why = why.or(stopped.map(|one| one.reason));
+                seen.leaves.extend(why.map(|why| named(node, why)));
+            }
+            (false, stopped) => {
+                seen.stopped.extend(stopped);
+                seen.passed.extend(why.map(|why| named(node, why)));
+            }
         }
     }
     let error = naming(error, &seen);
     Err(Halt::Failed { step, error })
 }
 
-fn naming(mut error: ErrorReport, seen: &Seen) -> ErrorReport {
+fn naming<'s>(mut error: ErrorReport, seen: &'s Seen) -> ErrorReport {
     let is_named = |reason: &str| {
         let said = error.causes.iter().chain([&error.message]);
         said.into_iter().any(|said| said.contains(reason))
     };
-    let lost: Vec<_> = seen.lost.iter().filter(|lost| !is_named(&lost.reason)).collect();
+    let unnamed =
+        |all: &'s [Lost]| -> Vec<&'s Lost> { all.iter().filter(|lost| !is_named(&lost.reason)).collect() };
+    let (lost, passed, leaves) = (unnamed(&seen.lost), unnamed(&seen.passed), unnamed(&seen.leaves));
     let stopped: Vec<_> = seen.stopped.iter().filter(|one| !is_named(&one.reason)).collect();
-    let passed: Vec<_> = seen
-        .passed
-        .iter()
-        .filter(|lost| !is_named(&lost.reason))
-        .collect();
-    let reasons = lost.iter().chain(&passed).map(|lost| lost.reason.clone());
+    let reasons = [&lost, &passed, &leaves].into_iter().flatten();
     let reasons: Vec<_> = reasons
+        .map(|lost| lost.reason.clone())
         .chain(stopped.iter().map(|one| one.reason.clone()))
         .collect();
     let anew = names(&lost).map(|names| {
@@ -221,10 +238,11 @@ fn naming(mut error: ErrorReport, seen: &Seen) -> ErrorReport {
             "`mesosflow resume` goes on without {names}; `mesosflow replace-node` launches another in the place of one then"
         )
     });
+    let go = names(&leaves).map(|names| format!("`mesosflow resume` lets {names} go as it is"));
     let start = (!stopped.is_empty()).then(|| format!("{}; then `mesosflow resume`", starting(stopped)));
     error.causes.extend(reasons);
     let hints = error.hint.take().into_iter().chain(start).chain(anew);
-    let hints: Vec<_> = hints.chain(without).collect();
+    let hints: Vec<_> = hints.chain(without).chain(go).collect();
     error.hint = (!hints.is_empty()).then(|| hints.join("\n"));
     error
 }

@@ -44,32 +44,41 @@ where
         async move {
             let ended = Box::pin(body).await;
             // What failed on one of them failed for that.
-            let acted_on = there(nodes(&spec).0, &passed(&run.state()));
-            loss::explained_of(&of_run, &acted_on, ended).await
+            let (state, (stay, leave)) = (run.state(), nodes(&spec));
+            let passed = passed(&state);
+            let leave = if deletes(&state) { &[] } else { leave };
+            loss::explained_of(&of_run, &there(stay, &passed), &there(leave, &passed), ended).await
         }
     };
     super::drive(run, world, settings, stop, explaining).await
 }
 
 /// Asks the provider about the machines of these nodes, and writes into the run's history which of them are gone by now; of those that
-/// are `leaving` only until the run itself begins to delete their machines. Who was passed over once is so to the end. The first master is the
-/// one that nothing can be done without. Where the provider does not answer, whoever needs a node will see.
+/// are `leaving` also which are stopped, and only until the run itself begins to delete their machines. Who was passed over once is so to
+/// the end. The first master is the one that nothing can be done without. Where the provider does not answer, whoever needs a node will see.
 ///
 /// # Errors
 /// The journal failed.
 async fn look(run: &Run, world: &World, nodes: &[Node], leaving: &[Node]) -> Result<(), RecordError> {
     let state = run.state();
-    let deletes = state.step(&Delete::id_of(Deleted::Machines));
-    let deletes = deletes.is_some_and(|step| step.progress.status != Status::Pending);
-    let leaving = if deletes { &[] } else { leaving };
+    let leaving = if deletes(&state) { &[] } else { leaving };
     let mut names = passed(&state);
-    for node in nodes.iter().chain(leaving) {
+    for (node, leaves) in nodes
+        .iter()
+        .map(|node| (node, false))
+        .chain(leaving.iter().map(|node| (node, true)))
+    {
         if names.contains(&node.name) {
             continue;
         }
         let is_hub = node.role == Role::Master && node.index == 1;
         let machine = world.memory().machine(node.instance.clone());
         match world.provider().condition(&machine).await {
+            // It has nothing left to do, and ends with its machine as it is.
+            Ok(Condition::Stopped(why)) if leaves && !is_hub => {
+                tracing::warn!(target: "mesosflow::progress", "{} does not run ({why}), and leaves as it is", node.name);
+                names.push(node.name.clone());
+            }
             // What needs it would fail, and not say why.
             Ok(ref condition @ (Condition::Stopping(ref why) | Condition::Stopped(ref why))) => {
                 let starting = world.provider().starting(&machine, condition);
@@ -86,6 +95,12 @@ async fn look(run: &Run, world: &World, nodes: &[Node], leaving: &[Node]) -> Res
         }
     }
     run.amend(FIELD, json!(names), Vec::new()).await
+}
+
+/// Whether the run has begun to delete machines.
+fn deletes(state: &RunState) -> bool {
+    let step = state.step(&Delete::id_of(Deleted::Machines));
+    step.is_some_and(|step| step.progress.status != Status::Pending)
 }
 
 /// The names of the nodes that a run passes over.

@@ -146,6 +146,7 @@ fn healthy(stage: &mut Stage) {
         ("persistent-hdfs-file", 1),
         ("shared-volume", 2),
         ("task", 1),
+        ("spark", 1),
         // Nothing is claimed of what is not there.
         ("zookeeper", 0),
         ("zookeeper-quorum", 0),
@@ -160,6 +161,17 @@ fn healthy(stage: &mut Stage) {
         task.starts_with("no task was run") && task.contains("mesos-execute"),
         "{task}"
     );
+
+    // Whether jobs of Spark run on Mesos is seen in the library; that they do not is nobody's fault.
+    let spark = |looked: &Value| of(looked, "spark")[0]["detail"].as_str().unwrap().to_owned();
+    assert!(spark(&looked).contains("runs locally only"), "{looked:#}");
+    let hub = stage.node("master-1");
+    let library = "/root/mesos/lib/libmesos.so";
+    hub.ask(&format!(
+        "mkdir -p /root/mesos/lib && [ ! -e {library} ] && echo Java_org_apache_mesos_MesosSchedulerDriver_initialize > {library}"
+    ));
+    assert_eq!(spark(&stage.look(0)), "jobs can run on Mesos");
+    stage.node("master-1").ask(&format!("rm {library}"));
 
     // Two at once do not disturb each other.
     let (one, other) = (stage.bench.start(&PATIENT), stage.bench.start(&PATIENT));

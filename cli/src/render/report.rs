@@ -25,8 +25,13 @@ pub(crate) fn text(report: &Report) -> String {
             .map(|ui| line("UI", &format!("{}  {}", ui.url, ui.name))),
     );
     lines.extend(substitutions(&report.substitutions));
-    lines.extend(report.warnings.iter().map(|warning| line("warning", warning)));
+    lines.extend(warnings(&report.warnings));
     lines.join("\n")
+}
+
+/// What is not as it should be.
+pub(crate) fn warnings<'w>(warnings: impl IntoIterator<Item = &'w String>) -> impl Iterator<Item = String> {
+    warnings.into_iter().map(|warning| line("warning", warning))
 }
 
 /// What stands in for something else.

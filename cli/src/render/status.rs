@@ -34,12 +34,11 @@ pub(crate) fn text(view: &StatusView, now: Timestamp) -> String {
             nodes,
         ));
     }
-    if !view.substitutions.is_empty() {
-        parts.push(
-            report::substitutions(&view.substitutions)
-                .collect::<Vec<_>>()
-                .join("\n"),
-        );
+    let warnings = view.report.iter().flat_map(|report| &report.warnings);
+    let remarks = report::substitutions(&view.substitutions).chain(report::warnings(warnings));
+    let remarks: Vec<_> = remarks.collect();
+    if !remarks.is_empty() {
+        parts.push(remarks.join("\n"));
     }
     if let Some(hint) = &view.hint {
         parts.push(format!("next: {hint}"));

@@ -44,6 +44,8 @@ pub enum What {
     SharedVolume,
     /// A task that Mesos runs.
     Task,
+    /// Whether jobs of Spark can run on Mesos.
+    Spark,
 }
 
 impl What {
@@ -70,6 +72,7 @@ impl What {
             Self::File(Hdfs::Persistent) => "persistent-hdfs-file",
             Self::SharedVolume => "shared-volume",
             Self::Task => "task",
+            Self::Spark => "spark",
         }
     }
 }

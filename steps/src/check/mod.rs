@@ -17,6 +17,7 @@ mod namenode;
 mod nodes;
 mod quorum;
 mod seen;
+mod spark;
 mod task;
 
 pub use asker::Ways;
@@ -24,4 +25,5 @@ pub use finding::{Finding, What};
 pub use look::Check;
 pub use namenode::blocks;
 pub use seen::Seen;
+pub use spark::RUNS_LOCALLY;
 pub use task::Task;

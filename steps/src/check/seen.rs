@@ -12,6 +12,8 @@ pub struct Seen {
     pub zookeeper_leader: Option<String>,
     /// What became of the task, where one was asked for and did not fail.
     pub task: Option<Task>,
+    /// Whether Spark can use this Mesos; unknown where there is none, or nothing was heard.
+    pub spark: Option<bool>,
 }
 
 impl Check<'_> {
@@ -27,10 +29,11 @@ impl Check<'_> {
             });
             (leader, task.and_then(|task| self.tell_task(task, &agents)))
         };
-        let ((), zookeeper_leader, (leader, task), (), (), (), ()) = tokio::join!(
+        let ((), zookeeper_leader, (leader, task), spark, (), (), (), ()) = tokio::join!(
             self.nodes(),
             self.quorum(),
             of_mesos,
+            self.spark(),
             self.namenode(Hdfs::Ephemeral),
             self.namenode(Hdfs::Persistent),
             Box::pin(self.checkpoint()),
@@ -40,6 +43,7 @@ impl Check<'_> {
             leading_master: leader.map(|leader| leader.name.clone()),
             zookeeper_leader,
             task,
+            spark,
         }
     }
 }

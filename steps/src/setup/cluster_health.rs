@@ -60,6 +60,9 @@ pub struct Health {
     /// replaced on purpose.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost_blocks: Vec<LostBlocks>,
+    /// Whether there is a Spark that cannot use this Mesos.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub spark_is_local: bool,
 }
 
 /// Blocks that a file system knows of and cannot give.
@@ -226,6 +229,7 @@ impl Step for ClusterHealth {
                 .to_vec(),
             task: seen.task,
             lost_blocks,
+            spark_is_local: seen.spark == Some(false),
         })
     }
 

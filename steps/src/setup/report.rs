@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Health, LostBlocks, MountKind, Mounted, NfsServer, NfsServerKind};
 use crate::act::ActError;
-use crate::check::Task;
+use crate::check::{RUNS_LOCALLY, Task};
 use crate::cluster::{HostKeySource, Inventory, input};
 use crate::hdfs::Hdfs;
 use crate::uis::web_interfaces;
@@ -77,6 +77,10 @@ impl ReportStep {
         shown.collect()
     }
 
+    fn is_standin(&self) -> bool {
+        self.mesos_version.contains("standin")
+    }
+
     fn substitutions(&self) -> Vec<String> {
         let mut said = Vec::new();
         if self.shared.kind == NfsServerKind::Ganesha {
@@ -103,20 +107,20 @@ impl ReportStep {
                     .to_owned(),
             );
         }
-        if self.mesos_version.contains("standin") {
+        if self.is_standin() {
             said.push("Mesos is a stand-in that elects and registers but schedules nothing".to_owned());
         }
         said
     }
+}
 
-    /// That the stand-in ran no task is among what it stands in for.
-    fn warnings(&self) -> Vec<String> {
-        let lost = self.health.lost_blocks.iter().map(LostBlocks::text);
-        let is_standin = self.mesos_version.contains("standin");
-        let no_task = self.health.task.as_ref().filter(|_| !is_standin);
-        let no_task = no_task.filter(|task| matches!(task, Task::NotRun { .. }));
-        lost.chain(no_task.map(Task::text)).collect()
-    }
+/// What is not as it should be; that a stand-in runs no task, and no job of Spark, is among what it stands in for.
+fn warnings(health: &Health, is_standin: bool) -> Vec<String> {
+    let lost = health.lost_blocks.iter().map(LostBlocks::text);
+    let no_task = health.task.as_ref().filter(|_| !is_standin);
+    let no_task = no_task.filter(|task| matches!(task, Task::NotRun { .. }));
+    let local = (health.spark_is_local && !is_standin).then(|| RUNS_LOCALLY.to_owned());
+    lost.chain(no_task.map(Task::text)).chain(local).collect()
 }
 
 impl Step for ReportStep {
@@ -166,7 +170,7 @@ impl Step for ReportStep {
                 hub.public_ip.unwrap_or(hub.private_ip)
             ),
             substitutions: self.substitutions(),
-            warnings: self.warnings(),
+            warnings: warnings(&self.health, self.is_standin()),
         })
     }
 
@@ -186,4 +190,26 @@ fn write_private(path: &std::path::Path, text: &str) -> std::io::Result<()> {
         .mode(0o600)
         .open(path)?;
     file.write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mesos_that_spark_cannot_use_is_a_warning_and_a_stand_in_is_none() {
+        let mut health = Health {
+            leading_master: "demo-master-1".into(),
+            zookeeper_leader: None,
+            active_slaves: 1,
+            hdfs: Vec::new(),
+            task: None,
+            lost_blocks: Vec::new(),
+            spark_is_local: true,
+        };
+        assert_eq!(warnings(&health, false), [RUNS_LOCALLY]);
+        assert_eq!(warnings(&health, true), Vec::<String>::new());
+        health.spark_is_local = false;
+        assert_eq!(warnings(&health, false), Vec::<String>::new());
+    }
 }

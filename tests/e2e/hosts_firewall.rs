@@ -155,15 +155,15 @@ fn strangers_are_kept_from_the_ports_of_listed_hosts_and_from_nothing_else() {
     let [_, _, admin, stranger] = &scene.machines.hosts[..] else {
         panic!("{:?}", scene.machines)
     };
-    let mut readmit = |to: &Host| {
-        let cidr = format!("{}/32", to.ip);
-        bench.say(&["resume", &run, "--admin-cidr", &cidr]).ended(0);
-    };
     let (ip, port) = (&scene.master().ip, "5050");
     assert!(reaches(admin, ip, port) && !reaches(stranger, ip, port));
-    readmit(stranger);
+    let cidr = format!("{}/32", stranger.ip);
+    bench.say(&["resume", &run, "--admin-cidr", &cidr]).ended(0);
     assert!(reaches(stranger, ip, port) && !reaches(admin, ip, port));
-    readmit(admin);
+    // The file says still where they came from.
+    let plan = bench.say(&["plan", "configure", "--json"]).ended(0).json();
+    assert!(plan.to_string().contains("hosts.admin_cidr"), "{plan}");
+    bench.start(&["configure", "--yes"]).finish(RUN_LIMIT).ended(0);
     scene.assert_shut("after its people came back");
 
     for act in ["restart", "reload", "stop", "start"] {

@@ -1,5 +1,5 @@
 # make demo   a local cluster of eight nodes, from nothing        make test   everything: unit, crash, end to end
-# make sweep  what `make test` takes a sample of: runs on EC2's stand-in killed after each commit, and twenty times at random
+# make sweep  what `make test` takes a sample of: runs on EC2's stand-in killed after each commit, twenty times at random, and whatever changes a cluster six times
 # make bench  ratios of the journal, of run-command and copy-file to OpenSSH and rsync, phases of a deploy, calls of EC2
 # make lint   what CI checks before the tests
 # make fixtures   fixtures/journals/v2-*.jsonl anew, from real deploys; once a version is released, those of its format stay
@@ -42,7 +42,7 @@ test: setup setup-test
 
 sweep: setup setup-test
 	@$(MAKE) --no-print-directory -j2 tests-build ami
-	MESOSFLOW_TEST_SWEEP=1 cargo nextest run --locked --workspace -E 'package(mesosflow-tests) and (test(a_run_that_is_killed_after_any_commit_is_completed) or test(a_cluster_on_ec2_survives_kills_all_along_its_way))'
+	MESOSFLOW_TEST_SWEEP=1 cargo nextest run --locked --workspace -E 'package(mesosflow-tests) and (test(a_run_that_is_killed_after_any_commit_is_completed) or test(a_cluster_on_ec2_survives_kills_all_along_its_way) or test(/^(changed|stopped|replaced|redeployed|ec2::stopped)::/))'
 
 bench: setup setup-test
 	@$(MAKE) --no-print-directory -j2 build image
@@ -125,7 +125,7 @@ setup-pip:
 setup-test:
 	$(call install_packages,$(TEST_PACKAGES))
 	@$(MAKE) --no-print-directory setup-moto setup-ansible
-	@# Systemd takes some five in each node, and three clusters of up to eight run at once; nodes beyond the limit end as soon as they boot.
+	@# Systemd takes some five in each node, and four clusters of up to eight run at once; nodes beyond the limit end as soon as they boot.
 	@limit=$$(cat /proc/sys/fs/inotify/max_user_instances); if [ "$$limit" -lt $(INOTIFY) ]; then \
 	  if echo $(INOTIFY) 2>/dev/null >/proc/sys/fs/inotify/max_user_instances; then \
 	    echo "setup: fs.inotify.max_user_instances raised from $$limit to $(INOTIFY), until the next boot"; \

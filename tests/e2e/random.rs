@@ -3,6 +3,11 @@
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher as _, Hasher as _};
 
+/// Whether everything is asked for of what usually is a sample: `make sweep`.
+pub(crate) fn is_sweep() -> bool {
+    std::env::var_os("MESOSFLOW_TEST_SWEEP").is_some()
+}
+
 /// A small generator (xorshift64*) whose seed is shown with a failure and can be given again as `MESOSFLOW_TEST_SEED`.
 pub(crate) struct Random(u64);
 

@@ -8,10 +8,11 @@ use mesosflow_tests::{
     Bench, FileSystem, Hdfs, Nodes, Point, RUN_LIMIT, Reached, Seen, Status, Watch, assert_healthy,
 };
 
-use crate::random::Random;
+use crate::random::{Random, is_sweep};
 
-/// Kills of each of the two.
-const KILLS: u64 = 3;
+/// Kills of each run, and how many where everything is asked for.
+const KILLS: u64 = 2;
+const SWEPT: u64 = 6;
 
 #[test]
 fn a_cluster_is_stopped_and_started_with_its_data() {
@@ -94,7 +95,8 @@ fn a_cluster_is_stopped_and_started_with_its_data() {
 pub(crate) fn killed(bench: &mut Bench, random: &mut Random, args: &[&str]) -> String {
     let mut live = bench.start(args);
     let run = live.run();
-    for _ in 0..KILLS {
+    let kills = if is_sweep() { SWEPT } else { KILLS };
+    for _ in 0..kills {
         let events = bench.history(&run).events().len() as u64;
         let steps = 1 + random.below(16);
         let due = |seen: &Seen| seen.seq > events + steps;

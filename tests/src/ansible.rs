@@ -59,9 +59,9 @@ fn program(bench: &Bench, packages: &Path, name: &str) -> Command {
         .env("PYTHONPATH", packages)
         .env("HOME", bench.path(""))
         .env("ANSIBLE_NOCOLOR", "1")
-        // Fewer connections, and none that stays for a minute.
+        // One connection per node and play, which is gone soon after.
         .env("ANSIBLE_PIPELINING", "1")
-        .env("ANSIBLE_SSH_ARGS", "-o ControlMaster=no")
+        .env("ANSIBLE_SSH_ARGS", "-o ControlMaster=auto -o ControlPersist=5s")
         .env("LC_ALL", "C.UTF-8")
         .current_dir(bench.path(""));
     command

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use mesosflow_tests::{AMI_STOCK, Bench, Cloud, Point, RUN_LIMIT, Reached, Watch, assert_healthy};
 
-use super::crashes::SWEEP;
 use super::stage::Stage;
-use crate::random::Random;
+use crate::random::{Random, is_sweep};
 
 /// The slaves' kernel has no NFS client here.
 const CONFIG: &str = "[shared_volume]\nfallback = 'sshfs'\n[ec2]\nsettle_limit_s = 1\n";
@@ -29,8 +28,7 @@ fn stage(masters: usize, slaves: usize) -> Stage {
 /// Two masters, two slaves on spot, a volume for each; killed again and again at random; replayed; destroyed.
 #[test]
 fn a_cluster_on_ec2_survives_kills_all_along_its_way() {
-    let is_sweep = std::env::var_os(SWEEP).is_some();
-    let (most, apart) = if is_sweep { SWEPT } else { SAMPLED };
+    let (most, apart) = if is_sweep() { SWEPT } else { SAMPLED };
     let mut random = Random::new();
     let mut stage = stage(2, 2);
     let subnet = stage.cloud.subnet().id.clone();

@@ -5,20 +5,18 @@ use mesosflow_tests::{Fault, Point, RUN_LIMIT, Reached, Seen, Watch, What, Which
 use serde_json::Value;
 
 use super::stage::Stage;
-use crate::random::Random;
+use crate::random::{Random, is_sweep};
 
 /// Of the commits one in so many, from a random one on, unless all are asked for: `make sweep`.
 const SAMPLE: u64 = 3;
-/// Set where a run is to be killed after each commit.
-pub(super) const SWEEP: &str = "MESOSFLOW_TEST_SWEEP";
 
 /// A kill after the first event, after the second, … until one that comes too late.
 #[test]
 fn a_run_that_is_killed_after_any_commit_is_completed() {
     let mut stage = Stage::new();
-    let (first, stride) = match std::env::var_os(SWEEP) {
-        Some(_) => (1, 1),
-        None => (1 + Random::new().below(SAMPLE), SAMPLE),
+    let (first, stride) = match is_sweep() {
+        true => (1, 1),
+        false => (1 + Random::new().below(SAMPLE), SAMPLE),
     };
     let (mut kills, mut commits) = (0, 0);
     for seq in (first..).step_by(usize::try_from(stride).unwrap()) {

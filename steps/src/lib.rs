@@ -56,6 +56,7 @@ mod script;
 mod service;
 pub mod setup;
 mod software;
+pub mod spark;
 mod system;
 mod templates;
 pub mod uis;

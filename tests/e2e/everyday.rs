@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
+use mesosflow_steps::remote::quote;
 use mesosflow_tests::{Bench, Live, Node, Nodes, RUN_LIMIT, Said, ansible, until};
 use serde_json::{Value, json};
 
@@ -61,6 +63,7 @@ fn a_cluster_is_used_every_day() {
     commands_end(&mut stage);
     some_fail(&mut stage);
     a_first_job(&mut stage);
+    a_shell_of_spark(&stage);
     copies(&mut stage);
     copies_are_interrupted(&mut stage);
     of_ansible(&mut stage);
@@ -98,6 +101,32 @@ fn a_first_job(stage: &mut Stage) {
     stage.say(&words.collect::<Vec<_>>()).ended(0);
     let said = stage.say(&submit.split(' ').collect::<Vec<_>>());
     said.ended(0).tells(&["7 sums"]);
+}
+
+/// Spark's shell on a terminal. The stand-in for Mesos has no Java bindings: it runs on the first master alone, and says so.
+fn a_shell_of_spark(stage: &Stage) {
+    let shell = stage.bench.command(&["pyspark", "--cluster", &stage.cluster]);
+    let words = std::iter::once(shell.get_program()).chain(shell.get_args());
+    let line = quote::join(words.map(|word| word.to_str().unwrap())).unwrap();
+    let mut terminal = Command::new("script");
+    let terminal = terminal
+        .args(["-qec", &line, "/dev/null"])
+        .env("HOME", stage.bench.path(""));
+    let mut terminal = terminal
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let job =
+        b"print('sum', spark.range(10).groupBy().sum().collect()[0][0], spark.sparkContext.master)\nexit()\n";
+    terminal.stdin.take().unwrap().write_all(job).unwrap();
+    let output = terminal.wait_with_output().unwrap();
+    let out = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && out.contains("sum 45 local[*]"),
+        "{out}"
+    );
+    assert!(out.contains("Spark runs locally only"), "{out}");
 }
 
 /// The contracts of what is shown.

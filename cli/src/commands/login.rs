@@ -47,29 +47,43 @@ pub(crate) async fn login(app: &App, args: &LoginArgs) -> Result<(), CliError> {
         Some(name) => living.node(name)?,
         None => living.first(),
     };
-    let files = SshFiles::write(&living)?;
-    let mut ssh = Command::new("ssh");
-    ssh.arg("-F").arg(&files.config);
+    let mut ssh = client(&living)?;
     if let Some(port) = &args.socks {
         ssh.args(["-D", port]);
     }
     for spec in &args.forward {
         ssh.args(["-L", spec]);
     }
-    if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
-        ssh.arg("-t");
-    }
     ssh.args(["--", &node.name]);
     match &args.command[..] {
         [] => {}
         [line] => drop(ssh.arg(line)),
-        words => {
-            let line = join_words(words.iter().map(String::as_str));
-            ssh.arg(line.ok_or_else(|| CliError::usage("the command holds a NUL byte"))?);
-        }
+        words => drop(ssh.arg(line(words.iter().map(String::as_str))?)),
     }
     drop(journal);
     Err(no_ssh(&ssh.exec()))
+}
+
+/// SSH's client as it reaches the nodes of a cluster, with a terminal where there is one here.
+///
+/// # Errors
+/// Its files cannot be written.
+pub(super) fn client(living: &Living) -> Result<Command, CliError> {
+    let files = SshFiles::write(living)?;
+    let mut ssh = Command::new("ssh");
+    ssh.arg("-F").arg(&files.config);
+    if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
+        ssh.arg("-t");
+    }
+    Ok(ssh)
+}
+
+/// One command line of which each word means itself.
+///
+/// # Errors
+/// A word holds what no command line can carry.
+pub(super) fn line<'w>(words: impl IntoIterator<Item = &'w str>) -> Result<String, CliError> {
+    join_words(words).ok_or_else(|| CliError::usage("the command holds a NUL byte"))
 }
 
 /// The system's SSH client does not start.

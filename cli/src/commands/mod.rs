@@ -34,6 +34,7 @@ mod roles;
 mod rollback;
 mod run;
 mod run_command;
+mod spark;
 mod ssh_config;
 mod start;
 mod status;
@@ -74,6 +75,10 @@ pub(crate) enum Command {
     Clusters(clusters::ClustersArgs),
     Check(check::CheckArgs),
     Login(login::LoginArgs),
+    /// Open Spark's shell for Python on a node
+    Pyspark(spark::SparkArgs),
+    /// Open Spark's shell for Scala on a node
+    SparkShell(spark::SparkArgs),
     GetMaster(get_master::GetMasterArgs),
     Tunnel(tunnel::TunnelArgs),
     #[expect(clippy::enum_variant_names, reason = "`run-command` is what it is called")]
@@ -124,6 +129,8 @@ async fn carry_out(app: &App, command: Command) -> Result<(), CliError> {
         Command::Clusters(args) => clusters::clusters(app, &args).await,
         Command::Check(args) => check::check(app, &args).await,
         Command::Login(args) => login::login(app, &args).await,
+        Command::Pyspark(args) => spark::spark(app, "pyspark", &args).await,
+        Command::SparkShell(args) => spark::spark(app, "spark-shell", &args).await,
         Command::GetMaster(args) => get_master::get_master(app, &args).await,
         Command::Tunnel(args) => tunnel::tunnel(app, &args).await,
         Command::RunCommand(args) => run_command::run_command(app, &args).await,

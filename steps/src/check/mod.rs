@@ -25,5 +25,4 @@ pub use finding::{Finding, What};
 pub use look::Check;
 pub use namenode::blocks;
 pub use seen::Seen;
-pub use spark::RUNS_LOCALLY;
 pub use task::Task;

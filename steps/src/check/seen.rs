@@ -33,7 +33,7 @@ impl Check<'_> {
             self.nodes(),
             self.quorum(),
             of_mesos,
-            self.spark(),
+            Box::pin(self.spark()),
             self.namenode(Hdfs::Ephemeral),
             self.namenode(Hdfs::Persistent),
             Box::pin(self.checkpoint()),

@@ -1,12 +1,8 @@
 //! Whether jobs of Spark can run on Mesos: the driver calls Mesos through the native methods of its library.
 
 use super::{Check, What};
+use crate::spark::{BINDINGS, RUNS_LOCALLY};
 use crate::world::Script;
-
-const BINDINGS: &str = shell!("spark-bindings.sh");
-/// What a cluster without them can do, and how it gets them.
-pub const RUNS_LOCALLY: &str = "Spark runs locally only: this Mesos was built without Java bindings; one that is built with a JDK and Maven \
-                                has them (docs/frameworks.md), and `mesosflow redeploy` brings it";
 
 impl Check<'_> {
     /// Tells whether the first master's library of Mesos has Java bindings, where there is Spark; `false` where it has none. Nobody's

@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Health, LostBlocks, MountKind, Mounted, NfsServer, NfsServerKind};
 use crate::act::ActError;
-use crate::check::{RUNS_LOCALLY, Task};
+use crate::check::Task;
 use crate::cluster::{HostKeySource, Inventory, input};
 use crate::hdfs::Hdfs;
+use crate::spark::RUNS_LOCALLY;
 use crate::uis::web_interfaces;
 use crate::world::World;
 

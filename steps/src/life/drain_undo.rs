@@ -1,8 +1,9 @@
 //! `reactivate-agents`: the agent of a node gets tasks again.
 //!
 //! - Changes: an agent that was deactivated or drained is reactivated (`REACTIVATE_AGENT`); a machine that is down for maintenance is
-//!   up again, and our window in the schedule is gone. A window of an operator's is there afterwards as it was before. Daemons are others'
-//!   to start, before: one that runs is waited for until it has registered.
+//!   up again, and our window in the schedule is gone. A window of an operator's is there afterwards as it was before. A daemon that runs
+//!   is waited for until it has registered, since the master keeps what it has of an agent until then; one that does not is started where
+//!   that is asked for, and is otherwise others' to start, before. Of a node that does not answer nothing is claimed.
 //! - Twice is safe, and so is it where nothing was ever drained.
 //! - Undone by `drain-agents`.
 
@@ -33,12 +34,15 @@ pub struct ReactivateAgent {
     /// Those of whom one leads.
     #[serde(serialize_with = "input::nodes")]
     pub masters: Vec<Node>,
+    /// Whether its daemon is started where it does not run.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub starts: bool,
 }
 
 /// An agent that nothing keeps from work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reactivated {
-    /// Whether it is registered and active; otherwise its daemon does not run, and will be so once it does.
+    /// Whether it is registered and active; otherwise its daemon does not run, and the master does not know of it.
     pub is_active: bool,
 }
 
@@ -160,9 +164,10 @@ impl ReactivateAgent {
                 }
                 Next::Unschedule => self.unschedule(&operator).await,
                 Next::Reactivate(id) => self.reactivate(&operator, &id).await,
-                Next::Missing(_) if !ground.has_agent(&self.node).await? => {
-                    return Ok(Reactivated { is_active: false });
-                }
+                Next::Missing(_) if !ground.has_agent(&self.node).await? => match self.starts {
+                    true => ground.start_agent(&self.node).await,
+                    false => return Ok(Reactivated { is_active: false }),
+                },
                 Next::Missing(what) => {
                     self.wait(begun, what, REGISTRATION_LIMIT).await?;
                     patience.is_well();
@@ -205,7 +210,7 @@ impl Step for ReactivateAgent {
         let operator = Operator::new(world, &self.masters);
         Ok(match next(&Sight::of(&operator, &self.node).await?) {
             Next::Done(reactivated) => Probe::Done(reactivated),
-            Next::Missing(_) if !world.has_agent(&self.node).await? => {
+            Next::Missing(_) if !self.starts && !world.has_agent(&self.node).await? => {
                 Probe::Done(Reactivated { is_active: false })
             }
             _ => Probe::NotDone,

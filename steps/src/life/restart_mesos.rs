@@ -91,6 +91,7 @@ impl RestartMesos {
         ReactivateAgent {
             node: self.role.node.clone(),
             masters: self.masters.clone(),
+            starts: false,
         }
     }
 

@@ -100,7 +100,7 @@ impl Among<'_> {
         }
         for (slave, standing) in slaves.iter().zip(standings(&operator, slaves).await?) {
             let is_own = slave.name == node.name;
-            if !is_registered(&standing) && (is_own || world.has_agent(slave).await?) {
+            if !is_registered(&standing) && (is_own || runs_there(world, slave).await?) {
                 return Ok(Some(format!(
                     "the agent of {} is not registered with the leading master",
                     slave.name
@@ -144,6 +144,14 @@ impl Among<'_> {
 /// Whether it is heard of. One that an operator has taken out of work is none the worse.
 pub(super) const fn is_registered(standing: &Standing) -> bool {
     matches!(standing, Standing::Registered(agent) if agent.is_active || agent.is_deactivated)
+}
+
+/// Whether another slave's agent runs. One whose node does not answer is not waited for.
+async fn runs_there(world: &World, slave: &Node) -> Result<bool, ActError> {
+    match world.has_agent(slave).await {
+        Err(error) if error.class() == ErrorClass::Transient => Ok(false),
+        asked => asked,
+    }
 }
 
 #[cfg(test)]

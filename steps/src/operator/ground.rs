@@ -1,7 +1,6 @@
 //! What those who ask an operator's questions stand on: scripts on nodes, and what is known of a machine beside Mesos.
 
 use async_trait::async_trait;
-use mesosflow_workflow::{ErrorClass, StepError as _};
 
 use crate::act::ActError;
 use crate::cluster::Node;
@@ -22,8 +21,11 @@ pub(crate) trait Ground: Send + Sync {
     /// Why the machine of a node does not run, where its provider says so.
     async fn why_gone(&self, node: &Node) -> Result<Option<String>, ActError>;
 
-    /// Whether the node's agent runs as a daemon, registered or not. A node that does not answer has none.
+    /// Whether the node's agent runs as a daemon, registered or not. Of a node that does not answer nothing is known, which is an error.
     async fn has_agent(&self, node: &Node) -> Result<bool, ActError>;
+
+    /// Starts the node's agent, also for its next boots.
+    async fn start_agent(&self, node: &Node) -> Result<(), ActError>;
 }
 
 #[async_trait]
@@ -46,10 +48,10 @@ impl Ground for World {
             "look whether the Mesos agent runs",
             r#"systemctl is-active --quiet "$unit" || exit 1"#,
         );
-        match self.ask(node, look.var("unit", unit)).await {
-            Ok(runs) => Ok(runs),
-            Err(error) if error.class() == ErrorClass::Transient => Ok(false),
-            Err(error) => Err(error.into()),
-        }
+        Ok(self.ask(node, look.var("unit", unit)).await?)
+    }
+
+    async fn start_agent(&self, node: &Node) -> Result<(), ActError> {
+        Ok(mesos::SLAVE.ensure(self, node).await?)
     }
 }

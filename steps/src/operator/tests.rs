@@ -6,10 +6,12 @@ use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use mesosflow_workflow::{ErrorClass, StepError as _};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::OwnedMutexGuard;
@@ -63,6 +65,8 @@ struct Stage {
     zookeeper: Ipv4Addr,
     env: &'static [(&'static str, &'static str)],
     running: Mutex<Running>,
+    /// Whether the slave's node does not answer.
+    is_silent: AtomicBool,
     /// The addresses are the process' own: of its tests, one at a time has them.
     _turn: OwnedMutexGuard<()>,
 }
@@ -110,6 +114,7 @@ impl Stage {
             zookeeper: ip(3),
             env,
             running: Mutex::new(running),
+            is_silent: AtomicBool::new(false),
             _turn: TURN.clone().blocking_lock_owned(),
         }
     }
@@ -265,11 +270,16 @@ impl Stage {
     }
 
     async fn put_back(&self) -> Reactivated {
+        self.back(false).await.unwrap()
+    }
+
+    async fn back(&self, starts: bool) -> Result<Reactivated, ActError> {
         let step = ReactivateAgent {
             node: self.slave.clone(),
             masters: self.masters.clone(),
+            starts,
         };
-        step.put_back(self).await.unwrap()
+        step.put_back(self).await
     }
 }
 
@@ -307,8 +317,16 @@ impl Ground for Stage {
     }
 
     async fn has_agent(&self, _node: &Node) -> Result<bool, ActError> {
+        if self.is_silent.load(Ordering::Relaxed) {
+            return Err(ActError::not_yet("does not answer"));
+        }
         let mut running = self.running.lock().unwrap();
         Ok(running.agent.as_mut().is_some_and(Process::runs))
+    }
+
+    async fn start_agent(&self, _node: &Node) -> Result<(), ActError> {
+        Self::start_agent(self);
+        Ok(())
     }
 }
 
@@ -375,9 +393,21 @@ fn tasks_end_by_themselves_while_another_master_takes_over_and_the_agent_comes_b
         "{slave}"
     );
 
-    // Whoever is away for good has nothing to drain; and none of it is started by us.
+    // Of a node that does not answer nothing is claimed: its agent would come back as the master has it.
     stage.running.lock().unwrap().agent = None;
+    stage.is_silent.store(true, Ordering::Relaxed);
+    let refused = now(stage.back(true)).unwrap_err();
+    assert!(refused.to_string().contains("does not answer"), "{refused}");
+    assert_eq!(refused.class(), ErrorClass::Transient);
+    stage.is_silent.store(false, Ordering::Relaxed);
+
+    // Whoever is away for good has nothing to drain; and none of it is started by us, unless that is asked for.
     assert!(!now(stage.put_back()).is_active);
+    assert!(now(stage.drain(0)).is_ok());
+    assert!(now(stage.back(true)).unwrap().is_active);
+    stage.await_agent("the agent at work once more", |slave| {
+        slave["active"] == true && slave["deactivated"] == false
+    });
 }
 
 #[test]

@@ -171,6 +171,7 @@ pub(super) async fn roll(flow: Flow<World>, spec: Arc<RedeploySpec>) -> Result<R
         let back = each(anew, |node| ReactivateAgent {
             node: node.clone(),
             masters: inventory.masters.clone(),
+            starts: false,
         });
         flow.fan_out(ReactivateAgent::ID, back).await?;
     }

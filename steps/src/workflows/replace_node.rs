@@ -309,6 +309,7 @@ async fn exchange(flow: Flow<World>, spec: Arc<ReplaceNodeSpec>) -> Result<Repor
             let back = each(&new, |node| ReactivateAgent {
                 node: node.clone(),
                 masters: before.masters.clone(),
+                starts: false,
             });
             flow.fan_out(ReactivateAgent::ID, back).await?;
         }

@@ -254,6 +254,7 @@ async fn keep(flow: Flow<World>, spec: &KeepSlavesSpec, missed: &[String]) -> Re
         each(&returning, |node| ReactivateAgent {
             node: node.clone(),
             masters: inventory.masters.clone(),
+            starts: true,
         }),
     )
     .await?;

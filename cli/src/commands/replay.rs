@@ -97,16 +97,16 @@ fn refuse_whole(app: &App, found: &Found, from: &str) -> Result<(), CliError> {
             .places
             .command(&[workflow.name(), "--cluster", &state.cluster]),
     };
-    let founder = found.record.founder().run.to_string();
-    let replay = app.places.command(&["replay", &founder, "--from", from]);
+    let refused = refused.hint(format!("to do it: {again}"));
+    let Some(replay) = session::replay_of_founder(app, found, from) else {
+        return Err(refused);
+    };
     let replay = match is_unfinished {
         // One run of a cluster is unfinished at a time.
         true => format!("{}, then {replay}", app.places.command(&["close", &id])),
         false => replay,
     };
-    Err(refused
-        .hint(format!("to do it: {again}"))
-        .hint(format!("or to replay what made the cluster: {replay}")))
+    Err(refused.hint(format!("or to replay what made the cluster: {replay}")))
 }
 
 /// What is to be replayed, and the steps it runs.

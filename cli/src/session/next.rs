@@ -82,6 +82,17 @@ pub(super) fn next_of(app: &App, state: &RunState) -> Option<String> {
     }
 }
 
+/// The command that does the step of that name, and what comes after it, as the run that made the cluster has it; none where it is no
+/// step of that one.
+pub(crate) fn replay_of_founder(app: &App, found: &Found, step: &str) -> Option<String> {
+    let founder = found.record.founder();
+    let has = founder.steps.iter().any(|known| known.entry.id.as_str() == step);
+    has.then(|| {
+        app.places
+            .command(&["replay", &founder.run.to_string(), "--from", step])
+    })
+}
+
 /// What mends what a run has left undone when it was closed; `open` is the first such step.
 pub(crate) fn mends(app: &App, found: &Found, open: Option<&StepId>) -> Vec<String> {
     let state = &found.state;
@@ -100,7 +111,10 @@ pub(crate) fn mends(app: &App, found: &Found, open: Option<&StepId>) -> Vec<Stri
             app.places
                 .command(&[&state.workflow, "--cluster", &state.cluster])
         )),
-        _ => undoing(app, state),
+        _ => undoing(app, state).or_else(|| {
+            let replay = replay_of_founder(app, found, open.as_str())?;
+            Some(format!("to do what it left of the set-up: {replay}"))
+        }),
     };
     let ends = workflow.is_some_and(Workflow::ends_cluster);
     let replay = open

@@ -42,7 +42,7 @@ pub struct ReactivateAgent {
 /// An agent that nothing keeps from work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reactivated {
-    /// Whether it is registered and active; otherwise its daemon does not run, and the master does not know of it.
+    /// Whether it is registered and active; otherwise its daemon does not run, and nothing that the master has of it keeps it from work.
     pub is_active: bool,
 }
 

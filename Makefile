@@ -125,7 +125,7 @@ setup-pip:
 setup-test:
 	$(call install_packages,$(TEST_PACKAGES))
 	@$(MAKE) --no-print-directory setup-moto setup-ansible
-	@# Systemd takes some five in each node, and four clusters of up to eight run at once; nodes beyond the limit end as soon as they boot.
+	@# Systemd takes some five in each node, and three clusters of up to eight run at once; nodes beyond the limit end as soon as they boot.
 	@limit=$$(cat /proc/sys/fs/inotify/max_user_instances); if [ "$$limit" -lt $(INOTIFY) ]; then \
 	  if echo $(INOTIFY) 2>/dev/null >/proc/sys/fs/inotify/max_user_instances; then \
 	    echo "setup: fs.inotify.max_user_instances raised from $$limit to $(INOTIFY), until the next boot"; \

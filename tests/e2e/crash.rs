@@ -12,7 +12,7 @@ use mesosflow_tests::{
 use crate::random::Random;
 
 /// How often a run is killed before it may end: a run that can only be killed ever earlier would not end.
-const KILLS: usize = 12;
+const KILLS: usize = 9;
 
 /// Points in the order in which a run comes to them. Where two branches run side by side, one may be missed.
 const POINTS: [Point; 16] = [

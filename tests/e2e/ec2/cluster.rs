@@ -16,7 +16,7 @@ token=$(curl -sf -m 20 -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' $hom
 curl -sf -m 20 -H \"X-aws-ec2-metadata-token: $token\" $home/meta-data/tags/instance/mesosflow:role";
 /// Kills of one bring-up, one after the other: in a sweep, and as a sample of that. They come so far apart that they reach its end.
 const SWEPT: (u64, u64) = (20, 12);
-const SAMPLED: (u64, u64) = (8, 28);
+const SAMPLED: (u64, u64) = (5, 45);
 
 fn stage(masters: usize, slaves: usize) -> Stage {
     let mut bench = Bench::new();

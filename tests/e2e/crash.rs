@@ -9,10 +9,11 @@ use mesosflow_tests::{
     Bench, FileSystem, Hdfs, History, Live, Nodes, Point, RUN_LIMIT, Reached, Seen, Watch, assert_healthy,
 };
 
-use crate::random::Random;
+use crate::random::{Random, is_sweep};
 
-/// How often a run is killed before it may end: a run that can only be killed ever earlier would not end.
+/// How often a run is killed before it may end, here and in a sweep: a run that can only be killed ever earlier would not end.
 const KILLS: usize = 9;
+const SWEPT: usize = 24;
 
 /// Points in the order in which a run comes to them. Where two branches run side by side, one may be missed.
 const POINTS: [Point; 16] = [
@@ -79,7 +80,8 @@ fn a_run_that_is_killed_at_random_moments_is_resumed_to_its_end() {
     let mut crashes = Crashes::new(cluster.clone(), 6);
     let mut live = bench.start(&["run", "--cluster", &cluster, "--masters", "2", "--slaves", "1"]);
     crashes.run = live.run();
-    while crashes.kills < KILLS {
+    let most = if is_sweep() { SWEPT } else { KILLS };
+    while crashes.kills < most {
         let (events, pause) = (random.below(45), Duration::from_millis(random.below(300)));
         let aim = crashes.events + events;
         let mut watch = Watch::new(bench.journal(), &crashes.run, crashes.events);

@@ -11,7 +11,7 @@ use crate::clusters::{ClusterArgs, Living};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::ssh::SshFiles;
-use crate::wiring::join_words;
+use crate::wiring::{Node, join_words};
 
 /// Log in to a node
 #[derive(Debug, Clone, Args)]
@@ -41,41 +41,46 @@ Logs in as the user that the image or the host has (root, admin, ubuntu, …). T
 
 /// Becomes ssh.
 pub(crate) async fn login(app: &App, args: &LoginArgs) -> Result<(), CliError> {
+    let socks = args.socks.iter().flat_map(|port| ["-D", port]);
+    let forward = args.forward.iter().flat_map(|spec| ["-L", spec]);
+    let options: Vec<_> = socks.chain(forward).collect();
+    enter(app, &args.of, args.node.as_deref(), &options, |_node| {
+        Ok(match &args.command[..] {
+            [] => None,
+            [line] => Some(line.clone()),
+            words => Some(line(words.iter().map(String::as_str))?),
+        })
+    })
+    .await
+}
+
+/// Becomes SSH's client on a node of the cluster that is meant, by default the first master, with these options and a command line for
+/// that node, or its shell; with a terminal where there is one here.
+///
+/// # Errors
+/// No cluster or node is meant, or there is no client.
+pub(super) async fn enter(
+    app: &App,
+    of: &ClusterArgs,
+    node: Option<&str>,
+    options: &[&str],
+    command: impl FnOnce(&Node) -> Result<Option<String>, CliError>,
+) -> Result<(), CliError> {
     let journal = app.journal_with_runs()?;
-    let living = Living::meant(app, &journal, &args.of).await?;
-    let node = match &args.node {
+    let living = Living::meant(app, &journal, of).await?;
+    let node = match node {
         Some(name) => living.node(name)?,
         None => living.first(),
     };
-    let mut ssh = client(&living)?;
-    if let Some(port) = &args.socks {
-        ssh.args(["-D", port]);
-    }
-    for spec in &args.forward {
-        ssh.args(["-L", spec]);
-    }
-    ssh.args(["--", &node.name]);
-    match &args.command[..] {
-        [] => {}
-        [line] => drop(ssh.arg(line)),
-        words => drop(ssh.arg(line(words.iter().map(String::as_str))?)),
-    }
-    drop(journal);
-    Err(no_ssh(&ssh.exec()))
-}
-
-/// SSH's client as it reaches the nodes of a cluster, with a terminal where there is one here.
-///
-/// # Errors
-/// Its files cannot be written.
-pub(super) fn client(living: &Living) -> Result<Command, CliError> {
-    let files = SshFiles::write(living)?;
+    let files = SshFiles::write(&living)?;
     let mut ssh = Command::new("ssh");
-    ssh.arg("-F").arg(&files.config);
+    ssh.arg("-F").arg(&files.config).args(options);
     if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
         ssh.arg("-t");
     }
-    Ok(ssh)
+    ssh.args(["--", &node.name]).args(command(node)?);
+    drop(journal);
+    Err(no_ssh(&ssh.exec()))
 }
 
 /// One command line of which each word means itself.

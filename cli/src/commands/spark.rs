@@ -1,12 +1,10 @@
 //! `pyspark` and `spark-shell`: Spark's shells on a node, through the system's SSH client as `login` has it.
 
-use std::os::unix::process::CommandExt as _;
-
 use clap::Args;
 
-use super::login::{client, line, no_ssh};
+use super::login::{enter, line};
 use crate::app::App;
-use crate::clusters::{ClusterArgs, Living};
+use crate::clusters::ClusterArgs;
 use crate::error::CliError;
 use crate::wiring::spark_command;
 
@@ -34,15 +32,8 @@ arguments.
 
 /// Becomes SSH's client that runs the program.
 pub(crate) async fn spark(app: &App, program: &str, args: &SparkArgs) -> Result<(), CliError> {
-    let journal = app.journal_with_runs()?;
-    let living = Living::meant(app, &journal, &args.of).await?;
-    let node = match &args.node {
-        Some(name) => living.node(name)?,
-        None => living.first(),
-    };
-    let mut ssh = client(&living)?;
-    ssh.args(["--", &node.name])
-        .arg(line(spark_command(node, program, &args.args))?);
-    drop(journal);
-    Err(no_ssh(&ssh.exec()))
+    enter(app, &args.of, args.node.as_deref(), &[], |node| {
+        Ok(Some(line(spark_command(node, program, &args.args))?))
+    })
+    .await
 }

@@ -155,41 +155,41 @@ fn held<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
 /// # Errors
 /// The error, or that the journal failed.
 pub(crate) async fn explained<T>(flow: &Flow<World>, ended: Result<T, Halt>) -> Result<T, Halt> {
-    let (step, error) = match ended {
-        // Whoever looked before anything began has said it.
-        Err(Halt::Failed { step, error }) if error.class != ErrorClass::Fenced => (step, error),
-        other => return other,
-    };
-    let seen = look_after(flow).await?;
-    let error = naming(error, &seen);
-    Err(Halt::Failed { step, error })
+    explained_by(ended, look_after(flow)).await
 }
 
 /// The same for a run that makes no machine: its error names those of these nodes that are stopped, and those that are gone, without which the
-/// next drive goes on; of those that are `leaving`, which it deletes at its end, both.
+/// next drive goes on; of those that leave, which it deletes at its end, both.
 ///
 /// # Errors
 /// The error.
 pub(crate) async fn explained_of<T>(
     flow: &Flow<World>,
-    nodes: &[Node],
-    leaving: &[Node],
+    nodes: &[(Node, bool)],
     ended: Result<T, Halt>,
 ) -> Result<T, Halt> {
-    let (step, error) = match ended {
-        Err(Halt::Failed { step, error }) if error.class != ErrorClass::Fenced => (step, error),
-        other => return other,
-    };
-    let (world, mut seen) = (flow.world(), Seen::default());
-    let named = |node: &Node, reason: String| Lost {
-        item: node.name.as_str().into(),
-        reason,
-    };
-    for (node, leaves) in nodes
-        .iter()
-        .map(|node| (node, false))
-        .chain(leaving.iter().map(|node| (node, true)))
-    {
+    explained_by(ended, async { Ok(seen_of(flow.world(), nodes).await) }).await
+}
+
+/// Has the error of a step that failed name what was seen; nobody looks where none did.
+async fn explained_by<T>(
+    ended: Result<T, Halt>,
+    look: impl Future<Output = Result<Seen, Halt>>,
+) -> Result<T, Halt> {
+    match ended {
+        // Whoever looked before anything began has said it.
+        Err(Halt::Failed { step, error }) if error.class != ErrorClass::Fenced => {
+            let error = naming(error, &look.await?);
+            Err(Halt::Failed { step, error })
+        }
+        other => other,
+    }
+}
+
+/// How these nodes are, each with whether it leaves.
+async fn seen_of(world: &World, nodes: &[(Node, bool)]) -> Seen {
+    let mut seen = Seen::default();
+    for (node, leaves) in nodes {
         let instance = world.memory().machine(node.instance.clone());
         let condition = match world.provider().condition(&instance).await {
             Ok(condition) => condition,
@@ -198,20 +198,23 @@ pub(crate) async fn explained_of<T>(
                 continue;
             }
         };
-        let why = gone(&condition, AGE_UNKNOWN).map(|why| dead(&instance, &why));
-        match (leaves, Stopped::of(world, &instance, &condition)) {
-            (true, stopped) => {
-                let why = why.or(stopped.map(|one| one.reason));
-                seen.leaves.extend(why.map(|why| named(node, why)));
-            }
-            (false, stopped) => {
+        let named = |reason| Lost {
+            item: node.name.as_str().into(),
+            reason,
+        };
+        let gone = gone(&condition, AGE_UNKNOWN).map(|why| dead(&instance, &why));
+        let stopped = Stopped::of(world, &instance, &condition);
+        match leaves {
+            true => seen
+                .leaves
+                .extend(gone.or(stopped.map(|one| one.reason)).map(named)),
+            false => {
                 seen.stopped.extend(stopped);
-                seen.passed.extend(why.map(|why| named(node, why)));
+                seen.passed.extend(gone.map(named));
             }
         }
     }
-    let error = naming(error, &seen);
-    Err(Halt::Failed { step, error })
+    seen
 }
 
 fn naming<'s>(mut error: ErrorReport, seen: &'s Seen) -> ErrorReport {

@@ -33,21 +33,18 @@ where
     Fut: Future<Output = Result<O, Halt>>,
 {
     // What cannot be read is said by the drive itself.
-    if let Ok(spec) = read::<T>(&run.state().spec) {
-        let (all, leaving) = nodes(&spec);
-        if let Err(lost) = look(run, &world, all, leaving).await {
-            return Outcome::Lost(lost);
-        }
+    if let Ok(spec) = read::<T>(&run.state().spec)
+        && let Err(lost) = look(run, &world, nodes(&spec)).await
+    {
+        return Outcome::Lost(lost);
     }
     let explaining = |of_run: Flow<World>, spec: Arc<T>| {
         let body = flow(of_run.clone(), spec.clone());
         async move {
             let ended = Box::pin(body).await;
             // What failed on one of them failed for that.
-            let (state, (stay, leave)) = (run.state(), nodes(&spec));
-            let passed = passed(&state);
-            let leave = if deletes(&state) { &[] } else { leave };
-            loss::explained_of(&of_run, &there(stay, &passed), &there(leave, &passed), ended).await
+            let acted_on = acted_on(&run.state(), nodes(&spec));
+            loss::explained_of(&of_run, &acted_on, ended).await
         }
     };
     super::drive(run, world, settings, stop, explaining).await
@@ -59,18 +56,10 @@ where
 ///
 /// # Errors
 /// The journal failed.
-async fn look(run: &Run, world: &World, nodes: &[Node], leaving: &[Node]) -> Result<(), RecordError> {
+async fn look(run: &Run, world: &World, nodes: (&[Node], &[Node])) -> Result<(), RecordError> {
     let state = run.state();
-    let leaving = if deletes(&state) { &[] } else { leaving };
     let mut names = passed(&state);
-    for (node, leaves) in nodes
-        .iter()
-        .map(|node| (node, false))
-        .chain(leaving.iter().map(|node| (node, true)))
-    {
-        if names.contains(&node.name) {
-            continue;
-        }
+    for (node, leaves) in acted_on(&state, nodes) {
         let is_hub = node.role == Role::Master && node.index == 1;
         let machine = world.memory().machine(node.instance.clone());
         match world.provider().condition(&machine).await {
@@ -97,10 +86,15 @@ async fn look(run: &Run, world: &World, nodes: &[Node], leaving: &[Node]) -> Res
     run.amend(FIELD, json!(names), Vec::new()).await
 }
 
-/// Whether the run has begun to delete machines.
-fn deletes(state: &RunState) -> bool {
+/// Of the nodes that stay by a run, and of those that leave: which it still acts on, and whether each of them leaves. None that it passes over,
+/// and of those that leave none once it has begun to delete machines.
+fn acted_on(state: &RunState, (stay, leave): (&[Node], &[Node])) -> Vec<(Node, bool)> {
     let step = state.step(&Delete::id_of(Deleted::Machines));
-    step.is_some_and(|step| step.progress.status != Status::Pending)
+    let deletes = step.is_some_and(|step| step.progress.status != Status::Pending);
+    let leave = if deletes { &[] } else { leave };
+    let passed = passed(state);
+    let of = |nodes, leaves| there(nodes, &passed).into_iter().map(move |node| (node, leaves));
+    of(stay, false).chain(of(leave, true)).collect()
 }
 
 /// The names of the nodes that a run passes over.

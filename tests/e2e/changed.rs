@@ -43,7 +43,9 @@ fn slaves_come_and_go_while_the_cluster_works() {
     // A machine that ends while it is led away is deleted as it is.
     refused(&mut bench);
     let away = ["remove-slaves", "slave-1", "--yes"];
-    let remove = cut_off(&mut bench, &mut random, &away, "hdfs-decommission");
+    let remove = cut_off(&mut bench, &mut random, &away, "drain-agents");
+    let again = cut_off(&mut bench, &mut random, &["resume", &remove], "hdfs-decommission");
+    assert_eq!(again, remove);
     let leaving = grown.of("slave")[0].container.clone();
     bench.engine().run(&["kill", &leaving]).ok();
     let resumed = killed(&mut bench, &mut random, &["resume", &remove]);

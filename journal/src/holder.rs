@@ -1,11 +1,47 @@
 //! Who holds a lock, in words: which process, and how to end it where it will not end by itself.
 
 use std::fs;
+use std::io;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use mesosflow_workflow::STOPPED;
 
 use crate::inode::FileId;
+
+/// How long a lock may outlive its process: a child of it that was between its fork and its exec keeps it that long, which
+/// takes a busy machine tens of milliseconds.
+const OUTLIVED: Duration = Duration::from_secs(1);
+/// How often the lock of a process that is gone is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// The process that holds a lock on the journal `file`, as `ask` finds it, once that is settled: where the process is not
+/// to be seen on this machine, the lock may be about to go as well, and is asked for again before anybody is refused.
+///
+/// Blocks for [`OUTLIVED`] at most.
+pub(crate) fn settled(
+    file: FileId,
+    mut ask: impl FnMut() -> io::Result<Option<u32>>,
+) -> io::Result<Option<u32>> {
+    let began = Instant::now();
+    loop {
+        match ask()? {
+            Some(pid) if !is_here(pid, file) && began.elapsed() < OUTLIVED => thread::sleep(LOOK_AGAIN),
+            holder => return Ok(holder),
+        }
+    }
+}
+
+/// Whether process `pid` lives on this machine and may have `file` open.
+fn is_here(pid: u32, file: FileId) -> bool {
+    let process = Path::new("/proc").join(pid.to_string());
+    let stat = fs::read_to_string(process.join("stat")).ok();
+    match stat.as_deref().and_then(state) {
+        None | Some('Z' | 'X') => false,
+        Some(_) => has_open(&process, file) != Some(false),
+    }
+}
 
 /// What is known of process `pid`, which holds a lock on the journal `file`.
 pub(crate) fn describe(pid: u32, file: FileId) -> String {
@@ -63,6 +99,41 @@ mod tests {
         let elsewhere = "in a container or on another machine";
         assert_eq!(describe(own, id), format!("pid {own} {elsewhere}"));
         assert_eq!(describe(u32::MAX, id), format!("pid {} {elsewhere}", u32::MAX));
+    }
+
+    #[test]
+    fn the_lock_of_a_process_that_is_gone_is_looked_at_again_and_that_of_a_living_one_is_not() {
+        let file = tempfile::tempfile().unwrap();
+        let id = FileId::of(&file.metadata().unwrap());
+        let mut asked = 0;
+        let mut ask = |pid: u32, until: u32| {
+            asked = 0;
+            let holder = settled(id, || {
+                asked += 1;
+                Ok((asked < until).then_some(pid))
+            });
+            (holder.unwrap(), asked)
+        };
+        // A child of it had the lock until its exec.
+        assert_eq!(ask(u32::MAX, 3), (None, 3));
+        let own = std::process::id();
+        assert_eq!(ask(own, 3), (Some(own), 1));
+        // In a container it may live for ever.
+        assert_eq!(ask(u32::MAX, u32::MAX).0, Some(u32::MAX));
+    }
+
+    #[test]
+    fn a_process_that_nobody_has_waited_for_is_gone() {
+        let file = tempfile::tempfile().unwrap();
+        let id = FileId::of(&file.metadata().unwrap());
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let ended = std::path::PathBuf::from(format!("/proc/{}/stat", child.id()));
+        while state(&fs::read_to_string(&ended).unwrap()) != Some('Z') {
+            thread::yield_now();
+        }
+        assert!(!is_here(child.id(), id));
+        child.wait().unwrap();
+        assert!(!is_here(child.id(), id));
     }
 
     #[test]

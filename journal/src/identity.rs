@@ -32,6 +32,7 @@ use crate::connect::{Access, connect};
 use crate::error::unusable;
 use crate::files::{self, beside};
 use crate::filesystem;
+use crate::holder;
 use crate::inode::{FileId, descriptors, is_opened, look};
 use crate::range::{self, Kind, Slot};
 use crate::refusal;
@@ -223,9 +224,9 @@ impl Anchor {
         }
         let slot = Slot::place(&inode.id.bytes());
         range::take(&log, slot, Kind::Shared).map_err(fail)?;
-        if let Some(pid) = range::elsewhere(&log, slot).map_err(fail)? {
-            let log = id(&log).map_err(fail)?;
-            return Err(refusal::log_in_use(&self.path, pid, log));
+        let log_id = id(&log).map_err(fail)?;
+        if let Some(pid) = holder::settled(log_id, || range::elsewhere(&log, slot)).map_err(fail)? {
+            return Err(refusal::log_in_use(&self.path, pid, log_id));
         }
         *claimed = Some(log);
         Ok(())
@@ -365,7 +366,7 @@ fn settle(inode: &Inode, path: &Path, place: Slot) -> Result<(), StoreError> {
     }
     // First the own claim, then the look: of two that come at once, at least one sees the other.
     range::take(&inode.file, place, Kind::Shared).map_err(fail)?;
-    match range::elsewhere(&inode.file, place).map_err(fail)? {
+    match holder::settled(inode.id, || range::elsewhere(&inode.file, place)).map_err(fail)? {
         Some(pid) => Err(refusal::second_path(path, pid, inode.id)),
         None => Ok(()),
     }

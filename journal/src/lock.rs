@@ -2,7 +2,7 @@
 //!
 //! It is a lock on the journal's file itself ([`crate::range`]), so every name of the file leads to it, and no other file
 //! has to be beside the journal. The descriptor that has it is closed on exec: a child keeps it for no longer than
-//! the instant between its fork and its exec.
+//! the instant between its fork and its exec, which [`holder::settled`] waits for where the process itself is gone.
 
 use std::io;
 
@@ -68,7 +68,7 @@ impl Locks {
                     slot,
                 });
             }
-            if let Some(pid) = range::holder(self.anchor.file(), slot).map_err(fail)? {
+            if let Some(pid) = self.holder(slot).map_err(fail)? {
                 return Err(self.refusal(run, Some(pid)));
             }
         }
@@ -81,7 +81,7 @@ impl Locks {
         if self.anchor.held().contains(&slot) {
             return Ok(true);
         }
-        range::holder(self.anchor.file(), slot)
+        self.holder(slot)
             .map(|pid| pid.is_some())
             .map_err(|error| unusable("read the locks of", self.anchor.path(), error))
     }
@@ -94,6 +94,11 @@ impl Locks {
         let outcome = act();
         range::free_set_up(self.anchor.file()).map_err(fail)?;
         outcome
+    }
+
+    /// The other process that holds `slot`.
+    fn holder(&self, slot: Slot) -> io::Result<Option<u32>> {
+        holder::settled(self.anchor.id(), || range::holder(self.anchor.file(), slot))
     }
 
     fn refusal(&self, run: RunId, pid: Option<u32>) -> StoreError {

@@ -68,8 +68,10 @@ fn a_slave_joins_by_tags_and_has_its_machines_name() {
     let machine = Machine::new();
     let node = &machine.0;
     node.told(&Facts::joins());
+    lay_names(node);
     let said = node.once();
     assert!(said.contains("(EC2's metadata, epoch 5)"), "{said}");
+    knows_its_own_name(node);
     assert_eq!(node.zk().unwrap(), format!("zk://{ZOOKEEPERS}/mesos"));
     assert_eq!(
         node.read("/etc/mesos-slave/hostname").unwrap(),
@@ -90,6 +92,32 @@ fn a_slave_joins_by_tags_and_has_its_machines_name() {
     node.told(&Facts::slave());
     node.once();
     assert_eq!(node.zk().unwrap(), format!("zk://{ZOOKEEPERS}/mesos"));
+}
+
+/// The names that user data brings: no joining machine is among them. What cloud-init wrote leads a name to an address that nobody else has.
+fn lay_names(node: &Node) {
+    node.write(
+        "/etc/mesosflow/names",
+        include_str!("../../../steps/roles/mesos/names"),
+    );
+    node.write("/etc/mesosflow/hosts", "10.9.9.9 demo-master-1\n");
+    let own = node.sh("uname -n").ok();
+    node.write("/etc/hosts", format!("127.0.1.1 {own}\n127.0.0.1 localhost\n"));
+}
+
+/// By both its names, of which no DNS knows here, and once, however often it boots.
+fn knows_its_own_name(node: &Node) {
+    let own = node.sh("uname -n").ok();
+    for name in ["ip-10-9-9-4.ec2.internal", &own] {
+        let address = node.sh(&format!("getent ahostsv4 {name}")).ok();
+        assert!(address.starts_with("10.9.9.4 "), "{name}: {address}");
+    }
+    node.once();
+    let hosts = node.read("/etc/mesosflow/hosts").unwrap();
+    assert_eq!(
+        hosts,
+        format!("10.9.9.9 demo-master-1\n10.9.9.4 ip-10-9-9-4.ec2.internal {own} # this machine")
+    );
 }
 
 #[test]

@@ -225,13 +225,17 @@ write_slave() {
 RequiresMountsFor=$folders"
 }
 
-# The other nodes' names, which a container's engine takes out of /etc/hosts at each boot.
+# The other nodes' names, which a container's engine takes out of /etc/hosts at each boot; and the machine's own where it is not among
+# them, as of one that joined by itself: a datanode ends at once where that leads nowhere, and not every network's DNS knows it.
 write_names() {
   [ -f /etc/mesosflow/hosts ] && [ -f /etc/mesosflow/names ] || return 0
-  hosts=$(awk -v name="$name" -v ip="$ip" -v first="$first" -v first_name="$first_name" '
+  hosts=$(awk -v name="$name" -v own="$(uname -n)" -v ip="$ip" -v first="$first" -v first_name="$first_name" '
+    / # this machine$/ { next }
+    $2 == name || $2 == own { is_listed = 1 }
     $2 == name { $1 = ip }
     $2 != name && first != "" && $2 == first_name { $1 = first }
-    { print }' /etc/mesosflow/hosts)
+    { print }
+    END { if (!is_listed) print ip, name (own == name ? "" : " " own), "# this machine" }' /etc/mesosflow/hosts)
   put names /etc/mesosflow/hosts "$hosts"
   [ "$mode" = dry ] || sh /etc/mesosflow/names
 }

@@ -62,6 +62,8 @@ impl Standing {
             },
             Pass::Keeps => match progress.and_then(|p| p.output.clone()) {
                 Some(output) => Self::Settled(output),
+                // What a replay keeps is not computed: an item that other runs have added was never asked for it, and owes nothing.
+                None if item.is_some() && found.gives_nothing() => Self::Settled(Value::Null),
                 None if item.is_some() => Self::drifted(step, OTHER_ITEMS, None, None),
                 None => Self::drifted(step, "it was skipped, and this program would run it", None, None),
             },

@@ -104,6 +104,12 @@ impl StepState {
         }
     }
 
+    /// Whether it is a fan-out of which no item gave anything to later steps: one more item makes no difference to them.
+    pub(crate) fn gives_nothing(&self) -> bool {
+        let gave = |progress: &Progress| progress.output.as_ref().is_some_and(|output| !output.is_null());
+        !self.items.is_empty() && !self.items.values().any(gave)
+    }
+
     /// The step as a whole, or one of its items.
     pub fn of(&self, item: Option<&ItemKey>) -> Option<&Progress> {
         match item {

@@ -1,14 +1,14 @@
 //! Running earlier steps again.
 
 use mesosflow_workflow::{
-    ErrorClass, Generation, Heritage, Inherited, Outcome, Phase, RecordError, Replay, RunState, Status,
-    preflight,
+    ErrorClass, Flow, Generation, Heritage, Inherited, Outcome, Phase, Probe, RecordError, Replay, Run,
+    RunState, Status, Step, StepCx, StepId, preflight,
 };
 
 use crate::laws::assert_lawful;
 use crate::rig::{Rig, assert_partial, assert_succeeded, from};
-use crate::toy::deploy;
-use crate::world::Twist;
+use crate::toy::{Format, Groups, Health, Launch, Quorum, Share, Start, deploy};
+use crate::world::{Trouble, Twist, World};
 
 fn to(first: &str, last: &str) -> Replay {
     Replay {
@@ -504,4 +504,78 @@ async fn a_heritage_of_steps_that_the_run_does_not_have_is_refused() {
     let refused = run.replay_on(from("format"), heritage).await.unwrap_err();
     assert!(matches!(refused, RecordError::Illegal(_)), "{refused:?}");
     assert_eq!(rig.state().spec, serde_json::json!({"slaves": 5}));
+}
+
+/// A step over nodes that gives nothing to those after it, under the id of the toy's launches.
+#[derive(Debug, serde::Serialize)]
+struct Down(&'static str);
+
+impl Step for Down {
+    type World = World;
+    type Output = ();
+    type Error = Trouble;
+
+    fn id(&self) -> StepId {
+        Launch::ID
+    }
+
+    async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<()>, Trouble> {
+        let found = cx.world().probe(cx, &self.id(), Some(self.0)).await?;
+        Ok(match found {
+            Probe::Done(_) => Probe::Done(()),
+            Probe::NotDone => Probe::NotDone,
+        })
+    }
+
+    async fn apply(&self, cx: &StepCx<World>) -> Result<(), Trouble> {
+        cx.world().apply(cx, &self.id(), Some(self.0)).await.map(drop)
+    }
+
+    async fn verify(&self, _cx: &StepCx<World>, (): &()) -> Result<(), Trouble> {
+        Ok(())
+    }
+}
+
+/// Other runs have added a node without ever running that step for it: what comes before a replay is not computed, and no drift.
+#[tokio::test(start_paused = true)]
+async fn what_gives_nothing_is_no_drift_for_a_node_that_other_runs_have_added() {
+    let drive = async |rig: &Rig, run: &Run, nodes: &[&'static str]| {
+        let body = |flow: Flow<World>| async move {
+            let cluster = "demo".into();
+            flow.step(Groups { cluster }).await?;
+            flow.fan_out(Launch::ID, nodes.iter().map(|node| ((*node).into(), Down(node))))
+                .await?;
+            flow.skip(Quorum::ID, "one master needs no ZooKeeper").await?;
+            let nodes = Vec::new();
+            flow.step(Format { nodes }).await?;
+            let filesystem = String::new();
+            flow.step(Start { filesystem }).await?;
+            let server = String::new();
+            flow.step(Share { server }).await?;
+            let (hdfs, share) = (String::new(), String::new());
+            flow.step(Health { hdfs, share }).await
+        };
+        run.drive(rig.world.clone(), rig.settings, rig.stop.clone(), body)
+            .await
+    };
+    let rig = Rig::new();
+    let run = rig.create().await.unwrap();
+    assert_succeeded(&drive(&rig, &run, &["n1", "n2"]).await);
+    drop(run);
+    rig.world.take_deeds();
+
+    let grown = ["n1", "n2", "n3"];
+    let run = rig.adopt().await.unwrap();
+    run.replay(only("health")).await.unwrap();
+    assert_succeeded(&drive(&rig, &run, &grown).await);
+    drop(run);
+    assert_eq!(rig.world.applied(), ["health"]);
+
+    // A replay of that very step has it done there too.
+    rig.world.take_deeds();
+    let run = rig.adopt().await.unwrap();
+    run.replay(only("launch")).await.unwrap();
+    drive(&rig, &run, &grown).await;
+    let applied = rig.world.applied();
+    assert!(applied.contains(&"launch/n3".into()), "{applied:?}");
 }

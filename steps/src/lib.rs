@@ -88,7 +88,7 @@ pub use roles::Dns;
 pub use setup::Report;
 pub use templates::replications;
 pub use view::{
-    adopted, age, awaited, formatted_volumes, has_persistent, key_of, launched_from, memory, nodes,
-    reachable, report,
+    adopted, age, awaited, formatted_volumes, has_persistent, is_deleted, key_of, launched_from, memory,
+    nodes, reachable, report,
 };
 pub use world::{World, WorldError};

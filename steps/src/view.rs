@@ -130,7 +130,7 @@ pub fn memory(cluster: &RunState, runs: impl IntoIterator<Item = RunId>) -> Memo
 
 /// Whether the machine of that id is gone, by the last that the history says of it: another one may have its name by now, whose launch a crash
 /// has kept from the journal.
-fn is_deleted(cluster: &RunState, id: &str) -> bool {
+pub fn is_deleted(cluster: &RunState, id: &str) -> bool {
     let kind = Deleted::Machines.kind();
     let mut traces = cluster.traces.iter();
     traces.any(|trace| !trace.exists && trace.resource.kind == kind && trace.resource.id == id)

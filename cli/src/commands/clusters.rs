@@ -107,7 +107,11 @@ async fn view(app: &App, journal: &Journal, row: &RunRow, rows: &[RunRow]) -> Re
                     "up"
                 };
             }
-            found.cluster()
+            let state = found.cluster();
+            // As whoever brought the newest one says, be it after the deploy.
+            let mesos = wiring::report(&state).and_then(|_| wiring::built_mesos(&found.record));
+            view.mesos_version = mesos.map(|mesos| mesos.version);
+            state
         }
         // The others are as they were.
         Err(error) if error.kind == Kind::DamagedRun => {
@@ -126,7 +130,6 @@ async fn view(app: &App, journal: &Journal, row: &RunRow, rows: &[RunRow]) -> Re
     view.masters = of(Role::Master);
     view.slaves = of(Role::Slave);
     view.zookeepers = of(Role::Zookeeper);
-    view.mesos_version = wiring::report(&state).map(|report| report.mesos_version);
     Ok(view)
 }
 

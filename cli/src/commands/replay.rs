@@ -49,6 +49,9 @@ pub(crate) async fn replay(app: &App, args: &ReplayArgs) -> Result<(), CliError>
     if !losses.is_empty() {
         app.ui.confirm(&losses, &command(app, args), args.yes)?;
     }
+    if let Some(outage) = wiring::outage(range) {
+        app.ui.warn(&outage);
+    }
     let spec = amend::amended(app, found.spec()?, &args.amend)?;
     let spec = wiring::verify(spec).await?;
     wiring::precheck(&spec).await?;
@@ -87,15 +90,21 @@ fn refuse_whole(app: &App, found: &Found, from: &str) -> Result<(), CliError> {
         return Ok(());
     }
     let refused = CliError::refused(format!(
-        "run `{}` is a {}, of which no part can be done by itself",
+        "run `{}` is one of `{}`, of which no part can be done by itself",
         state.run, state.workflow
     ));
     let (id, is_unfinished) = (state.run.to_string(), state.phase.kind().is_unfinished());
     let again = match is_unfinished {
         true => app.places.command(&["resume", &id]),
-        false => app
-            .places
-            .command(&[workflow.name(), "--cluster", &state.cluster]),
+        false => {
+            let whom: &[&str] = match workflow.name() {
+                "add-slaves" => &["N"],
+                "remove-slaves" | "replace-node" | "adopt" => &["NAME"],
+                _ => &[],
+            };
+            let words = [&[workflow.name()], whom, &["--cluster", &state.cluster]].concat();
+            app.places.command(&words)
+        }
     };
     let refused = refused.hint(format!("to do it: {again}"));
     let Some(replay) = session::replay_of_founder(app, found, from) else {

@@ -356,9 +356,11 @@ fn keeping(
         let mut machines = ground.machines.iter();
         machines.any(|machine| machine.instance.name == node.name && !machine.is_gone)
     };
-    let returning: Vec<_> = removal.leaving.iter().filter(is_there).cloned().collect();
+    // Whose machine the removal has not ended is a node of the cluster again, be that machine gone: it is passed over, and told.
+    let stays = |node: &&Node| !wiring::has_ended(&ground.undone.state, node);
+    let returning: Vec<_> = removal.leaving.iter().filter(stays).cloned().collect();
     let run = ground.undone.row.run.to_string();
-    if returning.is_empty() {
+    if !returning.iter().any(|node| is_there(&node)) {
         return Err(CliError::refused(format!(
             "of what run `{run}` was to remove nothing is left: it cannot be undone"
         ))
@@ -379,11 +381,18 @@ fn keeping(
         let names: Vec<_> = nodes.iter().map(|node| node.name.clone()).collect();
         names.join(", ")
     };
+    let (there, lost): (Vec<_>, Vec<_>) = returning.iter().cloned().partition(|node| is_there(&node));
     let mut losses = vec![format!(
         "cluster `{}` keeps {}: datanodes and agents are in service again",
         ground.undone.row.cluster,
-        names(&returning)
+        names(&there)
     )];
+    if !lost.is_empty() {
+        losses.push(format!(
+            "its machine is gone, and it is passed over until `mesosflow replace-node` launches another: {}",
+            names(&lost)
+        ));
+    }
     let gone: Vec<_> = removal
         .leaving
         .iter()

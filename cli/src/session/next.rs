@@ -21,7 +21,8 @@ pub(crate) const UNDOABLE: [&str; 8] = [
 
 /// The way back from what a run has done so far, if its workflow has one.
 pub(super) fn undoing(app: &App, state: &RunState) -> Option<String> {
-    let is_undoable = UNDOABLE.contains(&state.workflow.as_str()) && !wiring::exchanges(state);
+    let is_through = wiring::exchanges(state) || wiring::has_parted(state);
+    let is_undoable = UNDOABLE.contains(&state.workflow.as_str()) && !is_through;
     let rollback = || app.places.command(&["rollback", &state.run.to_string()]);
     is_undoable.then(|| format!("to undo what it has done: {}", rollback()))
 }

@@ -1,8 +1,9 @@
 //! What slaves that leave a cluster would meet with.
 
 use mesosflow_steps::cluster::{Node, Role};
-use mesosflow_steps::{Enough, Hdfs, World, what_leaving};
-use mesosflow_workflow::{ErrorReport, StepError};
+use mesosflow_steps::workflows::{RemoveSlaves, RemoveSlavesSpec, Workflow as _};
+use mesosflow_steps::{Enough, Hdfs, World, is_deleted, what_leaving};
+use mesosflow_workflow::{ErrorReport, RunState, StepError};
 
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -10,6 +11,18 @@ use crate::exit::Exit;
 /// The names of those of these nodes that answer.
 pub(crate) async fn answering(world: &World, nodes: &[Node]) -> Vec<String> {
     mesosflow_steps::answering(world, nodes).await
+}
+
+/// Whether a run is a removal that has ended the machines of all who were to leave: nobody is left who could stay after all.
+pub(crate) fn has_parted(state: &RunState) -> bool {
+    let spec = serde_json::from_value::<RemoveSlavesSpec>(state.spec.clone());
+    state.workflow == RemoveSlaves.name()
+        && spec.is_ok_and(|spec| spec.leaving.iter().all(|node| has_ended(state, node)))
+}
+
+/// Whether a run has ended a node's machine.
+pub(crate) fn has_ended(state: &RunState, node: &Node) -> bool {
+    is_deleted(state, &node.id)
 }
 
 /// The first master among these nodes.

@@ -46,7 +46,7 @@ pub(crate) use mesosflow_steps::{
 pub(crate) use mesosflow_workflow::{Resource, RunState};
 
 pub(crate) use configuring::new_configuration;
-pub(crate) use departure::{answering, leaving};
+pub(crate) use departure::{answering, has_ended, has_parted, leaving};
 pub(crate) use driver::{guard, readmitted, refuse_makers, refuse_strangers, strangers};
 pub(crate) use journal::{Journal, made_by, made_here, open, open_existing, open_file};
 pub(crate) use node::{address, join_words, known, leading_master, look_at_image, prepare_image};
@@ -61,6 +61,7 @@ pub(crate) use view::{
     reachable, replication_change, report, user_data, wiped_by_stop,
 };
 pub(crate) use workflow::{
-    catalogue, catalogue_of, frozen_spec, give_up, give_way, plan, planned, replayed, workflow, workflow_of,
+    catalogue, catalogue_of, frozen_spec, give_up, give_way, outage, plan, planned, replayed, workflow,
+    workflow_of,
 };
 pub(crate) use world::{delete, key_if_kept, key_of, look, open_outside, open_world, outside, remembering};

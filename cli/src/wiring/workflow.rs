@@ -1,9 +1,12 @@
 //! The workflow of a run: its catalogue, the spec that was frozen, and the end of a run that could not begin to work.
 
 use mesosflow_steps::cluster::ClusterSpec;
+use mesosflow_steps::setup::{MesosStart, MesosStop};
 use mesosflow_steps::workflows::Workflow;
 use mesosflow_steps::{Plan, PlannedStep};
-use mesosflow_workflow::{CatalogueEntry, ErrorClass, ErrorReport, Outcome, Run, RunId, RunState, StepError};
+use mesosflow_workflow::{
+    CatalogueEntry, ErrorClass, ErrorReport, Outcome, Run, RunId, RunState, StepError, StepId, StepState,
+};
 
 use crate::error::CliError;
 
@@ -24,6 +27,19 @@ pub(crate) fn planned(
     spec: &serde_json::Value,
 ) -> Result<Vec<PlannedStep>, serde_json::Error> {
     Ok(mesosflow_steps::planned(cluster, workflow.catalogue(spec)?))
+}
+
+/// What it costs a cluster that works if these steps run again: masters and agents stop, on all nodes.
+pub(crate) fn outage(steps: &[StepState]) -> Option<String> {
+    let has = |id: StepId| {
+        let mut steps = steps.iter();
+        steps.any(|step| step.entry.id == id && step.skipped.is_none() && step.has_outcome())
+    };
+    let starts = match has(MesosStart::ID) {
+        true => "`mesos-start` starts them again",
+        false => "nothing of this replay starts them again: `mesosflow replay --from mesos-start` does",
+    };
+    has(MesosStop::ID).then(|| format!("`mesos-stop` stops the masters and agents of all nodes; {starts}"))
 }
 
 /// The cluster's spec that was frozen into a run.

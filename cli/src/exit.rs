@@ -17,6 +17,8 @@ pub(crate) enum Exit {
     Journal,
     /// Stopped in good order; the run can be resumed.
     Interrupted,
+    /// As a job of the user's did.
+    Job(u8),
 }
 
 impl Exit {
@@ -29,6 +31,7 @@ impl Exit {
             Self::Refused => 3,
             Self::Journal => 4,
             Self::Interrupted => 130,
+            Self::Job(code) => code,
         }
     }
 }

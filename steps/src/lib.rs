@@ -28,6 +28,7 @@ mod host_key;
 mod hub;
 pub mod image;
 mod in_doubt;
+pub mod jobs;
 mod joining;
 pub mod key;
 pub mod life;

@@ -17,9 +17,24 @@ pub fn command<'w>(node: &Node, program: &'w str, args: &'w [String]) -> Vec<&'w
         "root" => &[],
         _ => &["sudo", "-n", "--"],
     };
-    let fixed = ["sh", "-c", OPEN, program, BINDINGS, RUNS_LOCALLY, program];
+    let words = words(program, is_placed(args), args);
+    root.iter().copied().chain(words).collect()
+}
+
+/// The same for whoever is root there, and knows whether the arguments say where to run (`is_placed`).
+pub(crate) fn words<'w>(program: &'w str, is_placed: bool, args: &'w [String]) -> Vec<&'w str> {
+    let placed = if is_placed { "yes" } else { "no" };
+    let fixed = ["sh", "-c", OPEN, program, BINDINGS, RUNS_LOCALLY, placed, program];
     let args = args.iter().map(String::as_str);
-    root.iter().copied().chain(fixed).chain(args).collect()
+    fixed.into_iter().chain(args).collect()
+}
+
+/// Whether options of Spark's say where to run: `--master`, or the key for it.
+pub fn is_placed(options: &[String]) -> bool {
+    options.iter().any(|word| {
+        let value = word.strip_prefix("--conf=").unwrap_or(word);
+        word == "--master" || word.starts_with("--master=") || value.starts_with("spark.master=")
+    })
 }
 
 #[cfg(test)]
@@ -40,8 +55,10 @@ mod tests {
         fs::set_permissions(&program, mode).unwrap();
         let script = OPEN.replace("/root/spark", &folder.path().display().to_string());
         let looks = format!("echo {bindings}; exit 0");
+        let words: Vec<_> = args.iter().map(ToString::to_string).collect();
+        let placed = if is_placed(&words) { "yes" } else { "no" };
         let output = Command::new("sh")
-            .args(["-c", &script, "pyspark", &looks, "LOCALLY", "pyspark"])
+            .args(["-c", &script, "pyspark", &looks, "LOCALLY", placed, "pyspark"])
             .args(args)
             .output()
             .unwrap();
@@ -63,6 +80,7 @@ mod tests {
             &["--master", "local[2]"][..],
             &["--master=local"],
             &["--conf", "spark.master=local"],
+            &["--conf=spark.master=local"],
         ] {
             let (words, said) = given("no", chosen);
             assert_eq!(words.lines().collect::<Vec<_>>(), chosen);

@@ -87,20 +87,100 @@ fn a_first_job(stage: &mut Stage) {
     let (job, rest) = rest.split_once("```").unwrap();
     assert_eq!(job.lines().count(), 5, "{job}");
     let folder = stage.bench.write("first.py", job);
-    let commands = rest
+    let mut commands = rest
         .lines()
         .filter_map(|line| line.strip_prefix("    mesosflow "));
-    let commands: Vec<_> = commands.take(2).collect();
-    let [copy, submit] = commands[..] else {
-        panic!("{commands:?}")
-    };
+    let submit = commands.next().unwrap();
     let file = folder.display().to_string();
-    let words = copy
+    let words = submit
         .split(' ')
         .map(|word| if word == "first.py" { &*file } else { word });
-    stage.say(&words.collect::<Vec<_>>()).ended(0);
-    let said = stage.say(&submit.split(' ').collect::<Vec<_>>());
+    let said = stage.say(&words.collect::<Vec<_>>());
     said.ended(0).tells(&["7 sums"]);
+    jobs(stage);
+}
+
+/// A job that outlives whoever submitted it, and is found from anywhere. It goes on as a file says, so that nothing depends on its speed.
+const LASTING: &str = "\
+import os, sys, time
+import helper
+print('given', sys.argv[1:], flush=True)
+print('an error', file=sys.stderr, flush=True)
+while not os.path.exists('/tmp/go-on'):
+    time.sleep(0.1)
+print('and on', helper.ANSWER, flush=True)
+sys.exit(7)
+";
+
+fn jobs(stage: &mut Stage) {
+    let job = stage.bench.write("lasting job.py", LASTING).display().to_string();
+    let helper = stage
+        .bench
+        .write("helper.py", "ANSWER = 42\n")
+        .display()
+        .to_string();
+    let hub = stage.node("master-1");
+    let submit = ["spark-submit", "--master", "local", "--py-files", &helper];
+    let own = ["--", "--master", "it's $HOME"];
+    let mut live = stage.bench.start(&[&submit[..], &[&job], &own].concat());
+    let given = r#"given ['--', '--master', "it's $HOME"]"#;
+    until("the job's first words", LIMIT, || {
+        assert!(live.ended().is_none(), "{}", live.err());
+        live.out().contains(given).then_some(())
+    });
+    live.kill();
+
+    let all = stage.say(&["jobs", "--json"]).ended(0).json();
+    let [first, lasting] = all.as_array().unwrap().as_slice() else {
+        panic!("{all:#}")
+    };
+    assert_eq!((&first["state"], &first["exit"]), (&json!("finished"), &json!(0)));
+    assert_eq!(
+        (&lasting["state"], &lasting["exit"]),
+        (&json!("running"), &json!(null))
+    );
+    assert_eq!(lasting["args"], json!(own));
+    assert_eq!(lasting["file"], json!(job));
+    let id = lasting["id"].as_str().unwrap();
+    let end = &id[id.len() - 6..];
+
+    // Left by Ctrl-C where nobody can be asked, and ended while somebody watches.
+    let watching = stage.bench.start(&["jobs", "attach", end]);
+    until("all that it has printed", LIMIT, || {
+        // Spark has what Python writes to both streams on one, and its own words on the other.
+        let out = watching.out();
+        (out.contains(given) && out.contains("an error") && watching.err().contains("WARN")).then_some(())
+    });
+    watching.interrupt();
+    watching.finish(LIMIT).ended(130).complains(&["goes on", id]);
+    let watching = stage.bench.start(&["jobs", "attach", id]);
+    hub.ask("touch /tmp/go-on");
+    let said = watching.finish(LIMIT).ended(7);
+    assert_eq!(said.out, format!("{given}\nan error\nand on 42\n"));
+    let shown = stage.say(&["jobs", "attach", id, "--json"]).ended(7).json();
+    assert_eq!((&shown["exit"], &shown["stdout"]), (&json!(7), &json!(said.out)));
+
+    // One that is ended takes its processes with it.
+    hub.ask("rm /tmp/go-on");
+    let other = stage.say(&[&submit[..], &["--detach", &job]].concat()).ended(0);
+    let other = other.out.trim().to_owned();
+    stage
+        .say(&["jobs", "forget", &other])
+        .ended(1)
+        .complains(&["jobs stop"]);
+    stage.say(&["jobs", "stop", &other]).ended(0);
+    stage.say(&["jobs", "attach", &other]).ended(143);
+    assert_eq!(hub.run("pgrep -f '[l]asting job.py'").code, 1);
+    for id in [id, &other] {
+        stage.say(&["jobs", "forget", id]).ended(0);
+        stage.say(&["jobs", "attach", id]).ended(2);
+    }
+    let left = hub.ask("ls /var/lib/mesosflow/submitted /var/lib/mesosflow/jobs | grep -c job-");
+    assert_eq!(left, "2", "the first job, and its file");
+    stage
+        .say(&["spark-submit", "/no/such.py"])
+        .ended(2)
+        .complains(&["/no/such.py"]);
 }
 
 /// Spark's shell on a terminal. The stand-in for Mesos has no Java bindings: it runs on the first master alone, and says so.

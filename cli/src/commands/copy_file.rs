@@ -142,7 +142,8 @@ async fn opened(args: &CopyFileArgs) -> Result<Vec<Copy>, CliError> {
     Ok(copies)
 }
 
-async fn open(path: &Path) -> Result<(LocalFile, String), CliError> {
+/// A file of this machine, and its name.
+pub(super) async fn open(path: &Path) -> Result<(LocalFile, String), CliError> {
     let shown = path.display();
     if path.is_dir() {
         return Err(CliError::usage(format!("{shown} is a folder")).hint(format!(

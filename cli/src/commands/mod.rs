@@ -16,6 +16,7 @@ mod get_master;
 mod ground;
 mod image;
 mod inventory;
+mod jobs;
 mod journal;
 mod list;
 mod login;
@@ -35,6 +36,7 @@ mod rollback;
 mod run;
 mod run_command;
 mod spark;
+mod spark_submit;
 mod ssh_config;
 mod start;
 mod status;
@@ -79,6 +81,8 @@ pub(crate) enum Command {
     Pyspark(spark::SparkArgs),
     /// Open Spark's shell for Scala on a node
     SparkShell(spark::SparkArgs),
+    SparkSubmit(spark_submit::SparkSubmitArgs),
+    Jobs(jobs::JobsArgs),
     GetMaster(get_master::GetMasterArgs),
     Tunnel(tunnel::TunnelArgs),
     #[expect(clippy::enum_variant_names, reason = "`run-command` is what it is called")]
@@ -131,6 +135,8 @@ async fn carry_out(app: &App, command: Command) -> Result<(), CliError> {
         Command::Login(args) => login::login(app, &args).await,
         Command::Pyspark(args) => spark::spark(app, "pyspark", &args).await,
         Command::SparkShell(args) => spark::spark(app, "spark-shell", &args).await,
+        Command::SparkSubmit(args) => spark_submit::spark_submit(app, &args).await,
+        Command::Jobs(args) => jobs::jobs(app, &args).await,
         Command::GetMaster(args) => get_master::get_master(app, &args).await,
         Command::Tunnel(args) => tunnel::tunnel(app, &args).await,
         Command::RunCommand(args) => run_command::run_command(app, &args).await,

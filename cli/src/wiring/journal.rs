@@ -49,6 +49,12 @@ pub(crate) fn made_by(journal: &Journal) -> MadeBy {
 
 /// Digest of the user and the host of this process: the same for whoever does this here again.
 pub(crate) fn made_here() -> String {
+    let (user, host) = user_and_host();
+    MadeBy::digest(&user, &host)
+}
+
+/// The names of this process' user and of its machine; the user's number where no file has a name for it.
+pub(crate) fn user_and_host() -> (String, String) {
     use std::os::unix::fs::MetadataExt as _;
     let uid = std::fs::metadata("/proc/self").map_or(u32::MAX, |process| process.uid());
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
@@ -57,7 +63,6 @@ pub(crate) fn made_here() -> String {
         let (name, id) = (fields.next()?, fields.nth(1)?);
         (id.parse() == Ok(uid)).then(|| name.to_owned())
     });
-    let user = user.unwrap_or_else(|| uid.to_string());
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    MadeBy::digest(&user, host.trim())
+    (user.unwrap_or_else(|| uid.to_string()), host.trim().to_owned())
 }

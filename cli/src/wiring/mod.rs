@@ -23,13 +23,14 @@ pub(crate) use mesosflow_steps::cluster::{
 };
 pub(crate) use mesosflow_steps::copy::Copy;
 pub(crate) use mesosflow_steps::image::{Disk, KEEPS, Outlook};
+pub(crate) use mesosflow_steps::jobs::{About, Jobs, Submission, Submitted};
 pub(crate) use mesosflow_steps::life::is_of;
 pub(crate) use mesosflow_steps::outside::Outside;
 pub(crate) use mesosflow_steps::provider::Stranger;
 pub(crate) use mesosflow_steps::record::{FOUNDS, Record, STOPS, asked, deleted};
-pub(crate) use mesosflow_steps::remote::{Command as RemoteCommand, LocalFile, Piece};
+pub(crate) use mesosflow_steps::remote::{Command as RemoteCommand, JobId, JobStatus, LocalFile, Piece};
 pub(crate) use mesosflow_steps::roles::export::{Export, ExportError, Exported};
-pub(crate) use mesosflow_steps::spark::command as spark_command;
+pub(crate) use mesosflow_steps::spark::{command as spark_command, is_placed};
 pub(crate) use mesosflow_steps::uis::web_interfaces;
 pub(crate) use mesosflow_steps::workflows::{
     AddSlaves as AddSlavesWorkflow, AddSlavesSpec, Adopt as AdoptWorkflow, Configure as ConfigureWorkflow,
@@ -48,7 +49,7 @@ pub(crate) use mesosflow_workflow::{Resource, RunState};
 pub(crate) use configuring::new_configuration;
 pub(crate) use departure::{answering, has_ended, has_parted, leaving};
 pub(crate) use driver::{guard, readmitted, refuse_makers, refuse_strangers, strangers};
-pub(crate) use journal::{Journal, made_by, made_here, open, open_existing, open_file};
+pub(crate) use journal::{Journal, made_by, made_here, open, open_existing, open_file, user_and_host};
 pub(crate) use node::{address, join_words, known, leading_master, look_at_image, prepare_image};
 pub(crate) use provider::{
     Machine, another_type, end_orphans, examine, joined, joining, machines, owned, precheck, settle, survey,

@@ -336,7 +336,7 @@ impl Session {
         self.run(command).await.map(drop)
     }
 
-    fn job_command(
+    pub(super) fn job_command(
         &self,
         title: String,
         id: &JobId,
@@ -356,11 +356,15 @@ impl Session {
     async fn look(&self, command: Command) -> Result<(JobStatus, u64), RemoteError> {
         let title = command.title.clone();
         let answer = self.run(command).await?.stdout_str();
-        parse_state(&answer).ok_or_else(|| RemoteError::BadAnswer {
+        parse_state(&answer).ok_or_else(|| self.bad_answer(title, answer))
+    }
+
+    pub(super) fn bad_answer(&self, title: String, answer: String) -> RemoteError {
+        RemoteError::BadAnswer {
             node: self.node().to_owned(),
             title,
             answer,
-        })
+        }
     }
 
     async fn job_stderr(&self, id: &JobId) -> String {
@@ -402,7 +406,7 @@ fn result(status: i32, (stdout, stderr): (Vec<u8>, Vec<u8>)) -> JobOutput {
 }
 
 /// Reads `state detail size`.
-fn parse_state(answer: &str) -> Option<(JobStatus, u64)> {
+pub(super) fn parse_state(answer: &str) -> Option<(JobStatus, u64)> {
     let mut words = answer.split_ascii_whitespace();
     let (state, detail, size) = (words.next()?, words.next()?, words.next()?.parse().ok()?);
     let status = match state {

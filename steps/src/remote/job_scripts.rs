@@ -22,3 +22,9 @@ pub(super) const OUTPUT: &str = r#"[ ! -e "$dir/out" ] || tail -c "$count" -- "$
 
 /// Removes the folder unless the job runs. Behind [`OUTPUT`], it makes a result one that is taken once.
 pub(super) const FORGET: &str = shell!("job-forget.sh");
+
+/// Prints the state and what the output has that was not read yet.
+pub(super) const READ: &str = shell!("job-read.sh");
+
+/// Prints the jobs that there are.
+pub(super) const LIST: &str = shell!("job-list.sh");

@@ -93,12 +93,48 @@ fn slaves_come_and_go_while_the_cluster_works() {
         .hub()
         .run("/root/ephemeral-hdfs/bin/hdfs dfs -test -e /before");
     assert_eq!(gone.code, 1, "{}", gone.err);
+    one_of_those_who_stay_all_the_same_is_gone(&mut bench, &mut random, &cluster);
     bench
         .start(&["destroy", "--cluster", &cluster, "--yes"])
         .finish(RUN_LIMIT)
         .ended(0);
     assert_eq!(bench.engine().containers(&cluster), Vec::<String>::new());
     assert_eq!(bench.engine().networks(&cluster), Vec::<String>::new());
+}
+
+/// A removal of two is undone when the machine of one of them has gone by itself: that one is a node still, and it is told, and how it is mended.
+fn one_of_those_who_stay_all_the_same_is_gone(bench: &mut Bench, random: &mut Random, cluster: &str) {
+    bench
+        .start(&["add-slaves", "1", "--yes"])
+        .finish(RUN_LIMIT)
+        .ended(0);
+    // No addition has ever stopped Mesos on it.
+    bench
+        .start(&["replay", "--from", "cluster-health", "--only"])
+        .finish(RUN_LIMIT)
+        .ended(0);
+    cut_off(
+        bench,
+        random,
+        &["remove-slaves", "--count", "2", "--yes"],
+        "hdfs-decommission",
+    );
+    let mut lost = bench.engine().containers(cluster);
+    lost.retain(|name| name.contains("-slave-3-"));
+    bench
+        .engine()
+        .run(&["rm", "--force", "--time", "0", &lost[0]])
+        .ok();
+    let back = bench.start(&["rollback", "--yes"]).finish(RUN_LIMIT).ended(0);
+    let name = format!("{cluster}-slave-3");
+    let run = back.run();
+    assert!(back.err.contains(&format!("replace-node {name}")), "{}", back.err);
+    assert_eq!(bench.status(&run).state(), "partial");
+    let view = bench.say(&["clusters", "--json"]).ended(0).json();
+    assert_eq!(view[0]["slaves"], 3, "{view}");
+    let check = bench.say(&["check", "--json"]);
+    assert!(!check.err.contains("none of its nodes"), "{}", check.err);
+    assert_eq!(check.json()["healthy"], false);
 }
 
 /// A run has done all its steps.

@@ -52,6 +52,9 @@ fn another_mesos_is_rolled_out_while_the_cluster_works() {
     in_turn(&bench, &run, "roll-agents", &nodes, None);
     client.has_found_a_leader_again();
     is_whole(&mut bench, &nodes, SECOND);
+    let view = bench.say(&["clusters", "--json"]).ended(0).json();
+    let version = view[0]["mesos_version"].as_str().unwrap();
+    assert!(version.contains(SECOND), "{version}");
     tasks.live();
     read(&nodes, "before");
 

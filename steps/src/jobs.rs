@@ -25,6 +25,8 @@ const SENT: &str = "/var/lib/mesosflow/submitted";
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
 /// The jobs that something was sent along for.
 const SENT_FOR: &str = r#"[ ! -d "$sent" ] || ls -- "$sent""#;
+/// Nobody but root reads what a job brings, which may hold what others are not to know.
+const MAKE_ROOM: &str = r#"umask 077; mkdir -p -- "$folder""#;
 const TAKE_AWAY: &str = r#"rm -rf -- "$folder""#;
 
 /// What a job is, as its user knows it.
@@ -113,6 +115,15 @@ impl Jobs {
             session: outside.session(node),
             node: node.clone(),
         }
+    }
+
+    /// Makes the folder for a job's files, which only root may read.
+    ///
+    /// # Errors
+    /// The node cannot be reached.
+    pub async fn receive(&self, submission: &Submission) -> Result<(), RemoteError> {
+        let script = Script::new("make room for a job's files", MAKE_ROOM).var("folder", submission.folder());
+        self.session.run(script.command(&self.node)?).await.map(drop)
     }
 
     /// Starts a job, whose files are there.

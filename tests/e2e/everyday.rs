@@ -144,6 +144,10 @@ fn jobs(stage: &mut Stage) {
     let id = lasting["id"].as_str().unwrap();
     let end = &id[id.len() - 6..];
 
+    // What it brought is nobody's to read but root's.
+    let modes = hub.ask("stat -c %a /var/lib/mesosflow/submitted /var/lib/mesosflow/submitted/job-*");
+    assert_eq!(modes, "700\n700\n700");
+
     // Left by Ctrl-C where nobody can be asked, and ended while somebody watches.
     let watching = stage.bench.start(&["jobs", "attach", end]);
     until("all that it has printed", LIMIT, || {

@@ -12,15 +12,13 @@ use crate::app::App;
 use crate::clusters::{ClusterArgs, Living};
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::render::streams::Printer;
+use crate::render::streams::{Kept, Printer};
 use crate::render::table::table;
 use crate::signals::stop_on_signals;
-use crate::wiring::{JobId, JobStatus, Jobs, Node, Outside, Piece, Submitted};
+use crate::wiring::{JobId, JobStatus, Jobs, Node, Outside, Submitted};
 
 /// How many pieces of a job's output may wait.
 const QUEUE: usize = 4;
-/// With `--json`, how many bytes of each stream are kept.
-const KEPT: usize = 64 * 1024 * 1024;
 
 /// Show the jobs that were submitted to a cluster, and what they print; end them
 #[derive(Debug, Clone, Args)]
@@ -294,7 +292,7 @@ pub(super) async fn show(app: &App, jobs: &Jobs, id: &JobId, ended: Ended) -> Re
     }
     let printer = Printer::start()?;
     let mut voices = printer.of("");
-    let (mut kept, mut truncated) = ((Vec::new(), Vec::new()), false);
+    let mut kept = Kept::default();
     let (taker, mut pieces) = mpsc::channel(QUEUE);
     let following = async {
         let taker = taker;
@@ -306,13 +304,7 @@ pub(super) async fn show(app: &App, jobs: &Jobs, id: &JobId, ended: Ended) -> Re
     let listening = async {
         while let Some(piece) = pieces.recv().await {
             if app.ui.json {
-                let (kept, bytes) = match &piece {
-                    Piece::Out(bytes) => (&mut kept.0, bytes),
-                    Piece::Err(bytes) => (&mut kept.1, bytes),
-                };
-                let room = bytes.len().min(KEPT - kept.len());
-                kept.extend_from_slice(&bytes[..room]);
-                truncated |= room < bytes.len();
+                kept.take(&piece);
             } else if !voices.take(piece).await {
                 // Nobody reads it: the job is not ended by that.
                 stop.request();
@@ -331,14 +323,13 @@ pub(super) async fn show(app: &App, jobs: &Jobs, id: &JobId, ended: Ended) -> Re
             .hint(goes_on(app, id))
     })?;
     if app.ui.json {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         app.ui.object(&Shown {
             job: id.as_str(),
             state: word(status),
             exit: exit(status),
-            stdout: text(&kept.0),
-            stderr: text(&kept.1),
-            truncated,
+            stdout: kept.out(),
+            stderr: kept.err(),
+            truncated: kept.truncated(),
         })?;
     }
     match status {

@@ -15,12 +15,10 @@ use crate::clusters::{ClusterArgs, Living, NodesArgs};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::duration;
-use crate::render::streams::{Printer, Voices};
+use crate::render::streams::{Kept, Printer, Voices};
 use crate::signals::stop_on_signals;
-use crate::wiring::{Node, Outside, Piece, RemoteCommand, join_words};
+use crate::wiring::{Node, Outside, RemoteCommand, join_words};
 
-/// With `--json`, how many bytes of each stream of a node are kept.
-const KEPT: usize = 64 * 1024 * 1024;
 /// How many pieces of a node's output may wait.
 const QUEUE: usize = 4;
 
@@ -166,26 +164,6 @@ enum Listener {
     Keeper(Kept),
 }
 
-/// The output of a node, the beginning of it where it is very long.
-#[derive(Default)]
-struct Kept {
-    out: Vec<u8>,
-    err: Vec<u8>,
-    truncated: bool,
-}
-
-impl Kept {
-    fn take(&mut self, piece: &Piece) {
-        let (kept, bytes) = match piece {
-            Piece::Out(bytes) => (&mut self.out, bytes),
-            Piece::Err(bytes) => (&mut self.err, bytes),
-        };
-        let room = bytes.len().min(KEPT - kept.len());
-        kept.extend_from_slice(&bytes[..room]);
-        self.truncated |= room < bytes.len();
-    }
-}
-
 impl Work {
     async fn done(self) -> Done {
         let Self {
@@ -254,13 +232,12 @@ impl Work {
                 Kept::default()
             }
         };
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Done {
             node: node.name.clone(),
             exit,
-            stdout: text(&kept.out),
-            stderr: text(&kept.err),
-            truncated: kept.truncated,
+            stdout: kept.out(),
+            stderr: kept.err(),
+            truncated: kept.truncated(),
             duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             error,
             hint,

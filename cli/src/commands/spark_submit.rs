@@ -111,8 +111,8 @@ pub(crate) async fn spark_submit(app: &App, args: &SparkSubmitArgs) -> Result<()
     drop(journal);
     let outside = living.outside()?;
     let node = living.first();
-    sending.send(&outside, node).await?;
     let submitted = Jobs::on(&outside, node);
+    sending.send(&submitted, &submission, (&outside, node)).await?;
     let started = submitted.start(&job).await;
     started.map_err(|error| {
         CliError::new(
@@ -231,17 +231,27 @@ impl Sending {
         Ok(there)
     }
 
-    async fn send(&self, outside: &Outside, node: &Node) -> Result<(), CliError> {
+    async fn send(
+        &self,
+        jobs: &Jobs,
+        submission: &Submission,
+        (outside, node): (&Outside, &Node),
+    ) -> Result<(), CliError> {
+        let failed = |error: &dyn std::error::Error| {
+            CliError::new(
+                Exit::Failed,
+                "the job's files cannot be sent: nothing was started",
+            )
+            .because_of(error)
+        };
+        if self.copies.is_empty() {
+            return Ok(());
+        }
+        jobs.receive(submission).await.map_err(|error| failed(&error))?;
         let sent = Arc::new(AtomicU64::new(0));
         for copy in &self.copies {
             let copied = copy.straight(outside, node, &sent).await;
-            copied.map_err(|error| {
-                CliError::new(
-                    Exit::Failed,
-                    "the job's files cannot be sent: nothing was started",
-                )
-                .because_of(&error)
-            })?;
+            copied.map_err(|error| failed(&error))?;
         }
         Ok(())
     }

@@ -12,6 +12,8 @@ use crate::wiring::Piece;
 
 /// A line that is longer is broken here, so that no node can fill the memory.
 const LONGEST: usize = 64 * 1024;
+/// How many bytes of each stream of a node are kept at most.
+const KEPT: usize = 64 * 1024 * 1024;
 /// How many pieces may wait for a slow reader of the output.
 const QUEUE: usize = 16;
 
@@ -62,6 +64,42 @@ fn print(mut pieces: mpsc::Receiver<Piece>) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// What a node says, kept for `--json`: the beginning of it where it is very long.
+#[derive(Default)]
+pub(crate) struct Kept {
+    out: Vec<u8>,
+    err: Vec<u8>,
+    truncated: bool,
+}
+
+impl Kept {
+    /// Takes a piece of it.
+    pub(crate) fn take(&mut self, piece: &Piece) {
+        let (kept, bytes) = match piece {
+            Piece::Out(bytes) => (&mut self.out, bytes),
+            Piece::Err(bytes) => (&mut self.err, bytes),
+        };
+        let room = bytes.len().min(KEPT - kept.len());
+        kept.extend_from_slice(&bytes[..room]);
+        self.truncated |= room < bytes.len();
+    }
+
+    /// Its standard output, as text.
+    pub(crate) fn out(&self) -> String {
+        String::from_utf8_lossy(&self.out).into_owned()
+    }
+
+    /// Its standard error, as text.
+    pub(crate) fn err(&self) -> String {
+        String::from_utf8_lossy(&self.err).into_owned()
+    }
+
+    /// Whether the end of either is left out.
+    pub(crate) const fn truncated(&self) -> bool {
+        self.truncated
+    }
 }
 
 /// What one node says.

@@ -35,24 +35,21 @@ pub(crate) fn settled(
 
 /// Whether process `pid` lives on this machine and may have `file` open.
 fn is_here(pid: u32, file: FileId) -> bool {
+    !matches!(state_here(pid, file), None | Some('Z' | 'X'))
+}
+
+/// The state of process `pid` as the kernel has it; none where it is not on this machine, or the number means another process here, which
+/// must not be taken for this one, least of all by someone who ends it.
+fn state_here(pid: u32, file: FileId) -> Option<char> {
     let process = Path::new("/proc").join(pid.to_string());
-    let stat = fs::read_to_string(process.join("stat")).ok();
-    match stat.as_deref().and_then(state) {
-        None | Some('Z' | 'X') => false,
-        Some(_) => has_open(&process, file) != Some(false),
-    }
+    let stat = fs::read_to_string(process.join("stat")).ok()?;
+    state(&stat).filter(|_| has_open(&process, file) != Some(false))
 }
 
 /// What is known of process `pid`, which holds a lock on the journal `file`.
 pub(crate) fn describe(pid: u32, file: FileId) -> String {
-    let process = Path::new("/proc").join(pid.to_string());
-    let stat = fs::read_to_string(process.join("stat"));
-    match stat.ok().as_deref().and_then(state) {
+    match state_here(pid, file) {
         None => format!("pid {pid} in a container or on another machine"),
-        // The number means another process here: it must not be taken for this one, least of all by someone who ends it.
-        Some(_) if has_open(&process, file) == Some(false) => {
-            format!("pid {pid} in a container or on another machine")
-        }
         // It cannot end by itself, and gives nothing up.
         Some('T' | 't') => format!(
             "pid {pid} on {}, {STOPPED} `kill -CONT {pid}` lets it go on, `kill -9 {pid}` ends it",

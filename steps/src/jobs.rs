@@ -67,11 +67,6 @@ impl Submission {
         }
     }
 
-    /// Its id.
-    pub fn id(&self) -> &JobId {
-        &self.id
-    }
-
     /// The folder of the node's where its files go.
     pub fn folder(&self) -> String {
         folder(&self.id)

@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::clusters::{ClusterArgs, Living};
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::render::streams::{Kept, Printer};
+use crate::render::streams::{Listener, Printer};
 use crate::render::table::table;
 use crate::signals::stop_on_signals;
 use crate::wiring::{JobId, JobStatus, Jobs, Node, Outside, Submitted};
@@ -291,9 +291,8 @@ pub(super) async fn show(app: &App, jobs: &Jobs, id: &JobId, ended: Ended) -> Re
         stop_on_signals(stop.clone(), move |_| ui.note(""))?;
     }
     let printer = Printer::start()?;
-    let mut voices = printer.of("");
-    let mut kept = Kept::default();
-    let (taker, mut pieces) = mpsc::channel(QUEUE);
+    let listener = Listener::of(ui.json, &printer, "");
+    let (taker, pieces) = mpsc::channel(QUEUE);
     let following = async {
         let taker = taker;
         tokio::select! {
@@ -301,18 +300,8 @@ pub(super) async fn show(app: &App, jobs: &Jobs, id: &JobId, ended: Ended) -> Re
             () = stop.requested() => None,
         }
     };
-    let listening = async {
-        while let Some(piece) = pieces.recv().await {
-            if app.ui.json {
-                kept.take(&piece);
-            } else if !voices.take(piece).await {
-                // Nobody reads it: the job is not ended by that.
-                stop.request();
-            }
-        }
-        voices.end().await;
-    };
-    let (followed, ()) = tokio::join!(following, listening);
+    // Where nobody reads it any more, the job goes on all the same.
+    let (followed, kept) = tokio::join!(following, listener.listen(pieces, &stop));
     printer.finish()?;
     let Some(followed) = followed else {
         return left(app, jobs, id).await;

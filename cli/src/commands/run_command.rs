@@ -15,7 +15,7 @@ use crate::clusters::{ClusterArgs, Living, NodesArgs};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::duration;
-use crate::render::streams::{Kept, Printer, Voices};
+use crate::render::streams::{Listener, Printer};
 use crate::signals::stop_on_signals;
 use crate::wiring::{Node, Outside, RemoteCommand, join_words};
 
@@ -102,10 +102,7 @@ pub(crate) async fn run_command(app: &App, args: &RunCommandArgs) -> Result<(), 
             command: limited(&script, args.timeout),
             turns: Arc::clone(&turns),
             stop: stop.clone(),
-            listener: match ui.json {
-                true => Listener::Keeper(Kept::default()),
-                false => Listener::Printer(printer.of(&prefix)),
-            },
+            listener: Listener::of(ui.json, &printer, &prefix),
             node,
         };
         works.spawn(async move { (place, work.done().await) });
@@ -158,12 +155,6 @@ struct Work {
     listener: Listener,
 }
 
-/// Where the output of a node goes.
-enum Listener {
-    Printer(Voices),
-    Keeper(Kept),
-}
-
 impl Work {
     async fn done(self) -> Done {
         let Self {
@@ -172,7 +163,7 @@ impl Work {
             command,
             turns,
             stop,
-            mut listener,
+            listener,
         } = self;
         let begun = tokio::select! {
             biased;
@@ -180,7 +171,7 @@ impl Work {
             turn = turns.acquire() => turn.ok(),
         };
         let started = Instant::now();
-        let (taker, mut pieces) = mpsc::channel(QUEUE);
+        let (taker, pieces) = mpsc::channel(QUEUE);
         let session = outside.session(&node);
         let has_begun = begun.is_some();
         let running = async {
@@ -194,20 +185,7 @@ impl Work {
                 () = stop.requested() => None,
             }
         };
-        let listening = async {
-            while let Some(piece) = pieces.recv().await {
-                match &mut listener {
-                    Listener::Keeper(kept) => kept.take(&piece),
-                    Listener::Printer(voices) => {
-                        if !voices.take(piece).await {
-                            // Nobody reads it: nobody needs the command any more, here or elsewhere.
-                            stop.request();
-                        }
-                    }
-                }
-            }
-        };
-        let (ended, ()) = tokio::join!(running, listening);
+        let (ended, kept) = tokio::join!(running, listener.listen(pieces, &stop));
         let took = started.elapsed();
         drop(begun);
         let (exit, error, hint) = match ended {
@@ -224,13 +202,6 @@ impl Work {
             }
             None if has_begun => (None, Some("interrupted".to_owned()), None),
             None => (None, Some("not begun: interrupted".to_owned()), None),
-        };
-        let kept = match listener {
-            Listener::Keeper(kept) => kept,
-            Listener::Printer(voices) => {
-                voices.end().await;
-                Kept::default()
-            }
         };
         Done {
             node: node.name.clone(),

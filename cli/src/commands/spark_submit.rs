@@ -93,7 +93,7 @@ pub(crate) async fn spark_submit(app: &App, args: &SparkSubmitArgs) -> Result<()
     let (file, own) = args.job()?;
     let submission = Submission::new();
     let mut sending = Sending::to(&submission);
-    let words = sending.words(args).await?;
+    let (words, is_placed) = sending.words(&args.options, (file, own)).await?;
     let (user, host) = user_and_host();
     let about = About {
         program: "spark-submit".into(),
@@ -101,8 +101,7 @@ pub(crate) async fn spark_submit(app: &App, args: &SparkSubmitArgs) -> Result<()
         args: own.to_vec(),
         by: format!("{user}@{host}"),
     };
-    let options = &words[..words.len() - args.job.len()];
-    let job = submission.spark(&about, is_placed(options), &words);
+    let job = submission.spark(&about, is_placed, &words);
     let job = job.map_err(|_| CliError::usage("an argument holds a NUL byte"))?;
 
     let journal = app.journal_with_runs()?;
@@ -161,8 +160,21 @@ impl Sending {
         }
     }
 
-    /// The words of spark-submit, with each file where it will be.
-    async fn words(&mut self, args: &SparkSubmitArgs) -> Result<Vec<String>, CliError> {
+    /// The words of spark-submit, and whether its options say where to run.
+    async fn words(
+        &mut self,
+        options: &Options,
+        (file, own): (&str, &[String]),
+    ) -> Result<(Vec<String>, bool), CliError> {
+        let mut words = self.options(options).await?;
+        let is_placed = is_placed(&words);
+        words.push(self.file(file).await?);
+        words.extend_from_slice(own);
+        Ok((words, is_placed))
+    }
+
+    /// The options of spark-submit, with each file where it will be.
+    async fn options(&mut self, options: &Options) -> Result<Vec<String>, CliError> {
         let Options {
             master,
             class,
@@ -176,7 +188,7 @@ impl Sending {
             executor_memory,
             executor_cores,
             total_executor_cores,
-        } = &args.options;
+        } = options;
         let mut words = Vec::new();
         let mut add = |option: &str, value: Option<String>| {
             words.extend(value.into_iter().flat_map(|value| [option.to_owned(), value]));
@@ -205,9 +217,6 @@ impl Sending {
             "--total-executor-cores",
             total_executor_cores.map(|count| count.to_string()),
         );
-        let (file, own) = args.job()?;
-        words.push(self.file(file).await?);
-        words.extend(own.iter().cloned());
         Ok(words)
     }
 
@@ -291,8 +300,12 @@ mod tests {
             copies: Vec::new(),
             names: BTreeSet::new(),
         };
-        let words = sending.words(&parsed(words)).await;
-        words.map_err(|error| error.message)
+        let args = parsed(words);
+        let words = match args.job() {
+            Ok(job) => sending.words(&args.options, job).await,
+            Err(error) => Err(error),
+        };
+        words.map(|(words, _)| words).map_err(|error| error.message)
     }
 
     #[tokio::test]

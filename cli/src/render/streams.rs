@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::thread::JoinHandle;
 
+use mesosflow_workflow::Stop;
 use tokio::sync::mpsc;
 
 use crate::error::CliError;
@@ -129,6 +130,44 @@ impl Voices {
     async fn hand_on(&self, piece: Piece) -> bool {
         let (Piece::Out(bytes) | Piece::Err(bytes)) = &piece;
         bytes.is_empty() || self.pieces.send(piece).await.is_ok()
+    }
+}
+
+/// Where the output of a node goes.
+pub(crate) enum Listener {
+    Printer(Voices),
+    Keeper(Kept),
+}
+
+impl Listener {
+    /// One that keeps it where results are JSON, and prints it otherwise, with this in front of each line.
+    pub(crate) fn of(is_json: bool, printer: &Printer, prefix: &str) -> Self {
+        match is_json {
+            true => Self::Keeper(Kept::default()),
+            false => Self::Printer(printer.of(prefix)),
+        }
+    }
+
+    /// Takes all that comes, and gives what it has kept. Once nobody reads it any more, `stop` is requested: nobody needs it, here or
+    /// elsewhere.
+    pub(crate) async fn listen(mut self, mut pieces: mpsc::Receiver<Piece>, stop: &Stop) -> Kept {
+        while let Some(piece) = pieces.recv().await {
+            match &mut self {
+                Self::Keeper(kept) => kept.take(&piece),
+                Self::Printer(voices) => {
+                    if !voices.take(piece).await {
+                        stop.request();
+                    }
+                }
+            }
+        }
+        match self {
+            Self::Keeper(kept) => kept,
+            Self::Printer(voices) => {
+                voices.end().await;
+                Kept::default()
+            }
+        }
     }
 }
 

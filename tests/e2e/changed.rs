@@ -40,6 +40,16 @@ fn slaves_come_and_go_while_the_cluster_works() {
     }
     read(&grown, "before");
 
+    // Its machine is another one, once the user has agreed to that, and the other slaves have nothing to do with it.
+    let anew = ["replay", &add, "--from", "launch-slaves"];
+    let unasked = bench.say(&anew).ended(3).complains(&["slave-3", "--yes"]);
+    assert!(!unasked.err.contains("slave-1"), "{}", unasked.err);
+    let replayed = killed(&mut bench, &mut random, &[&anew[..], &["--yes"]].concat());
+    assert_eq!(replayed, add);
+    ended(&bench, &add);
+    let grown = has(&mut bench, &cluster, &add, &["slave-1", "slave-2", "slave-3"]);
+    read(&grown, "before");
+
     // A machine that ends while it is led away is deleted as it is.
     refused(&mut bench);
     let away = ["remove-slaves", "slave-1", "--yes"];
@@ -51,6 +61,10 @@ fn slaves_come_and_go_while_the_cluster_works() {
     let resumed = killed(&mut bench, &mut random, &["resume", &remove]);
     assert_eq!(resumed, remove);
     ended(&bench, &remove);
+    bench
+        .say(&["replay", &remove, "--from", "drain-agents"])
+        .ended(3)
+        .complains(&["delete-machines", &remove]);
     let shrunk = has(&mut bench, &cluster, &remove, &["slave-2", "slave-3"]);
     read(&shrunk, "before");
     write(&shrunk, "after");

@@ -62,6 +62,11 @@ fn another_mesos_is_rolled_out_while_the_cluster_works() {
     bench.say(&redeploy).ended(0);
     let runs = |bench: &mut Bench| bench.say(&["list", "--json"]).json().as_array().unwrap().len();
     assert_eq!(runs(&mut bench), 2);
+    // Its own steps, as long as nobody else has driven the cluster.
+    bench
+        .say(&["replay", &run, "--from", "roll-masters", "--to", "roll-agents"])
+        .ended(0);
+    is_whole(&mut bench, &nodes, SECOND);
     // What made the cluster acts with the Mesos that it has now.
     bench
         .start(&["replay", "--from", "redeploy-mesos", "--to", "mesos-roles"])
@@ -69,6 +74,10 @@ fn another_mesos_is_rolled_out_while_the_cluster_works() {
         .ended(0);
     is_whole(&mut bench, &nodes, SECOND);
     bench.start(&["resume", &deploy]).finish(RUN_LIMIT).ended(0);
+    bench
+        .say(&["replay", &run, "--from", "roll-masters"])
+        .ended(3)
+        .complains(&[&run, &deploy, "was driven since", "mesosflow redeploy"]);
 
     // What was begun is taken back, wherever each node is: an agent is silent, which no master can mend.
     let redeploy = ["redeploy", "--mesos-url", third, "--yes"];

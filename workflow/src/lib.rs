@@ -26,6 +26,7 @@ mod payload;
 pub mod preflight;
 pub mod progress;
 pub mod record;
+mod rehearsal;
 pub mod replay;
 pub mod retry;
 pub mod run;

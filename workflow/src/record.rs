@@ -42,7 +42,8 @@ impl StepError for RecordError {
 
 /// Writes one run's history.
 pub struct Recorder {
-    store: Arc<dyn Store>,
+    /// Where it goes; of a rehearsal nowhere.
+    store: Option<Arc<dyn Store>>,
     lease: Lease,
     clock: Arc<dyn Clock>,
     book: Mutex<Book>,
@@ -68,9 +69,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Recorder {
-    /// A recorder that goes on from `state`, under `lease`. `kept` is the last event of the newest snapshot.
+    /// A recorder that goes on from `state`, under `lease`; without a store, one that only folds. `kept` is the last event of the
+    /// newest snapshot.
     pub(crate) fn new(
-        store: Arc<dyn Store>,
+        store: Option<Arc<dyn Store>>,
         lease: Lease,
         clock: Arc<dyn Clock>,
         state: RunState,
@@ -110,8 +112,8 @@ impl Recorder {
         &self.lease
     }
 
-    pub(crate) fn store(&self) -> &dyn Store {
-        &*self.store
+    pub(crate) fn store(&self) -> Option<&dyn Store> {
+        self.store.as_deref()
     }
 
     /// Records an event and everything noted before it, in one transaction; returns once that is durable.
@@ -180,13 +182,16 @@ impl Recorder {
     fn send(&self, book: &mut Book) -> (Seq, BoxFuture<'static, Result<(), StoreError>>) {
         let batch = std::mem::take(&mut book.noted);
         lock(&self.in_flight).extend(batch.iter().cloned());
-        let appended = self.store.append(&self.lease, batch);
         let last = book.state.seq;
+        let Some(store) = &self.store else {
+            return (last, Box::pin(std::future::ready(Ok(()))));
+        };
+        let appended = store.append(&self.lease, batch);
         if last.0 >= book.kept.0 + KEEP_EVERY {
             book.kept = last;
             if let Some(snapshot) = book.state.to_snapshot() {
                 // Nobody waits for it: it is queued behind the append, and may be lost.
-                drop(self.store.keep(&self.lease, snapshot));
+                drop(store.keep(&self.lease, snapshot));
             }
         }
         (last, appended)

@@ -56,6 +56,26 @@ pub struct Adopter {
     pub over: Vec<Driver>,
 }
 
+impl Adopter {
+    /// What the history says of it, under a nonce of its own.
+    pub(crate) fn adopts(self, nonce: Nonce) -> Event {
+        let Self {
+            purpose,
+            pid,
+            host,
+            over,
+            ..
+        } = self;
+        Event::RunAdopted {
+            purpose,
+            pid,
+            host,
+            nonce: Some(nonce),
+            over,
+        }
+    }
+}
+
 /// A run cannot be created or taken over.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -195,22 +215,8 @@ impl Taken {
                 format,
             });
         }
-        let recorder = Recorder::new(store, lease, clock.clone(), state, kept, observer);
-        let Adopter {
-            purpose,
-            pid,
-            host,
-            over,
-            ..
-        } = adopter;
-        let adopted = Event::RunAdopted {
-            purpose,
-            pid,
-            host,
-            nonce: Some(nonce),
-            over,
-        };
-        recorder.record(adopted).await?;
+        let recorder = Recorder::new(Some(store), lease, clock.clone(), state, kept, observer);
+        recorder.record(adopter.adopts(nonce)).await?;
         Ok(Run {
             recorder,
             clock,
@@ -230,8 +236,8 @@ const fn token(lease: &Lease, nonce: Nonce) -> FencingToken {
 /// A run under this process's lease.
 pub struct Run {
     pub(crate) recorder: Arc<Recorder>,
-    clock: Arc<dyn Clock>,
-    nonce: Nonce,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) nonce: Nonce,
 }
 
 /// How many events are read at a time.
@@ -313,7 +319,7 @@ impl Run {
         first.epoch = lease.epoch();
         let state = RunState::begin(&first)?;
         observer(&first);
-        let recorder = Recorder::new(store, lease, clock.clone(), state, Seq(0), observer);
+        let recorder = Recorder::new(Some(store), lease, clock.clone(), state, Seq(0), observer);
         Ok(Self {
             recorder,
             clock,
@@ -436,7 +442,10 @@ impl Run {
     /// # Errors
     /// The store failed.
     pub async fn retire(&self) -> Result<(), StoreError> {
-        self.recorder.store().retire(self.recorder.lease()).await
+        match self.recorder.store() {
+            Some(store) => store.retire(self.recorder.lease()).await,
+            None => Ok(()),
+        }
     }
 
     /// Ends the run for now, before it could begin to work: it can be resumed.
@@ -472,7 +481,7 @@ impl Run {
     }
 
     /// Drives the run through `body` to an end, and records that end. Before anything acts, all of `body` is held against the
-    /// history.
+    /// history; in a rehearsal that is all.
     pub async fn drive<W, F, Fut, T>(&self, world: Arc<W>, settings: Settings, stop: Stop, body: F) -> Outcome
     where
         W: Send + Sync + 'static,
@@ -482,6 +491,7 @@ impl Run {
         let looked = preflight(self.state(), world.clone(), settings, &body);
         let halt = match looked.drifts.into_iter().next() {
             Some(drift) => Some(Halt::Drift(drift)),
+            None if self.is_rehearsal() => return Outcome::Succeeded,
             None => {
                 let hand = Hand::Acts(self.recorder.clone());
                 let flow = Flow::new(world, hand, self.clock.clone(), stop, settings);

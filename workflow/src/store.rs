@@ -21,7 +21,7 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// A lease on `run` of `cluster` in `epoch` which holds `guard` for as long as it lives. Stores make it, nobody else.
+    /// A lease on `run` of `cluster` in `epoch` which holds `guard` for as long as it lives. Stores make it, and rehearsals, which need none.
     pub fn new(run: RunId, cluster: ClusterId, epoch: Epoch, guard: Box<dyn Any + Send + Sync>) -> Self {
         Self {
             run,

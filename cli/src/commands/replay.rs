@@ -1,7 +1,11 @@
 //! `replay`: steps of a run again.
 
+use std::sync::Arc;
+
 use clap::Args;
-use mesosflow_workflow::{Heritage, Purpose, Replay, ReplayRefused, RunState, StepId, StepState};
+use mesosflow_workflow::{
+    Heritage, ItemKey, Purpose, Replay, ReplayRefused, Run, RunState, StepId, StepState, SystemClock,
+};
 
 use crate::amend::{self, AmendArgs};
 use crate::app::App;
@@ -41,9 +45,10 @@ pub(crate) async fn replay(app: &App, args: &ReplayArgs) -> Result<(), CliError>
     };
     let found = Found::look(&journal, row).await?;
     session::refuse_ended(app, &found)?;
-    refuse_whole(app, &found, &args.from)?;
-    let (replay, range) = check(app, &found.state, args)?;
     runs::refuse_busy(&journal, &found).await?;
+    refuse_outdated(app, &found, &args.from)?;
+    let (replay, range) = check(app, &found.state, args)?;
+    refuse_parted(app, &found.state, &replay.from)?;
     clusters::refuse_stopped(app, &found)?;
     let losses = losses(&found, range)?;
     if !losses.is_empty() {
@@ -59,14 +64,25 @@ pub(crate) async fn replay(app: &App, args: &ReplayArgs) -> Result<(), CliError>
         wiring::refuse_makers(&app.places, &spec, &found.cluster(), &[]).await?;
     }
     let stop = session::heard(app)?;
+    let adopter = session::adopter(Purpose::Drive, &found.state, Vec::new());
+    let rehearsal = Run::rehearse(Arc::new(SystemClock), found.state.clone(), adopter).await;
+    let rehearsal = rehearsal.map_err(|error| CliError::from(&error))?;
+    request(&rehearsal, &found, replay.clone(), &spec).await?;
+    session::rehearse(app, &found, rehearsal, spec.clone(), &stop).await?;
     let (run, progress) = session::adopt(app, journal, &found, Purpose::Drive, Vec::new()).await?;
-    let replay = session::reconcile(&run).await?.renamed(replay);
-    amend::record(&run, &found, &spec).await?;
-    if let Err(error) = run.replay_on(replay, heritage(&found, &spec)?).await {
+    if let Err(error) = request(&run, &found, replay, &spec).await {
         progress.end().await;
-        return Err(CliError::from(&error));
+        return Err(error);
     }
     session::drive(app, run, progress, Driving::new(found.others(), spec, stop)).await
+}
+
+/// Has a run that was taken over begin the replay.
+async fn request(run: &Run, found: &Found, replay: Replay, spec: &ClusterSpec) -> Result<(), CliError> {
+    let replay = session::reconcile(run).await?.renamed(replay);
+    amend::record(run, found, spec).await?;
+    let begun = run.replay_on(replay, heritage(found, spec)?).await;
+    begun.map_err(|error| CliError::from(&error))
 }
 
 /// What other runs have made of the cluster since its deploy, which is replayed on it as it is by now.
@@ -82,40 +98,57 @@ fn heritage(found: &Found, spec: &ClusterSpec) -> Result<Heritage, CliError> {
     Ok(heritage)
 }
 
-/// Refuses a run of a workflow that is done as a whole or not at all.
-fn refuse_whole(app: &App, found: &Found, from: &str) -> Result<(), CliError> {
+/// Refuses a run that would act on the cluster as it was then, since others have acted on it after it: only that which made the cluster takes
+/// over what they have done. One that deletes the cluster is gone on with.
+fn refuse_outdated(app: &App, found: &Found, from: &str) -> Result<(), CliError> {
     let state = &found.state;
     let workflow = wiring::workflow_of(state)?;
-    if workflow.replays() {
+    let id = state.run.to_string();
+    if workflow.ends_cluster() {
+        let refused = CliError::refused(format!("run `{id}` deletes cluster `{}`", state.cluster));
+        let resume = app.places.command(&["resume", &id]);
+        return Err(refused.hint(format!("to go on with that: {resume}")));
+    }
+    let newest = found.record.newest();
+    if workflow.inherits() || newest.run == state.run {
         return Ok(());
     }
+    let undone = state.spec["run"].as_str().unwrap_or("RUN");
+    let whom: &[&str] = match workflow.name() {
+        "add-slaves" => &["N"],
+        "remove-slaves" | "replace-node" | "adopt" => &["NAME"],
+        "rollback" => &[undone],
+        _ => &[],
+    };
+    let words = [&[workflow.name()], whom, &["--cluster", &state.cluster]].concat();
     let refused = CliError::refused(format!(
-        "run `{}` is one of `{}`, of which no part can be done by itself",
-        state.run, state.workflow
-    ));
-    let (id, is_unfinished) = (state.run.to_string(), state.phase.kind().is_unfinished());
-    let again = match is_unfinished {
-        true => app.places.command(&["resume", &id]),
-        false => {
-            let whom: &[&str] = match workflow.name() {
-                "add-slaves" => &["N"],
-                "remove-slaves" | "replace-node" | "adopt" => &["NAME"],
-                _ => &[],
-            };
-            let words = [&[workflow.name()], whom, &["--cluster", &state.cluster]].concat();
-            app.places.command(&words)
-        }
+        "run `{id}` is one of `{}`, and knows cluster `{}` as it was then",
+        state.workflow, state.cluster
+    ))
+    .because(format!(
+        "run `{}` of `{}` was driven since",
+        newest.run, newest.workflow
+    ))
+    .hint(format!("to do it again: {}", app.places.command(&words)));
+    Err(match session::replay_of_founder(app, found, from) {
+        Some(replay) => refused.hint(format!(
+            "or to replay what made the cluster, as it is now: {replay}"
+        )),
+        None => refused,
+    })
+}
+
+/// Refuses steps that would act on machines which the run itself has deleted by now.
+fn refuse_parted(app: &App, state: &RunState, from: &StepId) -> Result<(), CliError> {
+    let Some(first) = wiring::first_acts(state, from) else {
+        return Ok(());
     };
-    let refused = refused.hint(format!("to do it: {again}"));
-    let Some(replay) = session::replay_of_founder(app, found, from) else {
-        return Err(refused);
-    };
-    let replay = match is_unfinished {
-        // One run of a cluster is unfinished at a time.
-        true => format!("{}, then {replay}", app.places.command(&["close", &id])),
-        false => replay,
-    };
-    Err(refused.hint(format!("or to replay what made the cluster: {replay}")))
+    let id = state.run.to_string();
+    let replay = app.places.command(&["replay", &id, "--from", first.as_str()]);
+    Err(CliError::refused(format!(
+        "step `{from}` comes before `{first}`: run `{id}` has deleted machines that it was about"
+    ))
+    .hint(format!("to replay what comes after: {replay}")))
 }
 
 /// What is to be replayed, and the steps it runs.
@@ -162,15 +195,25 @@ fn check<'a>(
 
 /// What is lost by running the steps again: of machines, which.
 fn losses(found: &Found, range: &[StepState]) -> Result<Vec<String>, CliError> {
+    // The first step of a replay is what the user has named.
+    let named = |step: &StepState| {
+        let is_first = range.first().is_some_and(|first| first.entry.id == step.entry.id);
+        wiring::formats(&step.entry.id).filter(|_| is_first)
+    };
+    let is_loss = |step: &&StepState| step.entry.destructive || named(step).is_some();
     let destructive = range
         .iter()
-        .filter(|step| step.entry.destructive && step.skipped.is_none());
+        .filter(|step| is_loss(step) && step.skipped.is_none());
     let spec = found.spec()?;
-    let machines = |step: &StepId| -> String {
-        let roles = wiring::launches(step).into_iter();
+    let is_founder = found.state.run == found.record.founder().run;
+    let machines = |step: &StepState| -> String {
+        let roles = wiring::launches(&step.entry.id).into_iter();
         let places = roles.flat_map(|role| spec.places(role).into_iter().map(move |index| (role, index)));
+        // Any other run has machines of its own alone.
+        let is_own = |name: &String| is_founder || step.items.contains_key(&ItemKey::from(name.as_str()));
         let names: Vec<_> = places
             .map(|(role, index)| role.node_name(&spec.cluster, index))
+            .filter(is_own)
             .collect();
         match names.is_empty() {
             true => String::new(),
@@ -179,12 +222,15 @@ fn losses(found: &Found, range: &[StepState]) -> Result<Vec<String>, CliError> {
     };
     Ok(destructive
         .map(|step| {
-            let title = step.entry.title.trim_end_matches('.');
+            let title = match named(step) {
+                Some(hdfs) => format!("the {hdfs} HDFS is formatted, whatever is in it"),
+                None => step.entry.title.trim_end_matches('.').to_owned(),
+            };
             format!(
                 "step `{}` of cluster `{}` destroys data: {title}{}",
                 step.entry.id,
                 found.state.cluster,
-                machines(&step.entry.id)
+                machines(step)
             )
         })
         .collect())

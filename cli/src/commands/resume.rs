@@ -178,7 +178,8 @@ pub(crate) async fn resume(app: &App, args: &ResumeArgs) -> Result<(), CliError>
         let id = found.row.run.to_string();
         let error = CliError::refused(format!("run `{id}` has succeeded: there is nothing to resume"));
         let replay = app.places.command(&["replay", &id, "--from", "STEP"]);
-        return Err(match wiring::workflow_of(&found.state)?.replays() {
+        let inherits = wiring::workflow_of(&found.state)?.inherits();
+        return Err(match inherits || found.record.newest().run == found.row.run {
             true => error.hint(format!("to run steps of it again: {replay}")),
             false => error,
         });

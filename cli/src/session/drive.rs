@@ -125,6 +125,24 @@ pub(crate) async fn work(
     })
 }
 
+/// Refuses what would not fit the history of a run that was found, by a rehearsal of it: nothing acts, and the run stays what it is.
+pub(crate) async fn rehearse(
+    app: &App,
+    found: &Found,
+    rehearsal: Run,
+    spec: Verified,
+    stop: &Stop,
+) -> Result<(), CliError> {
+    let cluster = found.cluster();
+    let world = wiring::open_outside(spec, &cluster, &app.cluster_dir(&cluster)).await?;
+    let world = Arc::new(wiring::remembering(world, &found.record));
+    let workflow = wiring::workflow_of(&found.state)?;
+    let outcome = workflow
+        .drive(&rehearsal, world, Settings::default(), stop.clone())
+        .await;
+    judge(app, &found.state, outcome, stop)
+}
+
 /// What comes of an act that nothing is lost by leaving in the middle; none where a stop is requested first.
 pub(crate) async fn unless_stopped<T>(stop: &Stop, act: impl Future<Output = T>) -> Option<T> {
     tokio::select! {

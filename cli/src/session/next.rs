@@ -100,10 +100,10 @@ pub(crate) fn mends(app: &App, found: &Found, open: Option<&StepId>) -> Vec<Stri
     let founder = found.record.founder().run.to_string();
     let destroy = app.places.command(&["destroy", &founder]);
     let workflow = wiring::workflow_of(state).ok();
-    let replays = workflow.is_some_and(Workflow::replays);
+    let inherits = workflow.is_some_and(Workflow::inherits);
     let run = state.run.to_string();
     let again = |open: &StepId| match state.workflow.as_str() {
-        _ if replays => Some(format!(
+        _ if inherits => Some(format!(
             "to do what it left: {}",
             app.places.command(&["replay", &run, "--from", open.as_str()])
         )),

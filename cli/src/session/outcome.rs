@@ -1,6 +1,6 @@
 //! What the outcome of a run means for the user and the exit code.
 
-use mesosflow_workflow::{Accepted, Drift, ErrorReport, Outcome, Replay, RunState, StepId, Stop};
+use mesosflow_workflow::{Accepted, Drift, ErrorReport, Outcome, Phase, Replay, RunState, StepId, Stop};
 
 use super::next::undoing;
 use crate::app::App;
@@ -73,13 +73,16 @@ fn drifted(app: &App, state: &RunState, drift: &Drift, resume: &str) -> CliError
         to: None,
         only: false,
     };
-    let is_replayable = wiring::workflow_of(state).is_ok_and(Workflow::replays);
+    let ends = wiring::workflow_of(state).is_ok_and(Workflow::ends_cluster);
+    let is_replayable = !ends && wiring::first_acts(state, step).is_none();
     let replays = is_replayable && state.check_replay(&replay).is_ok();
     if replays {
         let replay = app.places.command(&["replay", &run, "--from", step.as_str()]);
         error = error.hint(format!("to run it and what follows again: {replay}"));
     }
     match drift.accepted {
+        // Nobody resumes what has ended.
+        Some(_) if state.phase == Phase::Succeeded => error,
         Some(Accepted::Counts) => error.hint(format!(
             "to use its recorded outcome all the same: {resume} --accept-drift"
         )),

@@ -1,11 +1,11 @@
 //! The workflow of a run: its catalogue, the spec that was frozen, and the end of a run that could not begin to work.
 
 use mesosflow_steps::cluster::ClusterSpec;
-use mesosflow_steps::setup::{MesosStart, MesosStop};
+use mesosflow_steps::setup::{HdfsFormat, MesosStart, MesosStop, PersistentHdfsFormat};
 use mesosflow_steps::workflows::Workflow;
-use mesosflow_steps::{Plan, PlannedStep};
+use mesosflow_steps::{Hdfs, Plan, PlannedStep};
 use mesosflow_workflow::{
-    CatalogueEntry, ErrorClass, ErrorReport, Outcome, Run, RunId, RunState, StepError, StepId, StepState,
+    CatalogueEntry, ErrorClass, ErrorReport, Outcome, Run, RunId, RunState, Status, StepError, StepId, StepState,
 };
 
 use crate::error::CliError;
@@ -69,10 +69,32 @@ fn unreadable(state: &RunState, error: &serde_json::Error) -> CliError {
 
 /// The run whose steps a replay does again where this one is spoken of: its own, or those of the run that made the cluster.
 pub(crate) fn replayed(state: &RunState, founder: RunId) -> RunId {
-    match workflow_of(state).is_ok_and(Workflow::replays) {
+    match workflow_of(state).is_ok_and(Workflow::inherits) {
         true => state.run,
         false => founder,
     }
+}
+
+/// Which HDFS a step formats where a replay names it, if it does that.
+pub(crate) fn formats(step: &StepId) -> Option<&'static str> {
+    [
+        (HdfsFormat::ID, Hdfs::Ephemeral),
+        (PersistentHdfsFormat::ID, Hdfs::Persistent),
+    ]
+    .into_iter()
+    .find_map(|(id, hdfs)| (id == *step).then(|| hdfs.as_str()))
+}
+
+/// The first step that a replay of a run may begin with, where `step` comes before it: those before the deletion of machines acted on
+/// what is gone by now.
+pub(crate) fn first_acts<'a>(state: &'a RunState, step: &StepId) -> Option<&'a StepId> {
+    let deletions = mesosflow_steps::life::delete_steps();
+    let is_begun = |at: &&StepState| {
+        deletions.contains(&at.entry.id) && at.skipped.is_none() && at.progress.status != Status::Pending
+    };
+    let first = &state.steps.iter().find(is_begun)?.entry.id;
+    let place = |id: &StepId| state.steps.iter().position(|at| at.entry.id == *id);
+    (place(step) < place(first)).then_some(first)
 }
 
 /// The workflow of a run.

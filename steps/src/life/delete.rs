@@ -108,7 +108,7 @@ pub struct Ended {
 }
 
 /// Every step that deletes, in the order in which things have to go.
-pub(crate) fn delete_steps() -> [StepId; ORDER.len()] {
+pub fn delete_steps() -> [StepId; ORDER.len()] {
     Deleted::ALL.map(Delete::id_of)
 }
 

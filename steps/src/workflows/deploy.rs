@@ -37,7 +37,7 @@ impl Workflow for Deploy {
         true
     }
 
-    fn replays(&self) -> bool {
+    fn inherits(&self) -> bool {
         true
     }
 

@@ -124,6 +124,7 @@ pub(super) fn start_steps(spec: &StartSpec) -> Vec<CatalogueEntry> {
     for entry in &mut all {
         if let Some((_, title)) = KEPT.iter().find(|(step, _)| *step == entry.id) {
             (*title).clone_into(&mut entry.title);
+            entry.destructive &= entry.id == HdfsFormat::ID;
         }
     }
     all

@@ -59,29 +59,34 @@ where
 async fn look(run: &Run, world: &World, nodes: (&[Node], &[Node])) -> Result<(), RecordError> {
     let state = run.state();
     let mut names = passed(&state);
+    let mut told = Vec::new();
     for (node, leaves) in acted_on(&state, nodes) {
         let is_hub = node.role == Role::Master && node.index == 1;
         let machine = world.memory().machine(node.instance.clone());
         match world.provider().condition(&machine).await {
             // It has nothing left to do, and ends with its machine as it is.
             Ok(Condition::Stopped(why)) if leaves && !is_hub => {
-                tracing::warn!(target: "mesosflow::progress", "{} does not run ({why}), and leaves as it is", node.name);
+                told.push(format!("{} does not run ({why}), and leaves as it is", node.name));
                 names.push(node.name.clone());
             }
             // What needs it would fail, and not say why.
             Ok(ref condition @ (Condition::Stopping(ref why) | Condition::Stopped(ref why))) => {
                 let starting = world.provider().starting(&machine, condition);
-                tracing::warn!(target: "mesosflow::progress", "{} does not run: {why}; to start it: {starting}", node.name);
+                told.push(format!("{} does not run: {why}; to start it: {starting}", node.name));
             }
             Ok(condition) if !is_hub => {
                 if let Some(why) = gone(&condition, AGE_UNKNOWN) {
-                    tracing::warn!(target: "mesosflow::progress", "{} is gone: {why}", node.name);
+                    told.push(format!("{} is gone: {why}", node.name));
                     names.push(node.name.clone());
                 }
             }
             Ok(_) => {}
             Err(error) => tracing::info!(node = %node.name, %error, "cannot be asked about"),
         }
+    }
+    // Whoever rehearses drives the run afterwards, and looks again.
+    for text in told.iter().filter(|_| !run.is_rehearsal()) {
+        tracing::warn!(target: "mesosflow::progress", "{text}");
     }
     run.amend(FIELD, json!(names), Vec::new()).await
 }

@@ -30,8 +30,9 @@ pub trait Workflow: Sync {
         false
     }
 
-    /// Whether steps of a run can be done again by themselves. Where they cannot, the command of that name begins another run.
-    fn replays(&self) -> bool {
+    /// Whether a replay takes over what other runs have made of the cluster since. Of a workflow that does not, a run is replayed while
+    /// nobody has driven another one since.
+    fn inherits(&self) -> bool {
         false
     }
 

@@ -298,6 +298,27 @@ async fn a_look_tells_what_would_run() {
     assert!(rig.world.deeds().is_empty());
 }
 
+/// What a replay would meet with is seen before the run is taken over, whose history has nothing of that.
+#[tokio::test(start_paused = true)]
+async fn a_rehearsal_finds_what_does_not_fit_and_leaves_the_run_as_it_was() {
+    let mut rig = Rig::that_succeeded().await;
+    let (history, nodes) = (rig.history(), rig.plan.nodes.clone());
+    for (others, is_refused) in [(vec!["n6"], true), (Vec::new(), false)] {
+        rig.plan.nodes = [nodes.clone(), others].concat();
+        let rehearsal = rig.rehearse().await;
+        rehearsal.replay(from("format")).await.unwrap();
+        let outcome = rig.drive(&rehearsal).await;
+        match is_refused {
+            true => assert!(matches!(&outcome, Outcome::Drifted(drift) if drift.step.as_str() == "launch")),
+            false => assert_succeeded(&outcome),
+        }
+        assert_eq!(rehearsal.state().generation, Generation(2));
+    }
+    assert!(rig.world.deeds().is_empty());
+    assert_eq!(rig.history(), history);
+    assert_succeeded(&rig.replay(from("format")).await);
+}
+
 #[tokio::test(start_paused = true)]
 async fn new_outputs_flow_into_the_steps_that_run_again() {
     let rig = Rig::that_succeeded().await;

@@ -25,6 +25,15 @@ pub(crate) struct Rig {
     seen: Arc<Mutex<Vec<Recorded>>>,
 }
 
+/// Who takes runs over.
+const ADOPTER: Adopter = Adopter {
+    purpose: Purpose::Drive,
+    pid: 1,
+    host: String::new(),
+    seen: None,
+    over: Vec::new(),
+};
+
 impl Rig {
     pub(crate) fn new() -> Self {
         Self::on(Spy::default())
@@ -84,21 +93,19 @@ impl Rig {
     }
 
     pub(crate) async fn adopt(&self) -> Result<Run, RunError> {
-        let adopter = Adopter {
-            purpose: Purpose::Drive,
-            pid: 1,
-            host: "host".into(),
-            seen: None,
-            over: Vec::new(),
-        };
         Run::adopt(
             Arc::new(self.store.clone()),
             Arc::new(self.clock),
             self.id,
-            adopter,
+            ADOPTER,
             self.observer(),
         )
         .await
+    }
+
+    pub(crate) async fn rehearse(&self) -> Run {
+        let rehearsal = Run::rehearse(Arc::new(self.clock), self.state(), ADOPTER);
+        rehearsal.await.unwrap()
     }
 
     pub(crate) async fn drive(&self, run: &Run) -> Outcome {

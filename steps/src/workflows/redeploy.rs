@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mesosflow_workflow::{CatalogueEntry, Flow, Halt, Outcome, Run, Settings, Stop};
+use mesosflow_workflow::{CatalogueEntry, Flow, Halt, ItemKey, Outcome, Run, Settings, Stop};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -150,8 +150,7 @@ pub(super) async fn roll(flow: Flow<World>, spec: Arc<RedeploySpec>) -> Result<R
     let in_order = first.into_iter().chain(last);
     let awaited = awaited(&inventory.slaves, &leading, &spec.silenced);
     let masters = each(in_order, |node| rolled(node, &awaited));
-    flow.fan_out_in_turn(RollMesos::id_of(Role::Master), 1, masters)
-        .await?;
+    rolled_out(&flow, Role::Master, 1, masters).await?;
 
     let anew: Vec<_> = (inventory.slaves.iter())
         .filter(|node| spec.anew.contains(&node.name))
@@ -165,8 +164,7 @@ pub(super) async fn roll(flow: Flow<World>, spec: Arc<RedeploySpec>) -> Result<R
         flow.fan_out(DrainAgent::ID, drains).await?;
     }
     let agents = each(&inventory.slaves, |node| rolled(node, std::slice::from_ref(node)));
-    flow.fan_out_in_turn(RollMesos::id_of(Role::Slave), spec.batch.into(), agents)
-        .await?;
+    rolled_out(&flow, Role::Slave, spec.batch.into(), agents).await?;
     if !anew.is_empty() {
         let back = each(anew, |node| ReactivateAgent {
             node: node.clone(),
@@ -186,6 +184,24 @@ pub(super) async fn roll(flow: Flow<World>, spec: Arc<RedeploySpec>) -> Result<R
     flow.fan_out(ClearMesos::ID, clears).await?;
     without::told(&flow, &spec.without).await?;
     Ok(report)
+}
+
+/// The Mesos that waits on the nodes of a role gets its place, in turn. One whose machine does not run is left, and its turn comes with the
+/// next driver.
+async fn rolled_out(
+    flow: &Flow<World>,
+    role: Role,
+    at_once: usize,
+    nodes: impl IntoIterator<Item = (ItemKey, RollMesos)>,
+) -> Result<(), Halt> {
+    let id = RollMesos::id_of(role);
+    for (node, rolled) in flow.fan_out_in_turn(id.clone(), at_once, nodes).await? {
+        if let Some(why) = rolled.passed_over {
+            let reason = format!("it was passed over: {why}");
+            flow.leave(&id, Some(&node), &reason).await?;
+        }
+    }
+    Ok(())
 }
 
 /// The slaves whose agents have to come back to each master that is rolled. What nobody hears of, or may be silent before masters of another

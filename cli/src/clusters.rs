@@ -214,12 +214,20 @@ pub(crate) fn refuse_stopped(app: &App, found: &Found) -> Result<(), CliError> {
         return Ok(());
     }
     let name = &found.row.cluster;
-    Err(
-        CliError::refused(format!("cluster `{name}` is stopped")).hint(format!(
+    let stopped = CliError::refused(format!("cluster `{name}` is stopped"));
+    // Nobody else starts it meanwhile.
+    Err(match found.record.unfinished() {
+        Some(run) => stopped
+            .because(format!("run `{}` of `{}` is not at its end", run.run, run.workflow))
+            .hint(format!(
+                "to go on with that: {}",
+                app.places.command(&["resume", &run.run.to_string()])
+            )),
+        None => stopped.hint(format!(
             "to start it: {}",
             app.places.command(&["start", "--cluster", name])
         )),
-    )
+    })
 }
 
 fn named(mut rows: Vec<RunRow>, name: &str) -> Result<RunRow, CliError> {

@@ -27,7 +27,12 @@ const PATIENCE: Duration = Duration::from_secs(15 * 60);
 const SENT_FOR: &str = r#"[ ! -d "$sent" ] || ls -- "$sent""#;
 /// Nobody but root reads what a job brings, which may hold what others are not to know.
 const MAKE_ROOM: &str = r#"umask 077; mkdir -p -- "$folder""#;
-const TAKE_AWAY: &str = r#"rm -rf -- "$folder""#;
+/// What was sent along, and what it has left on the disks.
+const TAKE_AWAY: &str = r#"rm -rf -- "$folder" /mnt/hadoop/mrlocal*/"$id""#;
+/// How much of a job's arguments is kept to be shown, bytes: by that it is known again.
+const TOLD: usize = 2048;
+/// Stands for what is not.
+const LEFT_OUT: &str = "…";
 
 /// What a job is, as its user knows it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,10 +41,33 @@ pub struct About {
     pub program: String,
     /// The file that it was given, as it was named.
     pub file: String,
-    /// The user's own arguments.
+    /// The user's own arguments; of long ones the beginning.
     pub args: Vec<String>,
     /// Who submitted it, and from where: `user@host`.
     pub by: String,
+}
+
+impl About {
+    /// The same with as much of the arguments as is shown of them.
+    fn shortened(&self) -> Self {
+        let mut room = TOLD;
+        let mut args = Vec::new();
+        for arg in &self.args {
+            let fits = arg.floor_char_boundary(arg.len().min(room));
+            room = room.saturating_sub(arg.len().max(1));
+            match fits == arg.len() {
+                true => args.push(arg.clone()),
+                false => args.push(format!("{}{LEFT_OUT}", &arg[..fits])),
+            }
+            if room == 0 {
+                break;
+            }
+        }
+        if args.len() < self.args.len() {
+            args.push(LEFT_OUT.to_owned());
+        }
+        Self { args, ..self.clone() }
+    }
 }
 
 /// A job that somebody submitted.
@@ -81,11 +109,11 @@ impl Submission {
         let line = join(spark::words("spark-submit", is_placed, words));
         let line = line.map_err(|error| RemoteError::unquotable("", &title, error))?;
         // One line: JSON escapes what would end it.
-        let about = serde_json::to_string(about).unwrap_or_default();
+        let about = serde_json::to_string(&about.shortened()).unwrap_or_default();
         Ok(Job {
             id: self.id.clone(),
             title,
-            script: format!("# {about}\nexec {line}\n"),
+            script: format!("# {about}\nexport MESOSFLOW_JOB={}\nexec {line}\n", self.id),
         })
     }
 }
@@ -134,7 +162,7 @@ impl Jobs {
     /// # Errors
     /// The node cannot be reached.
     pub async fn list(&self) -> Result<Vec<Submitted>, RemoteError> {
-        let Ok(beginning) = BEGINNING.parse() else {
+        let Ok(beginning) = BEGINNING.parse::<JobId>() else {
             unreachable!("{BEGINNING} is a job's id")
         };
         let entries = self.session.job_list(&beginning).await?;
@@ -158,7 +186,7 @@ impl Jobs {
         self.session.job_follow(id, PATIENCE, taker).await
     }
 
-    /// Ends a job and all its processes; the executors of a job on Mesos go with its driver.
+    /// Ends a job and all its processes, be it over and some go on; the executors of a job on Mesos go with its driver.
     ///
     /// # Errors
     /// The node cannot be reached, or processes of the job remain.
@@ -172,7 +200,8 @@ impl Jobs {
     /// It runs, or the node cannot be reached.
     pub async fn forget(&self, id: &JobId) -> Result<(), RemoteError> {
         self.session.job_forget(id).await?;
-        let script = Script::new("remove a job's files", TAKE_AWAY).var("folder", folder(id));
+        let script = Script::new("remove a job's files", TAKE_AWAY).var("folder", folder(id))
+            .var("id", id.as_str());
         self.session.run(script.command(&self.node)?).await.map(drop)
     }
 }
@@ -206,6 +235,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn of_long_arguments_the_beginning_is_told() {
+        let told = |args: &[&str]| {
+            let args = args.iter().map(ToString::to_string).collect();
+            let about = About { args, ..About::default() };
+            about.shortened().args
+        };
+        assert_eq!(told(&["a", "", "b"]), ["a", "", "b"]);
+        let long = "ü".repeat(3000);
+        let cut = told(&["first", &long, "last"]);
+        assert_eq!((cut.len(), cut[0].as_str(), cut[2].as_str()), (3, "first", "…"));
+        assert!(cut[1].len() <= TOLD && cut[1].ends_with("ü…"), "{}", cut[1].len());
+        let many = vec![""; 100_000];
+        assert!(told(&many).len() <= TOLD + 1);
+    }
+
+    #[test]
     fn a_script_says_what_it_is_on_one_line_and_each_word_means_itself() {
         let about = About {
             program: "spark-submit".into(),
@@ -222,6 +267,8 @@ mod tests {
             ..Submitted::not_started(job.id.clone()).entry
         };
         assert_eq!(Submitted::of(entry).about, Some(about));
+        let (mark, rest) = rest.split_once('\n').unwrap();
+        assert_eq!(mark, format!("export MESOSFLOW_JOB={}", job.id));
         assert!(rest.starts_with("exec sh -c "), "{rest}");
         assert!(
             rest.contains(r#" --name "it's \$HOME""#) || rest.contains(r#"'$HOME'"#),

@@ -17,6 +17,7 @@ const UNITS: &str = "ephemeral-hdfs-namenode ephemeral-hdfs-datanode persistent-
 fn slaves_come_and_go_while_the_cluster_works() {
     let mut random = Random::new();
     let mut bench = Bench::new();
+    bench.forgets_soon();
     let cluster = bench.cluster();
     let deploy = bench
         .start(&["run", "--cluster", &cluster, "--masters", "1", "--slaves", "2"])

@@ -102,10 +102,11 @@ fn a_first_job(stage: &mut Stage) {
 
 /// A job that outlives whoever submitted it, and is found from anywhere. It goes on as a file says, so that nothing depends on its speed.
 const LASTING: &str = "\
-import os, sys, time
+import os, subprocess, sys, time
 import helper
 print('given', sys.argv[1:], flush=True)
 print('an error', file=sys.stderr, flush=True)
+subprocess.Popen(['setsid', 'sh', '-c', 'trap : TERM; sleep 777777'])
 while not os.path.exists('/tmp/go-on'):
     time.sleep(0.1)
 print('and on', helper.ANSWER, flush=True)
@@ -121,9 +122,9 @@ fn jobs(stage: &mut Stage) {
         .to_string();
     let hub = stage.node("master-1");
     let submit = ["spark-submit", "--master", "local", "--py-files", &helper];
-    let own = ["--", "--master", "it's $HOME"];
+    let own = ["--", "--master", "it's $HOME €"];
     let mut live = stage.bench.start(&[&submit[..], &[&job], &own].concat());
-    let given = r#"given ['--', '--master', "it's $HOME"]"#;
+    let given = r#"given ['--', '--master', "it's $HOME €"]"#;
     until("the job's first words", LIMIT, || {
         assert!(live.ended().is_none(), "{}", live.err());
         live.out().contains(given).then_some(())
@@ -164,7 +165,15 @@ fn jobs(stage: &mut Stage) {
     let shown = stage.say(&["jobs", "attach", id, "--json"]).ended(7).json();
     assert_eq!((&shown["exit"], &shown["stdout"]), (&json!(7), &json!(said.out)));
 
-    // One that is ended takes its processes with it.
+    // What it has begun goes on, and so long nobody forgets it.
+    stage
+        .say(&["jobs", "forget", id])
+        .ended(1)
+        .complains(&["go on", "jobs stop"]);
+    stage.say(&["jobs", "stop", id]).ended(0);
+    assert_eq!(hub.run("pgrep -f '[s]leep 777777'").code, 1);
+
+    // One that is ended takes its processes with it, wherever they went.
     hub.ask("rm /tmp/go-on");
     let other = stage.say(&[&submit[..], &["--detach", &job]].concat()).ended(0);
     let other = other.out.trim().to_owned();
@@ -174,13 +183,16 @@ fn jobs(stage: &mut Stage) {
         .complains(&["jobs stop"]);
     stage.say(&["jobs", "stop", &other]).ended(0);
     stage.say(&["jobs", "attach", &other]).ended(143);
-    assert_eq!(hub.run("pgrep -f '[l]asting job.py'").code, 1);
+    assert_eq!(hub.run("pgrep -f '[l]asting job.py|[s]leep 777777'").code, 1);
+    stage.say(&["jobs", "stop", ""]).ended(2);
     for id in [id, &other] {
         stage.say(&["jobs", "forget", id]).ended(0);
         stage.say(&["jobs", "attach", id]).ended(2);
     }
     let left = hub.ask("ls /var/lib/mesosflow/submitted /var/lib/mesosflow/jobs | grep -c job-");
     assert_eq!(left, "2", "the first job, and its file");
+    let left = hub.ask("ls /mnt/hadoop/mrlocal | grep -c job-");
+    assert_eq!(left, "1", "the first job's");
     stage
         .say(&["spark-submit", "/no/such.py"])
         .ended(2)

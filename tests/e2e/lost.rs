@@ -58,6 +58,21 @@ fn a_lost_slave_a_lost_zookeeper_and_a_lost_master_are_each_made_anew_alone() {
         .assert_nothing_done_twice();
     made_anew_alone(&bench, &run, &before, &name);
     bench.status(&run).all_done();
+
+    // One that another run has brought is lost no otherwise, and nothing that was done on it counts for the next.
+    bench.say(&["add-slaves", "1"]).ended(0);
+    let before = bench.nodes(&run);
+    let name = format!("{cluster}-slave-3");
+    let redeployed = Point::item_succeeded("redeploy-mesos");
+    killed_in_a_replay(&mut bench, &run, "distribute-scripts", redeployed, &name);
+    bench.say(&["resume", &run]).ended(0);
+    made_anew_alone(&bench, &run, &before, &name);
+    bench.status(&run).all_done();
+    assert_healthy(&bench.nodes(&run));
+    let status = bench.say(&["status", &run, "--json"]).ended(0).json();
+    let known = status["resources"].as_array().unwrap().iter();
+    let known = known.filter(|resource| resource["resource_kind"] == "instance");
+    assert_eq!(known.count(), bench.engine().containers(&cluster).len());
     let nodes = bench.nodes(&run);
     assert_healthy(&nodes);
     assert_eq!(

@@ -106,6 +106,20 @@ impl Bench {
         path
     }
 
+    /// Has the clusters that are begun here call a datanode dead half a minute after it was last heard of, instead of one and a half: by
+    /// files of the user's own, as anybody can.
+    pub fn forgets_soon(&self) {
+        for hdfs in ["ephemeral", "persistent"] {
+            let name = format!("root/{hdfs}-hdfs/conf/hdfs-site.xml");
+            let deployed = concat!(env!("CARGO_MANIFEST_DIR"), "/../steps/deploy");
+            let text = std::fs::read_to_string(format!("{deployed}/{name}")).expect("the deployed file");
+            let (long, short) = ("<value>30000</value>", "<value>1000</value>");
+            assert_eq!(text.matches(long).count(), 1, "{name}");
+            self.write(&format!("deploy/{name}"), &text.replace(long, short));
+        }
+        self.write("mesosflow.toml", "deploy_dir = 'deploy'\n");
+    }
+
     /// The journal's file.
     pub fn journal(&self) -> &Path {
         &self.journal

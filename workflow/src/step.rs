@@ -236,6 +236,12 @@ impl<W> StepCx<W> {
         self.recorder.state().resources
     }
 
+    /// Whether the run has ever had to do with that thing, be it gone.
+    pub fn has_known(&self, resource: &Resource) -> bool {
+        let is_it = |state: &RunState| state.traces.iter().any(|trace| trace.resource.is_same(resource));
+        self.recorder.inspect(is_it)
+    }
+
     /// Records that `resource` exists; returns once that is durable. Recording it again is fine and writes nothing.
     ///
     /// # Errors

@@ -147,7 +147,7 @@ pub(super) async fn open(path: &Path) -> Result<(LocalFile, String), CliError> {
     let shown = path.display();
     if path.is_dir() {
         return Err(CliError::usage(format!("{shown} is a folder")).hint(format!(
-            "pack it: tar -czf FILE.tar.gz {shown}; then copy that, and unpack it with `mesosflow run-command -- tar -xzf …`"
+            "pack it: tar -czf FILE.tar.gz {shown}; where it is to be unpacked, `mesosflow copy-file` brings it, and `mesosflow run-command` unpacks it"
         )));
     }
     let name = path.file_name().and_then(|name| name.to_str());

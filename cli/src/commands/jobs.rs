@@ -17,6 +17,8 @@ use crate::render::table::table;
 use crate::signals::stop_on_signals;
 use crate::wiring::{JobId, JobStatus, Jobs, Node, Outside, Submitted};
 
+/// The signal of who writes to a pipe that nobody reads.
+const SIGPIPE: u8 = 13;
 /// How many pieces of a job's output may wait.
 const QUEUE: usize = 4;
 
@@ -43,6 +45,7 @@ enum What {
 #[derive(Debug, Clone, Args)]
 struct OneArgs {
     /// The job's id, or the end of it
+    #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
     id: String,
     #[command(flatten)]
     of: ClusterArgs,
@@ -86,12 +89,15 @@ pub(crate) async fn jobs(app: &App, args: &JobsArgs) -> Result<(), CliError> {
         What::Stop(one) => {
             let job = chosen(&all, &one.id)?;
             let id = &job.entry.id;
-            if !matches!(job.entry.status, JobStatus::Running { .. }) {
-                app.ui
-                    .note(&format!("job {id} does not run: {}", state(job.entry.status)));
-                return Ok(());
+            match job.entry.status {
+                JobStatus::Running { .. } => stop(app, &jobs, id).await,
+                // What it has begun may go on.
+                status => {
+                    ended(&jobs, id).await?;
+                    app.ui.note(&format!("job {id} does not run: {}", state(status)));
+                    Ok(())
+                }
             }
-            stop(app, &jobs, id).await
         }
         What::Forget(one) => {
             let id = &chosen(&all, &one.id)?.entry.id;
@@ -100,7 +106,7 @@ pub(crate) async fn jobs(app: &App, args: &JobsArgs) -> Result<(), CliError> {
                 CliError::new(Exit::Failed, format!("job {id} is not removed"))
                     .because_of(&error)
                     .hint(format!(
-                        "one that runs is ended by `{}`",
+                        "it and all that it has begun is ended by `{}`",
                         app.places.command(&["jobs", "stop", id.as_str()])
                     ))
             })?;
@@ -302,7 +308,7 @@ pub(super) async fn show(app: &App, jobs: &Jobs, id: &JobId, ended: Ended) -> Re
     };
     // Where nobody reads it any more, the job goes on all the same.
     let (followed, kept) = tokio::join!(following, listener.listen(pieces, &stop));
-    printer.finish()?;
+    let printed = printer.finish();
     let Some(followed) = followed else {
         return left(app, jobs, id).await;
     };
@@ -311,6 +317,19 @@ pub(super) async fn show(app: &App, jobs: &Jobs, id: &JobId, ended: Ended) -> Re
             .because_of(&error)
             .hint(goes_on(app, id))
     })?;
+    match printed {
+        // As a shell has it for who writes to nobody.
+        Err(unread) if matches!(status, JobStatus::Running { .. }) => {
+            return Err(CliError::new(
+                Exit::Job(128 + SIGPIPE),
+                format!("left job {id}: its output is not read any more"),
+            )
+            .because(unread.message)
+            .hint(goes_on(app, id)));
+        }
+        Err(unread) if !unread.is_silent() => return Err(unread),
+        _ => {}
+    }
     if app.ui.json {
         app.ui.object(&Shown {
             job: id.as_str(),
@@ -342,6 +361,9 @@ async fn left(app: &App, jobs: &Jobs, id: &JobId) -> Result<(), CliError> {
     let ui = app.ui;
     let question = format!("End job {id} on the cluster? [y/N]");
     let can_ask = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    if can_ask {
+        app.ui.note(&goes_on(app, id));
+    }
     let answer = match can_ask {
         true => tokio::task::spawn_blocking(move || ui.ask_name(&question))
             .await
@@ -354,14 +376,20 @@ async fn left(app: &App, jobs: &Jobs, id: &JobId) -> Result<(), CliError> {
             stop(app, jobs, id).await?;
             Err(interrupted(format!("job {id} was ended")))
         }
+        // Who was asked has been told.
+        _ if can_ask => Err(interrupted(format!("left job {id}"))),
         _ => Err(interrupted(format!("left job {id}")).hint(goes_on(app, id))),
     }
 }
 
 async fn stop(app: &App, jobs: &Jobs, id: &JobId) -> Result<(), CliError> {
-    let stopped = jobs.stop(id).await;
-    let status = stopped
-        .map_err(|error| CliError::new(Exit::Failed, format!("job {id} may still run")).because_of(&error))?;
+    let status = ended(jobs, id).await?;
     app.ui.note(&format!("job {id}: {}", state(status)));
     Ok(())
+}
+
+/// Ends what there is of a job; then how it is.
+async fn ended(jobs: &Jobs, id: &JobId) -> Result<JobStatus, CliError> {
+    let stopped = jobs.stop(id).await;
+    stopped.map_err(|error| CliError::new(Exit::Failed, format!("job {id} may still run")).because_of(&error))
 }

@@ -52,7 +52,7 @@ pub(super) struct Ground {
     /// The nodes of the cluster as it was before.
     nodes: Vec<Node>,
     /// Their machines.
-    machines: Vec<Machine>,
+    pub(super) machines: Vec<Machine>,
 }
 
 impl Ground {

@@ -80,9 +80,11 @@ struct Options {
 const HELP: &str = "\
 The files go to the first master, where the job runs as root under an id of its own. Neither a lost connection nor the end of this \
 program ends it: `mesosflow jobs` shows all, `jobs attach ID` their output, `jobs stop ID` ends one, `jobs forget ID` removes one that \
-is over. Ctrl-C asks whether the job is to end. Its arguments are seen by whoever lists the processes there.
+is over. Ctrl-C asks whether the job is to end. Its arguments and settings are seen by whoever lists the processes there. What a Python \
+job writes to standard error, Spark has on standard output.
 
-Exit codes: that of the job; 1 also where it cannot be started, or is lost with its machine; 130 where Ctrl-C left it or ended it.
+Exit codes: that of the job; 1 also where it cannot be started, or is lost with its machine; 130 where Ctrl-C left it or ended it; 141 \
+where nobody reads its output any more, and it goes on.
 
   mesosflow spark-submit first.py
   mesosflow spark-submit --master 'local[2]' --conf spark.sql.shuffle.partitions=8 sums.py --days 7
@@ -205,6 +207,9 @@ impl Sending {
         for (option, named) in [("--py-files", py_files), ("--jars", jars), ("--files", files)] {
             let mut there = Vec::new();
             for file in named {
+                if file.is_empty() {
+                    return Err(CliError::usage(format!("{option}: a file has no name")));
+                }
                 there.push(self.file(file).await?);
             }
             add(option, (!there.is_empty()).then(|| there.join(",")));
@@ -226,9 +231,9 @@ impl Sending {
             return Ok(named.to_owned());
         }
         let (file, name) = open(Path::new(named)).await?;
-        if name.contains(',') {
+        if let Some(sign) = [',', '#'].into_iter().find(|sign| name.contains(*sign)) {
             return Err(CliError::usage(format!(
-                "{named}: Spark takes a comma for the end of a name; give the file another one"
+                "{named}: Spark takes `{sign}` for the end of a name; give the file another one"
             )));
         }
         if !self.names.insert(name.clone()) {
@@ -363,7 +368,10 @@ mod tests {
         let twice = words(&["--jars", &one, &one]).await.unwrap_err();
         assert_eq!(twice, "two of the files are called `one.py`");
         let comma = here("a,b.py");
-        assert!(words(&[&comma]).await.unwrap_err().contains("comma"));
+        assert!(words(&[&comma]).await.unwrap_err().contains("`,`"));
+        assert!(words(&[&here("a#b.py")]).await.unwrap_err().contains("`#`"));
+        let empty = words(&["--jars", "", &job]).await.unwrap_err();
+        assert_eq!(empty, "--jars: a file has no name");
         assert!(words(&["/no/such.py"]).await.unwrap_err().contains("/no/such.py"));
         assert!(
             words(&["--conf", "spark.master", &job])

@@ -22,7 +22,9 @@ pub struct Owner {
 pub struct Slot {
     /// Whose it is.
     pub owner: Owner,
-    /// The generation that asks for it.
+    /// The run of the cluster that asks for it: that which made it, or one of those that have changed it since.
+    pub run: RunId,
+    /// Its generation that does.
     pub generation: Generation,
     /// How often the machine that filled it was lost within that generation: each further one is another machine.
     pub round: u32,
@@ -33,8 +35,22 @@ pub struct Slot {
 }
 
 impl Slot {
+    /// What tells the machines of one place from one another, as `2`; of another run than that which made the cluster, and counts its own
+    /// generations, as `2-k3f9x2ab`.
+    pub fn asked_by(&self) -> String {
+        match self.run == self.owner.run {
+            true => self.generation.to_string(),
+            false => format!("{}-{}", self.generation, short(self.run)),
+        }
+    }
+
     /// The host name of its machine.
     pub fn node_name(&self) -> String {
         self.role.node_name(&self.owner.cluster, self.index)
     }
+}
+
+/// The end of a run's id, which is random; its beginning is the time.
+pub(super) fn short(run: RunId) -> String {
+    run.to_string().split_off(18)
 }

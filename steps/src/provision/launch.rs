@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::act::ActError;
 use crate::cluster::{Instance, Role};
+use crate::life::Deleted;
 use crate::in_doubt::{InDoubt, LAUNCH_LIMIT, Pauses, shows_by};
 use crate::makers::refuse_stranger;
 use crate::provider::{Deletion, Launch, Machine, Order, ProviderError, Slot, kinds};
@@ -40,6 +41,7 @@ impl Place {
     fn slot(&self, cx: &StepCx<World>) -> Slot {
         Slot {
             owner: cx.world().owner().clone(),
+            run: cx.run(),
             generation: cx.generation(),
             round: cx.round(),
             role: self.role,
@@ -214,8 +216,8 @@ async fn end(cx: &StepCx<World>, old: Resource) -> Result<(), ActError> {
     }
 }
 
-/// The machine that the journal has in this place, where the provider may have lost it: ended before a crash kept that from
-/// the journal, or by somebody else. To delete what is gone succeeds, and is recorded then.
+/// The machine that was in this place by the journal, be it of another run, where the provider may have lost it: ended before a crash kept
+/// that from the journal, or by somebody else. To delete what is gone succeeds, and is recorded then.
 async fn unrecorded_end(
     place: &Place,
     cx: &StepCx<World>,
@@ -227,11 +229,17 @@ async fn unrecorded_end(
     let current = cx.world().launcher()?.find(&place.slot(cx)).await?;
     let is_current = current.is_some_and(|machine| machine.instance.id == former.id);
     let is_known = known.iter().any(|known| known.id == former.id);
-    let recorded = cx
-        .resources()
-        .into_iter()
-        .find(|resource| resource.id == former.id);
-    Ok(recorded.filter(|_| !is_current && !is_known))
+    if is_current || is_known {
+        return Ok(None);
+    }
+    let mut recorded = cx.resources().into_iter();
+    let recorded = recorded.find(|resource| resource.id == former.id);
+    let inherited = Resource {
+        kind: Deleted::Machines.kind().to_owned(),
+        id: former.id,
+        name: former.name,
+    };
+    Ok(recorded.or_else(|| (!cx.has_known(&inherited)).then_some(inherited)))
 }
 
 /// What the journal has of a machine that was lost, and the provider has no more: its root disk, its spot request. What outlives it

@@ -83,6 +83,10 @@ pub(crate) async fn look_after(flow: &Flow<World>) -> Result<Seen, Halt> {
         let (stopped, occupied) = (&stopped, &occupied);
         async move {
             let (world, provider) = (flow.world(), flow.world().provider());
+            // One that the cluster has no more is nobody's loss.
+            if !world.spec().has_node(&made.item) {
+                return None;
+            }
             let instance = world.memory().machine(made.output);
             let why = match provider.condition(&instance).await {
                 Ok(condition) => match Stopped::of(world, &instance, &condition) {

@@ -40,7 +40,7 @@ use tokio::time::{Instant, sleep};
 
 use super::RemoteError;
 use super::command::Command;
-use super::job_scripts::{FORGET, OUTPUT, START, STATE, STOP, SUPERVISOR};
+use super::job_scripts::{FORGET, MARKED, OUTPUT, START, STATE, STOP, SUPERVISOR};
 use super::output::Output;
 use super::quote::with_variables;
 use super::session::Session;
@@ -261,7 +261,7 @@ impl Session {
             return Ok(result(exit, self.job_output(id, OUTPUT_TAIL).await?));
         }
         let count = OUTPUT_TAIL.to_string();
-        let script = format!("{STATE}{OUTPUT}{FORGET}");
+        let script = format!("{STATE}{MARKED}{OUTPUT}{FORGET}");
         let command = self.job_command(format!("result of job {id}"), id, &[("count", &count)], &script)?;
         let output = self.run(command.max_output(OUTPUT_TAIL)).await?;
         Ok(result(exit, (output.stdout, output.stderr)))
@@ -325,14 +325,14 @@ impl Session {
             format!("stop job {id}"),
             id,
             &variables,
-            &format!("{STATE}{STOP}"),
+            &format!("{STATE}{MARKED}{STOP}"),
         )?;
         Ok(self.look(command).await?.0)
     }
 
     /// Removes every trace of a job that does not run, so that its id may be used again.
     pub async fn job_forget(&self, id: &JobId) -> Result<(), RemoteError> {
-        let command = self.job_command(format!("forget job {id}"), id, &[], &format!("{STATE}{FORGET}"))?;
+        let command = self.job_command(format!("forget job {id}"), id, &[], &format!("{STATE}{MARKED}{FORGET}"))?;
         self.run(command).await.map(drop)
     }
 
@@ -363,7 +363,7 @@ impl Session {
         RemoteError::BadAnswer {
             node: self.node().to_owned(),
             title,
-            answer,
+            answer: last_lines(answer.as_bytes()),
         }
     }
 

@@ -6,6 +6,9 @@
 /// Functions that all the scripts below use.
 pub(super) const STATE: &str = shell!("job-state.sh");
 
+/// What finds processes of the user's jobs.
+pub(super) const MARKED: &str = shell!("job-marked.sh");
+
 /// Standard input is the job's script.
 pub(super) const START: &str = shell!("job-start.sh");
 

@@ -12,6 +12,8 @@ use super::job_scripts::{LIST, READ, STATE};
 use super::output::{Output, Piece};
 use super::session::Session;
 
+/// How long a list may be: some ten thousand jobs.
+const LONGEST_LIST: usize = 64 << 20;
 /// How much of each stream comes at a time.
 const PIECE: usize = 256 * 1024;
 /// The first pause between two looks at an output that does not grow, and the longest: somebody watches it.
@@ -43,7 +45,7 @@ impl Session {
         let variables = [("beginning", beginning.as_str())];
         let title = format!("list jobs {beginning}…");
         let command = self.job_command(title.clone(), beginning, &variables, &format!("{STATE}{LIST}"))?;
-        let answer = self.run(command).await?.stdout_str();
+        let answer = self.run(command.max_output(LONGEST_LIST)).await?.stdout_str();
         let entries: Option<Vec<_>> = answer.lines().map(parse_entry).collect();
         entries.ok_or_else(|| self.bad_answer(title, answer))
     }

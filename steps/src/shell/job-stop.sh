@@ -1,13 +1,14 @@
-# Ends everything that belongs to the job: what holds its lock, and what is in its session, if the process that `pid` names is
-# still that process. Asked first, then killed until nothing of it is left.
+# Ends everything that belongs to the job: what holds its lock, what is in its session, if the process that `pid` names is still that
+# process, and what is marked as its. Asked first, then killed until nothing of it is left.
 #
 # A holder of the lock is known by `fdinfo`: others have the file open too, to look at it.
 # var dir: the job's folder
 # var grace: how long they may take to end by themselves, seconds
-# after job-state
+# after job-state, job-marked
 set -eu
 state
-[ "$state" = running ] || { tell; exit 0; }
+marked
+[ "$state" = running ] || [ -n "$marked" ] || { tell; exit 0; }
 lock=$(readlink -f -- "$dir/lock")
 leader() {
   session=0
@@ -22,7 +23,8 @@ leader() {
   [ "${20}" != "$started" ] || session=$pid
 }
 members() {
-  pids=
+  marked
+  pids=$marked
   # shellcheck disable=SC2044
   for held in $(find /proc/[0-9]*/fd -lname "$lock" 2>/dev/null); do
     owner=${held#/proc/}
@@ -35,13 +37,14 @@ members() {
       if [ "$its" = "$session" ] && [ "$how" != Z ]; then echo "$pid"; fi
     done)"
 }
+before=$state
 leader
 members
 # shellcheck disable=SC2086
 kill -s TERM $pids 2>/dev/null || :
 flock -w "$grace" "$dir/lock" true || :
 looks=0
-while members; [ "${pids# }" ]; do
+while members; [ -n "${pids## }" ]; do
   looks=$((looks + 1))
   [ "$looks" -lt 200 ] || { echo "processes of the job remain:$pids" >&2; exit 75; }
   # None goes on because another was killed before it.
@@ -54,7 +57,7 @@ done
 flock -w 5 "$dir/lock" true || { echo "processes of the job remain" >&2; exit 75; }
 # Stopped on purpose is an end, not a loss.
 ended
-if [ "$state" != finished ]; then
+if [ "$state" != finished ] && [ "$before" = running ]; then
   echo 143 >"$dir/exit.part"
   sync -- "$dir/exit.part"
   mv -- "$dir/exit.part" "$dir/exit"

@@ -10,4 +10,20 @@ if [ "$placed" = no ] && [ "$(sh -c "$bindings")" != yes ]; then
   printf '%s\n' "$locally" >&2
   set -- --master 'local[*]' "$@"
 fi
+# A job's own folders on every disk: what it leaves there goes with it.
+if [ "${MESOSFLOW_JOB:-}" ]; then
+  umask 077
+  folders=
+  for disk in /mnt/hadoop/mrlocal*; do
+    if [ -d "$disk" ] && mkdir -p -- "$disk/$MESOSFLOW_JOB"; then
+      folders=${folders:+$folders,}$disk/$MESOSFLOW_JOB
+      : "${TMPDIR:=$disk/$MESOSFLOW_JOB}"
+    fi
+  done
+  if [ "$folders" ]; then
+    export TMPDIR
+    export SPARK_SUBMIT_OPTS="-Djava.io.tmpdir=$TMPDIR${SPARK_SUBMIT_OPTS:+ $SPARK_SUBMIT_OPTS}"
+    set -- --conf "spark.local.dir=$folders" "$@"
+  fi
+fi
 exec "/root/spark/bin/$program" "$@"

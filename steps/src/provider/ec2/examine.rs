@@ -263,8 +263,10 @@ async fn launches(api: &Api, spec: &ClusterSpec, network: &Network, image: &Imag
         if asked.contains(&kind) {
             continue;
         }
+        let owner = nobody(spec);
         let slot = Slot {
-            owner: nobody(spec),
+            run: owner.run,
+            owner,
             generation: Generation::FIRST,
             round: 0,
             role,

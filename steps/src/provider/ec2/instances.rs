@@ -189,7 +189,7 @@ impl Seen {
 
     /// Whether it was launched for that place in that generation.
     pub(super) fn is_in(&self, slot: &Slot) -> bool {
-        self.is_in_place(slot) && self.tag(tags::GENERATION) == slot.generation.to_string()
+        self.is_in_place(slot) && self.tag(tags::GENERATION) == slot.asked_by()
     }
 
     /// The volume for the persistent HDFS: its launch's own, or the one that waited for it.

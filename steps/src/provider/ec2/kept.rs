@@ -250,6 +250,7 @@ mod tests {
                 driver: None,
                 made_by: None,
             },
+            run: RunId::generate(),
             generation: Generation(2),
             round: 0,
             role: Role::Slave,

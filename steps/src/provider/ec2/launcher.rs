@@ -211,7 +211,7 @@ impl Ec2Provider {
     /// What a machine is told, as this program has it.
     fn new_user_data(&self, folder: &Path, launch: &Launch) -> Result<String, String> {
         let name = launch.slot.node_name();
-        let generation = launch.slot.generation.to_string();
+        let generation = launch.slot.asked_by();
         let further = frozen::own(folder, &self.spec.ec2)?;
         let host_key = match self.spec.ec2.host_keys {
             HostKeySource::UserData => {

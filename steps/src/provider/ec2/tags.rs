@@ -15,7 +15,7 @@ pub(super) const CLUSTER_ID: &str = "mesosflow:cluster-id";
 /// The driver that made it. Of machines it comes after the call that makes them: a call that is repeated by the next driver
 /// under the same client token has to be the same call.
 pub(super) const DRIVER: &str = "mesosflow:driver";
-/// The generation, of machines.
+/// Which generation of which run asked for it, of machines.
 pub(super) const GENERATION: &str = "mesosflow:generation";
 /// `master`, `slave` or `zookeeper`, of machines and groups.
 pub(super) const ROLE: &str = "mesosflow:role";
@@ -70,7 +70,7 @@ impl Tags {
         further: impl IntoIterator<Item = (&'t String, &'t String)>,
     ) -> Self {
         Self::of_owner(&slot.owner, &slot.node_name(), further)
-            .with(GENERATION, &slot.generation.to_string())
+            .with(GENERATION, &slot.asked_by())
             .with(ROLE, slot.role.as_str())
             .with(INDEX, &slot.index.to_string())
     }

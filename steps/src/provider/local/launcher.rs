@@ -97,7 +97,7 @@ impl Launcher for LocalProvider {
             let hostname = slot.node_name();
             let mut labels = labels(&slot.owner);
             labels.extend([
-                format!("{LABEL_GENERATION}={}", slot.generation),
+                format!("{LABEL_GENERATION}={}", slot.asked_by()),
                 format!("{LABEL_ROLE}={}", slot.role),
                 format!("{LABEL_INDEX}={}", slot.index),
             ]);

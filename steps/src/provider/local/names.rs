@@ -2,9 +2,10 @@
 
 use std::net::Ipv4Addr;
 
-use mesosflow_workflow::{ErrorClass, RunId};
+use mesosflow_workflow::ErrorClass;
 
 use crate::cluster::Role;
+use crate::provider::slot::short;
 use crate::provider::{Answer, Owner, ProviderError, Slot};
 
 /// First host number of each role in the cluster's /24 network: addresses are fixed, so that they outlive a restart of
@@ -18,7 +19,7 @@ pub(super) fn container_name(slot: &Slot, round: u32) -> String {
         "{}-{}-g{}",
         slot.node_name(),
         short(slot.owner.run),
-        slot.generation
+        slot.asked_by()
     );
     match round {
         0 => name,
@@ -28,11 +29,6 @@ pub(super) fn container_name(slot: &Slot, round: u32) -> String {
 
 pub(super) fn network_name(owner: &Owner) -> String {
     format!("{}-{}", owner.cluster, short(owner.run))
-}
-
-/// The end of a run's id, which is random; its beginning is the time.
-pub(super) fn short(run: RunId) -> String {
-    run.to_string().split_off(18)
 }
 
 /// A locally administered hardware address for each address.
@@ -83,6 +79,7 @@ mod tests {
                 driver: None,
                 made_by: None,
             },
+            run,
             generation: Generation::FIRST,
             round: 0,
             role,
@@ -99,6 +96,14 @@ mod tests {
         assert_eq!(
             container_name(&slot(Role::Master, 1), 2),
             "demo-master-1-00000abc-g1.2"
+        );
+        let by_another = Slot {
+            run: "01jd3k00000000000000000xyz".parse().unwrap(),
+            ..slot(Role::Slave, 3)
+        };
+        assert_eq!(
+            container_name(&by_another, 0),
+            "demo-slave-3-00000abc-g1-00000xyz"
         );
         assert_eq!(network_name(&slot(Role::Master, 1).owner), "demo-00000abc");
         let prefix = [10, 89, 3];

@@ -2,6 +2,10 @@
 # Read by bin/spark-submit and its like.
 # Where the system puts its Java elsewhere, the one in the path is taken.
 if [ -x "{{ java_home }}/bin/java" ]; then export JAVA_HOME="{{ java_home }}"; fi
+# Without a locale that has them, Java takes every letter beyond ASCII in arguments and names for an unknown one.
+case ${LC_ALL:-${LC_CTYPE:-${LANG:-C}}} in
+    C | POSIX) export LC_ALL=C.UTF-8 ;;
+esac
 export MESOS_NATIVE_JAVA_LIBRARY=/root/mesos/lib/libmesos.so
 export LD_LIBRARY_PATH=/root/mesos/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 export HADOOP_CONF_DIR=/root/ephemeral-hdfs/conf

@@ -218,7 +218,10 @@ pub(crate) fn refuse_stopped(app: &App, found: &Found) -> Result<(), CliError> {
     // Nobody else starts it meanwhile.
     Err(match found.record.unfinished() {
         Some(run) => stopped
-            .because(format!("run `{}` of `{}` is not at its end", run.run, run.workflow))
+            .because(format!(
+                "run `{}` of `{}` is not at its end",
+                run.run, run.workflow
+            ))
             .hint(format!(
                 "to go on with that: {}",
                 app.places.command(&["resume", &run.run.to_string()])

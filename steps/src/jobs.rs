@@ -200,7 +200,8 @@ impl Jobs {
     /// It runs, or the node cannot be reached.
     pub async fn forget(&self, id: &JobId) -> Result<(), RemoteError> {
         self.session.job_forget(id).await?;
-        let script = Script::new("remove a job's files", TAKE_AWAY).var("folder", folder(id))
+        let script = Script::new("remove a job's files", TAKE_AWAY)
+            .var("folder", folder(id))
             .var("id", id.as_str());
         self.session.run(script.command(&self.node)?).await.map(drop)
     }
@@ -238,7 +239,10 @@ mod tests {
     fn of_long_arguments_the_beginning_is_told() {
         let told = |args: &[&str]| {
             let args = args.iter().map(ToString::to_string).collect();
-            let about = About { args, ..About::default() };
+            let about = About {
+                args,
+                ..About::default()
+            };
             about.shortened().args
         };
         assert_eq!(told(&["a", "", "b"]), ["a", "", "b"]);

@@ -62,7 +62,7 @@ pub(crate) use view::{
     reachable, replication_change, report, user_data, wiped_by_stop,
 };
 pub(crate) use workflow::{
-    catalogue, catalogue_of, first_acts, formats, frozen_spec, give_up, give_way, outage, plan, planned, replayed, workflow,
-    workflow_of,
+    catalogue, catalogue_of, first_acts, formats, frozen_spec, give_up, give_way, outage, plan, planned,
+    replayed, workflow, workflow_of,
 };
 pub(crate) use world::{delete, key_if_kept, key_of, look, open_outside, open_world, outside, remembering};

@@ -5,7 +5,8 @@ use mesosflow_steps::setup::{HdfsFormat, MesosStart, MesosStop, PersistentHdfsFo
 use mesosflow_steps::workflows::Workflow;
 use mesosflow_steps::{Hdfs, Plan, PlannedStep};
 use mesosflow_workflow::{
-    CatalogueEntry, ErrorClass, ErrorReport, Outcome, Run, RunId, RunState, Status, StepError, StepId, StepState,
+    CatalogueEntry, ErrorClass, ErrorReport, Outcome, Run, RunId, RunState, Status, StepError, StepId,
+    StepState,
 };
 
 use crate::error::CliError;

@@ -12,8 +12,8 @@ use serde::Serialize;
 
 use crate::act::ActError;
 use crate::cluster::{Instance, Role};
-use crate::life::Deleted;
 use crate::in_doubt::{InDoubt, LAUNCH_LIMIT, Pauses, shows_by};
+use crate::life::Deleted;
 use crate::makers::refuse_stranger;
 use crate::provider::{Deletion, Launch, Machine, Order, ProviderError, Slot, kinds};
 use crate::world::World;

@@ -332,7 +332,12 @@ impl Session {
 
     /// Removes every trace of a job that does not run, so that its id may be used again.
     pub async fn job_forget(&self, id: &JobId) -> Result<(), RemoteError> {
-        let command = self.job_command(format!("forget job {id}"), id, &[], &format!("{STATE}{MARKED}{FORGET}"))?;
+        let command = self.job_command(
+            format!("forget job {id}"),
+            id,
+            &[],
+            &format!("{STATE}{MARKED}{FORGET}"),
+        )?;
         self.run(command).await.map(drop)
     }
 

@@ -72,7 +72,10 @@ async fn look(run: &Run, world: &World, nodes: (&[Node], &[Node])) -> Result<(),
             // What needs it would fail, and not say why.
             Ok(ref condition @ (Condition::Stopping(ref why) | Condition::Stopped(ref why))) => {
                 let starting = world.provider().starting(&machine, condition);
-                told.push(format!("{} does not run: {why}; to start it: {starting}", node.name));
+                told.push(format!(
+                    "{} does not run: {why}; to start it: {starting}",
+                    node.name
+                ));
             }
             Ok(condition) if !is_hub => {
                 if let Some(why) = gone(&condition, AGE_UNKNOWN) {

@@ -147,6 +147,7 @@ fn healthy(stage: &mut Stage) {
         ("shared-volume", 2),
         ("task", 1),
         ("spark", 1),
+        ("spark-job", 0),
         // Nothing is claimed of what is not there.
         ("zookeeper", 0),
         ("zookeeper-quorum", 0),
@@ -171,7 +172,27 @@ fn healthy(stage: &mut Stage) {
         "mkdir -p /root/mesos/lib && [ ! -e {library} ] && echo Java_org_apache_mesos_MesosSchedulerDriver_initialize > {library}"
     ));
     assert_eq!(spark(&stage.look(0)), "jobs can run on Mesos");
+    // Whoever looks deep tries that: this library has but the name in it.
+    let job = |stage: &mut Stage, code| {
+        let looked = stage.bench.say(&["check", "--deep", "--json"]).ended(code).json();
+        let job = of(&looked, "spark-job");
+        assert_eq!(job.len(), 1, "{looked:#}");
+        job[0]["detail"].as_str().unwrap().to_owned()
+    };
+    let failed = job(stage, 1);
+    assert!(failed.contains("UnsatisfiedLinkError"), "{failed}");
     hub.ask(&format!("rm {library}"));
+    let ran = job(stage, 0);
+    assert!(
+        ran.contains("master-1 alone") && ran.contains("both HDFS"),
+        "{ran}"
+    );
+    until("nothing of the job", LIMIT, || {
+        let left = Hdfs::BOTH.map(|hdfs| hub.run(&hdfs.command("dfs -ls / | grep mesosflow-check")).code);
+        let marks = hub.run("ls /run/mesosflow | grep '^check[.]'").code;
+        (left == [1, 1] && marks == 1).then_some(())
+    });
+    stage.bench.say(&["check", "--deep", "--watch"]).ended(2);
 
     // Two at once do not disturb each other.
     let (one, other) = (stage.bench.start(&PATIENT), stage.bench.start(&PATIENT));

@@ -18,8 +18,11 @@ use crate::render::check::{Known, StateLine, line};
 use crate::render::duration;
 use crate::runs;
 use crate::signals::stop_on_signals;
-use crate::wiring::{self, Check, Finding, Inventory, Journal, Outside, What};
+use crate::wiring::{self, Check, Extent, Finding, Inventory, Journal, Outside, What};
 
+/// What has not answered by then is bad; with a job, which starts its own programs of Java.
+const LIMIT: NonZeroU32 = NonZeroU32::new(60).unwrap();
+const DEEP_LIMIT: NonZeroU32 = NonZeroU32::new(240).unwrap();
 /// The pause between two looks.
 const PAUSE: Duration = Duration::from_secs(10);
 /// How many hints are told.
@@ -31,9 +34,12 @@ const HINTS: usize = 4;
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     of: ClusterArgs,
-    /// What has not answered after so many seconds is bad
-    #[arg(long, value_name = "SECONDS", default_value = "60")]
-    timeout: NonZeroU32,
+    /// What has not answered after so many seconds is bad [default: 60, with --deep 240]
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<NonZeroU32>,
+    /// Also run a job of Spark's, which takes some ten seconds
+    #[arg(long, conflicts_with = "watch")]
+    deep: bool,
     /// Look again and again until Ctrl-C, without the task; only what changes is shown
     #[arg(long)]
     watch: bool,
@@ -44,7 +50,8 @@ Everything is looked at side by side: every node answers and its daemons run; th
 agree on one that leads, and every slave is registered there and active; both HDFS take writes, miss no block, hear of every datanode, and \
 a file is written, read on a slave and removed; every slave reads what the first master writes to the shared volume; and Mesos runs a \
 task of 0.1 cpus, by its own `mesos-execute` where it has one. A line for each as it comes, on standard output. That no resources are \
-free for the task is said, and is nothing bad.
+free for the task is said, and is nothing bad. With --deep a job of Spark's makes a shuffle, writes to both HDFS and reads from them: on Mesos where \
+that has Java bindings, on the first master alone where not.
 
 No history tells of it, and it may be used while a run is driven. Its files and its task have names of their own, and go with it, also \
 when it is interrupted or killed: /mesosflow-check.* in the HDFS, /mnt/nfs/.mesosflow-check.*. What it came to is kept: `clusters` shows it.
@@ -55,6 +62,22 @@ Ctrl-C ends it with what the last look came to: 0 or 1.
   mesosflow check
   mesosflow check --cluster demo --json
   mesosflow check --watch";
+
+impl CheckArgs {
+    /// How far one look goes, and for how long.
+    fn extent(&self) -> (Extent, Duration) {
+        let extent = match self.deep {
+            true => Extent::Deep,
+            false => Extent::Task,
+        };
+        (extent, self.limit())
+    }
+
+    fn limit(&self) -> Duration {
+        let usual = if self.deep { DEEP_LIMIT } else { LIMIT };
+        Duration::from_secs(self.timeout.unwrap_or(usual).get().into())
+    }
+}
 
 /// The contract of `--json`.
 #[derive(Serialize)]
@@ -100,7 +123,7 @@ async fn once(
             *printed = app.ui.line(&line(finding, wide));
         }
     };
-    let look = subject.look(outside, args.timeout, true, stop, &tell).await;
+    let look = subject.look(outside, args.extent(), stop, &tell).await;
     let Some(findings) = look else {
         return Err(CliError::new(
             Exit::Interrupted,
@@ -138,7 +161,10 @@ async fn watch(
     let (mut known, mut last, mut looks) = (Known::default(), Ok(()), 0_u64);
     let mut was_healthy = None;
     state.say("looking for the first time");
-    while let Some(findings) = subject.look(outside, args.timeout, false, stop, &|_| {}).await {
+    while let Some(findings) = subject
+        .look(outside, (Extent::Idle, args.limit()), stop, &|_| {})
+        .await
+    {
         looks += 1;
         let health = state.aside(|| subject.keep(app, &findings));
         let news: Vec<_> = findings.iter().filter(|finding| known.is_news(finding)).collect();
@@ -237,8 +263,7 @@ impl Subject {
     async fn look(
         &self,
         outside: &Outside,
-        timeout: NonZeroU32,
-        with_task: bool,
+        (extent, limit): (Extent, Duration),
         stop: &Stop,
         tell: &(dyn Fn(&Finding) + Sync),
     ) -> Option<Vec<Finding>> {
@@ -261,7 +286,6 @@ impl Subject {
                 take(wiring::known(What::Leader, None, Err(none)));
             }
             Some(inventory) => {
-                let limit = Duration::from_secs(timeout.get().into());
                 let check = Check::new(outside, &inventory, limit, &take);
                 tokio::select! {
                     biased;
@@ -269,7 +293,7 @@ impl Subject {
                         check.end().await;
                         return None;
                     }
-                    _ = check.all(with_task) => {}
+                    _ = check.all(extent) => {}
                 }
             }
         }

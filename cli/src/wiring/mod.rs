@@ -14,7 +14,7 @@ mod world;
 
 pub(crate) use ipnet::IpNet;
 pub(crate) use mesosflow_journal::{Report as JournalReport, backup_folder, look_at, restore};
-pub(crate) use mesosflow_steps::check::{Check, Finding, What};
+pub(crate) use mesosflow_steps::check::{Check, Extent, Finding, What};
 #[cfg(test)]
 pub(crate) use mesosflow_steps::cluster::is_nobodys;
 pub(crate) use mesosflow_steps::cluster::{

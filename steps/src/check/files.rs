@@ -19,6 +19,8 @@ use crate::world::Script;
 const JANITOR: &str = shell!("check-janitor.sh");
 const SHARE: &str = shell!("check-share.sh");
 
+/// What tells the files of a job from the others.
+pub(super) const OF_JOB: &str = "-spark";
 /// How much longer than the check the janitor waits, and how long the end of a check may take.
 const GRACE: Duration = Duration::from_secs(15);
 const END_LIMIT: Duration = Duration::from_secs(3);
@@ -46,7 +48,7 @@ impl Check<'_> {
     /// Tells of both HDFS and of the shared volume, each by a file that goes through it.
     pub(super) async fn files(&self) {
         let hub = self.inventory.first_master();
-        if let Err(error) = self.begin(hub).await {
+        if let Err(error) = self.begin(hub, &self.nonce).await {
             for what in [
                 What::File(Hdfs::Ephemeral),
                 What::File(Hdfs::Persistent),
@@ -61,21 +63,29 @@ impl Check<'_> {
             self.file(Hdfs::Persistent, hub),
             self.shared(hub),
         );
-        self.end().await;
+        self.end_of(&self.nonce).await;
     }
 
-    async fn begin(&self, hub: &Node) -> Result<(), ActError> {
+    /// Has the janitor of the files that are called so begin to wait.
+    pub(super) async fn begin(&self, hub: &Node, nonce: &str) -> Result<(), ActError> {
         let limit = (self.asker.left() + GRACE).as_secs();
-        let begin = self.script("begin to check", BEGIN);
+        let begin = Script::new("begin to check", BEGIN).var("nonce", nonce);
         let begin = begin.var("janitor", JANITOR).var("limit", limit);
         self.asker.run(hub, begin).await.map(drop)
     }
 
     /// Ends the look, however far it has come: what it has left goes. Whoever breaks it off calls this; [`Check::all`] does so itself.
     pub async fn end(&self) {
+        let job = format!("{}{OF_JOB}", self.nonce);
+        tokio::join!(self.end_of(&self.nonce), self.end_of(&job));
+    }
+
+    /// The same for the files that are called so.
+    pub(super) async fn end_of(&self, nonce: &str) {
         let hub = self.inventory.first_master();
         let end = async {
-            let command = self.asker.command(hub, self.script("end the check", END))?;
+            let script = Script::new("end the check", END).var("nonce", nonce);
+            let command = self.asker.command(hub, script)?;
             self.asker.session(hub).run(command).await.map(drop)
         };
         // The janitor does the same a little later.

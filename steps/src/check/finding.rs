@@ -46,6 +46,8 @@ pub enum What {
     Task,
     /// Whether jobs of Spark can run on Mesos.
     Spark,
+    /// A job of Spark's that writes to both HDFS and reads from them.
+    SparkJob,
 }
 
 impl What {
@@ -73,6 +75,7 @@ impl What {
             Self::SharedVolume => "shared-volume",
             Self::Task => "task",
             Self::Spark => "spark",
+            Self::SparkJob => "spark-job",
         }
     }
 }

@@ -2,7 +2,7 @@
 //! everyday command `check` outside of it.
 //!
 //! - Changes: for as long as it looks, a file in each HDFS and one in the shared volume, of names that are used once, and a task of
-//!   a tenth of a cpu. They are taken away again; where the controller is killed meanwhile, by the [janitor](files) that waits on the
+//!   a tenth of a cpu; where it looks deep, a job of Spark's and what that writes. They are taken away again; where the controller is killed meanwhile, by the [janitor](files) that waits on the
 //!   first master.
 //! - Twice is safe, also at once.
 //! - Nothing to undo.
@@ -18,11 +18,12 @@ mod nodes;
 mod quorum;
 mod seen;
 mod spark;
+mod spark_job;
 mod task;
 
 pub use asker::Ways;
 pub use finding::{Finding, What};
 pub use look::Check;
 pub use namenode::blocks;
-pub use seen::Seen;
+pub use seen::{Extent, Seen};
 pub use task::Task;

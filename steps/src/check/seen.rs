@@ -16,24 +16,42 @@ pub struct Seen {
     pub spark: Option<bool>,
 }
 
+/// How far a look goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// It runs nothing on Mesos.
+    Idle,
+    /// It runs a task.
+    Task,
+    /// It also runs a job of Spark's, where there is Spark.
+    Deep,
+}
+
 impl Check<'_> {
-    /// Looks at everything at once, and runs a task where `with_task` says so.
-    pub async fn all(&self, with_task: bool) -> Seen {
+    /// Looks at everything at once.
+    pub async fn all(&self, extent: Extent) -> Seen {
         let of_mesos = async {
             let leader = self.masters().await;
             let (agents, task) = tokio::join!(self.agents(leader), async {
-                match with_task {
-                    true => Some(self.run_task(leader).await),
-                    false => None,
+                match extent {
+                    Extent::Idle => None,
+                    Extent::Task | Extent::Deep => Some(self.run_task(leader).await),
                 }
             });
             (leader, task.and_then(|task| self.tell_task(task, &agents)))
+        };
+        let of_spark = async {
+            let has_bindings = self.spark().await;
+            if let (Extent::Deep, Some(on_mesos)) = (extent, has_bindings) {
+                self.spark_job(on_mesos).await;
+            }
+            has_bindings
         };
         let ((), zookeeper_leader, (leader, task), spark, (), (), (), ()) = tokio::join!(
             self.nodes(),
             self.quorum(),
             of_mesos,
-            Box::pin(self.spark()),
+            Box::pin(of_spark),
             self.namenode(Hdfs::Ephemeral),
             self.namenode(Hdfs::Persistent),
             Box::pin(self.checkpoint()),

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::NfsServer;
 use crate::act::ActError;
-use crate::check::{self, Check, Finding, Task, What};
+use crate::check::{self, Check, Extent, Finding, Task, What};
 use crate::cluster::{Inventory, input};
 use crate::hdfs::{Blocks, Hdfs};
 use crate::world::World;
@@ -138,7 +138,7 @@ impl ClusterHealth {
         // What is down makes the rest slow, and is to be told by itself.
         check.nodes().await;
         failed()?;
-        let seen = check.all(true).await;
+        let seen = check.all(Extent::Task).await;
         failed()?;
         Ok(seen)
     }

@@ -8,6 +8,6 @@ while [ -e "$marker" ] && [ "$(date +%s)" -lt "$end" ]; do sleep 1; done
 rm -f -- "/mnt/nfs/.mesosflow-check.$nonce"
 for kind in ephemeral persistent; do
   [ -e "$marker.$kind" ] || continue
-  "/root/$kind-hdfs/bin/hdfs" dfs -rm -f -skipTrash "/mesosflow-check.$nonce" "/mesosflow-check.$nonce._COPYING_" || :
+  "/root/$kind-hdfs/bin/hdfs" dfs -rm -r -f -skipTrash "/mesosflow-check.$nonce" "/mesosflow-check.$nonce._COPYING_" || :
 done
 rm -f -- "$marker" "$marker.ephemeral" "$marker.persistent"

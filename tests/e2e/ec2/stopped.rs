@@ -181,17 +181,26 @@ fn of_another_type(stage: &mut Stage, random: &mut Random, run: &str) {
         .say(&add("m5d.large"))
         .ended(2)
         .complains(&["m5d.large", "1 ephemeral disks", "have 0"]);
-    ended_once_killed(stage, random, &add("m5.xlarge"));
-    let kinds: Vec<_> = stage
-        .machines(run)
-        .into_iter()
-        .filter(|machine| machine.tag("mesosflow:role") == "slave")
-        .map(|machine| machine.kind)
-        .collect();
-    assert_eq!(
-        kinds.iter().filter(|kind| *kind == "m5.xlarge").count(),
-        1,
-        "{kinds:?}"
+    let added = ended_once_killed(stage, random, &add("m5.xlarge"));
+    let only = |stage: &Stage| {
+        let mut machines = stage.machines(run);
+        machines.retain(|machine| machine.kind == "m5.xlarge");
+        assert_eq!(machines.len(), 1, "{machines:?}");
+        (
+            machines[0].id.clone(),
+            machines[0].tag("mesosflow:generation").to_owned(),
+        )
+    };
+    let (first, generation) = only(stage);
+    assert_healthy(&stage.bench.nodes(run));
+    // Another one in its place, and none in that of others.
+    let again = ["replay", &added, "--from", "launch-slaves", "--yes"];
+    stage.bench.start(&again).finish(RUN_LIMIT).ended(0);
+    let (second, its_generation) = only(stage);
+    assert_ne!(first, second);
+    assert!(
+        generation.starts_with("1-") && its_generation.starts_with("2-"),
+        "{generation}, {its_generation}"
     );
     assert_healthy(&stage.bench.nodes(run));
     let away = ["remove-slaves", "slave-3", "--yes"];
@@ -232,7 +241,7 @@ fn replaced(stage: &mut Stage, random: &mut Random, run: &str) {
 }
 
 /// Runs a workflow that is killed once on its way.
-fn ended_once_killed(stage: &mut Stage, random: &mut Random, args: &[&str]) {
+fn ended_once_killed(stage: &mut Stage, random: &mut Random, args: &[&str]) -> String {
     let mut live = stage.bench.start(args);
     let run = live.run();
     let due = 1 + random.below(60);
@@ -243,6 +252,7 @@ fn ended_once_killed(stage: &mut Stage, random: &mut Random, args: &[&str]) {
         stage.bench.start(&["resume", &run]).finish(RUN_LIMIT).ended(0);
     }
     assert_eq!(stage.bench.status(&run).state(), "succeeded");
+    run
 }
 
 /// SSH is let in from there, and from nowhere else.

@@ -1,0 +1,32 @@
+# Runs a job of Spark's that writes to both HDFS and reads from them, and removes what it wrote. What it cannot remove is the janitor's.
+# Exit status 3: nobody has offered what an executor needs.
+# var nonce: tells this check from others
+# var job: the job, in Python
+# var hub: the address of the first master
+# var master: where to run; nothing for Mesos, as the configuration has it
+# var limit: how long it may take, seconds
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+marker=/run/mesosflow/check.$nonce
+: > "$marker.ephemeral"
+: > "$marker.persistent"
+printf '%s\n' "$job" > "$folder/job.py"
+set -- "$folder/job.py" "hdfs://$hub:9000/mesosflow-check.$nonce" "hdfs://$hub:9010/mesosflow-check.$nonce"
+[ -z "$master" ] || set -- --master "$master" "$@"
+status=0
+timeout -k 5 "$limit" /root/spark/bin/spark-submit --driver-memory 512m --conf spark.ui.enabled=false \
+  --driver-java-options '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC' --conf spark.cores.max=1 \
+  --conf "spark.local.dir=$folder" "$@" > "$folder/said" 2>&1 || status=$?
+if [ "$status" = 0 ]; then
+  rm -f -- "$marker.ephemeral" "$marker.persistent"
+  exit 0
+fi
+if [ "$status" = 124 ] && grep --quiet 'has not accepted any resources' "$folder/said"; then
+  exit 3
+fi
+# What went wrong, without the places in the code.
+grep -E '(Error|Exception)(:|$)' "$folder/said" | grep -vE '^[[:space:]]+at ' | tail -n 4 > "$folder/why" || :
+[ -s "$folder/why" ] || tail -n 4 "$folder/said" > "$folder/why"
+cat "$folder/why" >&2
+[ "$status" != 124 ] || echo "no end after $limit s" >&2
+exit 4

@@ -51,6 +51,14 @@ impl Standing {
         match state.pass(step) {
             Pass::EndsBefore => Self::Ends,
             Pass::Looks => match progress.and_then(|p| Some((p, p.output.clone()?))) {
+                // What another input than before comes from is what other runs have made of the cluster, which owes nothing for that.
+                Some((progress, before))
+                    if progress.status.is_valid()
+                        && state.is_reshaped(progress.started)
+                        && !state.is_superseded(step, progress.started) =>
+                {
+                    Self::Settled(before)
+                }
                 Some((progress, before))
                     if !progress.has_input(input) || progress.status == Status::Stale =>
                 {

@@ -516,6 +516,20 @@ async fn from_the_launches_on_a_cluster_that_other_runs_have_changed() {
     assert_succeeded(&rig.replay(from("launch")).await);
 }
 
+/// Others have brought and led away what the steps that a replay leaves out would be about: nothing is left to be done.
+#[tokio::test(start_paused = true)]
+async fn what_a_replay_leaves_out_owes_nothing_for_what_other_runs_have_changed() {
+    let mut rig = Rig::that_succeeded().await;
+    let heritage = launched_elsewhere(&rig, "n6");
+    rig.plan.nodes = vec!["n1", "n3", "n4", "n5", "n6"];
+    let run = rig.adopt().await.unwrap();
+    run.replay_on(only("quorum"), heritage).await.unwrap();
+    let outcome = rig.drive(&run).await;
+    drop(run);
+    assert_succeeded(&outcome);
+    assert_lawful(&rig);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_heritage_of_steps_that_the_run_does_not_have_is_refused() {
     let rig = Rig::that_succeeded().await;

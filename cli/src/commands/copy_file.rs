@@ -1,5 +1,6 @@
 //! `copy-file`: files of this machine onto the nodes of a cluster.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -131,15 +132,21 @@ async fn opened(args: &CopyFileArgs) -> Result<Vec<Copy>, CliError> {
     }
     let into = dest.ends_with('/') || args.files.len() > 1;
     let mut copies: Vec<Copy> = Vec::new();
-    let mut names = std::collections::BTreeSet::new();
+    let mut names = BTreeSet::new();
     for path in &args.files {
         let (file, name) = open(path).await?;
-        if !names.insert(name.clone()) {
-            return Err(CliError::usage(format!("two of the files are called `{name}`")));
-        }
+        distinct(&mut names, &name)?;
         copies.push(Copy::new(file, name, dest.clone(), into));
     }
     Ok(copies)
+}
+
+/// Takes the name of one more file of several that come to one folder.
+pub(super) fn distinct(names: &mut BTreeSet<String>, name: &str) -> Result<(), CliError> {
+    match names.insert(name.to_owned()) {
+        true => Ok(()),
+        false => Err(CliError::usage(format!("two of the files are called `{name}`"))),
+    }
 }
 
 /// A file of this machine, and its name.

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU64;
 
 use clap::Args;
 
-use super::copy_file::open;
+use super::copy_file::{distinct, open};
 use super::jobs::{self, Ended};
 use crate::app::App;
 use crate::clusters::{ClusterArgs, Living};
@@ -236,9 +236,7 @@ impl Sending {
                 "{named}: Spark takes `{sign}` for the end of a name; give the file another one"
             )));
         }
-        if !self.names.insert(name.clone()) {
-            return Err(CliError::usage(format!("two of the files are called `{name}`")));
-        }
+        distinct(&mut self.names, &name)?;
         let there = format!("{}/{name}", self.folder);
         self.copies
             .push(Copy::new(file, name, format!("{}/", self.folder), true));

@@ -186,6 +186,14 @@ impl Jobs {
         self.session.job_follow(id, PATIENCE, taker).await
     }
 
+    /// How a job is.
+    ///
+    /// # Errors
+    /// The node cannot be reached.
+    pub async fn status(&self, id: &JobId) -> Result<JobStatus, RemoteError> {
+        self.session.job_status(id).await
+    }
+
     /// Ends a job and all its processes, be it over and some go on; the executors of a job on Mesos go with its driver.
     ///
     /// # Errors

@@ -309,8 +309,13 @@ pub(super) async fn show(app: &App, jobs: &Jobs, id: &JobId, ended: Ended) -> Re
     // Where nobody reads it any more, the job goes on all the same.
     let (followed, kept) = tokio::join!(following, listener.listen(pieces, &stop));
     let printed = printer.finish();
-    let Some(followed) = followed else {
+    // Who prints has it stopped where nobody reads.
+    if followed.is_none() && printed.is_ok() {
         return left(app, jobs, id).await;
+    }
+    let followed = match followed {
+        Some(followed) => followed,
+        None => jobs.status(id).await,
     };
     let status = followed.map_err(|error| {
         CliError::new(Exit::Failed, format!("job {id} cannot be followed any more"))

@@ -46,10 +46,10 @@ pub(crate) async fn replay(app: &App, args: &ReplayArgs) -> Result<(), CliError>
     let found = Found::look(&journal, row).await?;
     session::refuse_ended(app, &found)?;
     runs::refuse_busy(&journal, &found).await?;
+    clusters::refuse_stopped(app, &found)?;
     refuse_outdated(app, &found, &args.from)?;
     let (replay, range) = check(app, &found.state, args)?;
     refuse_parted(app, &found.state, &replay.from)?;
-    clusters::refuse_stopped(app, &found)?;
     let losses = losses(&found, range)?;
     if !losses.is_empty() {
         app.ui.confirm(&losses, &command(app, args), args.yes)?;

@@ -63,9 +63,7 @@ impl ClusterSpec {
 
     /// Whether a node of that name is one of the cluster's.
     pub fn has_node(&self, name: &ItemKey) -> bool {
-        let Some(members) = &self.members else {
-            return true;
-        };
+        let members = self.members();
         let of_slave = format!("{}-{}-", self.cluster, Role::Slave);
         let index = name.as_str().strip_prefix(&of_slave);
         match index.and_then(|index| index.parse::<u16>().ok()) {

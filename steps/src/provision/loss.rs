@@ -241,9 +241,9 @@ fn naming<'s>(mut error: ErrorReport, seen: &'s Seen) -> ErrorReport {
         )
     });
     let without = names(&passed).map(|names| {
-        format!(
-            "`mesosflow resume` goes on without {names}; `mesosflow replace-node` launches another in the place of one then"
-        )
+        let replace = passed.iter().map(|lost| format!("`mesosflow replace-node {}`", lost.item));
+        let replace = replace.collect::<Vec<_>>().join(", ");
+        format!("`mesosflow resume` goes on without {names}; then another is launched in the place of each: {replace}")
     });
     let go = names(&leaves).map(|names| format!("`mesosflow resume` lets {names} go as it is"));
     let start = (!stopped.is_empty()).then(|| format!("{}; then `mesosflow resume`", starting(stopped)));

@@ -150,7 +150,7 @@ pub(super) async fn roll(flow: Flow<World>, spec: Arc<RedeploySpec>) -> Result<R
     let in_order = first.into_iter().chain(last);
     let awaited = awaited(&inventory.slaves, &leading, &spec.silenced);
     let masters = each(in_order, |node| rolled(node, &awaited));
-    rolled_out(&flow, Role::Master, 1, masters).await?;
+    let mut passed = rolled_out(&flow, Role::Master, 1, masters).await?;
 
     let anew: Vec<_> = (inventory.slaves.iter())
         .filter(|node| spec.anew.contains(&node.name))
@@ -164,7 +164,7 @@ pub(super) async fn roll(flow: Flow<World>, spec: Arc<RedeploySpec>) -> Result<R
         flow.fan_out(DrainAgent::ID, drains).await?;
     }
     let agents = each(&inventory.slaves, |node| rolled(node, std::slice::from_ref(node)));
-    rolled_out(&flow, Role::Slave, spec.batch.into(), agents).await?;
+    passed.extend(rolled_out(&flow, Role::Slave, spec.batch.into(), agents).await?);
     if !anew.is_empty() {
         let back = each(anew, |node| ReactivateAgent {
             node: node.clone(),
@@ -174,8 +174,10 @@ pub(super) async fn roll(flow: Flow<World>, spec: Arc<RedeploySpec>) -> Result<R
         flow.fan_out(ReactivateAgent::ID, back).await?;
     }
 
-    // Who was there when the roll began stays a part of its steps, which pass over those that are gone.
-    let inventory = sorted(&flow, without::there(&spec.nodes, &spec.without))?;
+    // Who was there when the roll began stays a part of its steps, which pass over those that do not run; the rest does without these.
+    passed.retain(|name| *name != inventory.first_master().name && !spec.without.contains(name));
+    let gone = [&spec.without[..], &passed].concat();
+    let inventory = sorted(&flow, without::there(&spec.nodes, &gone))?;
     let made = (spec.image.as_ref(), spec.groups.as_ref());
     let setting = Setting::up(&cluster, inventory.clone(), made, &spec.file_systems);
     let report = Box::pin(set_up(&flow, setting)).await?;
@@ -183,25 +185,28 @@ pub(super) async fn roll(flow: Flow<World>, spec: Arc<RedeploySpec>) -> Result<R
     let clears = each(of_mesos, |node| ClearMesos { node: node.clone() });
     flow.fan_out(ClearMesos::ID, clears).await?;
     without::told(&flow, &spec.without).await?;
+    without::told_passed(&flow, &passed).await?;
     Ok(report)
 }
 
 /// The Mesos that waits on the nodes of a role gets its place, in turn. One whose machine does not run is left, and its turn comes with the
-/// next driver.
+/// next driver: their names.
 async fn rolled_out(
     flow: &Flow<World>,
     role: Role,
     at_once: usize,
     nodes: impl IntoIterator<Item = (ItemKey, RollMesos)>,
-) -> Result<(), Halt> {
+) -> Result<Vec<String>, Halt> {
     let id = RollMesos::id_of(role);
+    let mut passed = Vec::new();
     for (node, rolled) in flow.fan_out_in_turn(id.clone(), at_once, nodes).await? {
         if let Some(why) = rolled.passed_over {
             let reason = format!("it was passed over: {why}");
             flow.leave(&id, Some(&node), &reason).await?;
+            passed.push(node.as_str().to_owned());
         }
     }
-    Ok(())
+    Ok(passed)
 }
 
 /// The slaves whose agents have to come back to each master that is rolled. What nobody hears of, or may be silent before masters of another

@@ -116,6 +116,22 @@ pub(super) fn there(nodes: &[Node], without: &[String]) -> Vec<Node> {
     nodes.iter().filter(is_there).cloned().collect()
 }
 
+/// Has the run end without nodes whose machines did not run when their turn came.
+///
+/// # Errors
+/// The journal failed.
+pub(super) async fn told_passed(flow: &Flow<World>, passed: &[String]) -> Result<(), Halt> {
+    const HEALTH: StepId = ClusterHealth::ID;
+    if passed.is_empty() {
+        return Ok(());
+    }
+    let reason = format!(
+        "without {}, whose machines do not run: once they do, `mesosflow resume` goes on with them, or without those that are gone",
+        passed.join(", ")
+    );
+    flow.leave(&HEALTH, None, &reason).await
+}
+
 /// Has the run end without the nodes that it passed over.
 ///
 /// # Errors

@@ -67,7 +67,7 @@ impl InDoubt {
     pub(crate) fn of(effects: impl IntoIterator<Item = Effect>, settle: Duration) -> Self {
         let (now, clock) = (Instant::now(), Timestamp::now());
         let launches = effects.into_iter().filter_map(|effect| {
-            let unanswered = effect.unanswered.filter(|_| is_launch(&effect))?;
+            let unanswered = awaited(&effect)?;
             let by = shows_by(unanswered, settle);
             let left = Duration::try_from(by.duration_since(clock)).unwrap_or_default();
             Some(Launch {
@@ -175,8 +175,11 @@ fn name(effect: &Effect) -> &str {
         .map_or(effect.step.as_str(), |item| item.as_str())
 }
 
-fn is_launch(effect: &Effect) -> bool {
-    LAUNCHES.contains(&effect.step.as_str())
+/// Since when an effect may bring what nobody knows of yet: a launch that nobody saw answered. Any other ends with the machine that it
+/// is on.
+pub(crate) fn awaited(effect: &Effect) -> Option<Unanswered> {
+    let is_launch = LAUNCHES.contains(&effect.step.as_str());
+    effect.unanswered.filter(|_| is_launch)
 }
 
 /// When everything that a launch can have made which nobody saw answered is shown.

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::{Workflow, drive, entry, read};
 use crate::cluster::{ClusterSpec, ProviderKind};
+use crate::in_doubt::awaited;
 use crate::life::{Delete, Deleted, FindResources, Gone, SeeGone, Together};
 use crate::plan::PlannedStep;
 use crate::provider::kinds;
@@ -35,7 +36,7 @@ pub struct DestroyPlan {
     pub steps: Vec<PlannedStep>,
     /// What would go that the journal knows of, in the order in which it goes; what else carries the cluster's tags goes too.
     pub deletes: Vec<Resource>,
-    /// Effects in doubt, by the items that they are for: each may still bring something, and is waited for.
+    /// Launches in doubt, by the items that they are for: each may still bring something, and is waited for.
     pub in_doubt: Vec<String>,
 }
 
@@ -53,7 +54,8 @@ impl DestroySpec {
                 reason: is_done.then(|| "done already".to_owned()),
             }
         };
-        let in_doubt = self.effects.iter().map(|effect| match &effect.item {
+        let awaited = self.effects.iter().filter(|effect| awaited(effect).is_some());
+        let in_doubt = awaited.map(|effect| match &effect.item {
             Some(item) => format!("{} {item}", effect.step),
             None => effect.step.to_string(),
         });
@@ -209,5 +211,40 @@ impl Stays {
             error.class = ErrorClass::Permanent;
         }
         Err(Halt::Failed { step, error })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use mesosflow_workflow::{Attempt, EffectKey, Generation, RunId, StepId, Unanswered};
+
+    use super::*;
+
+    #[test]
+    fn a_plan_tells_of_no_doubt_that_ends_with_its_machine() {
+        let effect = |step| {
+            let step = StepId::from_static(step);
+            Effect {
+                key: EffectKey::derive(RunId::generate(), Generation::FIRST, &step, None, 0),
+                step,
+                item: Some("demo-slave-1".into()),
+                generation: Generation::FIRST,
+                attempt: Attempt::FIRST,
+                input_digest: String::new(),
+                unanswered: Some(Unanswered {
+                    from: Timestamp::UNIX_EPOCH,
+                    until: None,
+                    tries: 1,
+                }),
+                before: None,
+            }
+        };
+        let spec = DestroySpec {
+            cluster: ClusterSpec::default(),
+            resources: Vec::new(),
+            effects: ["hostnames", "launch-slaves", "hdfs-format"].map(effect).into(),
+        };
+        assert_eq!(spec.plan(None).in_doubt, ["launch-slaves demo-slave-1"]);
     }
 }

@@ -20,10 +20,15 @@ pub(crate) struct Found {
 }
 
 impl Found {
+    /// Whether the run is that which made the cluster.
+    pub(crate) fn is_founder(&self) -> bool {
+        self.state.run == self.record.founder().run
+    }
+
     /// The cluster's spec as the run is driven with: its own, or of the run that made the cluster that which is in force by now; with
     /// what the run that was driven last was told anew.
     pub(crate) fn spec(&self) -> Result<ClusterSpec, CliError> {
-        let own = match self.state.run == self.record.founder().run {
+        let own = match self.is_founder() {
             true => wiring::frozen_spec(&self.record.cluster())?,
             false => wiring::frozen_spec(&self.state)?,
         };

@@ -87,7 +87,7 @@ async fn request(run: &Run, found: &Found, replay: Replay, spec: &ClusterSpec) -
 
 /// What other runs have made of the cluster since its deploy, which is replayed on it as it is by now.
 fn heritage(found: &Found, spec: &ClusterSpec) -> Result<Heritage, CliError> {
-    if found.state.run != found.record.founder().run {
+    if !found.is_founder() {
         return Ok(Heritage::default());
     }
     let mut heritage = found.record.heritage();
@@ -205,7 +205,7 @@ fn losses(found: &Found, range: &[StepState]) -> Result<Vec<String>, CliError> {
         .iter()
         .filter(|step| is_loss(step) && step.skipped.is_none());
     let spec = found.spec()?;
-    let is_founder = found.state.run == found.record.founder().run;
+    let is_founder = found.is_founder();
     let machines = |step: &StepState| -> String {
         let roles = wiring::launches(&step.entry.id).into_iter();
         let places = roles.flat_map(|role| spec.places(role).into_iter().map(move |index| (role, index)));

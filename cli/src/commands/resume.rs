@@ -109,7 +109,7 @@ async fn meant(app: &App, journal: &Journal, args: &ResumeArgs) -> Result<RunRow
 
 /// A deploy is not gone on with on a cluster that other runs have changed since: a replay of it is, which takes over what they have done.
 fn refuse_changed(app: &App, found: &Found, amend: &AmendArgs) -> Result<(), CliError> {
-    let is_founder = found.state.run == found.record.founder().run;
+    let is_founder = found.is_founder();
     if !is_founder || found.record.heritage().is_empty() {
         return Ok(());
     }

@@ -1,7 +1,7 @@
 //! What the others would do without a node that is replaced.
 
-use mesosflow_steps::cluster::{Node, ProviderKind, Role};
-use mesosflow_steps::life::{self, Delete, Deleted, SpareMaster, SpareZookeeper};
+use mesosflow_steps::cluster::{Node, Role};
+use mesosflow_steps::life::{self, SpareMaster, SpareZookeeper, delete_steps};
 use mesosflow_steps::provision::LaunchMachine;
 use mesosflow_steps::remote::RemoteError;
 use mesosflow_steps::workflows::{FileSystems, LostHub, ReplaceNode, Workflow as _};
@@ -29,9 +29,7 @@ pub(crate) struct Replacing {
 
 /// Whether a run is a replacement that has begun to end the machine of before, or to launch another.
 pub(crate) fn exchanges(state: &RunState) -> bool {
-    let acts = Deleted::of(ProviderKind::Local)
-        .chain(Deleted::of(ProviderKind::Ec2))
-        .map(Delete::id_of);
+    let acts = delete_steps().into_iter();
     let roles = [Role::Master, Role::Slave, Role::Zookeeper];
     let mut acts = acts.chain(roles.map(LaunchMachine::id_of));
     let is_replacement = state.workflow == ReplaceNode.name();

@@ -20,7 +20,7 @@ const JANITOR: &str = shell!("check-janitor.sh");
 const SHARE: &str = shell!("check-share.sh");
 
 /// What tells the files of a job from the others.
-pub(super) const OF_JOB: &str = "-spark";
+const OF_JOB: &str = "-spark";
 /// How much longer than the check the janitor waits, and how long the end of a check may take.
 const GRACE: Duration = Duration::from_secs(15);
 const END_LIMIT: Duration = Duration::from_secs(3);
@@ -76,8 +76,13 @@ impl Check<'_> {
 
     /// Ends the look, however far it has come: what it has left goes. Whoever breaks it off calls this; [`Check::all`] does so itself.
     pub async fn end(&self) {
-        let job = format!("{}{OF_JOB}", self.nonce);
+        let job = self.nonce_of_job();
         tokio::join!(self.end_of(&self.nonce), self.end_of(&job));
+    }
+
+    /// What the files of a job are called by: they are not those that go while it still runs.
+    pub(super) fn nonce_of_job(&self) -> String {
+        format!("{}{OF_JOB}", self.nonce)
     }
 
     /// The same for the files that are called so.

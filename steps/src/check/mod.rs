@@ -2,8 +2,8 @@
 //! everyday command `check` outside of it.
 //!
 //! - Changes: for as long as it looks, a file in each HDFS and one in the shared volume, of names that are used once, and a task of
-//!   a tenth of a cpu; where it looks deep, a job of Spark's and what that writes. They are taken away again; where the controller is killed meanwhile, by the [janitor](files) that waits on the
-//!   first master.
+//!   a tenth of a cpu; where it looks deep, a job of Spark's and what that writes. They are taken away again; where the controller is
+//!   killed meanwhile, by the [janitor](files) that waits on the first master.
 //! - Twice is safe, also at once.
 //! - Nothing to undo.
 

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use super::files::OF_JOB;
 use super::{Check, What};
 use crate::act::ActError;
 use crate::world::Script;
@@ -21,8 +20,7 @@ impl Check<'_> {
     /// Runs the job, and tells what became of it. That a busy Mesos has no room for it is nobody's fault.
     pub(super) async fn spark_job(&self, on_mesos: bool) {
         let hub = self.inventory.first_master();
-        // Its files are not those that go while it still runs.
-        let nonce = format!("{}{OF_JOB}", self.nonce);
+        let nonce = self.nonce_of_job();
         let limit = self.asker.left().saturating_sub(EARLIER).as_secs().max(1);
         let (master, place) = match on_mesos {
             true => ("", "Mesos".to_owned()),

@@ -63,11 +63,14 @@ impl ClusterSpec {
 
     /// Whether a node of that name is one of the cluster's.
     pub fn has_node(&self, name: &ItemKey) -> bool {
-        let members = self.members();
         let of_slave = format!("{}-{}-", self.cluster, Role::Slave);
         let index = name.as_str().strip_prefix(&of_slave);
         match index.and_then(|index| index.parse::<u16>().ok()) {
-            Some(index) => members.iter().any(|member| member.index == index),
+            // Asked for each of many: nothing is copied for it.
+            Some(index) => match &self.members {
+                Some(members) => members.iter().any(|member| member.index == index),
+                None => (1..=self.slaves).contains(&index),
+            },
             None => true,
         }
     }

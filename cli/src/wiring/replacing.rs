@@ -52,7 +52,7 @@ pub(crate) async fn replacing(
         Role::Zookeeper => of_quorum(world, (node, answers), others).await?,
         Role::Master => of_master(world, (node, answers), others).await?,
     };
-    let is_hub = node.role == Role::Master && node.index == 1;
+    let is_hub = node.is_first_master();
     if is_hub && !answers {
         lost_hub(world, node, others, (file_systems, &mut replacing)).await?;
     }
@@ -191,7 +191,7 @@ async fn belongings(
     replacing: &mut Replacing,
 ) -> Result<(), CliError> {
     let unseen = |error: RemoteError| unseen(&ErrorReport::of(&error));
-    let is_hub = node.role == Role::Master && node.index == 1;
+    let is_hub = node.is_first_master();
     let has = life::belongings(world, node, is_hub).await.map_err(unseen)?;
     if is_hub {
         let needed: u64 = has.moves.iter().map(|(_, kib)| kib).sum();

@@ -94,6 +94,13 @@ pub struct Instance {
     pub volume: Option<String>,
 }
 
+impl Instance {
+    /// Whether it is the first master: both namenodes, the shared volume, and what is copied to the others.
+    pub fn is_first_master(&self) -> bool {
+        self.role == Role::Master && self.index == 1
+    }
+}
+
 /// A slave of a cluster whose slaves are not those any more that were asked for first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

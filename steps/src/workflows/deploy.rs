@@ -154,7 +154,7 @@ async fn check(flow: &Flow<World>, spec: &ClusterSpec) -> Result<(), Halt> {
 
 /// The first master among these machines.
 pub(super) fn first_of(machines: &[Instance]) -> Option<Instance> {
-    let is_first = |machine: &&Instance| machine.role == Role::Master && machine.index == 1;
+    let is_first = |machine: &&Instance| machine.is_first_master();
     machines.iter().find(is_first).cloned()
 }
 

@@ -106,7 +106,7 @@ pub(super) fn stop_steps(spec: &StopSpec) -> Vec<CatalogueEntry> {
 /// Why the flow has to end; see [`Halt`].
 pub(super) async fn stop_all(flow: Flow<World>, spec: Arc<StopSpec>) -> Result<(), Halt> {
     let of = |role| spec.nodes.iter().filter(move |node| node.role == role);
-    let is_hub = |node: &&Node| node.role == Role::Master && node.index == 1;
+    let is_hub = |node: &&Node| node.is_first_master();
     let hub = spec.nodes.iter().find(is_hub);
     let slaves: Vec<_> = of(Role::Slave).cloned().collect();
 

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::read;
-use crate::cluster::{Node, Role};
+use crate::cluster::Node;
 use crate::life::{Delete, Deleted};
 use crate::provider::Condition;
 use crate::provision::{AGE_UNKNOWN, gone, loss};
@@ -61,7 +61,7 @@ async fn look(run: &Run, world: &World, nodes: (&[Node], &[Node])) -> Result<(),
     let mut names = passed(&state);
     let mut told = Vec::new();
     for (node, leaves) in acted_on(&state, nodes) {
-        let is_hub = node.role == Role::Master && node.index == 1;
+        let is_hub = node.is_first_master();
         let machine = world.memory().machine(node.instance.clone());
         match world.provider().condition(&machine).await {
             // It has nothing left to do, and ends with its machine as it is.
@@ -126,8 +126,9 @@ pub(super) async fn told_passed(flow: &Flow<World>, passed: &[String]) -> Result
         return Ok(());
     }
     let reason = format!(
-        "without {}, whose machines do not run: once they do, `mesosflow resume` goes on with them, or without those that are gone",
-        passed.join(", ")
+        "without {}, which {} not run: `mesosflow resume` goes on with what runs by then, or without what is gone",
+        passed.join(", "),
+        if passed.len() == 1 { "does" } else { "do" }
     );
     flow.leave(&HEALTH, None, &reason).await
 }

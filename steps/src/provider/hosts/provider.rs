@@ -5,7 +5,7 @@ use mesosflow_workflow::{ErrorClass, Resource};
 
 use super::login::{Host, Logins, Trouble, failed, taken};
 use super::marks::{self, Held};
-use crate::cluster::{ClusterSpec, Instance, MesosSource, Node, ProviderKind, Role};
+use crate::cluster::{ClusterSpec, Instance, MesosSource, Node, ProviderKind};
 use crate::key::ClusterKey;
 use crate::provider::{
     Answer, Condition, Deletion, HostKeys, Launcher, Owner, Provider, ProviderError, Stranger, Tagged,
@@ -65,7 +65,7 @@ impl HostsProvider {
 
     /// Whether a host is the one whose Mesos all get, since nobody has named another.
     pub(super) fn gives_mesos(&self, host: &Host) -> bool {
-        self.mesos == MesosSource::None && host.instance.role == Role::Master && host.instance.index == 1
+        self.mesos == MesosSource::None && host.instance.is_first_master()
     }
 
     /// Whether the hosts get a firewall.
@@ -274,6 +274,7 @@ fn not_believed(node: &Node) -> Trouble {
 mod tests {
     use super::*;
     use crate::cluster::HostSpec;
+    use crate::cluster::Role;
 
     fn spec() -> ClusterSpec {
         let host = |name: Option<&str>, role, address: &str, private: Option<&str>| HostSpec {

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-/// How often a condition is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How soon a condition is looked at again; and later on, since a look at a node is work for the machine that everything waits for.
+const SOON: Duration = Duration::from_millis(200);
+const LATER: Duration = Duration::from_secs(1);
 
 /// Looks until there is something to see, and returns it.
 ///
@@ -12,6 +13,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 #[track_caller]
 pub fn until<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Option<T>) -> T {
     let give_up = Instant::now() + limit;
+    let mut pause = SOON;
     loop {
         if let Some(seen) = look() {
             return seen;
@@ -21,6 +23,7 @@ pub fn until<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Option<T>
             "{what}: not so after {} s",
             limit.as_secs()
         );
-        std::thread::sleep(LOOK_EVERY);
+        std::thread::sleep(pause);
+        pause = (pause * 5 / 4).min(LATER);
     }
 }

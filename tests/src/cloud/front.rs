@@ -1,6 +1,7 @@
 //! The front: takes the calls in moto's place, writes them down, does to them what the faults say, and hands them on.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
@@ -48,6 +49,8 @@ pub(super) struct Front {
     hidden: Mutex<Option<Vec<String>>>,
     /// Read while something is launched: moto shows an instance before its volumes and tags.
     launches: RwLock<()>,
+    /// Calls that may have changed something and are done.
+    changes: AtomicU64,
 }
 
 impl fmt::Debug for Front {
@@ -75,6 +78,7 @@ impl Front {
             buckets: Mutex::default(),
             consoles: Mutex::default(),
             tokens: tokio::sync::Mutex::new(Some(Tokens::default())),
+            changes: AtomicU64::new(0),
             hidden: Mutex::default(),
             launches: RwLock::new(()),
         })
@@ -111,6 +115,11 @@ impl Front {
     /// From now on, consoles are those of machines.
     pub(super) fn show(&self, consoles: Arc<Consoles>) {
         *locked(&self.consoles) = Some(consoles);
+    }
+
+    /// How many calls that may have changed something are done.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::SeqCst)
     }
 
     /// While this is held, nothing is launched: what there is is whole. Not for async code.
@@ -176,6 +185,12 @@ impl Front {
                 (Ok(request), Some(token)) => self.launch(token, request, &call).await,
                 (Ok(request), None) => self.ask_moto(request).await,
             };
+            if !["Describe", "Get"]
+                .iter()
+                .any(|looks| call.action.starts_with(looks))
+            {
+                self.changes.fetch_add(1, Ordering::SeqCst);
+            }
             match done {
                 Ok((status, body)) => {
                     let body = self.as_shown(&call, body);

@@ -12,11 +12,11 @@ use crate::configured;
 use crate::stopped::{read, write};
 
 /// A version that the stand-in has not by itself.
-const SECOND: &str = "1.12.0-standin";
-const THIRD: &str = "1.13.0-standin";
+pub(crate) const SECOND: &str = "1.12.0-standin";
+pub(crate) const THIRD: &str = "1.13.0-standin";
 /// What is done to the tree of a version that works, and of one whose agent says nothing but its version.
-const SOUND: &str = "true";
-const SILENT: &str = r##"mv sbin/mesos-agent sbin/agent && printf '#!/bin/sh\ncase "$*" in *--version*) exec "${0%%/*}/agent" --version ;; esac\nexec sleep infinity\n' > sbin/mesos-agent && chmod 755 sbin/mesos-agent"##;
+pub(crate) const SOUND: &str = "true";
+pub(crate) const SILENT: &str = r##"mv sbin/mesos-agent sbin/agent && printf '#!/bin/sh\ncase "$*" in *--version*) exec "${0%%/*}/agent" --version ;; esac\nexec sleep infinity\n' > sbin/mesos-agent && chmod 755 sbin/mesos-agent"##;
 
 #[test]
 fn another_mesos_is_rolled_out_while_the_cluster_works() {
@@ -97,10 +97,33 @@ fn another_mesos_is_rolled_out_while_the_cluster_works() {
     configured::a_changed_file_is_rolled_out(&mut bench, &nodes, &tasks);
     assert_ne!(first, SECOND);
     configured::a_node_dies_on_the_way(&mut bench, &deploy);
+    one_that_begins_anew_dies_before_its_turn(&mut bench, &deploy, &first);
+}
+
+/// An agent that would have begun anew, and was drained for that, is passed over with its machine: the roll ends without it, and gives it its
+/// turn, and tasks, once that runs.
+fn one_that_begins_anew_dies_before_its_turn(bench: &mut Bench, deploy: &str, version: &str) {
+    let nodes = bench.nodes(deploy);
+    let slaves = nodes.of("slave");
+    let (dying, other) = (slaves[1], slaves[0]);
+    dying.ask("echo rack:r3 > /etc/mesos-slave/attributes");
+    let url = bench.mesos().display().to_string();
+    let mut live = bench.start(&["redeploy", "--mesos-url", &url, "--yes"]);
+    let run = live.run();
+    Watch::new(bench.journal(), &run, 0).point(&mut live, RUN_LIMIT, Point::started("roll-agents"));
+    bench.engine().run(&["kill", &dying.container]).ok();
+    live.finish(RUN_LIMIT).ended(0);
+    assert_eq!(bench.status(&run).state(), "partial");
+    let state = other.ask("cat /root/mesos/sbin/standin-version 2>/dev/null || echo none");
+    assert_ne!(state, SECOND, "{} was not rolled", other.name);
+    bench.engine().run(&["start", &dying.container]).ok();
+    bench.start(&["resume", &run]).finish(RUN_LIMIT).ended(0);
+    ended(bench, &run);
+    is_whole(bench, &bench.nodes(deploy), version);
 }
 
 /// The stand-in as another version of itself, to which something was done.
-fn tarball(bench: &Bench, version: &str, done: &str) -> PathBuf {
+pub(crate) fn tarball(bench: &Bench, version: &str, done: &str) -> PathBuf {
     let path = bench.path(&format!("mesos-{version}.tar.gz"));
     let script = r#"work=$(mktemp -d) && tar -xzf "$1" -C "$work" && echo "$2" > "$work/sbin/standin-version" && (cd "$work" && eval "$4") &&
         tar -czf "$3" -C "$work" . && rm -rf "$work""#;
@@ -121,7 +144,7 @@ fn of_mesos(nodes: &Nodes) -> Vec<&mesosflow_tests::Node> {
 }
 
 /// What each daemon of Mesos says that it is, masters first.
-fn versions(nodes: &Nodes) -> Vec<String> {
+pub(crate) fn versions(nodes: &Nodes) -> Vec<String> {
     let says = |node: &mesosflow_tests::Node| {
         let port = if node.role == "master" { 5050 } else { 5051 };
         let answer = node.ask(&format!("curl -fsS http://{}:{port}/version", node.ip));
@@ -133,9 +156,10 @@ fn versions(nodes: &Nodes) -> Vec<String> {
 
 /// Every daemon is of that version, nothing is left beside it, and the cluster does its work.
 #[track_caller]
-fn is_whole(bench: &mut Bench, nodes: &Nodes, version: &str) {
+pub(crate) fn is_whole(bench: &mut Bench, nodes: &Nodes, version: &str) {
     leader(nodes, |_| true);
-    assert_eq!(versions(nodes), vec![version; 4]);
+    let all = versions(nodes);
+    assert_eq!(all, vec![version; all.len()]);
     for node in of_mesos(nodes) {
         let left = node.ask("ls -A /root | grep mesosflow-mesos || true");
         assert_eq!(left, "", "{}", node.name);
@@ -185,7 +209,7 @@ fn interrupted(bench: &mut Bench, args: &[&str]) -> String {
 }
 
 /// Begins a run and kills it once an agent has a Mesos that says nothing; its run.
-fn silenced(bench: &mut Bench, nodes: &Nodes, args: &[&str]) -> String {
+pub(crate) fn silenced(bench: &mut Bench, nodes: &Nodes, args: &[&str]) -> String {
     let mut live = bench.start(args);
     let run = live.run();
     let slaves = nodes.of("slave");

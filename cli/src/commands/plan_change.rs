@@ -295,7 +295,7 @@ pub(crate) async fn plan_rollback(app: &App, args: &PlanRollbackArgs) -> Result<
         let begun = [Role::Master, Role::Slave].map(|role| rolled(state, role));
         named.retain(|(name, ..)| begun.iter().flatten().any(|begun| begun == name));
     }
-    if let Undo::Keeping(_) = &frozen.by {
+    if let Undo::Keeping(_) | Undo::Rolling(_) = &frozen.by {
         let gone = ready.ground.machines.iter().filter(|machine| machine.is_gone);
         let gone: Vec<_> = gone.map(|machine| &machine.instance.name).collect();
         for (_, _, action) in named.iter_mut().filter(|(name, ..)| gone.contains(&name)) {

@@ -3,7 +3,8 @@
 //! - Changes: an agent that was deactivated or drained is reactivated (`REACTIVATE_AGENT`); a machine that is down for maintenance is
 //!   up again, and our window in the schedule is gone. A window of an operator's is there afterwards as it was before. A daemon that runs
 //!   is waited for until it has registered, since the master keeps what it has of an agent until then; one that does not is started where
-//!   that is asked for, and is otherwise others' to start, before. Of a node that does not answer nothing is claimed.
+//!   that is asked for, and is otherwise others' to start, before. Of a node that does not answer nothing is claimed; one
+//!   whose machine does not run, or is gone, is passed over.
 //! - Twice is safe, and so is it where nothing was ever drained.
 //! - Undone by `drain-agents`.
 
@@ -40,10 +41,21 @@ pub struct ReactivateAgent {
 }
 
 /// An agent that nothing keeps from work.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reactivated {
     /// Whether it is registered and active; otherwise its daemon does not run, and nothing that the master has of it keeps it from work.
     pub is_active: bool,
+    /// Why its machine does not run, if it does not: then nothing was done, and its turn comes once it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passed_over: Option<String>,
+}
+
+impl Reactivated {
+    /// It is registered and active.
+    const ACTIVE: Self = Self {
+        is_active: true,
+        passed_over: None,
+    };
 }
 
 /// What an operator had of a machine before it was taken up.
@@ -88,7 +100,7 @@ fn of(agent: &Agent) -> Next {
         ),
         Some(_) => Next::Reactivate(agent.id.clone()),
         None if agent.is_deactivated => Next::Reactivate(agent.id.clone()),
-        None if agent.is_active => Next::Done(Reactivated { is_active: true }),
+        None if agent.is_active => Next::Done(Reactivated::ACTIVE),
         None => Next::Missing("its agent runs, and the leading master does not hear of it"),
     }
 }
@@ -164,15 +176,15 @@ impl ReactivateAgent {
                 }
                 Next::Unschedule => self.unschedule(&operator).await,
                 Next::Reactivate(id) => self.reactivate(&operator, &id).await,
-                Next::Missing(_) if !ground.has_agent(&self.node).await? => match self.starts {
-                    true => ground.start_agent(&self.node).await,
-                    false => return Ok(Reactivated { is_active: false }),
+                Next::Missing(what) => match self.without_daemon(ground).await? {
+                    Some(_) if self.starts => ground.start_agent(&self.node).await,
+                    Some(without) => return Ok(without),
+                    None => {
+                        self.wait(begun, what, REGISTRATION_LIMIT).await?;
+                        patience.is_well();
+                        continue;
+                    }
                 },
-                Next::Missing(what) => {
-                    self.wait(begun, what, REGISTRATION_LIMIT).await?;
-                    patience.is_well();
-                    continue;
-                }
                 Next::Wait(what, limit) => {
                     self.wait(begun, what, limit).await?;
                     patience.is_well();
@@ -181,6 +193,22 @@ impl ReactivateAgent {
             };
             patience.after(acted).await?;
         }
+    }
+
+    /// What there is to say of an agent that no master knows where its daemon does not run; nothing where it does.
+    async fn without_daemon(&self, ground: &dyn Ground) -> Result<Option<Reactivated>, ActError> {
+        let passed_over = match ground.has_agent(&self.node).await {
+            Ok(true) => return Ok(None),
+            Ok(false) => None,
+            Err(error) => match ground.why_gone(&self.node).await? {
+                None => return Err(error),
+                why => why,
+            },
+        };
+        Ok(Some(Reactivated {
+            is_active: false,
+            passed_over,
+        }))
     }
 
     async fn wait(&self, begun: Instant, what: &str, limit: Duration) -> Result<(), ActError> {
@@ -210,9 +238,10 @@ impl Step for ReactivateAgent {
         let operator = Operator::new(world, &self.masters);
         Ok(match next(&Sight::of(&operator, &self.node).await?) {
             Next::Done(reactivated) => Probe::Done(reactivated),
-            Next::Missing(_) if !self.starts && !world.has_agent(&self.node).await? => {
-                Probe::Done(Reactivated { is_active: false })
-            }
+            Next::Missing(_) if !self.starts => match self.without_daemon(world).await? {
+                Some(without) => Probe::Done(without),
+                None => Probe::NotDone,
+            },
             _ => Probe::NotDone,
         })
     }
@@ -272,7 +301,7 @@ mod tests {
     #[test]
     fn whatever_keeps_an_agent_from_work_is_undone_and_nothing_else() {
         let of = |standing| next(&sight(Mode::Up, standing));
-        let done = Next::Done(Reactivated { is_active: true });
+        let done = Next::Done(Reactivated::ACTIVE);
         assert_eq!(of(agent(true, false, None)), done);
         assert_eq!(of(agent(false, true, None)), Next::Reactivate("S0".into()));
         assert_eq!(

@@ -67,6 +67,7 @@ struct Stage {
     running: Mutex<Running>,
     /// Whether the slave's node does not answer.
     is_silent: AtomicBool,
+    is_gone: AtomicBool,
     /// The addresses are the process' own: of its tests, one at a time has them.
     _turn: OwnedMutexGuard<()>,
 }
@@ -115,6 +116,7 @@ impl Stage {
             env,
             running: Mutex::new(running),
             is_silent: AtomicBool::new(false),
+            is_gone: AtomicBool::new(false),
             _turn: TURN.clone().blocking_lock_owned(),
         }
     }
@@ -313,7 +315,8 @@ impl Ground for Stage {
     }
 
     async fn why_gone(&self, _node: &Node) -> Result<Option<String>, ActError> {
-        Ok(None)
+        let is_gone = self.is_gone.load(Ordering::Relaxed);
+        Ok(is_gone.then(|| "there is no such container".to_owned()))
     }
 
     async fn has_agent(&self, _node: &Node) -> Result<bool, ActError> {
@@ -399,6 +402,11 @@ fn tasks_end_by_themselves_while_another_master_takes_over_and_the_agent_comes_b
     let refused = now(stage.back(true)).unwrap_err();
     assert!(refused.to_string().contains("does not answer"), "{refused}");
     assert_eq!(refused.class(), ErrorClass::Transient);
+    // One whose machine is known to be gone is passed over.
+    stage.is_gone.store(true, Ordering::Relaxed);
+    let passed = now(stage.put_back());
+    assert!(!passed.is_active && passed.passed_over.is_some(), "{passed:?}");
+    stage.is_gone.store(false, Ordering::Relaxed);
     stage.is_silent.store(false, Ordering::Relaxed);
 
     // Whoever is away for good has nothing to drain; and none of it is started by us, unless that is asked for.

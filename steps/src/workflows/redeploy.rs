@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mesosflow_workflow::{CatalogueEntry, Flow, Halt, ItemKey, Outcome, Run, Settings, Stop};
+use mesosflow_workflow::{CatalogueEntry, Flow, Halt, ItemKey, Outcome, Run, Settings, StepId, Stop};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -166,12 +166,16 @@ pub(super) async fn roll(flow: Flow<World>, spec: Arc<RedeploySpec>) -> Result<R
     let agents = each(&inventory.slaves, |node| rolled(node, std::slice::from_ref(node)));
     passed.extend(rolled_out(&flow, Role::Slave, spec.batch.into(), agents).await?);
     if !anew.is_empty() {
-        let back = each(anew, |node| ReactivateAgent {
+        // Who had no turn is drained still, and gets tasks again behind it.
+        let has_turn = |node: &&Node| !passed.contains(&node.name) && !spec.without.contains(&node.name);
+        let back = each(anew.into_iter().filter(has_turn), |node| ReactivateAgent {
             node: node.clone(),
             masters: inventory.masters.clone(),
             starts: false,
         });
-        flow.fan_out(ReactivateAgent::ID, back).await?;
+        let back = flow.fan_out(ReactivateAgent::ID, back).await?.into_iter();
+        let back = back.map(|(node, back)| (node, back.passed_over));
+        passed.extend(left(&flow, &ReactivateAgent::ID, back).await?);
     }
 
     // Who was there when the roll began stays a part of its steps, which pass over those that do not run; the rest does without these.
@@ -198,11 +202,24 @@ async fn rolled_out(
     nodes: impl IntoIterator<Item = (ItemKey, RollMesos)>,
 ) -> Result<Vec<String>, Halt> {
     let id = RollMesos::id_of(role);
+    let rolled = flow
+        .fan_out_in_turn(id.clone(), at_once, nodes)
+        .await?
+        .into_iter();
+    left(flow, &id, rolled.map(|(node, rolled)| (node, rolled.passed_over))).await
+}
+
+/// Leaves the nodes of a step that were passed over, each with its reason, to the next driver: their names.
+async fn left(
+    flow: &Flow<World>,
+    step: &StepId,
+    nodes: impl IntoIterator<Item = (ItemKey, Option<String>)>,
+) -> Result<Vec<String>, Halt> {
     let mut passed = Vec::new();
-    for (node, rolled) in flow.fan_out_in_turn(id.clone(), at_once, nodes).await? {
-        if let Some(why) = rolled.passed_over {
+    for (node, why) in nodes {
+        if let Some(why) = why {
             let reason = format!("it was passed over: {why}");
-            flow.leave(&id, Some(&node), &reason).await?;
+            flow.leave(step, Some(&node), &reason).await?;
             passed.push(node.as_str().to_owned());
         }
     }

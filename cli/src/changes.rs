@@ -198,6 +198,18 @@ mod tests {
     }
 
     #[test]
+    fn what_goes_back_to_its_default_is_shown_as_that() {
+        let mut now = ClusterSpec::default();
+        now.spark.history = true;
+        let changed = changes(&now, &asked("spark.history = false\n")).unwrap();
+        assert_eq!(
+            of(&now, "spark.history = false\n"),
+            ["spark.history true -> false"]
+        );
+        assert_eq!(changed.kept, Vec::<String>::new());
+    }
+
+    #[test]
     fn a_relative_path_is_no_difference_and_another_one_is() {
         let now = ClusterSpec {
             deploy_dir: Some("/etc/overlay".into()),

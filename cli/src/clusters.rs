@@ -13,7 +13,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::nearest::nearest;
 use crate::runs::{self, Found};
-use crate::wiring::{self, ClusterSpec, Journal, Node, Outside, Record, Role};
+use crate::wiring::{self, ClusterSpec, Journal, Node, Outside, Record, Role, WebInterface};
 
 /// Which cluster is meant.
 #[derive(Debug, Clone, Default, Args)]
@@ -56,6 +56,11 @@ impl Living {
     /// The epoch of whoever drove it last: what is said of the cluster now is as new as that.
     pub(crate) fn epoch(&self) -> Epoch {
         self.record.newest().epoch
+    }
+
+    /// Its web interfaces.
+    pub(crate) fn web_interfaces(&self) -> Vec<WebInterface<'_>> {
+        wiring::web_interfaces(&self.nodes, self.spec.spark.history)
     }
 
     /// The cluster of that name, or the only one.

@@ -83,7 +83,7 @@ pub fn catalogue() -> Vec<CatalogueEntry> {
         entry(
             Distribute::HDFS_CONFIG,
             "2.11",
-            "both HDFS configurations to the others",
+            "configuration of both HDFS and Spark to the others",
         )
         .over("other nodes"),
         entry(BuildMesos::ID, "2.12", "Mesos on the first master, by its source"),

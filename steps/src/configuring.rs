@@ -8,9 +8,9 @@ mod room;
 use crate::act::ActError;
 use crate::agent_identity::{self, At, moves};
 use crate::cluster::{ClusterSpec, Inventory, Node, Role};
-use crate::hdfs::Hdfs;
+use crate::hdfs::{HISTORY, Hdfs};
 use crate::mesos::{MASTER, SLAVE};
-use crate::on_node::{HDFS_CONF, SCRIPTS_FOLDER};
+use crate::on_node::{HDFS_CONF, SCRIPTS_FOLDER, SPARK_CONF};
 use crate::provider::{Groups, Image};
 use crate::provision::{OPTIONS_PATH, SetupOptions};
 use crate::service::Service;
@@ -28,6 +28,8 @@ pub(crate) use self::roles::TheirFlag;
 
 /// Prints the files that are not as the manifest has them, which is standard input.
 const COMPARE: &str = "cd / && LC_ALL=C sha256sum --check --quiet - 2>/dev/null || true";
+/// Daemons that not every cluster has.
+const OF_SOME: [&str; 2] = [NFS_SERVER.unit, HISTORY.unit];
 /// A daemon that is started anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Restarting {
@@ -73,8 +75,8 @@ pub async fn new_configuration(
     let sides = (&side(before), &side(target));
     let mut files = of_tree(world, sides.1, &inventory).await?;
     let mut restarts = Vec::new();
-    for (service, role, on) in deployed(&inventory) {
-        let is_meant = service.unit != NFS_SERVER.unit || service.is_enabled(world, on[0]).await?;
+    for (service, role, on) in deployed(&inventory, target.spark.history) {
+        let is_meant = !OF_SOME.contains(&service.unit) || service.is_enabled(world, on[0]).await?;
         let is_met = |node: &&Node| {
             let mut of_node = files.iter().filter(|file| file.on.contains(&node.name));
             of_node.any(|file| concerns(&service, &file.path))
@@ -158,11 +160,17 @@ async fn of_tree(
 ) -> Result<Vec<ChangedFile>, ActError> {
     let tree = render(&target.vars, target.spec.deploy_dir.as_deref())?;
     let (all, hub) = (tree.manifest(), inventory.first_master());
-    let shared: String = all.split_inclusive('\n').filter(|line| is_shared(line)).collect();
+    let of = |role| -> String {
+        let lines = all.split_inclusive('\n');
+        lines.filter(|line| is_shared(line, role)).collect()
+    };
     let nodes: Vec<_> = inventory.all().cloned().collect();
     let found = on_each(&nodes, |node| {
-        let manifest = if node.name == hub.name { &all } else { &shared };
-        let compare = Script::new("compare the deployed tree", COMPARE).stdin(manifest.clone());
+        let manifest = match node.name == hub.name {
+            true => all.clone(),
+            false => of(node.role),
+        };
+        let compare = Script::new("compare the deployed tree", COMPARE).stdin(manifest);
         async move {
             let said = world.run(node, compare).await?.stdout_str();
             let mut found = Vec::new();
@@ -185,14 +193,17 @@ async fn of_tree(
     Ok(files)
 }
 
-/// Whether each node has that file of the tree, by its line in the manifest: the deployed folder and the configuration of both HDFS are
-/// everybody's, the rest is the first master's.
-fn is_shared(line: &str) -> bool {
+/// Whether each node of a role has that file of the tree, by its line in the manifest: the deployed folder and the configuration of both HDFS
+/// are everybody's, that of Spark is masters' and slaves', the rest is the first master's.
+fn is_shared(line: &str, role: Role) -> bool {
     let path = line
         .split_once("  ")
         .map(|(_, path)| format!("/{}", path.trim_end()));
-    let folders = [SCRIPTS_FOLDER, HDFS_CONF[0], HDFS_CONF[1]];
-    path.is_some_and(|path| folders.iter().any(|folder| is_below(&path, folder)))
+    let of_spark = (role != Role::Zookeeper).then_some(SPARK_CONF);
+    let mut folders = [SCRIPTS_FOLDER, HDFS_CONF[0], HDFS_CONF[1]]
+        .into_iter()
+        .chain(of_spark);
+    path.is_some_and(|path| folders.any(|folder| is_below(&path, folder)))
 }
 
 fn is_below(path: &str, folder: &str) -> bool {
@@ -201,7 +212,7 @@ fn is_below(path: &str, folder: &str) -> bool {
 }
 
 /// The daemons that the deployed tree configures, in the order in which they are started anew.
-fn deployed(inventory: &Inventory) -> Vec<(Service, Role, Vec<&Node>)> {
+fn deployed(inventory: &Inventory, has_history: bool) -> Vec<(Service, Role, Vec<&Node>)> {
     let hub = inventory.first_master();
     let slaves: Vec<_> = inventory.slaves.iter().collect();
     let mut all = Vec::new();
@@ -212,6 +223,9 @@ fn deployed(inventory: &Inventory) -> Vec<(Service, Role, Vec<&Node>)> {
     for hdfs in [Hdfs::Ephemeral, Hdfs::Persistent] {
         all.push((hdfs.namenode(), Role::Master, vec![hub]));
         all.push((hdfs.datanode(), Role::Slave, slaves.clone()));
+    }
+    if has_history {
+        all.push((HISTORY, Role::Master, vec![hub]));
     }
     all.push((NFS_SERVER, Role::Master, vec![hub]));
     all.retain(|(_, _, on)| !on.is_empty());

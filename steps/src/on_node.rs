@@ -27,6 +27,8 @@ pub const SCRIPTS_FOLDER: &str = "/root/mesos-ec2";
 
 /// The configuration of both HDFS.
 pub const HDFS_CONF: [&str; 2] = ["/root/ephemeral-hdfs/conf", "/root/persistent-hdfs/conf"];
+/// The configuration of Spark.
+pub const SPARK_CONF: &str = "/root/spark/conf";
 /// Mesos, in the layout of `make install`.
 pub const MESOS: &str = "/root/mesos";
 /// Beside it, while another one is rolled out: the one that takes its place.
@@ -35,10 +37,11 @@ pub const NEXT_MESOS: &str = "/root/.mesosflow-mesos.next";
 pub const FORMER_MESOS: &str = "/root/.mesosflow-mesos.former";
 
 /// The daemons of every role, in the order in which they are stopped for good: nothing is asked of one that is gone already.
-pub const UNITS: [&str; 10] = [
+pub const UNITS: [&str; 11] = [
     "mesosflow-shared-volume.service",
     "mesos-slave.service",
     "mesos-master.service",
+    "mesosflow-spark-history.service",
     "ephemeral-hdfs-datanode.service",
     "persistent-hdfs-datanode.service",
     "persistent-hdfs-secondarynamenode.service",

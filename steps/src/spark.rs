@@ -4,6 +4,8 @@ use crate::cluster::Node;
 
 /// Tells whether a driver of Spark's can talk to the Mesos of a node.
 pub(crate) const BINDINGS: &str = shell!("spark-bindings.sh");
+/// What proves that Spark works: a shuffle, whose outcome is written to each of the folders that are named, read and removed.
+pub(crate) const JOB: &str = include_str!("spark_job.py");
 const OPEN: &str = shell!("spark-open.sh");
 
 /// What a cluster without Java bindings can do, and how it gets them.

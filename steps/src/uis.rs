@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::cluster::{MESOS_MASTER_PORT, Node, Role};
-use crate::hdfs::Hdfs;
+use crate::hdfs::{HISTORY_PORT, Hdfs};
 
 /// A web interface, on the node that has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +28,11 @@ impl WebInterface<'_> {
     }
 }
 
-/// Those of every master, and of both namenodes, which are on the first one.
-pub fn web_interfaces<'n>(nodes: impl IntoIterator<Item = &'n Node>) -> Vec<WebInterface<'n>> {
+/// Those of every master, and of both namenodes, which are on the first one, as is Spark's history server where the cluster has it.
+pub fn web_interfaces<'n>(
+    nodes: impl IntoIterator<Item = &'n Node>,
+    has_history: bool,
+) -> Vec<WebInterface<'n>> {
     let masters: Vec<_> = nodes
         .into_iter()
         .filter(|node| node.role == Role::Master)
@@ -47,6 +50,12 @@ pub fn web_interfaces<'n>(nodes: impl IntoIterator<Item = &'n Node>) -> Vec<WebI
             node: first,
             port: hdfs.ui_port(),
             path: "/jmx",
+        }));
+        all.extend(has_history.then(|| WebInterface {
+            name: "Spark's history".to_owned(),
+            node: first,
+            port: HISTORY_PORT,
+            path: "",
         }));
     }
     all

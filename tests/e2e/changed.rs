@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use mesosflow_tests::{Bench, Nodes, Point, RUN_LIMIT, Reached, Seen, Watch, assert_healthy};
+use mesosflow_tests::{Bench, Nodes, Point, RUN_LIMIT, Reached, Seen, Watch, until_up};
 
 use crate::random::Random;
 use crate::stopped::{killed, read, write};
@@ -17,7 +17,7 @@ const UNITS: &str = "ephemeral-hdfs-namenode ephemeral-hdfs-datanode persistent-
 fn slaves_come_and_go_while_the_cluster_works() {
     let mut random = Random::new();
     let mut bench = Bench::new();
-    bench.forgets_soon();
+    bench.config(bench.forgets_soon());
     let cluster = bench.cluster();
     let deploy = bench
         .start(&["run", "--cluster", &cluster, "--masters", "1", "--slaves", "2"])
@@ -238,7 +238,7 @@ pub(crate) fn has(bench: &mut Bench, cluster: &str, run: &str, slaves: &[&str]) 
         (&view[0]["state"], &view[0]["slaves"]),
         (&"up".into(), &slaves.len().into())
     );
-    assert_healthy(&nodes);
+    until_up(&nodes);
     let check = bench.say(&["check", "--json"]).json();
     assert_eq!(check["healthy"], true, "{check}");
     let others = nodes.hub().ask("cat /etc/mesosflow/hosts");

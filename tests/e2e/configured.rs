@@ -19,7 +19,8 @@ const UNITS: &str = "mesos-master mesos-slave mesosflow-zookeeper ephemeral-hdfs
 pub(crate) fn a_changed_file_is_rolled_out(bench: &mut Bench, nodes: &Nodes, tasks: &Tasks<'_>) {
     write(nodes, "configured");
     refused(bench);
-    let first = "[hdfs]\nheap_mb = 230\n[mesos]\nagent_flags = ['--containerizers=mesos']\n";
+    let first =
+        "[spark]\nhistory = true\n[hdfs]\nheap_mb = 230\n[mesos]\nagent_flags = ['--containerizers=mesos']\n";
     file(bench, first);
     planned(bench);
 
@@ -43,6 +44,9 @@ pub(crate) fn a_changed_file_is_rolled_out(bench: &mut Bench, nodes: &Nodes, tas
     for slave in nodes.of("slave") {
         assert_eq!(slave.ask("cat /etc/mesos-slave/containerizers"), "mesos");
     }
+    nodes
+        .hub()
+        .ask("systemctl is-active mesosflow-spark-history && systemctl is-enabled mesosflow-spark-history");
     tasks.live();
     read(nodes, "configured");
     bench.say(&configure).ended(0);
@@ -219,6 +223,7 @@ fn file(bench: &Bench, text: &str) {
 fn refused(bench: &mut Bench) {
     let runs = |bench: &mut Bench| bench.say(&["list", "--json"]).json().as_array().unwrap().len();
     let before = runs(bench);
+    bench.no_config();
     bench
         .say(&["configure", "--yes"])
         .ended(2)

@@ -15,7 +15,7 @@ const COPIES: [u8; 3] = [1, 2, 3];
 #[test]
 fn datanodes_leave_without_losing_a_block() {
     let mut bench = Bench::new();
-    bench.forgets_soon();
+    bench.config(bench.forgets_soon());
     let cluster = bench.cluster();
     let run = bench
         .start(&["run", "--cluster", &cluster, "--masters", "1", "--slaves", "3"])

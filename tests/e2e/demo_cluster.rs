@@ -16,6 +16,7 @@ use crate::replay;
 #[test]
 fn the_demo_cluster_works_and_is_replayed_and_destroyed() {
     let mut bench = Bench::new();
+    bench.no_config();
     let user_key = key_of_the_user(&bench);
     let cluster = bench.cluster();
 

@@ -44,6 +44,7 @@ fn a_cluster_is_used_every_day() {
     let folder = bench.path("my runs (50%)");
     fs::create_dir(&folder).unwrap();
     bench.set_journal(folder.join("journal.sqlite"));
+    bench.config("[spark]\ncheck = false\nhistory = true\n");
     let cluster = bench.cluster();
     let run = bench
         .say(&["run", "--cluster", &cluster, "--masters", "1", "--slaves", "2"])
@@ -97,7 +98,27 @@ fn a_first_job(stage: &mut Stage) {
         .map(|word| if word == "first.py" { &*file } else { word });
     let said = stage.say(&words.collect::<Vec<_>>());
     said.ended(0).tells(&["7 sums"]);
+    is_history(stage, "first");
     jobs(stage);
+}
+
+/// The history server knows of a job of that name that has ended, and every node where one may run keeps logs.
+fn is_history(stage: &Stage, job: &str) {
+    let hub = stage.node("master-1");
+    let url = format!("http://{}:18080/api/v1/applications", hub.ip);
+    until("a job in the history server", LIMIT, || {
+        let told = hub.run(&format!("curl -fsS --max-time 5 '{url}'")).out;
+        let told: Value = serde_json::from_str(&told).ok()?;
+        let mut jobs = told.as_array()?.iter();
+        let its = jobs.find(|it| it["name"] == job)?;
+        (its["attempts"][0]["completed"] == true).then_some(())
+    });
+    for node in ["master-1", "slave-1", "slave-2"] {
+        let said = stage
+            .node(node)
+            .ask("grep -c '^spark.eventLog.enabled .*true$' /root/spark/conf/spark-defaults.conf");
+        assert_eq!(said, "1", "{node}");
+    }
 }
 
 /// A job that outlives whoever submitted it, and is found from anywhere. It goes on as a file says, so that nothing depends on its speed.
@@ -711,7 +732,13 @@ fn tunnels(stage: &mut Stage) {
     let (live, dug) = dig(stage, &["tunnel", "--json", "--forward"]);
     let link = dug["links"][0]["url"].as_str().unwrap();
     assert!(link.starts_with("http://127.0.0.1:"), "{dug}");
-    assert_eq!(dug["links"].as_array().unwrap().len(), 3, "{dug}");
+    let names = dug["links"].as_array().unwrap().iter().map(|link| &link["name"]);
+    let names: Vec<_> = names.skip(1).collect();
+    assert_eq!(
+        names,
+        ["ephemeral HDFS", "persistent HDFS", "Spark's history"],
+        "{dug}"
+    );
     until("an answer through the tunnel", LIMIT, || state(link, &[]));
     live.interrupt();
     live.finish(LIMIT).ended(0);

@@ -48,7 +48,7 @@ fn configure(bench: &Bench, cluster: &str, machines: &Machines, port: u16, slave
          [[hosts.nodes]]\nrole = 'slave'\naddress = '{}'\nport = {}\nuser = '{}'\nhost_key = '{slaves_key}'\n",
         master.ip, master.host_key, slave.ip, slave.port, slave.user,
     );
-    bench.write("mesosflow.toml", &text);
+    bench.config(&text);
 }
 
 /// Every host that cannot be used is named at once, with its own reason.

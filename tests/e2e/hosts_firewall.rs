@@ -114,7 +114,7 @@ fn scene(bench: &mut Bench, cluster: &str) -> Scene {
          [[hosts.nodes]]\nrole = 'slave'\naddress = '{}'\nhost_key = '{}'\n",
         admin.ip, master.ip, master.host_key, slave.ip, slave.host_key,
     );
-    bench.write("mesosflow.toml", &text);
+    bench.config(&text);
     Scene { machines }
 }
 

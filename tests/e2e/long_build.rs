@@ -133,7 +133,7 @@ fn before_the_build(bench: &mut Bench) -> (String, Node) {
     let cluster = bench.cluster();
     let config = "masters = 1\nslaves = 1\n[mesos]\nsource = 'git'\nrepository = 'https://example.invalid/mesos.git'\n\
                   branch = '1.11.x'\nconfigure_flags = ['--disable-java', '--with-note=a b']\n";
-    let config = bench.write("mesosflow.toml", config).display().to_string();
+    let config = bench.config(config).display().to_string();
     let mut live = bench.start(&["run", "--cluster", &cluster, "--config", &config]);
     let run = live.run();
     Watch::new(bench.journal(), &run, 0).point(&mut live, RUN_LIMIT, Point::started("render-config"));

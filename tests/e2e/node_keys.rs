@@ -140,7 +140,7 @@ fn lines_are_replaced(bench: &mut Bench, run: &str, nodes: &Nodes) {
 fn all_nodes_get_the_key_of_all_where_that_is_wanted() {
     let mut bench = Bench::new();
     let cluster = bench.cluster();
-    bench.write("mesosflow.toml", "[ssh]\nkey_on_every_node = true\n");
+    bench.config("[ssh]\nkey_on_every_node = true\n");
     let size = ["--cluster", &cluster, "--masters", "1", "--slaves", "1"];
     let said = bench.say(&[&["plan"][..], &size].concat()).ended(0);
     assert!(

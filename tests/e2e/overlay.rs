@@ -13,7 +13,7 @@ fn an_overlay_is_rendered_strictly_and_two_clusters_live_side_by_side() {
         "{{ cluster }} has {{ slavs }}\n",
     );
     let config = format!("cluster = '{overlaid}'\nmasters = 1\nslaves = 1\ndeploy_dir = 'deploy'\n");
-    let config = bench.write("mesosflow.toml", &config).display().to_string();
+    let config = bench.config(&config).display().to_string();
 
     let mut second = bench.start(&["run", "--config", &config]);
     let overlaid_run = second.run();

@@ -54,10 +54,7 @@ fn goes_on(bench: &mut Bench, nodes: &Nodes) {
     };
     let before = of_hdfs();
     assert!(before.len() >= 6, "{before:?}");
-    bench.write(
-        "mesosflow.toml",
-        "mesos.agent_flags = ['--isolation=posix/mem']\n",
-    );
+    bench.config("mesos.agent_flags = ['--isolation=posix/mem']\n");
     bench.start(&["configure", "--yes"]).finish(RUN_LIMIT).ended(0);
     assert_eq!(of_hdfs(), before);
 }

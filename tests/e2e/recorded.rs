@@ -22,6 +22,7 @@ const HOME: &str = "/home/user";
 #[ignore = "writes fixtures/journals: `make fixtures`"]
 fn a_local_deploy_is_recorded() {
     let mut bench = Bench::new();
+    bench.no_config();
     let cluster = bench.cluster();
     let size = ["--masters", "3", "--slaves", "2"];
     record(

@@ -14,7 +14,7 @@ const LOG: &str = "/mnt/mesos-work/replicated_log";
 fn every_role_gets_another_machine_while_the_cluster_works() {
     let mut random = Random::new();
     let mut bench = Bench::new();
-    bench.forgets_soon();
+    bench.config(bench.forgets_soon());
     let cluster = bench.cluster();
     let deploy = bench
         .start(&["run", "--cluster", &cluster, "--masters", "2", "--slaves", "2"])

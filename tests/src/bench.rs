@@ -66,7 +66,7 @@ impl Bench {
             .keep();
         let guard = Guard::start(&folder, &engine);
         let journal = folder.join("journal.sqlite");
-        Self {
+        let bench = Self {
             folder,
             journal,
             mesosflow,
@@ -77,7 +77,9 @@ impl Bench {
             search: None,
             has_cloud: false,
             sts: None,
-        }
+        };
+        bench.config("");
+        bench
     }
 
     /// The container engine.
@@ -106,9 +108,29 @@ impl Bench {
         path
     }
 
-    /// Has the clusters that are begun here call a datanode dead half a minute after it was last heard of, instead of one and a half: by
-    /// files of the user's own, as anybody can.
-    pub fn forgets_soon(&self) {
+    /// Writes the configuration file. Where it says nothing of Spark, a cluster's health is seen without a job of Spark's: that is half of
+    /// the processor time of some workflows.
+    pub fn config(&self, text: &str) -> PathBuf {
+        let spark = if text.contains("[spark]") {
+            ""
+        } else {
+            "[spark]\ncheck = false\n"
+        };
+        self.write("mesosflow.toml", &format!("{text}{spark}"))
+    }
+
+    /// Takes the configuration file away: everything is as nobody has said anything.
+    ///
+    /// # Panics
+    /// It cannot be removed.
+    pub fn no_config(&self) {
+        std::fs::remove_file(self.path("mesosflow.toml")).expect("the file can be removed");
+    }
+
+    /// What has a cluster call a datanode dead half a minute after it was last heard of, instead of one and a half: files of the user's own, as
+    /// anybody can have, and the line of the configuration that names them, to stand before any table.
+    #[must_use]
+    pub fn forgets_soon(&self) -> &'static str {
         for hdfs in ["ephemeral", "persistent"] {
             let name = format!("root/{hdfs}-hdfs/conf/hdfs-site.xml");
             let deployed = concat!(env!("CARGO_MANIFEST_DIR"), "/../steps/deploy");
@@ -117,7 +139,7 @@ impl Bench {
             assert_eq!(text.matches(long).count(), 1, "{name}");
             self.write(&format!("deploy/{name}"), &text.replace(long, short));
         }
-        self.write("mesosflow.toml", "deploy_dir = 'deploy'\n");
+        "deploy_dir = 'deploy'\n"
     }
 
     /// The journal's file.

@@ -16,7 +16,6 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::signals::stop_on_signals;
 use crate::ssh::SshFiles;
-use crate::wiring;
 
 /// Where SOCKS proxies listen, if nobody does there.
 const SOCKS_PORT: u16 = 1080;
@@ -70,7 +69,7 @@ pub(crate) async fn tunnel(app: &App, args: &TunnelArgs) -> Result<(), CliError>
         true => {
             let mut links = Vec::new();
             let mut taken = Vec::new();
-            for ui in wiring::web_interfaces(&living.nodes) {
+            for ui in living.web_interfaces() {
                 let port = free_port(ui.port, &taken)?;
                 taken.push(port);
                 let (address, far) = (ui.node.private_ip, ui.port);
@@ -94,7 +93,7 @@ pub(crate) async fn tunnel(app: &App, args: &TunnelArgs) -> Result<(), CliError>
             };
             let socks = format!("{home}:{port}");
             ssh.args(["-D", &socks]);
-            let all = wiring::web_interfaces(&living.nodes).into_iter();
+            let all = living.web_interfaces().into_iter();
             let links = all.map(|ui| Link {
                 url: ui.url(ui.node.private_ip, ui.port),
                 name: ui.name,

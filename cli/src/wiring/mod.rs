@@ -31,7 +31,7 @@ pub(crate) use mesosflow_steps::record::{FOUNDS, Record, STOPS, asked, deleted};
 pub(crate) use mesosflow_steps::remote::{Command as RemoteCommand, JobId, JobStatus, LocalFile, Piece};
 pub(crate) use mesosflow_steps::roles::export::{Export, ExportError, Exported};
 pub(crate) use mesosflow_steps::spark::{command as spark_command, is_placed};
-pub(crate) use mesosflow_steps::uis::web_interfaces;
+pub(crate) use mesosflow_steps::uis::{WebInterface, web_interfaces};
 pub(crate) use mesosflow_steps::workflows::{
     AddSlaves as AddSlavesWorkflow, AddSlavesSpec, Adopt as AdoptWorkflow, Configure as ConfigureWorkflow,
     ConfigureSpec, Destroy as DestroyWorkflow, DestroyPlan, DestroySpec, FileSystems, KeepSlavesSpec,

@@ -26,4 +26,5 @@ pub use finding::{Finding, What};
 pub use look::Check;
 pub use namenode::blocks;
 pub use seen::{Extent, Seen};
+pub use spark_job::text as job_text;
 pub use task::Task;

@@ -14,6 +14,8 @@ pub struct Seen {
     pub task: Option<Task>,
     /// Whether Spark can use this Mesos; unknown where there is none, or nothing was heard.
     pub spark: Option<bool>,
+    /// What became of a job of Spark's, where one was asked for and did not fail.
+    pub spark_job: Option<Task>,
 }
 
 /// How far a look goes.
@@ -42,12 +44,13 @@ impl Check<'_> {
         };
         let of_spark = async {
             let has_bindings = self.spark().await;
-            if let (Extent::Deep, Some(on_mesos)) = (extent, has_bindings) {
-                self.spark_job(on_mesos).await;
-            }
-            has_bindings
+            let job = match (extent, has_bindings) {
+                (Extent::Deep, Some(on_mesos)) => self.spark_job(on_mesos).await,
+                _ => None,
+            };
+            (has_bindings, job)
         };
-        let ((), zookeeper_leader, (leader, task), spark, (), (), (), ()) = tokio::join!(
+        let ((), zookeeper_leader, (leader, task), (spark, spark_job), (), (), (), ()) = tokio::join!(
             self.nodes(),
             self.quorum(),
             of_mesos,
@@ -62,6 +65,7 @@ impl Check<'_> {
             zookeeper_leader,
             task,
             spark,
+            spark_job,
         }
     }
 }

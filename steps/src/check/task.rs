@@ -19,7 +19,7 @@ const OFFER_LIMIT: Duration = Duration::from_secs(20);
 /// How many lines are kept to be told.
 const TAIL: usize = 4;
 
-/// What became of the task, as far as nothing is wrong with it.
+/// What became of the task, or of a job of Spark's, as far as nothing is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Task {

@@ -186,6 +186,8 @@ const KEYS: &[(&str, Change)] = &[
     (AGENT_FLAGS, Change::Now),
     ("frameworks.spark", Change::Now),
     ("frameworks.hadoop", Change::Now),
+    ("spark.check", Change::Later),
+    ("spark.history", Change::Now),
     ("hdfs.heap_mb", Change::Now),
     ("zookeeper.heap_mb", Change::Now),
     ("disks.ephemeral", DISKS),

@@ -33,7 +33,7 @@ pub use provider_kind::ProviderKind;
 pub use root_disk::LEAST_ROOT_GB;
 pub use spec::{
     ClusterSpec, DisksSpec, FrameworksSpec, HdfsSpec, LocalSpec, MadeBy, MesosSource, MesosSpec,
-    MountFallback, NfsServerChoice, SharedVolumeSpec, SshSpec, ZookeeperSpec,
+    MountFallback, NfsServerChoice, SharedVolumeSpec, SparkSpec, SshSpec, ZookeeperSpec,
 };
 pub use validate::{MAX_CLUSTER_NAME, MAX_NODES, SpecError};
 pub(crate) use validate_ec2::{TAG_VALUE_LENGTH, is_shown_to_machines};

@@ -3,9 +3,9 @@
 use super::Role;
 
 /// Mesos 5050; namenodes 9000/50070 and 9010/60070, the ephemeral one's secondary 50090 and the persistent one's 60090; on
-/// demand the job tracker 9001/50030 and a Spark driver 4040; the shared volume 2049.
+/// demand the job tracker 9001/50030, a Spark driver 4040 and Spark's history server 18080; the shared volume 2049.
 const MASTER: &[u16] = &[
-    2049, 4040, 5050, 9000, 9001, 9010, 50030, 50070, 50090, 60070, 60090,
+    2049, 4040, 5050, 9000, 9001, 9010, 18080, 50030, 50070, 50090, 60070, 60090,
 ];
 /// Mesos 5051, both datanodes (data, commands, web), on demand a task tracker 50060 and a Spark driver 4040.
 const SLAVE: &[u16] = &[4040, 5051, 50010, 50020, 50060, 50075, 60010, 60020, 60075];

@@ -35,6 +35,8 @@ pub struct ClusterSpec {
     pub mesos: MesosSpec,
     /// Spark and the Hadoop framework.
     pub frameworks: FrameworksSpec,
+    /// How Spark is used.
+    pub spark: SparkSpec,
     /// Both HDFS.
     pub hdfs: HdfsSpec,
     /// ZooKeeper.
@@ -93,6 +95,7 @@ impl Default for ClusterSpec {
             archive_url: None,
             mesos: MesosSpec::default(),
             frameworks: FrameworksSpec::default(),
+            spark: SparkSpec::default(),
             hdfs: HdfsSpec::default(),
             zookeeper: ZookeeperSpec::default(),
             disks: DisksSpec::default(),
@@ -180,6 +183,25 @@ impl Default for FrameworksSpec {
         Self {
             spark: true,
             hadoop: true,
+        }
+    }
+}
+
+/// The `[spark]` table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SparkSpec {
+    /// Whether `cluster-health` runs a job that writes to both HDFS: some ten seconds.
+    pub check: bool,
+    /// Whether jobs keep event logs in the persistent HDFS, which a server on the first master shows.
+    pub history: bool,
+}
+
+impl Default for SparkSpec {
+    fn default() -> Self {
+        Self {
+            check: true,
+            history: false,
         }
     }
 }

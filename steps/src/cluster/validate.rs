@@ -120,6 +120,13 @@ impl ClusterSpec {
                 );
             }
         }
+        if self.spark.history && !self.frameworks.spark {
+            return wrong(
+                "spark.history",
+                "asks for Spark's history server, and `frameworks.spark` is false".into(),
+                "leave one of them out",
+            );
+        }
         if self.masters.is_multiple_of(2) {
             warnings.push(format!(
                 "{} masters need {} of them alive and survive the loss of {}; {} would be as safe, {} safer",

@@ -9,6 +9,7 @@
 //! | `checkpoint` | what the second master keeps of the persistent one's names |
 //! | `serve` | daemons started, seen and stopped |
 //! | `anew` | one of them started anew, while the others serve |
+//! | `history` | Spark's history server, which reads the persistent one |
 //! | `wanting`, `open` | files that keep a datanode from leaving |
 //! | `leaving` | what a departure would meet with, before anything is touched |
 
@@ -16,6 +17,7 @@ mod anew;
 mod checkpoint;
 mod exclude;
 mod format;
+mod history;
 mod kind;
 mod leaving;
 mod namenode;
@@ -30,6 +32,7 @@ pub(crate) use checkpoint::{
 pub use format::FileSystems;
 pub(crate) use format::{FORMAT_LIMITS, is_made_by_run, is_of_run};
 pub(crate) use format::{Formatted, NameFolder};
+pub(crate) use history::{HISTORY, HISTORY_PORT, have_folder, have_it, is_as_asked};
 pub(crate) use kind::Blocks;
 pub use kind::Hdfs;
 pub(crate) use kind::PERSISTENT_DATA;

@@ -31,6 +31,9 @@ impl Hdfs {
             |slave| async move { self.datanode().stop(world, slave).await },
         )
         .await?;
+        if let Some(reader) = self.reader() {
+            reader.stop(world, namenode).await?;
+        }
         self.namenode().stop(world, namenode).await
     }
 
@@ -49,7 +52,12 @@ impl Hdfs {
         })
         .await?;
         match namenode {
-            Some(namenode) => self.namenode().retire(world, namenode).await,
+            Some(namenode) => {
+                if let Some(reader) = self.reader() {
+                    reader.retire(world, namenode).await?;
+                }
+                self.namenode().retire(world, namenode).await
+            }
             None => Ok(()),
         }
     }
@@ -70,10 +78,14 @@ impl Hdfs {
         if stopped.await?.contains(&false) {
             return Ok(false);
         }
-        match namenode {
-            Some(namenode) => self.namenode().is_retired(world, namenode).await,
-            None => Ok(true),
-        }
+        let Some(namenode) = namenode else {
+            return Ok(true);
+        };
+        Ok(self.namenode().is_retired(world, namenode).await?
+            && match self.reader() {
+                Some(reader) => reader.is_retired(world, namenode).await?,
+                None => true,
+            })
     }
 
     /// Whether the namenode serves this very file system with all its datanodes, and takes writes.

@@ -15,14 +15,12 @@ use super::render_config::folder;
 use crate::act::ActError;
 use crate::claim;
 use crate::cluster::{Node, input};
-use crate::on_node::{HDFS_CONF, SCRIPTS_FOLDER};
+use crate::hdfs::have_folder;
+use crate::on_node::{HDFS_CONF, SCRIPTS_FOLDER, SPARK_CONF};
 use crate::remote::transfer::TreeOptions;
 use crate::software;
 use crate::templates::{DeployVars, RenderedTree, render};
 use crate::world::{Script, World};
-
-/// The configuration of Spark.
-const SPARK_CONF: &str = "/root/spark/conf";
 
 /// What is pushed, and where to.
 #[derive(Debug, Serialize)]
@@ -84,6 +82,10 @@ impl Step for PushConfig {
         software::claim_homes(cx.world(), &self.hub).await?;
         for folder in [SCRIPTS_FOLDER, HDFS_CONF[0], HDFS_CONF[1], SPARK_CONF] {
             claim::folder(cx.world(), &self.hub, folder).await?;
+        }
+        if self.vars.spark_history {
+            // Before the configuration by which every job wants it.
+            have_folder(cx.world(), &self.hub).await?;
         }
         cx.world()
             .session(&self.hub)

@@ -1,6 +1,7 @@
 //! `cluster-health`: the cluster does its work, seen so by the same [look](crate::check) that `mesosflow check` takes: every daemon that
 //! starts by itself runs, ZooKeeper has one leader, the masters agree on one and that sees every slave, a file goes through both HDFS
-//! and one through the shared volume, Mesos runs a task where it can. The persistent HDFS has every block that it knows of.
+//! and one through the shared volume, Mesos runs a task where it can, and Spark a job that writes to both HDFS, unless `spark.check` is
+//! false. The persistent HDFS has every block that it knows of.
 //!
 //! - Changes: nothing that stays; see [`crate::check`].
 //! - Twice is safe.
@@ -40,6 +41,9 @@ pub struct ClusterHealth {
     /// Whether machines with datanodes were given up on purpose: what only they had is told, and fails nothing.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub gives_up: bool,
+    /// Whether Spark is spared its job.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub no_spark_job: bool,
 }
 
 /// What was seen to work.
@@ -63,6 +67,9 @@ pub struct Health {
     /// Whether there is a Spark that cannot use this Mesos.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub spark_is_local: bool,
+    /// What became of a job of Spark's, where one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spark_job: Option<Task>,
 }
 
 /// Blocks that a file system knows of and cannot give.
@@ -138,7 +145,11 @@ impl ClusterHealth {
         // What is down makes the rest slow, and is to be told by itself.
         check.nodes().await;
         failed()?;
-        let seen = check.all(Extent::Task).await;
+        let extent = match self.no_spark_job {
+            true => Extent::Task,
+            false => Extent::Deep,
+        };
+        let seen = check.all(extent).await;
         failed()?;
         Ok(seen)
     }
@@ -230,6 +241,7 @@ impl Step for ClusterHealth {
             task: seen.task,
             lost_blocks,
             spark_is_local: seen.spark == Some(false),
+            spark_job: seen.spark_job,
         })
     }
 

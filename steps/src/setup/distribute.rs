@@ -1,8 +1,8 @@
 //! `distribute-scripts`, `distribute-hdfs-config` (notes 2.9, 2.11): what every other node has of the first master's: the deployed
-//! folder and a key; the configuration of both HDFS. Masters get the key that opens all nodes, since any of them may become the hub;
+//! folder and a key; the configuration of both HDFS and, on masters and slaves, of Spark. Masters get the key that opens all nodes, since any of them may become the hub;
 //! the others one of their role, unless all are to have that one.
 //!
-//! - Changes: the folders on the node become what they are on the first master; those of HDFS that mesosflow did not put there are
+//! - Changes: the folders on the node become what they are on the first master; those of HDFS and Spark that mesosflow did not put there are
 //!   moved aside.
 //! - Twice is safe: rsync moves what differs.
 //! - Not undone.
@@ -16,7 +16,7 @@ use crate::act::ActError;
 use crate::authorized::NodeKey;
 use crate::cluster::{Node, Role, input};
 use crate::hub;
-use crate::on_node::{HDFS_CONF, ROLES_FOLDER, SCRIPTS_FOLDER, SSH_FOLDER};
+use crate::on_node::{HDFS_CONF, ROLES_FOLDER, SCRIPTS_FOLDER, SPARK_CONF, SSH_FOLDER};
 use crate::world::World;
 
 /// What is copied.
@@ -28,7 +28,7 @@ pub enum Distributed {
         /// Which one the node gets.
         key: NodeKey,
     },
-    /// The configuration of both HDFS.
+    /// The configuration of both HDFS, and of Spark.
     HdfsConfig {},
 }
 
@@ -51,13 +51,16 @@ pub struct Distribute {
 impl Distribute {
     /// The step that distributes the deployed folder and the keys.
     pub const SCRIPTS: StepId = StepId::from_static("distribute-scripts");
-    /// The step that distributes the configuration of both HDFS.
+    /// The step that distributes the configuration of both HDFS, and of Spark.
     pub const HDFS_CONFIG: StepId = StepId::from_static("distribute-hdfs-config");
 
     /// What is copied where.
     fn copies(&self) -> Vec<(String, &'static str)> {
         let Distributed::Scripts { key } = self.what else {
-            return HDFS_CONF.map(|folder| (folder.to_owned(), folder)).to_vec();
+            // Where a driver or an executor may run.
+            let of_spark = (self.node.role != Role::Zookeeper).then_some(SPARK_CONF);
+            let all = HDFS_CONF.into_iter().chain(of_spark);
+            return all.map(|folder| (folder.to_owned(), folder)).collect();
         };
         let mut copies = vec![(SCRIPTS_FOLDER.to_owned(), SCRIPTS_FOLDER)];
         copies.push(match key {

@@ -5,13 +5,13 @@ use mesosflow_workflow::{ErrorClass, ErrorReport, Flow, Halt, ItemKey, StepId};
 
 use super::{ClusterHealth, HdfsStart, MesosStart, NfsExport, NfsMount, ZookeeperStart};
 use crate::cluster::{Inventory, Node};
-use crate::hdfs::Hdfs;
+use crate::hdfs::{HISTORY, Hdfs};
 use crate::remote::RemoteError;
 use crate::service::down_script;
 use crate::world::{World, on_each};
 
 /// Which step starts which units, and whether it has an item for each node.
-static STARTS: [(&str, StepId, bool); 9] = [
+static STARTS: [(&str, StepId, bool); 10] = [
     ("mesosflow-nfs-ganesha.service", NfsExport::ID, false),
     ("mesosflow-shared-volume.service", NfsMount::ID, true),
     (
@@ -39,6 +39,7 @@ static STARTS: [(&str, StepId, bool); 9] = [
         HdfsStart::id_of(Hdfs::Persistent),
         false,
     ),
+    (HISTORY.unit, HdfsStart::id_of(Hdfs::Persistent), false),
     ("mesosflow-zookeeper.service", ZookeeperStart::ID, true),
     ("mesos-", MesosStart::ID, false),
 ];

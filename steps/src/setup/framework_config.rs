@@ -14,14 +14,14 @@ use serde::Serialize;
 use super::Frameworks;
 use crate::act::ActError;
 use crate::cluster::{Node, input};
+use crate::spark::JOB;
 use crate::world::{Script, World};
 
 const HAPROXY: &str = "haproxy -c -q -f '/root/mesos-ec2/haproxy+apache/haproxy.cfg'";
 /// Amazon's `apachectl` takes no arguments of Apache's; there, Apache itself is called `httpd`.
 const APACHE: &str = r#"program=$(command -v httpd) || program=apachectl
 "$program" -t -f '/root/mesos-ec2/haproxy+apache/httpd.conf'"#;
-const SPARK: &str = shell!("spark-proof.sh");
-const SPARK_JOB: &str = include_str!("spark_proof.py");
+const SPARK: &str = concat!(shell!("spark-job.sh"), shell!("spark-proof.sh"));
 const HADOOP: &str = shell!("hadoop-config.sh");
 
 /// What has to be checked.
@@ -72,7 +72,7 @@ impl Step for FrameworkConfig {
         }
         if self.frameworks.spark.is_some() {
             let job = Script::new("run a job of Spark on the first master", SPARK);
-            run(job.var("url", &self.cluster_url).var("job", SPARK_JOB)).await?;
+            run(job.var("url", &self.cluster_url).var("job", JOB)).await?;
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! `hdfs-start`, `persistent-hdfs-start` (notes 2.17, 2.18): a file system runs: its namenode, and a datanode on every slave; of the
-//! persistent one, checkpoints are made on the second master where there is one.
+//! persistent one, checkpoints are made on the second master where there is one, and its first master has Spark's history server where that is
+//! asked for.
 //!
 //! - Changes: the daemons run under systemd, also after a reboot. A datanode of a slave that some run had begun to have leave, and did not
 //!   go on with, is in service again.
@@ -13,7 +14,7 @@ use serde::Serialize;
 
 use crate::act::ActError;
 use crate::cluster::{Node, input};
-use crate::hdfs::{Formatted, Hdfs, are_made, have_made};
+use crate::hdfs::{Formatted, Hdfs, are_made, have_it, have_made, is_as_asked};
 use crate::world::World;
 
 /// What is started.
@@ -34,6 +35,9 @@ pub struct HdfsStart {
         skip_serializing_if = "Option::is_none"
     )]
     pub second: Option<Node>,
+    /// Whether the first master has Spark's history server, which reads the persistent one.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub has_history: bool,
     /// The file system that has to be served.
     pub formatted: Formatted,
 }
@@ -56,7 +60,9 @@ impl HdfsStart {
             && match &self.second {
                 Some(second) => Box::pin(are_made(world, &self.namenode, second)).await?,
                 None => true,
-            })
+            }
+            && (self.hdfs != Hdfs::Persistent
+                || is_as_asked(world, &self.namenode, self.has_history).await?))
     }
 }
 
@@ -78,11 +84,14 @@ impl Step for HdfsStart {
         self.hdfs
             .start(world, &self.namenode, &self.slaves, &self.formatted)
             .await?;
-        match &self.second {
-            // A namenode that takes no writes yet lets nobody make one.
-            Some(second) => Box::pin(have_made(world, &self.namenode, second)).await,
-            None => Ok(()),
+        // A namenode that takes no writes yet lets nobody make a checkpoint, or a folder.
+        if let Some(second) = &self.second {
+            Box::pin(have_made(world, &self.namenode, second)).await?;
         }
+        if self.hdfs == Hdfs::Persistent {
+            have_it(world, &self.namenode, self.has_history).await?;
+        }
+        Ok(())
     }
 
     async fn verify(&self, cx: &StepCx<World>, (): &()) -> Result<(), ActError> {

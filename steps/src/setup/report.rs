@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Health, LostBlocks, MountKind, Mounted, NfsServer, NfsServerKind};
 use crate::act::ActError;
-use crate::check::Task;
+use crate::check::{Task, job_text};
 use crate::cluster::{HostKeySource, Inventory, input};
 use crate::hdfs::Hdfs;
 use crate::spark::RUNS_LOCALLY;
@@ -30,6 +30,9 @@ pub struct ReportStep {
     pub mounted: Vec<Mounted>,
     /// What `mesos-master --version` prints.
     pub mesos_version: String,
+    /// Whether there is Spark's history server.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub has_history: bool,
 }
 
 /// What the user wants to know of a cluster that is up.
@@ -70,7 +73,7 @@ impl ReportStep {
     pub const ID: StepId = StepId::from_static("report");
 
     fn uis(&self) -> Vec<Ui> {
-        let all = web_interfaces(self.inventory.all()).into_iter();
+        let all = web_interfaces(self.inventory.all(), self.has_history).into_iter();
         let shown = all.map(|ui| Ui {
             url: ui.url(ui.node.public_ip.unwrap_or(ui.node.private_ip), ui.port),
             name: ui.name,
@@ -121,7 +124,12 @@ fn warnings(health: &Health, is_standin: bool) -> Vec<String> {
     let no_task = health.task.as_ref().filter(|_| !is_standin);
     let no_task = no_task.filter(|task| matches!(task, Task::NotRun { .. }));
     let local = (health.spark_is_local && !is_standin).then(|| RUNS_LOCALLY.to_owned());
-    lost.chain(no_task.map(Task::text)).chain(local).collect()
+    let no_job = health.spark_job.as_ref();
+    let no_job = no_job.filter(|job| matches!(job, Task::NotRun { .. }));
+    lost.chain(no_task.map(Task::text))
+        .chain(local)
+        .chain(no_job.map(job_text))
+        .collect()
 }
 
 impl Step for ReportStep {
@@ -207,10 +215,12 @@ mod tests {
             task: None,
             lost_blocks: Vec::new(),
             spark_is_local: true,
+            spark_job: None,
         };
         assert_eq!(warnings(&health, false), [RUNS_LOCALLY]);
         assert_eq!(warnings(&health, true), Vec::<String>::new());
         health.spark_is_local = false;
+        health.spark_job = Some(Task::Ran { on: "Mesos".into() });
         assert_eq!(warnings(&health, false), Vec::<String>::new());
     }
 }

@@ -1,5 +1,5 @@
 # Waits on the first master until a check is over, or its time is up because nobody ends it any more, and takes away what is left of
-# it: files of both HDFS, whole or half, and the one of the shared volume.
+# it: files of both HDFS, whole or half, the one of the shared volume, and the folder of a job of Spark's.
 # var nonce: tells this check from others
 # var limit: how long it may take, seconds
 marker=/run/mesosflow/check.$nonce
@@ -10,4 +10,5 @@ for kind in ephemeral persistent; do
   [ -e "$marker.$kind" ] || continue
   "/root/$kind-hdfs/bin/hdfs" dfs -rm -r -f -skipTrash "/mesosflow-check.$nonce" "/mesosflow-check.$nonce._COPYING_" || :
 done
+rm -rf -- "/var/lib/mesosflow/check.$nonce"
 rm -f -- "$marker" "$marker.ephemeral" "$marker.persistent"

@@ -1,22 +1,21 @@
-# Runs a job of Spark's that writes to both HDFS and reads from them, and removes what it wrote. What it cannot remove is the janitor's.
+# Runs a job of Spark's that writes to both HDFS and reads from them, and removes what it wrote. What it cannot remove, and its own files where it
+# is killed, are the janitor's.
 # Exit status 3: nobody has offered what an executor needs.
 # var nonce: tells this check from others
 # var job: the job, in Python
 # var hub: the address of the first master
 # var master: where to run; nothing for Mesos, as the configuration has it
 # var limit: how long it may take, seconds
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
+# after spark-job
+folder=/var/lib/mesosflow/check.$nonce
+trap 'rm -rf -- "$folder"' EXIT
+mkdir -p -m 700 "$folder"
 marker=/run/mesosflow/check.$nonce
 : > "$marker.ephemeral"
 : > "$marker.persistent"
-printf '%s\n' "$job" > "$folder/job.py"
-set -- "$folder/job.py" "hdfs://$hub:9000/mesosflow-check.$nonce" "hdfs://$hub:9010/mesosflow-check.$nonce"
-[ -z "$master" ] || set -- --master "$master" "$@"
 status=0
-timeout -k 5 "$limit" /root/spark/bin/spark-submit --driver-memory 512m --conf spark.ui.enabled=false \
-  --driver-java-options '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC' --conf spark.cores.max=1 \
-  --conf "spark.local.dir=$folder" "$@" > "$folder/said" 2>&1 || status=$?
+run_job "$limit" "$master" "$folder" "hdfs://$hub:9000/mesosflow-check.$nonce" "hdfs://$hub:9010/mesosflow-check.$nonce" \
+  > "$folder/said" 2>&1 || status=$?
 if [ "$status" = 0 ]; then
   rm -f -- "$marker.ephemeral" "$marker.persistent"
   exit 0

@@ -284,6 +284,22 @@ mod tests {
     }
 
     #[test]
+    fn the_tree_with_a_history_of_jobs_differs_in_sparks_settings_alone() {
+        let mut with = vars(3);
+        with.spark_history = true;
+        let (with, without) = (render(&with, None).unwrap(), render(&vars(3), None).unwrap());
+        let path = "root/spark/conf/spark-defaults.conf";
+        for (other, file) in with.files().iter().filter(|(other, _)| *other != path) {
+            assert_eq!(without.text(other), Some(file.text.as_str()), "{other}");
+        }
+        let before = without.text(path).unwrap().trim_end();
+        let further = with.text(path).unwrap().strip_prefix(before).unwrap();
+        assert!(further.starts_with("\n# What jobs have done"), "{further}");
+        let settings = further.lines().filter(|line| line.starts_with("spark."));
+        assert_eq!(settings.count(), 7, "{further}");
+    }
+
+    #[test]
     fn nothing_in_the_tree_is_escaped_as_html() {
         for (path, file) in render(&vars(3), None).unwrap().files() {
             assert!(

@@ -65,6 +65,9 @@ pub struct DeployVars {
     pub nfs_server: String,
     /// Home of the Java runtime.
     pub java_home: String,
+    /// There where Spark keeps event logs, and the first master has its history server: `{% if spark_history is defined %}`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub spark_history: bool,
 }
 
 /// A node as the templates see it.
@@ -126,6 +129,7 @@ impl DeployVars {
             },
             nfs_server: spec.shared_volume.server.as_str().to_owned(),
             java_home: JAVA_HOME.to_owned(),
+            spark_history: spec.spark.history,
         }
     }
 }

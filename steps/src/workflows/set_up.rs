@@ -240,6 +240,7 @@ pub(super) async fn set_up(flow: &Flow<World>, setting: Setting<'_>) -> Result<R
             inventory: inventory.clone(),
             shared: shared.clone(),
             gives_up,
+            no_spark_job: !(spec.frameworks.spark && spec.spark.check),
         })
         .await;
     let health = down::explained(flow, &inventory, health).await?;
@@ -249,6 +250,7 @@ pub(super) async fn set_up(flow: &Flow<World>, setting: Setting<'_>) -> Result<R
         shared,
         mounted,
         mesos_version: mesos.version,
+        has_history: vars.spark_history,
     })
     .await
 }
@@ -406,6 +408,7 @@ async fn both_hdfs(
             namenode: namenode.clone(),
             slaves: slaves.clone(),
             second: second(hdfs),
+            has_history: hdfs == Hdfs::Persistent && vars.spark_history,
             formatted,
         }))
     };

@@ -21,7 +21,7 @@ const SAMPLED: (u64, u64) = (5, 45);
 fn stage(masters: usize, slaves: usize) -> Stage {
     let mut bench = Bench::new();
     let cloud = Cloud::with_nodes(&mut bench);
-    bench.write("mesosflow.toml", CONFIG);
+    bench.config(CONFIG);
     Stage::on(bench, cloud, masters, slaves)
 }
 
@@ -84,7 +84,7 @@ fn a_stock_image_becomes_a_cluster() {
     let mut stage = stage(1, 1);
     let archive = stage.cloud.serve_archive();
     let config = format!("archive_url = {:?}\n{CONFIG}", archive.url());
-    stage.bench.write("mesosflow.toml", &config);
+    stage.bench.config(&config);
     let subnet = stage.cloud.subnet().id.clone();
     let said = stage
         .run(&[

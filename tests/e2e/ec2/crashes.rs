@@ -252,9 +252,7 @@ fn a_token_of_another_call_is_not_the_end_of_its_place() {
 
 /// A run with this user data whose slave was not to be had.
 fn without_capacity(stage: &mut Stage, user_data: &str) -> String {
-    stage
-        .bench
-        .write("mesosflow.toml", "[ec2]\ncapacity_limit_s = 1\n");
+    stage.bench.config("[ec2]\ncapacity_limit_s = 1\n");
     stage.bench.write("mine.sh", user_data);
     let none = Fault::refused(
         "RunInstances",

@@ -170,7 +170,7 @@ fn where_nothing_is_let_in_there_is_nothing_to_give_anew() {
 fn where_all_are_silent_the_first_guess_is_that_the_address_has_changed() {
     let mut bench = Bench::new();
     let cloud = Cloud::with_nodes(&mut bench);
-    bench.write("mesosflow.toml", "[shared_volume]\nfallback = 'sshfs'\n");
+    bench.config("[shared_volume]\nfallback = 'sshfs'\n");
     let mut stage = Stage::on(bench, cloud, 1, 1);
     let subnet = stage.cloud.subnet().id.clone();
     let mut live = stage.start(&["--subnet", &subnet]);

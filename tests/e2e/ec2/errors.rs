@@ -14,7 +14,7 @@ const QUICK: &str = "[ec2]\ncapacity_limit_s = 1\napi_timeout_s = 10\nboot_limit
 #[test]
 fn what_passes_is_got_over_and_nothing_is_made_twice() {
     let mut stage = Stage::new();
-    stage.bench.write("mesosflow.toml", QUICK);
+    stage.bench.config(QUICK);
     let slow = What::DelayAnswer(Duration::from_secs(25));
     let table = [
         (
@@ -110,7 +110,7 @@ fn what_passes_is_got_over_and_nothing_is_made_twice() {
 #[test]
 fn what_does_not_pass_ends_or_pauses_the_run_in_ec2s_words() {
     let mut stage = Stage::new();
-    stage.bench.write("mesosflow.toml", QUICK);
+    stage.bench.config(QUICK);
     let table = [
         (
             "InsufficientInstanceCapacity",
@@ -222,7 +222,7 @@ fn a_machine_that_dies_on_the_way_is_named_at_once_and_launched_anew_alone() {
     let mut stage = Stage::new();
     stage.slaves = 3;
     // The others are waited for meanwhile, and none of them answers.
-    stage.bench.write("mesosflow.toml", "[ec2]\nboot_limit_s = 60\n");
+    stage.bench.config("[ec2]\nboot_limit_s = 60\n");
     let mut live = stage.start(&[]);
     let run = live.run();
     let point = mesosflow_tests::Point::item_started("await-nodes");
@@ -310,7 +310,7 @@ fn a_stopped_machine_is_left_to_whoever_stopped_it() {
 #[test]
 fn machines_that_never_show_a_host_key_meet_their_limit() {
     let mut stage = Stage::new();
-    stage.bench.write("mesosflow.toml", QUICK);
+    stage.bench.config(QUICK);
     let said = stage.run(&[]).ended(1);
     let run = said.run();
     said.complains(&["not ready after 5 s", "host key", "resume"]);

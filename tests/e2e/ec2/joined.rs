@@ -15,7 +15,7 @@ const TAGS: &str = "/latest/meta-data/tags/instance/";
 fn a_machine_that_an_auto_scaling_group_starts_becomes_a_slave() {
     let mut bench = Bench::new();
     let cloud = Cloud::with_nodes(&mut bench);
-    bench.write("mesosflow.toml", CONFIG);
+    bench.config(&format!("{}{CONFIG}", bench.forgets_soon()));
     let mut stage = Stage::on(bench, cloud, 2, 2);
     let subnet = stage.cloud.subnet().id.clone();
     let run = stage.run(&["--subnet", &subnet]).ended(0).run();
@@ -227,6 +227,11 @@ fn adopted(stage: &mut Stage, joined: &Instance) {
     let node = stage.cloud.node(&stage.bench, &joined.id);
     let run = under_another_key(stage, joined, &node);
     stage.bench.start(&["resume", &run]).finish(RUN_LIMIT).ended(0);
+    // Its steps once more, on that very machine.
+    let machines = stage.cloud.world().alive_instances().len();
+    let again = ["replay", &run, "--from", "await-nodes"];
+    stage.bench.start(&again).finish(RUN_LIMIT).ended(0);
+    assert_eq!(stage.cloud.world().alive_instances().len(), machines);
     let status = stage.bench.status(&run);
     let nodes = status.nodes();
     let mine = nodes

@@ -270,7 +270,7 @@ fn a_volume_in_another_zone_than_the_subnet_is_named_and_stays() {
 fn the_persistent_hdfs_is_whole_after_all_machines_were_replaced() {
     let mut bench = Bench::new();
     let cloud = Cloud::with_nodes(&mut bench);
-    bench.write("mesosflow.toml", "[shared_volume]\nfallback = 'sshfs'\n");
+    bench.config("[shared_volume]\nfallback = 'sshfs'\n");
     let mut stage = Stage::on(bench, cloud, 1, 1);
     let subnet = stage.cloud.subnet().id.clone();
     let mut live = stage.start(&[&VOLUME[..], &["--subnet", &subnet]].concat());

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use mesosflow_tests::{AMI_FULL, Bench, Cloud, Instance, Live, Point, RUN_LIMIT, Said, Watch};
+use mesosflow_tests::{AMI_FULL, Bench, Cloud, Instance, Live, Point, RUN_LIMIT, Said, Seen, Watch};
+
+use crate::random::Random;
 
 /// From where the administrators come in these scenarios.
 pub(crate) const ADMINS: &str = "203.0.113.0/24";
@@ -22,7 +24,7 @@ impl Stage {
         let mut bench = Bench::new();
         let cloud = Cloud::start(&mut bench);
         // What moto launches it shows at once.
-        bench.write("mesosflow.toml", "[ec2]\nsettle_limit_s = 1\n");
+        bench.config("[ec2]\nsettle_limit_s = 1\n");
         Self::on(bench, cloud, 1, 1)
     }
 
@@ -95,6 +97,36 @@ impl Stage {
         let after = self.bench.history(run).events().len() as u64;
         let live = self.bench.start(&["resume", run]);
         self.until_machines(live, after);
+    }
+
+    /// Runs a workflow that is killed once on its way; its run.
+    pub(super) fn ended_once_killed(&mut self, random: &mut Random, args: &[&str]) -> String {
+        let mut live = self.bench.start(args);
+        let run = live.run();
+        let due = 1 + random.below(60);
+        let reached = |seen: &Seen| seen.seq > due;
+        Watch::new(self.bench.journal(), &run, 0).until(&mut live, RUN_LIMIT, reached);
+        live.kill();
+        if self.bench.status(&run).state() != "succeeded" {
+            self.bench.start(&["resume", &run]).finish(RUN_LIMIT).ended(0);
+        }
+        assert_eq!(self.bench.status(&run).state(), "succeeded");
+        run
+    }
+
+    /// SSH is let in from there, and from nowhere else.
+    #[track_caller]
+    pub(super) fn assert_doors(&self, wanted: &str) {
+        let groups = self.cloud.world().groups(&self.cluster);
+        let rules = groups.iter().flat_map(|group| &group.rules);
+        let from: Vec<_> = rules
+            .filter(|rule| rule.what == "tcp 22-22")
+            .map(|rule| rule.from.as_str())
+            .collect();
+        assert!(
+            !from.is_empty() && from.iter().all(|from| *from == wanted),
+            "{from:?}"
+        );
     }
 
     /// The run's machines that are alive.

@@ -1,7 +1,7 @@
 //! A cluster on EC2 that is stopped and started: spot slaves end and others take their places and their volumes, the disks of the
 //! instances are wiped, and no console shows a host key any more.
 
-use mesosflow_tests::{Bench, Cloud, FileSystem, Hdfs, Nodes, RUN_LIMIT, Seen, Watch, assert_healthy};
+use mesosflow_tests::{Bench, Cloud, FileSystem, Hdfs, Nodes, RUN_LIMIT, assert_healthy};
 
 use super::stage::Stage;
 use crate::random::Random;
@@ -18,7 +18,7 @@ fn a_cluster_on_ec2_is_stopped_and_started() {
     let mut random = Random::new();
     let mut bench = Bench::new();
     let cloud = Cloud::with_nodes(&mut bench);
-    bench.write("mesosflow.toml", CONFIG);
+    bench.config(&format!("{}{CONFIG}", bench.forgets_soon()));
     let mut stage = Stage::on(bench, cloud, 1, 2);
     let subnet = stage.cloud.subnet().id.clone();
     let said = stage.run(&["--subnet", &subnet, "--spot-price", "0.10", "--ebs-vol-size", "8"]);
@@ -34,7 +34,7 @@ fn a_cluster_on_ec2_is_stopped_and_started() {
     said.complains(&["spot", "--terminate-spot", &stage.cluster]);
     assert_eq!(stage.cloud.calls("StopInstances").len(), 0);
 
-    ended_once_killed(&mut stage, &mut random, &["stop", "--terminate-spot", "--yes"]);
+    stage.ended_once_killed(&mut random, &["stop", "--terminate-spot", "--yes"]);
     for machine in &old {
         let now = stage.cloud.world().instance(&machine.id);
         let expected = match machine.tag("mesosflow:role") {
@@ -48,8 +48,8 @@ fn a_cluster_on_ec2_is_stopped_and_started() {
     assert_eq!(view[0]["slaves"], 0, "{view}");
     let consoles = stage.cloud.calls("GetConsoleOutput").len();
 
-    ended_once_killed(&mut stage, &mut random, &["start", "--admin-cidr", NEW]);
-    assert_doors(&stage, NEW);
+    stage.ended_once_killed(&mut random, &["start", "--admin-cidr", NEW]);
+    stage.assert_doors(NEW);
     let machines = stage.machines(&run);
     let mut names: Vec<_> = machines
         .iter()
@@ -112,7 +112,7 @@ fn a_cluster_on_ec2_is_stopped_and_started() {
     assert_eq!(amended, [NEW]);
     let replay = ["replay", &run, "--from", "security-groups", "--only"];
     stage.bench.start(&replay).finish(RUN_LIMIT).ended(0);
-    assert_doors(&stage, NEW);
+    stage.assert_doors(NEW);
 
     configured(&mut stage, &mut random);
     of_another_type(&mut stage, &mut random, &run);
@@ -142,35 +142,31 @@ fn configured(stage: &mut Stage, random: &mut Random) {
         }
     };
     tagged(stage, None);
-    stage
-        .bench
-        .write("mesosflow.toml", &format!("swap_mb = 4000000000\n{CONFIG}"));
+    stage.bench.config(&format!("swap_mb = 4000000000\n{CONFIG}"));
     stage
         .bench
         .say(&["configure", "--yes"])
         .ended(1)
         .complains(&["`swap_mb`", "has room"]);
     let file = format!("{CONFIG}admin_cidr = ['{NEWER}']\n[ec2.tags]\nteam = 'blue'\n");
-    stage.bench.write("mesosflow.toml", &file);
+    stage.bench.config(&file);
     let plan = stage.bench.say(&["plan", "configure", "--json"]).ended(0).json();
     let steps = plan["steps"].to_string();
     assert!(
         steps.contains("security-groups") && steps.contains("tag-resources"),
         "{plan}"
     );
-    ended_once_killed(stage, random, &["configure", "--yes"]);
+    stage.ended_once_killed(random, &["configure", "--yes"]);
     tagged(stage, Some("blue"));
-    assert_doors(stage, NEWER);
-    stage
-        .bench
-        .write("mesosflow.toml", &format!("{CONFIG}tags = {{}}\n"));
+    stage.assert_doors(NEWER);
+    stage.bench.config(&format!("{CONFIG}tags = {{}}\n"));
     stage
         .bench
         .start(&["configure", "--yes"])
         .finish(RUN_LIMIT)
         .ended(0);
     tagged(stage, None);
-    assert_doors(stage, NEWER);
+    stage.assert_doors(NEWER);
 }
 
 /// A slave of another type comes and goes; one with other disks does not.
@@ -181,7 +177,7 @@ fn of_another_type(stage: &mut Stage, random: &mut Random, run: &str) {
         .say(&add("m5d.large"))
         .ended(2)
         .complains(&["m5d.large", "1 ephemeral disks", "have 0"]);
-    let added = ended_once_killed(stage, random, &add("m5.xlarge"));
+    let added = stage.ended_once_killed(random, &add("m5.xlarge"));
     let only = |stage: &Stage| {
         let mut machines = stage.machines(run);
         machines.retain(|machine| machine.kind == "m5.xlarge");
@@ -223,7 +219,7 @@ fn replaced(stage: &mut Stage, random: &mut Random, run: &str) {
         if is_dead {
             stage.cloud.world().terminate(&id);
         }
-        ended_once_killed(stage, random, &["replace-node", name, "--yes"]);
+        stage.ended_once_killed(random, &["replace-node", name, "--yes"]);
         let (new, its_address, its_volume) = machine(stage);
         assert_ne!(new, id);
         assert_eq!(its_volume, volume, "{name}");
@@ -238,36 +234,6 @@ fn replaced(stage: &mut Stage, random: &mut Random, run: &str) {
     }
     let check = stage.bench.say(&["check", "--json"]).json();
     assert_eq!(check["healthy"], true, "{check}");
-}
-
-/// Runs a workflow that is killed once on its way.
-fn ended_once_killed(stage: &mut Stage, random: &mut Random, args: &[&str]) -> String {
-    let mut live = stage.bench.start(args);
-    let run = live.run();
-    let due = 1 + random.below(60);
-    let reached = |seen: &Seen| seen.seq > due;
-    Watch::new(stage.bench.journal(), &run, 0).until(&mut live, RUN_LIMIT, reached);
-    live.kill();
-    if stage.bench.status(&run).state() != "succeeded" {
-        stage.bench.start(&["resume", &run]).finish(RUN_LIMIT).ended(0);
-    }
-    assert_eq!(stage.bench.status(&run).state(), "succeeded");
-    run
-}
-
-/// SSH is let in from there, and from nowhere else.
-#[track_caller]
-fn assert_doors(stage: &Stage, wanted: &str) {
-    let groups = stage.cloud.world().groups(&stage.cluster);
-    let rules = groups.iter().flat_map(|group| &group.rules);
-    let from: Vec<_> = rules
-        .filter(|rule| rule.what == "tcp 22-22")
-        .map(|rule| rule.from.as_str())
-        .collect();
-    assert!(
-        !from.is_empty() && from.iter().all(|from| *from == wanted),
-        "{from:?}"
-    );
 }
 
 fn put(nodes: &Nodes, hdfs: Hdfs) {

@@ -26,7 +26,8 @@ start_anew() {
   # Several nodes at once would be too many: whoever has it written starts them when it is their turn.
   [ "$mode" = write ] || start_mesos_anew
   if concerned hdfs || { [ -n "$was" ] && [ "$was" != "$ip" ]; }; then
-    for unit in ephemeral-hdfs-namenode persistent-hdfs-namenode persistent-hdfs-secondarynamenode ephemeral-hdfs-datanode persistent-hdfs-datanode; do
+    for unit in ephemeral-hdfs-namenode persistent-hdfs-namenode persistent-hdfs-secondarynamenode ephemeral-hdfs-datanode persistent-hdfs-datanode \
+      mesosflow-spark-history; do
       restart "$unit.service" "an address is another"
     done
   fi
@@ -54,7 +55,7 @@ go_on_without() {
 start_late() {
   [ "$mode" != dry ] && [ -e "$late" ] && has_systemd || return 0
   for unit in mesos-master mesos-slave ephemeral-hdfs-namenode persistent-hdfs-namenode persistent-hdfs-secondarynamenode ephemeral-hdfs-datanode \
-    persistent-hdfs-datanode mesosflow-nfs-ganesha mesosflow-shared-volume; do
+    persistent-hdfs-datanode mesosflow-spark-history mesosflow-nfs-ganesha mesosflow-shared-volume; do
     if systemctl is-enabled --quiet "$unit.service" 2>/dev/null && ! is_active "$unit.service"; then
       say "starting $unit.service"
       systemctl reset-failed "$unit.service" 2>/dev/null || :

@@ -12,11 +12,11 @@ const ANYTHING: &str = "-1";
 const SSH: u16 = 22;
 
 /// Web interfaces of a role's machines, beside SSH all that `admin_cidr` may reach. Mesos 5050 and 5051, both HDFS
-/// 50070/60070 and 50075/60075, secondary namenode 60090, job tracker 50030 and task tracker 50060, a Spark driver 4040:
-/// the ports of the predecessor, but for those of its Spark master, which does not run here.
+/// 50070/60070 and 50075/60075, secondary namenode 60090, job tracker 50030 and task tracker 50060, a Spark driver 4040,
+/// Spark's history server 18080: the ports of the predecessor, but for those of its Spark master, which does not run here.
 pub const fn ui_ports(role: Role) -> &'static [u16] {
     match role {
-        Role::Master => &[4040, 5050, 50030, 50070, 60070, 60090],
+        Role::Master => &[4040, 5050, 18080, 50030, 50070, 60070, 60090],
         Role::Slave => &[5051, 50060, 50075, 60075],
         Role::Zookeeper => &[],
     }

@@ -141,6 +141,7 @@ pub(super) async fn ready(app: &App, journal: &Journal, what: &WhatArgs) -> Resu
             .map_or_else(|| count.div_ceil(10).max(1), NonZeroU16::get),
         anew: new.anew.clone(),
         drain_timeout_s: what.drain_timeout.get().into(),
+        moves_doors: before.admins() != target.admins(),
         before,
         image,
         groups,
@@ -236,6 +237,7 @@ fn notes(frozen: &ConfigureSpec, changes: &Changes, new: &NewConfiguration) -> V
             flag.path, flag.node
         )
     }));
+    notes.extend(history(frozen));
     if let Some(overlay) = &frozen.cluster.deploy_dir
         && frozen.before.deploy_dir.as_ref() == Some(overlay)
         && new.files.iter().any(|file| file.path.starts_with("/root/"))
@@ -246,6 +248,20 @@ fn notes(frozen: &ConfigureSpec, changes: &Changes, new: &NewConfiguration) -> V
         ));
     }
     notes
+}
+
+/// What becomes of Spark's history server, where that is to be another.
+fn history(frozen: &ConfigureSpec) -> Option<String> {
+    let hub = &frozen.nodes.iter().find(|node| node.is_first_master())?.name;
+    match (frozen.before.spark.history, frozen.cluster.spark.history) {
+        (false, true) => Some(format!(
+            "Spark's history server begins on {hub}, and shows jobs that begin from then on"
+        )),
+        (true, false) => Some(format!(
+            "Spark's history server ends on {hub}: what jobs have logged stays in the persistent HDFS"
+        )),
+        _ => None,
+    }
 }
 
 /// The command line again, to be completed with `--yes`.

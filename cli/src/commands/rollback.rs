@@ -466,7 +466,14 @@ fn rolling(ground: &Ground, redeploy: RedeploySpec) -> Result<(Verified, Undo, V
 
 /// The configuration of before is put back, wherever it is not still.
 fn configuring(ground: &Ground, configure: ConfigureSpec, args: &WhatArgs) -> (Verified, Undo, Vec<String>) {
-    let target = ground.spec.clone();
+    let now = ground.spec.clone();
+    // The spec in force lets in whom the run that was driven last lets in: the one that is undone.
+    let target = match configure.moves_doors {
+        true => now
+            .clone()
+            .changed_to(now.into_spec().told_like(&configure.before)),
+        false => now,
+    };
     let mut losses = vec![format!(
         "cluster `{}` gets the configuration of before: what runs with another one starts anew, in turns",
         ground.undone.row.cluster
@@ -480,6 +487,7 @@ fn configuring(ground: &Ground, configure: ConfigureSpec, args: &WhatArgs) -> (V
     }
     let configuring = ConfigureSpec {
         cluster: target.clone().into_spec(),
+        moves_doors: target.admins() != configure.cluster.admins(),
         before: configure.cluster,
         without: Vec::new(),
         drain_timeout_s: args.drain_timeout.get().into(),

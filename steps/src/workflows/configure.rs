@@ -34,6 +34,9 @@ pub struct ConfigureSpec {
     /// The names of nodes that are passed over, since their machines have gone meanwhile.
     #[serde(default)]
     pub without: Vec<String>,
+    /// Whether the file has administrators come from elsewhere, which an undoing takes back; who is let in anew on the way stays let in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub moves_doors: bool,
     /// What machines are launched from; none of listed hosts.
     pub image: Option<Image>,
     /// What they are launched into; none of listed hosts.

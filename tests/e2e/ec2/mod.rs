@@ -14,6 +14,7 @@ mod late;
 mod metadata;
 mod money;
 mod places;
+mod rolled;
 mod stage;
 mod stopped;
 mod told;

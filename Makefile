@@ -42,7 +42,7 @@ test: setup setup-test
 
 sweep: setup setup-test
 	@$(MAKE) --no-print-directory -j2 tests-build ami
-	MESOSFLOW_TEST_SWEEP=1 cargo nextest run --locked --workspace -E 'package(mesosflow-tests) and (test(a_run_that_is_killed_after_any_commit_is_completed) or test(a_cluster_on_ec2_survives_kills_all_along_its_way) or test(/^(changed|crash|stopped|replaced|redeployed|ec2::stopped)::/))'
+	MESOSFLOW_TEST_SWEEP=1 cargo nextest run --locked --workspace -E 'package(mesosflow-tests) and (test(a_run_that_is_killed_after_any_commit_is_completed) or test(a_cluster_on_ec2_survives_kills_all_along_its_way) or test(/^(changed|crash|stopped|replaced|redeployed|ec2::(rolled|stopped))::/))'
 
 bench: setup setup-test
 	@$(MAKE) --no-print-directory -j2 build image

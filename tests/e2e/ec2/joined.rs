@@ -233,11 +233,6 @@ fn adopted(stage: &mut Stage, joined: &Instance) {
     let node = stage.cloud.node(&stage.bench, &joined.id);
     let run = under_another_key(stage, joined, &node);
     stage.bench.start(&["resume", &run]).finish(RUN_LIMIT).ended(0);
-    // Its steps once more, on that very machine.
-    let machines = stage.cloud.world().alive_instances().len();
-    let again = ["replay", &run, "--from", "await-nodes"];
-    stage.bench.start(&again).finish(RUN_LIMIT).ended(0);
-    assert_eq!(stage.cloud.world().alive_instances().len(), machines);
     let status = stage.bench.status(&run);
     let nodes = status.nodes();
     let mine = nodes

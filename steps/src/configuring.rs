@@ -10,11 +10,11 @@ use crate::agent_identity::{self, At, moves};
 use crate::cluster::{ClusterSpec, Inventory, Node, Role};
 use crate::hdfs::{HISTORY, Hdfs};
 use crate::mesos::{MASTER, SLAVE};
-use crate::on_node::{HDFS_CONF, SCRIPTS_FOLDER, SPARK_CONF};
+use crate::on_node::SCRIPTS_FOLDER;
 use crate::provider::{Groups, Image};
 use crate::provision::{OPTIONS_PATH, SetupOptions};
 use crate::service::Service;
-use crate::setup::NFS_SERVER;
+use crate::setup::{NFS_SERVER, conf_folders};
 use crate::templates::render;
 use crate::workflows::vars_of;
 use crate::world::{Script, World, on_each};
@@ -193,16 +193,13 @@ async fn of_tree(
     Ok(files)
 }
 
-/// Whether each node of a role has that file of the tree, by its line in the manifest: the deployed folder and the configuration of both HDFS
-/// are everybody's, that of Spark is masters' and slaves', the rest is the first master's.
+/// Whether each node of a role has that file of the tree, by its line in the manifest: the deployed folder and what is
+/// [distributed](conf_folders) of configuration; the rest is the first master's.
 fn is_shared(line: &str, role: Role) -> bool {
     let path = line
         .split_once("  ")
         .map(|(_, path)| format!("/{}", path.trim_end()));
-    let of_spark = (role != Role::Zookeeper).then_some(SPARK_CONF);
-    let mut folders = [SCRIPTS_FOLDER, HDFS_CONF[0], HDFS_CONF[1]]
-        .into_iter()
-        .chain(of_spark);
+    let mut folders = conf_folders(role).chain([SCRIPTS_FOLDER]);
     path.is_some_and(|path| folders.any(|folder| is_below(&path, folder)))
 }
 

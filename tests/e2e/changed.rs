@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use mesosflow_tests::{Bench, Nodes, Point, RUN_LIMIT, Reached, Seen, Watch, until_up};
+use mesosflow_tests::{Bench, Nodes, Point, RUN_LIMIT, Reached, Seen, Watch, assert_healthy};
 
 use crate::random::Random;
 use crate::stopped::{killed, read, write};
@@ -238,7 +238,7 @@ pub(crate) fn has(bench: &mut Bench, cluster: &str, run: &str, slaves: &[&str]) 
         (&view[0]["state"], &view[0]["slaves"]),
         (&"up".into(), &slaves.len().into())
     );
-    until_up(&nodes);
+    assert_healthy(&nodes);
     let check = bench.say(&["check", "--json"]).json();
     assert_eq!(check["healthy"], true, "{check}");
     let others = nodes.hub().ask("cat /etc/mesosflow/hosts");

@@ -144,7 +144,7 @@ fn of_mesos(nodes: &Nodes) -> Vec<&mesosflow_tests::Node> {
 }
 
 /// What each daemon of Mesos says that it is, masters first.
-pub(crate) fn versions(nodes: &Nodes) -> Vec<String> {
+fn versions(nodes: &Nodes) -> Vec<String> {
     let says = |node: &mesosflow_tests::Node| {
         let port = if node.role == "master" { 5050 } else { 5051 };
         let answer = node.ask(&format!("curl -fsS http://{}:{port}/version", node.ip));
@@ -154,12 +154,17 @@ pub(crate) fn versions(nodes: &Nodes) -> Vec<String> {
     of_mesos(nodes).into_iter().map(says).collect()
 }
 
-/// Every daemon is of that version, nothing is left beside it, and the cluster does its work.
+/// Every daemon of the four nodes is of that version, nothing is left beside it, and the cluster does its work.
 #[track_caller]
-pub(crate) fn is_whole(bench: &mut Bench, nodes: &Nodes, version: &str) {
+fn is_whole(bench: &mut Bench, nodes: &Nodes, version: &str) {
+    all_run(bench, nodes, version, 4);
+}
+
+/// The same of a cluster that has so many masters and slaves.
+#[track_caller]
+pub(crate) fn all_run(bench: &mut Bench, nodes: &Nodes, version: &str, count: usize) {
     leader(nodes, |_| true);
-    let all = versions(nodes);
-    assert_eq!(all, vec![version; all.len()]);
+    assert_eq!(versions(nodes), vec![version; count]);
     for node in of_mesos(nodes) {
         let left = node.ask("ls -A /root | grep mesosflow-mesos || true");
         assert_eq!(left, "", "{}", node.name);

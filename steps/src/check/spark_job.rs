@@ -47,12 +47,16 @@ impl Check<'_> {
             }),
             Err(error) => Err(error),
         };
-        let (job, outcome) = match job {
-            Ok(job) => (Some(job.clone()), Ok(text(&job))),
-            Err(error) => (None, Err(error)),
-        };
-        self.tell(What::SparkJob, Some(hub), outcome);
-        job
+        match job {
+            Ok(job) => {
+                self.tell(What::SparkJob, Some(hub), Ok(text(&job)));
+                Some(job)
+            }
+            Err(error) => {
+                self.tell(What::SparkJob, Some(hub), Err(error));
+                None
+            }
+        }
     }
 }
 
@@ -93,8 +97,8 @@ mod tests {
                 ("job", "pass"),
                 ("hub", "10.0.0.1"),
                 ("limit", "1"),
+                ("master", ""),
             ])
-            .envs([("master", "")])
             .output()
             .unwrap();
         assert_eq!(fs::read_dir(at("lib")).unwrap().count(), 0, "its folder is left");

@@ -59,8 +59,9 @@ pub(crate) async fn have_it(world: &World, hub: &Node, is_asked: bool) -> Result
 }
 
 impl Hdfs {
-    /// Who reads this file system all the time, and is stopped before it.
-    pub(super) fn reader(self) -> Option<Service> {
-        (self == Self::Persistent).then_some(HISTORY)
+    /// The daemons of the node that has the names, in the order in which they are stopped: who reads the file system all the time is first.
+    pub(super) fn beside_names(self) -> impl Iterator<Item = Service> {
+        let reader = (self == Self::Persistent).then_some(HISTORY);
+        reader.into_iter().chain([self.namenode()])
     }
 }

@@ -31,10 +31,10 @@ impl Hdfs {
             |slave| async move { self.datanode().stop(world, slave).await },
         )
         .await?;
-        if let Some(reader) = self.reader() {
-            reader.stop(world, namenode).await?;
+        for daemon in self.beside_names() {
+            daemon.stop(world, namenode).await?;
         }
-        self.namenode().stop(world, namenode).await
+        Ok(())
     }
 
     /// Stops every daemon of this file system until somebody starts it, datanodes first.
@@ -51,15 +51,12 @@ impl Hdfs {
             self.datanode().retire(world, slave).await
         })
         .await?;
-        match namenode {
-            Some(namenode) => {
-                if let Some(reader) = self.reader() {
-                    reader.retire(world, namenode).await?;
-                }
-                self.namenode().retire(world, namenode).await
+        if let Some(namenode) = namenode {
+            for daemon in self.beside_names() {
+                daemon.retire(world, namenode).await?;
             }
-            None => Ok(()),
         }
+        Ok(())
     }
 
     /// Whether none of its daemons runs, or will after a reboot.
@@ -78,14 +75,14 @@ impl Hdfs {
         if stopped.await?.contains(&false) {
             return Ok(false);
         }
-        let Some(namenode) = namenode else {
-            return Ok(true);
-        };
-        Ok(self.namenode().is_retired(world, namenode).await?
-            && match self.reader() {
-                Some(reader) => reader.is_retired(world, namenode).await?,
-                None => true,
-            })
+        if let Some(namenode) = namenode {
+            for daemon in self.beside_names() {
+                if !daemon.is_retired(world, namenode).await? {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
     }
 
     /// Whether the namenode serves this very file system with all its datanodes, and takes writes.

@@ -41,7 +41,7 @@ pub struct ReactivateAgent {
 }
 
 /// An agent that nothing keeps from work.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reactivated {
     /// Whether it is registered and active; otherwise its daemon does not run, and nothing that the master has of it keeps it from work.
     pub is_active: bool,

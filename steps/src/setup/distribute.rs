@@ -32,6 +32,12 @@ pub enum Distributed {
     HdfsConfig {},
 }
 
+/// Where each node of a role has configuration of programs: of both HDFS everywhere, of Spark where a driver or an executor may run.
+pub(crate) fn conf_folders(role: Role) -> impl Iterator<Item = &'static str> {
+    let of_spark = (role != Role::Zookeeper).then_some(SPARK_CONF);
+    HDFS_CONF.into_iter().chain(of_spark)
+}
+
 /// One copy for one node.
 #[derive(Debug, Serialize)]
 pub struct Distribute {
@@ -57,9 +63,7 @@ impl Distribute {
     /// What is copied where.
     fn copies(&self) -> Vec<(String, &'static str)> {
         let Distributed::Scripts { key } = self.what else {
-            // Where a driver or an executor may run.
-            let of_spark = (self.node.role != Role::Zookeeper).then_some(SPARK_CONF);
-            let all = HDFS_CONF.into_iter().chain(of_spark);
+            let all = conf_folders(self.node.role);
             return all.map(|folder| (folder.to_owned(), folder)).collect();
         };
         let mut copies = vec![(SCRIPTS_FOLDER.to_owned(), SCRIPTS_FOLDER)];

@@ -28,6 +28,7 @@ pub use build_frameworks::{BuildFrameworks, Frameworks};
 pub use build_mesos::{BuildMesos, BuiltMesos};
 pub use cluster_health::{ClusterHealth, Health, LostBlocks};
 pub use cluster_inputs::{ClusterInputs, Inputs};
+pub(crate) use distribute::conf_folders;
 pub use distribute::{Distribute, Distributed};
 pub use framework_config::FrameworkConfig;
 pub use hdfs_format::HdfsFormat;

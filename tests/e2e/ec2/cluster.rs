@@ -5,11 +5,9 @@ use std::time::Duration;
 
 use mesosflow_tests::{AMI_STOCK, Bench, Cloud, Point, RUN_LIMIT, Reached, Watch, assert_healthy};
 
-use super::stage::Stage;
+use super::stage::{CONFIG, Stage};
 use crate::random::{Random, is_sweep};
 
-/// The slaves' kernel has no NFS client here.
-const CONFIG: &str = "[shared_volume]\nfallback = 'sshfs'\n[ec2]\nsettle_limit_s = 1\n";
 /// A machine asks its metadata for its role.
 const ROLE: &str = "home=http://169.254.169.254/latest
 token=$(curl -sf -m 20 -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' $home/api/token) &&

@@ -5,10 +5,8 @@ use mesosflow_tests::{
     Bench, Cloud, Hdfs, Instance, Lie, Node, Point, RUN_LIMIT, Watch, leader_and_slaves, until,
 };
 
-use super::stage::Stage;
+use super::stage::{CONFIG, Stage};
 
-/// The slaves' kernel has no NFS client here.
-const CONFIG: &str = "[shared_volume]\nfallback = 'sshfs'\n[ec2]\nsettle_limit_s = 1\n";
 const TAGS: &str = "/latest/meta-data/tags/instance/";
 
 #[test]

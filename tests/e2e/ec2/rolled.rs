@@ -5,15 +5,13 @@ use std::collections::BTreeSet;
 
 use mesosflow_tests::{Bench, Cloud, Hdfs, Point, RUN_LIMIT, until_up};
 
-use super::stage::{ADMINS, Stage};
+use super::stage::{ADMINS, CONFIG, Stage};
 use crate::random::{Random, is_sweep};
-use crate::redeployed::{SECOND, SILENT, SOUND, THIRD, cut_off, is_whole, silenced, tarball};
+use crate::redeployed::{SECOND, SILENT, SOUND, THIRD, all_run, cut_off, silenced, tarball};
 use crate::stopped::{read, write};
 
 /// From where administrators would come.
 const ELSEWHERE: &str = "192.0.2.0/24";
-/// The slaves' kernel has no NFS client here.
-const CONFIG: &str = "[shared_volume]\nfallback = 'sshfs'\n[ec2]\nsettle_limit_s = 1\n";
 
 /// What can be undone beside a configuration: everything in a sweep, one of these as a sample. Who stops the cluster is last.
 const UNDOINGS: [fn(&mut Scene); 5] = [
@@ -184,7 +182,7 @@ impl Scene {
         self.stage.assert_as_planned(&self.deploy);
         let nodes = self.stage.bench.nodes(&self.deploy);
         until_up(&nodes);
-        is_whole(&mut self.stage.bench, &nodes, SECOND);
+        all_run(&mut self.stage.bench, &nodes, SECOND, 3);
     }
 }
 

@@ -9,6 +9,9 @@ use crate::random::Random;
 /// From where the administrators come in these scenarios.
 pub(crate) const ADMINS: &str = "203.0.113.0/24";
 
+/// What machines behind the instances need: the slaves' kernel has no NFS client, and what moto launches it shows at once.
+pub(super) const CONFIG: &str = "[shared_volume]\nfallback = 'sshfs'\n[ec2]\nsettle_limit_s = 1\n";
+
 /// A cluster in a cloud. The cloud ends before the bench.
 pub(super) struct Stage {
     pub(super) cloud: Cloud,

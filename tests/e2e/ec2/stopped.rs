@@ -3,11 +3,8 @@
 
 use mesosflow_tests::{Bench, Cloud, FileSystem, Hdfs, Nodes, RUN_LIMIT, assert_healthy};
 
-use super::stage::Stage;
+use super::stage::{CONFIG, Stage};
 use crate::random::Random;
-
-/// The slaves' kernel has no NFS client here.
-const CONFIG: &str = "[shared_volume]\nfallback = 'sshfs'\n[ec2]\nsettle_limit_s = 1\n";
 
 /// From where administrators come by the time it is started, and once it is configured.
 const NEW: &str = "198.51.100.9/32";

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use super::call::looks;
+
 /// The buckets of one account in one region, full at first ("Request throttling for the Amazon EC2 API", developer guide).
 #[derive(Debug)]
 pub(super) struct Buckets {
@@ -55,7 +57,7 @@ impl Buckets {
     pub(super) fn take(&mut self, action: &str, now: Instant) -> bool {
         let bucket = match action {
             "RunInstances" => &mut self.launches,
-            _ if action.starts_with("Describe") || action.starts_with("Get") => &mut self.looks,
+            _ if looks(action) => &mut self.looks,
             _ => &mut self.changes,
         };
         let goes = bucket.take(now);

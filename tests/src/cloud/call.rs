@@ -13,6 +13,11 @@ pub struct Call {
     pub at: Instant,
 }
 
+/// Whether a call of that name only looks.
+pub(super) fn looks(action: &str) -> bool {
+    action.starts_with("Describe") || action.starts_with("Get")
+}
+
 impl Call {
     pub(super) fn parse(form: &[u8]) -> Self {
         let parameters: Vec<_> = form

@@ -18,7 +18,7 @@ use hyper_util::rt::TokioExecutor;
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::buckets::Buckets;
-use super::call::Call;
+use super::call::{Call, looks};
 use super::fault::{Faults, What};
 use super::instance::Instance;
 use super::line::{Line, Lines};
@@ -185,10 +185,7 @@ impl Front {
                 (Ok(request), Some(token)) => self.launch(token, request, &call).await,
                 (Ok(request), None) => self.ask_moto(request).await,
             };
-            if !["Describe", "Get"]
-                .iter()
-                .any(|looks| call.action.starts_with(looks))
-            {
+            if !looks(&call.action) {
                 self.changes.fetch_add(1, Ordering::SeqCst);
             }
             match done {

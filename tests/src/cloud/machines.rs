@@ -184,9 +184,11 @@ impl Room {
             });
             // Each look is work for a moto that the programs ask too.
             let is_due = || self.front.changes() != changes || begun.elapsed() >= LOOK_EVERY;
-            std::thread::sleep(SOON);
-            while !is_due() && !self.is_over.load(Ordering::SeqCst) {
+            loop {
                 std::thread::sleep(SOON);
+                if is_due() || self.is_over.load(Ordering::SeqCst) {
+                    break;
+                }
             }
         }
     }

@@ -1,5 +1,5 @@
-# make demo   a local cluster of eight nodes, from nothing        make test   everything: unit, crash, end to end
-# make sweep  what `make test` takes a sample of: runs on EC2's stand-in killed after each commit, twenty times at random, and whatever changes a cluster six times
+# make demo   a local cluster of eight nodes, from nothing        make test   unit, crash, end to end; of the longest scenarios one round (tests/rounds.py)
+# make sweep  what `make test` takes samples of: every scenario, runs on EC2's stand-in killed after each commit, twenty times at random, and whatever changes a cluster six times
 # make bench  ratios of the journal, of run-command and copy-file to OpenSSH and rsync, phases of a deploy, calls of EC2
 # make lint   what CI checks before the tests
 # make fixtures   fixtures/journals/v2-*.jsonl anew, from real deploys; once a version is released, those of its format stay
@@ -38,11 +38,11 @@ demo: setup
 
 test: setup setup-test
 	@$(MAKE) --no-print-directory -j2 tests-build ami
-	cargo nextest run --workspace --no-fail-fast
+	@filter=$$(python3 tests/rounds.py); cargo nextest run --workspace --no-fail-fast -E "$$filter"
 
 sweep: setup setup-test
 	@$(MAKE) --no-print-directory -j2 tests-build ami
-	MESOSFLOW_TEST_SWEEP=1 cargo nextest run --locked --workspace -E 'package(mesosflow-tests) and (test(a_run_that_is_killed_after_any_commit_is_completed) or test(a_cluster_on_ec2_survives_kills_all_along_its_way) or test(/^(changed|crash|stopped|replaced|redeployed|ec2::(rolled|stopped))::/))'
+	MESOSFLOW_TEST_SWEEP=1 cargo nextest run --locked --workspace --no-fail-fast -E 'package(mesosflow-tests) and kind(test)'
 
 bench: setup setup-test
 	@$(MAKE) --no-print-directory -j2 build image

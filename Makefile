@@ -1,4 +1,4 @@
-# make demo   a local cluster of eight nodes, from nothing        make test   unit, crash, end to end; of the longest scenarios one round (tests/rounds.py)
+# make demo   a local cluster of eight nodes, from nothing        make test   unit, crash, end to end; of the long scenarios one round (tests/rounds.py)
 # make sweep  what `make test` takes samples of: every scenario, runs on EC2's stand-in killed after each commit, twenty times at random, and whatever changes a cluster six times
 # make bench  ratios of the journal, of run-command and copy-file to OpenSSH and rsync, phases of a deploy, calls of EC2
 # make lint   what CI checks before the tests

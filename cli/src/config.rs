@@ -72,8 +72,12 @@ pub(crate) fn configure(
     let asked = asked(named, flags, around)?;
     let warnings = check(&asked, flags, around)?;
     let Asked {
-        spec, without_mesos, ..
+        mut spec,
+        without_mesos,
+        ..
     } = asked;
+    spec.settle_tarballs()
+        .map_err(|wrong| CliError::usage(wrong.to_string()).hint(wrong.hint))?;
     Ok(Configured {
         spec,
         warnings,

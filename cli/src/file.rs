@@ -38,6 +38,9 @@ pub(crate) fn read(path: &Path, name: &Path) -> Result<Parsed, CliError> {
     refuse_empty(spec, name)?;
     spec.deploy_dir = spec.deploy_dir.take().map(|dir| folder.join(dir));
     spec.mesos.url = spec.mesos.url.take().map(|url| resolve_url(&url, folder));
+    for url in [&mut spec.hadoop.url, &mut spec.spark.url] {
+        *url = url.take().map(|url| resolve_url(&url, folder));
+    }
     spec.mesos.netrc = spec.mesos.netrc.take().map(|path| folder.join(from_home(path)));
     spec.local.engine = spec.local.engine.take().map(|engine| match engine.contains('/') {
         true => folder.join(engine).to_string_lossy().into_owned(),
@@ -57,6 +60,8 @@ fn refuse_empty(spec: &ClusterSpec, name: &Path) -> Result<(), CliError> {
     let paths = [
         ("deploy_dir", spec.deploy_dir.as_deref()),
         ("mesos.url", spec.mesos.url.as_deref().map(Path::new)),
+        ("hadoop.url", spec.hadoop.url.as_deref().map(Path::new)),
+        ("spark.url", spec.spark.url.as_deref().map(Path::new)),
         ("mesos.netrc", spec.mesos.netrc.as_deref()),
         ("ec2.user_data", spec.ec2.user_data.as_deref()),
         ("hosts.identity_file", spec.hosts.identity_file.as_deref()),

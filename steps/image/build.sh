@@ -145,7 +145,7 @@ see_to() { # ARCHIVE SHA256 MB
         if download_with_pip "$1" "$2" 2>"$scratch/download.log"; then return; fi
         say "pip did not get it (try $attempt of $PIP_ATTEMPTS): $(tail -n 1 "$scratch/download.log")"
     done
-    bash "$recipe/software/layout.sh" fetch "$scratch/archives"
+    bash "$recipe/software/layout.sh" fetch "$scratch/nothing" "$scratch/archives"
     keep "$scratch/archives/$1.tar.gz"
 }
 

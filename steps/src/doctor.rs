@@ -6,7 +6,7 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 
 use crate::cluster::urls::shown;
-use crate::cluster::{ClusterSpec, MesosSource, MesosSpec};
+use crate::cluster::{ClusterSpec, MesosSource, MesosSpec, SoftwareSpec, Tarball};
 use crate::provider::{self, Need};
 
 /// Where Mesos comes from, and all that the provider can tell.
@@ -14,6 +14,9 @@ pub async fn examine(spec: &ClusterSpec) -> Vec<Need> {
     let own = spec.mesos.clone();
     let mesos = tokio::task::spawn_blocking(move || mesos(&own)).await;
     let mut all: Vec<_> = mesos.into_iter().collect();
+    let chosen = [("Hadoop", spec.hadoop.clone()), ("Spark", spec.spark.software())];
+    let chosen = tokio::task::spawn_blocking(|| chosen.map(|(what, of)| software(what, &of))).await;
+    all.extend(chosen.into_iter().flatten().flatten());
     all.extend(provider::examine(spec).await);
     all
 }
@@ -46,14 +49,34 @@ fn mesos(mesos: &MesosSpec) -> Need {
                 shown(url)
             ),
         ),
-        MesosSource::Tarball => tarball(what, Path::new(url), mesos.sha256.as_deref()),
+        MesosSource::Tarball => tarball(what, Path::new(url), mesos.sha256.as_deref(), OF_MESOS),
     }
 }
 
+/// What is known here of a Hadoop or Spark that was chosen.
+fn software(what: &'static str, of: &SoftwareSpec) -> Option<Need> {
+    Some(match of.tarball()? {
+        Tarball::At(url) => Need::fine(
+            what,
+            format!(
+                "{}, fetched by the first master, which has to reach it; that is not looked at from here",
+                shown(url)
+            ),
+        ),
+        Tarball::Here(path) => tarball(
+            what,
+            path,
+            of.sha256.as_deref(),
+            "name an existing tarball of Apache's: `url` under `[hadoop]` or `[spark]`",
+        ),
+    })
+}
+
+const OF_MESOS: &str =
+    "name an existing tarball of what `make install` gave: --mesos-url FILE, or `url` under `[mesos]`";
+
 /// A tarball of this machine: it can be read whole, is compressed as one may be, and is the one that was meant.
-fn tarball(what: &str, path: &Path, sha256: Option<&str>) -> Need {
-    let hint =
-        "name an existing tarball of what `make install` gave: --mesos-url FILE, or `url` under `[mesos]`";
+fn tarball(what: &'static str, path: &Path, sha256: Option<&str>, hint: &str) -> Need {
     let shown = shown(&path.to_string_lossy());
     let (digest, bytes, begins) = match read(path) {
         Ok(read) => read,
@@ -111,7 +134,7 @@ mod tests {
     fn a_tarball_is_looked_at_to_its_end() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mesos.tar.gz");
-        let look = |sha256: Option<&str>| tarball("Mesos", &path, sha256);
+        let look = |sha256: Option<&str>| tarball("Mesos", &path, sha256, OF_MESOS);
         assert!(look(None).detail.contains("is not there"));
         std::fs::write(&path, "<html>not found</html>").unwrap();
         let page = look(None);
@@ -125,7 +148,7 @@ mod tests {
         assert!(look(Some(&digest.to_uppercase())).ok);
         let other = look(Some(&"0".repeat(64)));
         assert!(!other.ok && other.detail.contains(&digest), "{other:?}");
-        assert!(!tarball("Mesos", folder.path(), None).ok, "a folder");
+        assert!(!tarball("Mesos", folder.path(), None, OF_MESOS).ok, "a folder");
     }
 
     #[test]

@@ -4,10 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use mesosflow_workflow::{Effect, Limits, Retry, Settled, StepCx, StepError as _};
-use sha2::{Digest as _, Sha256};
 
 use crate::act::ActError;
-use crate::cluster::{MesosSource, MesosSpec, Node};
+use crate::cluster::{MesosSource, MesosSpec, Node, digest_of};
 use crate::packages;
 use crate::remote::{JobLimits, quote};
 use crate::world::{Script, World};
@@ -289,14 +288,10 @@ fn lacking(node: &str, said: &str) -> Result<(), ActError> {
 }
 
 fn file_digest(path: &Path) -> Result<String, ActError> {
-    let failed = |source| ActError::Local {
+    digest_of(path).map_err(|source| ActError::Local {
         doing: format!("cannot read {}", path.display()),
         source,
-    };
-    let mut file = std::fs::File::open(path).map_err(failed)?;
-    let mut digest = Sha256::new();
-    std::io::copy(&mut file, &mut digest).map_err(failed)?;
-    Ok(hex::encode(digest.finalize()))
+    })
 }
 
 #[cfg(test)]

@@ -45,6 +45,7 @@ mod role;
 mod roles_ansible;
 mod roles_elsewhere;
 mod secret;
+mod sources;
 mod stop_and_refusals;
 mod stopped;
 mod stopped_early;

@@ -17,6 +17,12 @@ pub(crate) fn text(report: &Report) -> String {
             .map(|leader| line("ZooKeeper", &format!("led by {leader}"))),
     );
     lines.push(line("Mesos", &report.mesos_version));
+    for (label, version) in [
+        ("Spark", &report.spark_version),
+        ("Hadoop", &report.hadoop_version),
+    ] {
+        lines.extend(version.as_ref().map(|version| line(label, version)));
+    }
     lines.extend(report.hdfs.iter().map(|address| line("HDFS", address)));
     lines.extend(
         report

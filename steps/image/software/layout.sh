@@ -1,32 +1,53 @@
 #!/bin/bash
-# Puts Hadoop 2.7.3 (HDFS), Spark 3.5.9 and the ZooKeeper server on a node: into the tree of an image (ROOT is that
-# tree), or onto a machine that was launched from a stock image (ROOT is /).
+# Puts Hadoop (HDFS), Spark and the ZooKeeper server on a node: into the tree of an image (ROOT is that tree), or onto
+# a machine that was launched from a stock image (ROOT is /). Hadoop 2.7.3 and Spark 3.5.9 come from PyPI unless
+# choice.env beside this script says otherwise.
 #
-#     layout.sh fetch FOLDER [URL]      the archives, verified; what a broken download left is gone on with
-#     layout.sh unpack ROOT FOLDER      ROOT/opt/mesosflow from the archives: as a whole, or not at all
+#     layout.sh fetch ROOT FOLDER [URL] what ROOT lacks of PyPI's archives, verified; what a broken download left is gone on with
+#     layout.sh bring FOLDER hadoop|spark URL SHA256
+#                                       the tarball that was chosen instead; where it lies there already, URL is empty;
+#                                       SHA256 is empty where nobody has said it
+#     layout.sh unpack ROOT FOLDER      ROOT/opt/mesosflow from the archives, once all of it is unpacked
 #     layout.sh link ROOT               what depends on the machine: class paths, links under ROOT/root; then the mark
 #     layout.sh check ROOT              1 unless this very layout is there, whole
 #     layout.sh --digest                the number that names this layout
 #
-# FOLDER has the archives by their names; URL is the folder that they are in, or one of the two.
+# FOLDER has the archives by their names; URL of `fetch` is the folder that they are in, or one of the two.
 #
 # The mark is ROOT/opt/mesosflow/software. It holds the digest and is written last, so that half a layout has none.
-# Beside it stands layout/, this folder, with which a machine that was copied to does its own `link`.
+# Beside it stands layout/, this folder, with which a machine that was copied to does its own `link`. Hadoop's and
+# Spark's folders say themselves what they were made from (`made-from`): those that are there are not made again.
 set -euo pipefail
 export LC_ALL=C
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=archive.env
 . "$here/archive.env"
-readonly HADOOP=/opt/mesosflow/hadoop-2.7.3
-readonly SPARK=/opt/mesosflow/spark-3.5.9
+# SOURCE: pypi, url (a tarball of Apache's), none (what the machine has under /root; nothing is laid out).
+# TARBALL: what tells the tarball from another.
+HADOOP_SOURCE=pypi HADOOP_TARBALL='' SPARK_SOURCE=pypi SPARK_TARBALL=''
+if [ -f "$here/choice.env" ]; then
+    # shellcheck disable=SC1091 # written by mesosflow where something was chosen
+    . "$here/choice.env"
+fi
+HADOOP=/opt/mesosflow/hadoop-2.7.3
+SPARK=/opt/mesosflow/spark-3.5.9
+[ "$HADOOP_SOURCE" != url ] || HADOOP=/opt/mesosflow/hadoop
+[ "$SPARK_SOURCE" != url ] || SPARK=/opt/mesosflow/spark
+readonly HADOOP SPARK
 readonly ZOOKEEPER=/opt/mesosflow/zookeeper
 readonly ATTEMPTS=5
+# What the steps take for "this will never work" and for "another time it may" (sysexits.h).
+readonly WRONG=4 NOT_NOW=75
 
 say() { echo "software: $*"; }
 die() {
     echo "layout.sh: $*" >&2
     exit 1
+}
+refuse() {
+    echo "$*" >&2
+    exit "$WRONG"
 }
 list() { grep -hvE '^(#|$)' -- "$@"; }
 needs() {
@@ -37,39 +58,76 @@ needs() {
 }
 
 # SHA-256 of the lines that `sha256sum` prints for the files here, sorted by path.
-digest() {
-    (cd "$here" && find . -type f -printf '%P\n' | sort | xargs -d '\n' sha256sum | sha256sum | cut -d ' ' -f 1)
+digest() { # [NAME]: without the file of that name
+    (cd "$here" && find . -type f ! -name "${1:-}" -printf '%P\n' | sort | xargs -d '\n' sha256sum | sha256sum | cut -d ' ' -f 1)
+}
+
+# What a folder was made from: this layout but for the choice, and the archive.
+made_from() { # SOURCE TARBALL
+    echo "$(digest choice.env) $1 $2"
+}
+
+# Whether Hadoop's or Spark's folder is there as it would be made again.
+stands() { # ROOT FOLDER SOURCE TARBALL
+    [ "$(cat "$1$2/made-from" 2>/dev/null)" = "$(made_from "$3" "$4")" ] || return 1
+    case $2 in
+        "$HADOOP") [ -x "$1$2/bin/hdfs" ] && are_there "$1" "$2/classpath" ;;
+        *) [ -x "$1$2/bin/spark-submit" ] && [ -s "$1$2/python/pyspark/context.py" ] ;;
+    esac
+}
+
+# Whether the jars of a class path are there.
+are_there() { # ROOT FILE
+    local jar
+    tr : '\n' <"$1$2" | while read -r jar; do [ -s "$1$jar" ] || return 1; done
 }
 
 verified() { # FILE SHA256
     [ -f "$1" ] && echo "$2  $1" | sha256sum --check --status
 }
 
-fetch() { # FOLDER [URL]
-    local folder=$1 url=${2:-$ARCHIVES_URL}
+fetch() { # ROOT FOLDER [URL]
+    local root=${1%/} folder=$2 url=${3:-$ARCHIVES_URL}
     case $url in *.tar.gz) url=${url%/*} ;; esac
-    needs curl
-    mkdir -p "$folder"
-    fetch_one "$folder" "${url%/}" "$HADOOP_ARCHIVE" "$HADOOP_SHA256" "$HADOOP_MB"
-    fetch_one "$folder" "${url%/}" "$SPARK_ARCHIVE" "$SPARK_SHA256" "$SPARK_MB"
+    url=${url%/}
+    if [ "$HADOOP_SOURCE" = pypi ] && ! stands "$root" "$HADOOP" pypi ''; then
+        fetch_one "$folder/$HADOOP_ARCHIVE.tar.gz" "$url/$HADOOP_ARCHIVE.tar.gz" "$HADOOP_SHA256" "$HADOOP_MB MB"
+    fi
+    if [ "$SPARK_SOURCE" = pypi ] && ! stands "$root" "$SPARK" pypi ''; then
+        fetch_one "$folder/$SPARK_ARCHIVE.tar.gz" "$url/$SPARK_ARCHIVE.tar.gz" "$SPARK_SHA256" "$SPARK_MB MB"
+    fi
 }
 
-fetch_one() { # FOLDER URL ARCHIVE SHA256 MB
-    local file=$1/$3.tar.gz url=$2/$3.tar.gz sha256=$4 attempt status
-    if verified "$file" "$sha256"; then
+bring() { # FOLDER hadoop|spark URL SHA256
+    local file=$1/$2.tarball
+    if [ -n "$3" ]; then
+        fetch_one "$file" "$3" "$4" "the tarball of $2"
+    else
+        [ -f "$file" ] || die "there is no $file"
+        verified "$file" "$4" || refuse "the tarball of $2 has another SHA-256 than $4"
+    fi
+}
+
+fetch_one() { # FILE URL SHA256 WHAT; without SHA256, what comes whole is taken
+    local file=$1 url=$2 sha256=$3 what=$4 attempt status options=(--proto '=http,https')
+    needs curl
+    mkdir -p "${file%/*}"
+    if [ -n "$sha256" ] && verified "$file" "$sha256"; then
         say "the archive is there ($file)"
         return
     fi
+    # What begins on a line that nobody else reads goes on so.
+    case $url in https://*) options+=(--proto-redir '=https') ;; esac
     for attempt in $(seq "$ATTEMPTS"); do
-        say "downloading $url ($5 MB), attempt $attempt of $ATTEMPTS"
+        say "downloading $url ($what), attempt $attempt of $ATTEMPTS"
         status=0
         # A line that stands still for a minute is given up, and gone on with where it broke.
-        curl --fail --location --silent --show-error --connect-timeout 20 --speed-limit 1000 --speed-time 60 \
+        curl --fail --location --silent --show-error "${options[@]}" --connect-timeout 20 --speed-limit 1000 --speed-time 60 \
             --continue-at - --output "$file.part" -- "$url" || status=$?
-        if verified "$file.part" "$sha256"; then
+        if [ -n "$sha256" ]; then verified "$file.part" "$sha256"; else [ "$status" = 0 ]; fi && {
             mv "$file.part" "$file"
             return
-        fi
+        }
         case $status in
             0) echo "layout.sh: what came from $url is another file: its SHA-256 is not $sha256" >&2 ;;
             *) echo "layout.sh: curl ended with status $status" >&2 ;;
@@ -79,8 +137,7 @@ fetch_one() { # FOLDER URL ARCHIVE SHA256 MB
         [ "$attempt" = "$ATTEMPTS" ] || sleep $((attempt * 2))
     done
     echo "layout.sh: the archive could not be downloaded from $url and verified in $ATTEMPTS attempts" >&2
-    # "Temporary failure" (sysexits.h): another time it may work.
-    exit 75
+    exit "$NOT_NOW"
 }
 
 # The jars of a list by their names without version; stops at one that is missing.
@@ -109,65 +166,169 @@ packaged_zookeeper() { # ROOT
     echo "${classpath#:}"
 }
 
-unpack() { # ROOT FOLDER
-    local root=${1%/} hadoop=$2/$HADOOP_ARCHIVE.tar.gz spark=$2/$SPARK_ARCHIVE.tar.gz target stage
-    needs tar gzip
-    verified "$hadoop" "$HADOOP_SHA256" || die "$hadoop is not $HADOOP_ARCHIVE as it was published"
-    verified "$spark" "$SPARK_SHA256" || die "$spark is not $SPARK_ARCHIVE as it was published"
-    target=$root/opt/mesosflow
-    # It is made as the root folder of its own, so that paths inside are the final ones.
-    stage=$target.new
-    say "unpacking Hadoop 2.7.3 and Spark 3.5.9"
-    rm -rf "$stage"
-    install -d "$stage$SPARK/python" "$stage$HADOOP/bin" "$stage$ZOOKEEPER/bin"
-    install -d "$stage$HADOOP/webapps/hdfs" "$stage$HADOOP/webapps/datanode" "$stage$HADOOP/webapps/secondary"
-    # Of the old Spark, only what HDFS and ZooKeeper need. The version begins with a digit.
+# The servers of HDFS out of PyPI's archive: only what they and ZooKeeper need. The version begins with a digit.
+hadoop_of_pypi() { # STAGE ARCHIVES
+    local archive=$2/$HADOOP_ARCHIVE.tar.gz
+    verified "$archive" "$HADOOP_SHA256" || die "$archive is not $HADOOP_ARCHIVE as it was published"
     list "$here/hadoop/jars.list" "$here/zookeeper/jars-archive.list" | sort -u |
-        sed "s|.*|$HADOOP_ARCHIVE/deps/jars/&-[0-9]*.jar|" >"$stage/members"
-    tar -xzf "$hadoop" -C "$stage$HADOOP" --no-same-owner --strip-components=2 --wildcards --files-from "$stage/members"
-    rm "$stage/members"
-    # The Kubernetes client is of no use on Mesos, and large.
-    tar -xzf "$spark" -C "$stage$SPARK" --no-same-owner --strip-components=2 --exclude='*.cmd' \
+        sed "s|.*|$HADOOP_ARCHIVE/deps/jars/&-[0-9]*.jar|" >"$1/members"
+    tar -xzf "$archive" -C "$1$HADOOP" --no-same-owner --strip-components=2 --wildcards --files-from "$1/members"
+    rm "$1/members"
+    jars "$1" "$here/hadoop/jars.list" >"$1$HADOOP/classpath"
+}
+
+# Out of a tarball of Apache's (hadoop-X.Y.Z.tar.gz): the jars of common, HDFS and MapReduce, and the pages of the
+# daemons' web interfaces. Two libraries of one name are one.
+hadoop_of_tarball() { # STAGE ARCHIVES
+    local tree=$1/tree part jar classpath='' common
+    tree_of "$1" "$2/hadoop.tarball" '*/share/hadoop/hdfs/hadoop-hdfs-[0-9]*.jar' 3 \
+        "of Hadoop holds no share/hadoop/hdfs/hadoop-hdfs-*.jar: it is Apache's hadoop-X.Y.Z.tar.gz that does, the one without -src"
+    install -d "$1$HADOOP/jars"
+    for part in common/lib common hdfs/lib hdfs mapreduce; do
+        for jar in "$tree/share/hadoop/$part"/*.jar; do
+            [ -f "$jar" ] || continue
+            case $jar in *-tests.jar | *-sources.jar) continue ;; esac
+            [ ! -e "$1$HADOOP/jars/${jar##*/}" ] || continue
+            mv "$jar" "$1$HADOOP/jars/"
+            classpath=$classpath:$HADOOP/jars/${jar##*/}
+        done
+    done
+    common=$(cd "$1$HADOOP/jars" && find . -name 'hadoop-common-[0-9]*.jar' -printf '%f\n' | head -n 1)
+    [ -n "$common" ] || refuse "the tarball of Hadoop holds no share/hadoop/common/hadoop-common-*.jar"
+    common=${common#hadoop-common-}
+    echo "${common%.jar}" >"$1$HADOOP/version"
+    [ ! -d "$tree/share/hadoop/hdfs/webapps" ] || cp -R "$tree/share/hadoop/hdfs/webapps/." "$1$HADOOP/webapps/"
+    echo "${classpath#:}" >"$1$HADOOP/classpath"
+    rm -rf "$1/tree.whole"
+}
+
+# The Kubernetes client is of no use on Mesos, and large.
+spark_of_pypi() { # STAGE ARCHIVES
+    local archive=$2/$SPARK_ARCHIVE.tar.gz
+    verified "$archive" "$SPARK_SHA256" || die "$archive is not $SPARK_ARCHIVE as it was published"
+    tar -xzf "$archive" -C "$1$SPARK" --no-same-owner --strip-components=2 --exclude='*.cmd' \
         --exclude='kubernetes-*' "$SPARK_ARCHIVE/deps/jars" "$SPARK_ARCHIVE/deps/bin"
-    tar -xzf "$spark" -C "$stage$SPARK/python" --no-same-owner --strip-components=1 \
+    tar -xzf "$archive" -C "$1$SPARK/python" --no-same-owner --strip-components=1 \
         "$SPARK_ARCHIVE/pyspark" "$SPARK_ARCHIVE/lib"
-    chmod -R u=rwX,go=rX "$stage$SPARK" "$stage$HADOOP"
-    chmod 0755 "$stage$SPARK"/bin/*
+}
 
-    install -m 0755 "$here/hadoop/hdfs" "$stage$HADOOP/bin/hdfs"
-    install -m 0644 "$here/hadoop/log4j.properties" "$stage$HADOOP/log4j.properties"
-    jars "$stage" "$here/hadoop/jars.list" >"$stage$HADOOP/classpath"
+# Out of a tarball of Apache's (spark-3.5.X-bin-hadoop3.tgz).
+spark_of_tarball() { # STAGE ARCHIVES
+    local tree=$1/tree part
+    tree_of "$1" "$2/spark.tarball" '*/jars/spark-core_*.jar' 1 \
+        "of Spark holds no jars/spark-core_*.jar: it is Apache's spark-X.Y.Z-bin-hadoop3.tgz that does"
+    for part in bin/spark-submit python/pyspark/context.py; do
+        [ -f "$tree/$part" ] || refuse "the tarball of Spark holds no $part"
+    done
+    compgen -G "$tree/jars/hadoop-client-*.jar" >/dev/null ||
+        refuse "the tarball of Spark holds no client of Hadoop: take the one that ends in -bin-hadoop3"
+    compgen -G "$tree/jars/spark-mesos_*.jar" >/dev/null ||
+        refuse "the tarball of Spark holds no backend for Mesos (jars/spark-mesos_*.jar): Spark 4 dropped it, 3.5 has it"
+    rm -rf "$1$SPARK/python" "$tree/jars"/kubernetes-* "$tree/bin"/*.cmd
+    for part in bin jars python; do mv "$tree/$part" "$1$SPARK/$part"; done
+    rm -rf "$1/tree.whole"
+}
+
+# Unpacks a tarball and finds in it the folder that it all stands in, as STAGE/tree.
+tree_of() { # STAGE TARBALL PATTERN DEPTH PROBLEM; DEPTH: folders between the file of the pattern and that folder
+    local whole=$1/tree.whole found _
+    rm -rf "$whole" "$1/tree"
+    install -d "$whole"
+    tar --extract --no-same-owner --directory "$whole" --exclude='*/share/doc' --file "$2" || refuse "what was named ${5%% holds*} is no tarball"
+    found=$(cd "$whole" && find . -path "$3" | sort | head -n 1)
+    [ -n "$found" ] || refuse "the tarball $5"
+    found=$whole/$found
+    for _ in $(seq "$(($4 + 1))"); do found=${found%/*}; done
+    ln -sfnT "$found" "$1/tree"
+}
+
+# Hadoop's or Spark's folder, unless it is there as it would be made again.
+lay_part() { # ROOT STAGE ARCHIVES NAME FOLDER SOURCE TARBALL
+    local root=$1 stage=$2
+    [ "$6" != none ] || return 0
+    if stands "$root" "$5" "$6" "$7"; then
+        say "$4 is there"
+        return
+    fi
+    say "unpacking $4"
+    rm -rf "$stage$5"
+    case $4 in
+        hadoop)
+            install -d "$stage$5/bin" "$stage$5/webapps/hdfs" "$stage$5/webapps/datanode" "$stage$5/webapps/secondary"
+            if [ "$6" = url ]; then hadoop_of_tarball "$stage" "$3"; else hadoop_of_pypi "$stage" "$3"; fi
+            install -m 0755 "$here/hadoop/hdfs" "$stage$5/bin/hdfs"
+            install -m 0644 "$here/hadoop/log4j.properties" "$stage$5/log4j.properties"
+            ;;
+        spark)
+            install -d "$stage$5/python"
+            if [ "$6" = url ]; then spark_of_tarball "$stage" "$3"; else spark_of_pypi "$stage" "$3"; fi
+            chmod 0755 "$stage$5"/bin/*
+            ;;
+    esac
+    rm -f "$stage/tree"
+    chmod -R u=rwX,go=rX "$stage$5"
+    made_from "$6" "$7" >"$stage$5/made-from"
+}
+
+unpack() { # ROOT FOLDER
+    local root=${1%/} stage part
+    needs tar gzip
+    # It is made as the root folder of its own, so that paths inside are the final ones.
+    stage=$root/opt/mesosflow.new
+    rm -rf "$stage"
+    install -d "$stage$ZOOKEEPER/bin"
+    lay_part "$root" "$stage" "$2" hadoop "$HADOOP" "$HADOOP_SOURCE" "$HADOOP_TARBALL"
+    lay_part "$root" "$stage" "$2" spark "$SPARK" "$SPARK_SOURCE" "$SPARK_TARBALL"
     install -m 0755 "$here/zookeeper/zookeeper-server" "$stage$ZOOKEEPER/bin/zookeeper-server"
-
     cp -R "$here" "$stage/opt/mesosflow/layout"
     chmod -R u=rwX,go=rX "$stage/opt/mesosflow/layout"
     chmod 0755 "$stage/opt/mesosflow/layout/layout.sh"
 
-    rm -rf "$target.old"
-    [ ! -e "$target" ] || mv -T "$target" "$target.old"
-    mv -T "$stage/opt/mesosflow" "$target"
-    rm -rf "$stage" "$target.old"
+    install -d "$root/opt/mesosflow"
+    rm -f "$root/opt/mesosflow/software"
+    for part in "$stage/opt/mesosflow"/*; do
+        rm -rf "$root/opt/mesosflow/${part##*/}"
+        mv -T "$part" "$root/opt/mesosflow/${part##*/}"
+    done
+    rm -rf "$stage"
+    drop_others "$root"
+}
+
+# Takes away what an earlier choice has left; where nothing is laid out, what the image has stays.
+drop_others() { # ROOT
+    local folder
+    for folder in /opt/mesosflow/hadoop-2.7.3 /opt/mesosflow/hadoop; do
+        [ "$HADOOP_SOURCE" = none ] || [ "$folder" = "$HADOOP" ] || rm -rf "${1:-}$folder"
+    done
+    for folder in /opt/mesosflow/spark-3.5.9 /opt/mesosflow/spark; do
+        [ "$SPARK_SOURCE" = none ] || [ "$folder" = "$SPARK" ] || rm -rf "${1:-}$folder"
+    done
 }
 
 link() { # ROOT
-    local root=${1%/} home program classpath
+    local root=${1%/} home program part classpath
     rm -f "$root/opt/mesosflow/software"
+    drop_others "$root"
     for home in ephemeral-hdfs persistent-hdfs; do
-        install -d "$root/root/$home/bin" "$root/root/$home/conf"
+        install -d "$root/root/$home/conf"
+        [ "$HADOOP_SOURCE" != none ] || continue
+        install -d "$root/root/$home/bin"
         for program in hdfs hadoop; do
             ln -sfnT "$HADOOP/bin/hdfs" "$root/root/$home/bin/$program"
         done
     done
     # Folders of their own, with links inside: configuration is put into conf/ by rsync, which replaces a link by a folder.
-    install -d "$root/root/spark/conf"
-    ln -sfnT "$SPARK/bin" "$root/root/spark/bin"
-    ln -sfnT "$SPARK/jars" "$root/root/spark/jars"
-    ln -sfnT "$SPARK/python" "$root/root/spark/python"
+    if [ "$SPARK_SOURCE" != none ]; then
+        install -d "$root/root/spark/conf"
+        for part in bin jars python; do ln -sfnT "$SPARK/$part" "$root/root/spark/$part"; done
+    fi
 
     classpath=$(packaged_zookeeper "$root")
     if [ -n "$classpath" ]; then
         say "ZooKeeper is the one of the system's package"
     else
+        [ -d "$root$HADOOP/jars" ] ||
+            refuse "ZooKeeper is neither installed as a package of the system nor in the Hadoop that was chosen: install its package"
         classpath=$(jars "$root" "$here/zookeeper/jars-archive.list")
         say "ZooKeeper is the one of the archive"
     fi
@@ -175,35 +336,43 @@ link() { # ROOT
     mv "$root$ZOOKEEPER/classpath.new" "$root$ZOOKEEPER/classpath"
 
     # On a machine, the mark must not outlive the files in a loss of power.
-    [ -n "$root" ] || sync -f "$HADOOP"
+    [ -n "$root" ] || sync -f "$ZOOKEEPER"
     digest >"$root/opt/mesosflow/software.new"
     mv "$root/opt/mesosflow/software.new" "$root/opt/mesosflow/software"
 }
 
 check() { # ROOT
-    local root=${1%/} home jar
+    local root=${1%/} home part
     [ "$(cat "$root/opt/mesosflow/software" 2>/dev/null)" = "$(digest)" ] || exit 1
     for home in ephemeral-hdfs persistent-hdfs; do
-        [ "$(readlink "$root/root/$home/bin/hdfs")" = "$HADOOP/bin/hdfs" ] || exit 1
-        [ "$(readlink "$root/root/$home/bin/hadoop")" = "$HADOOP/bin/hdfs" ] || exit 1
+        if [ "$HADOOP_SOURCE" = none ]; then
+            [ -x "$root/root/$home/bin/hdfs" ] || exit 1
+        else
+            [ "$(readlink "$root/root/$home/bin/hdfs")" = "$HADOOP/bin/hdfs" ] || exit 1
+            [ "$(readlink "$root/root/$home/bin/hadoop")" = "$HADOOP/bin/hdfs" ] || exit 1
+        fi
     done
-    [ "$(readlink "$root/root/spark/bin")" = "$SPARK/bin" ] || exit 1
-    [ "$(readlink "$root/root/spark/jars")" = "$SPARK/jars" ] || exit 1
-    [ "$(readlink "$root/root/spark/python")" = "$SPARK/python" ] || exit 1
-    [ -x "$root$HADOOP/bin/hdfs" ] && [ -x "$root$ZOOKEEPER/bin/zookeeper-server" ] || exit 1
-    [ -x "$root$SPARK/bin/spark-submit" ] && [ -s "$root$SPARK/python/pyspark/context.py" ] || exit 1
-    tr : '\n' <"$root$HADOOP/classpath" | cat - <(tr : '\n' <"$root$ZOOKEEPER/classpath") | while read -r jar; do
-        [ -s "$root$jar" ] || exit 1
-    done
+    if [ "$HADOOP_SOURCE" != none ]; then
+        stands "$root" "$HADOOP" "$HADOOP_SOURCE" "$HADOOP_TARBALL" || exit 1
+    fi
+    if [ "$SPARK_SOURCE" != none ]; then
+        for part in bin jars python; do
+            [ "$(readlink "$root/root/spark/$part")" = "$SPARK/$part" ] || exit 1
+        done
+        stands "$root" "$SPARK" "$SPARK_SOURCE" "$SPARK_TARBALL" || exit 1
+    fi
+    [ -x "$root$ZOOKEEPER/bin/zookeeper-server" ] || exit 1
+    are_there "$root" "$ZOOKEEPER/classpath" || exit 1
 }
 
 command=${1:-}
 [ $# -eq 0 ] || shift
 case $command:$# in
     --digest:0) digest ;;
-    fetch:1 | fetch:2) fetch "$@" ;;
+    fetch:2 | fetch:3) fetch "$@" ;;
+    bring:4) bring "$@" ;;
     unpack:2) unpack "$@" ;;
     link:1) link "$@" ;;
     check:1) check "$@" ;;
-    *) die "usage: layout.sh fetch FOLDER [URL] | unpack ROOT FOLDER | link ROOT | check ROOT | --digest" ;;
+    *) die "usage: layout.sh fetch ROOT FOLDER [URL] | bring FOLDER hadoop|spark URL SHA256 | unpack ROOT FOLDER | link ROOT | check ROOT | --digest" ;;
 esac

@@ -33,6 +33,10 @@ const ENGINE: Change = never(
     ANOTHER_CLUSTER,
 );
 const PLACE: Change = never("its machines are there", ANOTHER_CLUSTER);
+const SOFTWARE: Change = never(
+    "it was laid out when the nodes were set up, and both HDFS live in it",
+    ANOTHER_CLUSTER,
+);
 const DISKS: Change = never(
     "disks are made when a node is set up, and hold data",
     ANOTHER_CLUSTER,
@@ -188,6 +192,12 @@ const KEYS: &[(&str, Change)] = &[
     ("frameworks.hadoop", Change::Now),
     ("spark.check", Change::Later),
     ("spark.history", Change::Now),
+    ("spark.source", SOFTWARE),
+    ("spark.url", SOFTWARE),
+    ("spark.sha256", SOFTWARE),
+    ("hadoop.source", SOFTWARE),
+    ("hadoop.url", SOFTWARE),
+    ("hadoop.sha256", SOFTWARE),
     ("hdfs.heap_mb", Change::Now),
     ("zookeeper.heap_mb", Change::Now),
     ("disks.ephemeral", DISKS),

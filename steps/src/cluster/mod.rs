@@ -15,12 +15,14 @@ pub(crate) mod ports;
 mod provider_kind;
 mod root_disk;
 mod secrets;
+mod software;
 mod spec;
 pub(crate) mod urls;
 mod validate;
 mod validate_ec2;
 mod validate_hosts;
 mod validate_mesos;
+mod validate_software;
 
 pub use changes::{Change, FixedFlag, change_of, fixed_flags, is_nobodys, keys};
 pub use ec2::{AWS_ENDPOINT, Ec2Spec, LATEST, MachineType, VolumeSpec};
@@ -31,6 +33,8 @@ pub use nodes::{
 };
 pub use provider_kind::ProviderKind;
 pub use root_disk::LEAST_ROOT_GB;
+pub use software::{SoftwareSource, SoftwareSpec};
+pub(crate) use software::{Tarball, digest_of};
 pub use spec::{
     ClusterSpec, DisksSpec, FrameworksSpec, HdfsSpec, LocalSpec, MadeBy, MesosSource, MesosSpec,
     MountFallback, NfsServerChoice, SharedVolumeSpec, SparkSpec, SshSpec, ZookeeperSpec,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Ec2Spec, HostsSpec, Member, ProviderKind, Role};
+use super::{Ec2Spec, HostsSpec, Member, ProviderKind, Role, SoftwareSource, SoftwareSpec};
 
 /// Everything that defines a cluster; frozen into the journal when its run starts.
 ///
@@ -35,8 +35,11 @@ pub struct ClusterSpec {
     pub mesos: MesosSpec,
     /// Spark and the Hadoop framework.
     pub frameworks: FrameworksSpec,
-    /// How Spark is used.
+    /// Where Spark comes from, and how it is used.
     pub spark: SparkSpec,
+    /// Where Hadoop comes from: the servers of both HDFS.
+    #[serde(skip_serializing_if = "SoftwareSpec::is_default")]
+    pub hadoop: SoftwareSpec,
     /// Both HDFS.
     pub hdfs: HdfsSpec,
     /// ZooKeeper.
@@ -96,6 +99,7 @@ impl Default for ClusterSpec {
             mesos: MesosSpec::default(),
             frameworks: FrameworksSpec::default(),
             spark: SparkSpec::default(),
+            hadoop: SoftwareSpec::default(),
             hdfs: HdfsSpec::default(),
             zookeeper: ZookeeperSpec::default(),
             disks: DisksSpec::default(),
@@ -195,6 +199,26 @@ pub struct SparkSpec {
     pub check: bool,
     /// Whether jobs keep event logs in the persistent HDFS, which a server on the first master shows.
     pub history: bool,
+    /// Where it comes from; this and the two below as in [`SoftwareSpec`].
+    #[serde(skip_serializing_if = "SoftwareSource::is_default")]
+    pub source: SoftwareSource,
+    /// `url`: the tarball.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// `url`: its SHA-256.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+}
+
+impl SparkSpec {
+    /// Where it comes from.
+    pub fn software(&self) -> SoftwareSpec {
+        SoftwareSpec {
+            source: self.source,
+            url: self.url.clone(),
+            sha256: self.sha256.clone(),
+        }
+    }
 }
 
 impl Default for SparkSpec {
@@ -202,6 +226,9 @@ impl Default for SparkSpec {
         Self {
             check: true,
             history: false,
+            source: SoftwareSource::default(),
+            url: None,
+            sha256: None,
         }
     }
 }

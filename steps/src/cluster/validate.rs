@@ -76,6 +76,7 @@ impl ClusterSpec {
         }
         self.validate_urls()?;
         self.mesos.validate()?;
+        self.validate_software()?;
         let mut warnings = match self.provider {
             ProviderKind::Local if self.swap_mb > 0 => vec![
                 "`swap_mb` has no effect on local nodes: their swap is this machine's, which is yours to set up".to_owned(),

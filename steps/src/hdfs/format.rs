@@ -61,6 +61,8 @@ pub enum NameFolder {
 
 const LOOK: &str = shell!("hdfs-look.sh");
 
+const OLDER: &str = shell!("hdfs-older.sh");
+
 const FORMAT: &str = shell!("hdfs-format.sh");
 
 const GIVE_UP: &str = shell!("hdfs-give-up.sh");
@@ -100,6 +102,22 @@ impl Hdfs {
                 "{title} on {}: cannot understand {answer:?}",
                 namenode.name
             ))),
+        }
+    }
+
+    /// Refuses a file system that the Hadoop that was chosen would have to upgrade first: its namenode would not start.
+    ///
+    /// # Errors
+    /// It would, or the node cannot be reached.
+    pub async fn refuse_older(self, world: &World, namenode: &Node) -> Result<(), ActError> {
+        let title = format!("see that Hadoop can serve the {} file system", self.as_str());
+        match world.run(namenode, self.script(&title, OLDER)).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.exit_status() == Some(4) => Err(ActError::wrong(error.to_string()).hinted(
+                "choose the Hadoop that it was made with, under `[hadoop]`: mesosflow upgrades no file system; or give it up with \
+                 `mesosflow replay --from persistent-hdfs-format`",
+            )),
+            Err(error) => Err(error.into()),
         }
     }
 

@@ -34,6 +34,9 @@ pub struct PushConfig {
     pub vars: DeployVars,
     /// One's own templates, laid over the embedded ones.
     pub overlay: Option<PathBuf>,
+    /// Which homes of HDFS and Spark are mesosflow's.
+    #[serde(skip)]
+    pub(crate) homes: &'static str,
 }
 
 impl PushConfig {
@@ -79,7 +82,7 @@ impl Step for PushConfig {
         // A crash after an earlier push may have removed the local copy.
         self.tree()?.write_to(&folder(cx))?;
         let local = folder(cx).join("root");
-        software::claim_homes(cx.world(), &self.hub).await?;
+        software::claim_homes(cx.world(), &self.hub, self.homes).await?;
         for folder in [SCRIPTS_FOLDER, HDFS_CONF[0], HDFS_CONF[1], SPARK_CONF] {
             claim::folder(cx.world(), &self.hub, folder).await?;
         }

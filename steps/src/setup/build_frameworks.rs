@@ -1,6 +1,6 @@
 //! `build-frameworks` (notes 2.12): the Spark and the Hadoop that the frameworks run with.
 //!
-//! - Changes nothing: both are on the image; what is there is found out and recorded.
+//! - Changes nothing: both were laid out when the nodes were set up; what is there is found out and recorded.
 //! - Twice is safe: it only looks.
 //! - Nothing to undo.
 
@@ -16,6 +16,9 @@ const SPARK: &str = shell!("spark-version.sh");
 const HADOOP: &str = r#"[ -x /root/ephemeral-hdfs/bin/hdfs ] || exit 1
 /root/ephemeral-hdfs/bin/hdfs version | sed -n 's/^Hadoop //p'"#;
 
+/// That of the servers of HDFS, which are of the same tarball.
+const CHOSEN_HADOOP: &str = "cat /opt/mesosflow/hadoop/version";
+
 /// Which frameworks.
 #[derive(Debug, Serialize)]
 pub struct BuildFrameworks {
@@ -24,6 +27,9 @@ pub struct BuildFrameworks {
     pub hub: Node,
     /// Which of them are asked for.
     pub frameworks: FrameworksSpec,
+    /// Whether Hadoop comes out of a tarball that was chosen.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub hadoop_is_chosen: bool,
 }
 
 /// What is there.
@@ -33,7 +39,24 @@ pub struct Frameworks {
     pub spark: Option<String>,
     /// Version of Hadoop, where it is asked for.
     pub hadoop: Option<String>,
+    /// Version of the servers of HDFS, where they come out of a tarball that was chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chosen_hdfs: Option<String>,
 }
+
+impl Frameworks {
+    /// What nobody has tried, where HDFS is such.
+    pub(crate) fn untested(&self) -> Option<String> {
+        let version = self.chosen_hdfs.as_deref()?;
+        let major: u32 = version.split('.').next()?.parse().ok()?;
+        (major != TESTED_MAJOR).then(|| {
+            format!("Hadoop {version} is untested: both HDFS run on it, and mesosflow was tried with Hadoop {TESTED_MAJOR} alone")
+        })
+    }
+}
+
+/// That of PyPI's and of the tarballs that the tests make.
+const TESTED_MAJOR: u32 = 2;
 
 impl BuildFrameworks {
     /// Its id in the catalogue.
@@ -73,6 +96,7 @@ impl Step for BuildFrameworks {
         let mut found = Frameworks {
             spark: None,
             hadoop: None,
+            chosen_hdfs: None,
         };
         if self.frameworks.spark {
             found.spark = Some(self.version(cx, "Spark", SPARK).await?);
@@ -80,11 +104,14 @@ impl Step for BuildFrameworks {
         if self.frameworks.hadoop {
             found.hadoop = Some(self.version(cx, "Hadoop", HADOOP).await?);
         }
+        if self.hadoop_is_chosen {
+            found.chosen_hdfs = Some(self.version(cx, "Hadoop", CHOSEN_HADOOP).await?);
+        }
         Ok(found)
     }
 
     async fn verify(&self, _cx: &StepCx<World>, found: &Frameworks) -> Result<(), ActError> {
-        for version in found.spark.iter().chain(&found.hadoop) {
+        for version in found.spark.iter().chain(&found.hadoop).chain(&found.chosen_hdfs) {
             if !version.starts_with(|c: char| c.is_ascii_digit()) {
                 return Err(ActError::wrong(format!("{version:?} is no version")));
             }

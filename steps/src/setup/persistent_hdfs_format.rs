@@ -81,6 +81,9 @@ impl Step for PersistentHdfsFormat {
     async fn probe(&self, cx: &StepCx<World>) -> Result<Probe<Formatted>, ActError> {
         Ok(match self.look(cx).await? {
             NameFolder::Complete { cluster_id, made_by } => {
+                if !cx.named_by_replay() {
+                    Hdfs::Persistent.refuse_older(cx.world(), &self.namenode).await?;
+                }
                 let by_this = made_by.as_deref() == Some(cx.effect_key().as_str());
                 if by_this || !cx.named_by_replay() {
                     Probe::Done(Formatted { cluster_id })

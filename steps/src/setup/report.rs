@@ -7,7 +7,7 @@
 use mesosflow_workflow::{Probe, Step, StepCx, StepId};
 use serde::{Deserialize, Serialize};
 
-use super::{Health, LostBlocks, MountKind, Mounted, NfsServer, NfsServerKind};
+use super::{Frameworks, Health, LostBlocks, MountKind, Mounted, NfsServer, NfsServerKind};
 use crate::act::ActError;
 use crate::check::{Task, job_text};
 use crate::cluster::{HostKeySource, Inventory, input};
@@ -30,6 +30,8 @@ pub struct ReportStep {
     pub mounted: Vec<Mounted>,
     /// What `mesos-master --version` prints.
     pub mesos_version: String,
+    /// The versions of Spark and Hadoop.
+    pub frameworks: Frameworks,
     /// Whether there is Spark's history server.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub has_history: bool,
@@ -46,6 +48,12 @@ pub struct Report {
     pub zookeeper_leader: Option<String>,
     /// What `mesos-master --version` prints.
     pub mesos_version: String,
+    /// Version of Spark, where that is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spark_version: Option<String>,
+    /// Version of Hadoop, where it is asked for or was chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hadoop_version: Option<String>,
     /// Addresses of web interfaces.
     pub uis: Vec<Ui>,
     /// Addresses of the file systems.
@@ -166,6 +174,12 @@ impl Step for ReportStep {
             leading_master: self.health.leading_master.clone(),
             zookeeper_leader: self.health.zookeeper_leader.clone(),
             mesos_version: self.mesos_version.clone(),
+            spark_version: self.frameworks.spark.clone(),
+            hadoop_version: self
+                .frameworks
+                .chosen_hdfs
+                .clone()
+                .or_else(|| self.frameworks.hadoop.clone()),
             uis: self.uis(),
             hdfs: [Hdfs::Ephemeral, Hdfs::Persistent]
                 .map(|hdfs| format!("hdfs://{}:{}", hub.private_ip, hdfs.port()))
@@ -179,7 +193,10 @@ impl Step for ReportStep {
                 hub.public_ip.unwrap_or(hub.private_ip)
             ),
             substitutions: self.substitutions(),
-            warnings: warnings(&self.health, self.is_standin()),
+            warnings: warnings(&self.health, self.is_standin())
+                .into_iter()
+                .chain(self.frameworks.untested())
+                .collect(),
         })
     }
 

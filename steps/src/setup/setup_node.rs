@@ -14,7 +14,7 @@ use mesosflow_workflow::{Effect, Limits, Probe, Settled, Step, StepCx, StepId};
 use serde::Serialize;
 
 use crate::act::ActError;
-use crate::cluster::Node;
+use crate::cluster::{ClusterSpec, Node};
 use crate::node_setup::NodeSetup;
 use crate::software::{LAY_OUT_LIMIT, Software};
 use crate::world::World;
@@ -39,23 +39,16 @@ impl SetupNode {
     /// The step that sets up all the others.
     pub const NODES: StepId = StepId::from_static("setup-nodes");
 
-    /// The set-up of a node that gets its software from `hub`.
-    pub fn of(hub: &Node, setup: NodeSetup) -> Self {
-        let software = Software::from_hub(hub.clone(), setup.node.clone());
+    /// The set-up of a node of a cluster that gets its software from `hub`.
+    pub fn of(spec: &ClusterSpec, hub: &Node, setup: NodeSetup) -> Self {
+        let software = Software::from_hub(spec, hub.clone(), setup.node.clone());
         Self { setup, software }
     }
 
     /// The set-up of the first master.
-    pub fn first(setup: NodeSetup) -> Self {
-        let software = Software::first(setup.node.clone());
+    pub fn first(spec: &ClusterSpec, setup: NodeSetup) -> Self {
+        let software = Software::first(spec, setup.node.clone());
         Self { setup, software }
-    }
-
-    /// Takes the software's archive from another place.
-    #[must_use]
-    pub fn archive_url(mut self, url: Option<String>) -> Self {
-        self.software = self.software.archive_url(url);
-        self
     }
 }
 

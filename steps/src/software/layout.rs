@@ -5,11 +5,12 @@ use std::time::Duration;
 use mesosflow_workflow::EffectKey;
 use serde::Serialize;
 
+use super::choice::Choice;
 use super::{packages, recipe};
 use crate::act::ActError;
 use crate::aside;
 use crate::claim;
-use crate::cluster::Node;
+use crate::cluster::{ClusterSpec, Node, Tarball};
 use crate::hub;
 use crate::remote::{JobLimits, RemoteError, TreeOptions};
 use crate::world::{Script, World};
@@ -22,17 +23,11 @@ const LINK_LIMIT: Duration = Duration::from_secs(180);
 
 /// What `layout.sh` says where the archive could not be had: another time it may.
 const NOT_DOWNLOADED: i32 = 75;
+/// What it says of a tarball that is not what it has to be.
+const REFUSED: i32 = 4;
 
 /// Where the script waits on the first master, and the archives while they are needed.
 const FOLDER: &str = "/var/lib/mesosflow/software";
-/// What is copied. The mark beside them is not: each node makes its own, when the copy is whole.
-pub(super) const COPIED: [&str; 4] = [
-    "/opt/mesosflow/hadoop-2.7.3",
-    "/opt/mesosflow/spark-3.5.9",
-    "/opt/mesosflow/zookeeper",
-    "/opt/mesosflow/layout",
-];
-
 /// Java is not part of the layout, and nothing of it works without.
 const READY: &str = r#"[ "$(cat /opt/mesosflow/software 2>/dev/null)" = "$digest" ] || exit 1
 command -v java >/dev/null || exit 1
@@ -43,13 +38,13 @@ const LINK: &str = "bash /opt/mesosflow/layout/layout.sh link /";
 
 const CLAIM_HOMES: &str = shell!("software-claim-homes.sh");
 
-/// Sees that the homes of both HDFS and of Spark on a node are mesosflow's; moves aside what is not.
+/// Sees that `homes` ([`Choice::homes`]) on a node are mesosflow's; moves aside what is not.
 ///
 /// # Errors
 /// The node cannot be reached, or a folder cannot be moved (it is a mount point, say).
-pub(crate) async fn claim_homes(world: &World, node: &Node) -> Result<(), RemoteError> {
+pub(crate) async fn claim_homes(world: &World, node: &Node, homes: &str) -> Result<(), RemoteError> {
     let script = Script::new("make way for HDFS and Spark", CLAIM_HOMES).before(aside::FUNCTIONS);
-    world.run(node, script).await?;
+    world.run(node, script.var("homes", homes)).await?;
     claim::tell(world, node).await
 }
 
@@ -62,9 +57,12 @@ pub struct Software {
     node: Node,
     #[serde(skip)]
     hub: Option<Node>,
-    /// Another place of the archives than PyPI.
+    /// Another place of the archives than PyPI; the first master's business.
     #[serde(rename = "archive_url", skip_serializing_if = "Option::is_none")]
     url: Option<String>,
+    /// What was chosen instead.
+    #[serde(flatten)]
+    choice: Choice,
 }
 
 impl Software {
@@ -80,29 +78,23 @@ impl Software {
     }
 
     /// The software of the first master, which downloads it.
-    pub const fn first(node: Node) -> Self {
+    pub fn first(spec: &ClusterSpec, node: Node) -> Self {
         Self {
             node,
             hub: None,
-            url: None,
+            url: spec.archive_url.clone(),
+            choice: Choice::of(spec),
         }
     }
 
     /// The software of another node, which gets it from `hub`.
-    pub const fn from_hub(hub: Node, node: Node) -> Self {
+    pub fn from_hub(spec: &ClusterSpec, hub: Node, node: Node) -> Self {
         Self {
             node,
             hub: Some(hub),
             url: None,
+            choice: Choice::of(spec),
         }
-    }
-
-    /// Takes the archives from another place than PyPI: the folder that they are in, or one of them. They have to be the same ones: their SHA-256
-    /// is checked.
-    #[must_use]
-    pub fn archive_url(mut self, url: Option<String>) -> Self {
-        self.url = url;
-        self
     }
 
     /// Whether the node has this very layout, by the mark and by a look at the files.
@@ -110,7 +102,8 @@ impl Software {
     /// # Errors
     /// The node cannot be reached.
     pub async fn is_ready(&self, world: &World) -> Result<bool, ActError> {
-        let look = Script::new("look for Hadoop, Spark and ZooKeeper", READY).var("digest", recipe::digest());
+        let look = Script::new("look for Hadoop, Spark and ZooKeeper", READY)
+            .var("digest", recipe::digest(self.choice.text().as_deref()));
         Ok(world.ask(&self.node, look).await?)
     }
 
@@ -123,7 +116,8 @@ impl Software {
             return Ok(());
         }
         packages::require(world, &self.node, packages::NEEDED).await?;
-        claim_homes(world, &self.node).await?;
+        self.choice.require(world, &self.node).await?;
+        claim_homes(world, &self.node, self.choice.homes()).await?;
         match &self.hub {
             None => self.lay_out(world, key).await,
             Some(hub) => self.copy(world, hub).await,
@@ -150,7 +144,7 @@ impl Software {
             source,
         };
         let folder = tempfile::tempdir().map_err(unwritable)?;
-        recipe::write_to(folder.path()).map_err(unwritable)?;
+        recipe::write_to(folder.path(), self.choice.text().as_deref()).map_err(unwritable)?;
         let options = TreeOptions {
             delete: true,
             ..TreeOptions::default()
@@ -159,25 +153,34 @@ impl Software {
             .session(&self.node)
             .upload_tree(folder.path(), &format!("{FOLDER}/layout"), options)
             .await?;
+        for (name, tarball, _) in self.choice.tarballs() {
+            if let Tarball::Here(path) = tarball {
+                let place = format!("{FOLDER}/archives/{name}.tarball");
+                world.session(&self.node).upload_file(path, &place, 0o644).await?;
+            }
+        }
         let script = Script::new("put Hadoop, Spark and ZooKeeper in place", LAY_OUT)
             .var("folder", FOLDER)
-            .var("url", self.url.as_deref().unwrap_or_default());
-        match world.job(&self.node, key, script, Self::LIMITS).await {
-            Ok(_) => Ok(()),
-            Err(error) if error.exit_status() == Some(NOT_DOWNLOADED) => {
-                Err(ActError::not_yet(error.to_string()).hinted(format!(
-                    "see that {} reaches the address of the archive, or name another one that has it",
-                    self.node.name
-                )))
-            }
-            Err(error) => Err(error.into()),
-        }
+            .var("url", self.url.as_deref().unwrap_or_default())
+            .var("chosen", self.choice.lines());
+        let Err(error) = world.job(&self.node, key, script, Self::LIMITS).await else {
+            return Ok(());
+        };
+        Err(match error.exit_status() {
+            Some(NOT_DOWNLOADED) => ActError::not_yet(error.to_string()).hinted(format!(
+                "see that {} reaches the address of the archive, or name another one that has it",
+                self.node.name
+            )),
+            Some(REFUSED) => ActError::wrong(error.to_string())
+                .hinted("name another tarball under `[hadoop]` or `[spark]`, in a run of its own"),
+            _ => error.into(),
+        })
     }
 
     async fn copy(&self, world: &World, hub: &Node) -> Result<(), ActError> {
         let forget = Script::new("forget that the software was whole", FORGET_MARK);
         world.run(&self.node, forget).await?;
-        for folder in COPIED {
+        for folder in self.choice.folders() {
             hub::copy(world, hub, &self.node, folder).await?;
         }
         let link = Script::new("link Hadoop, Spark and ZooKeeper", LINK);
@@ -207,9 +210,13 @@ mod tests {
             fs::create_dir_all(file.parent().unwrap()).unwrap();
             fs::write(file, "theirs").unwrap();
         }
-        let script = format!("{}{CLAIM_HOMES}", aside::FUNCTIONS)
-            .replace("/root/", &format!("{}/", homes.display()))
-            .replace("/var/lib/mesosflow", &format!("{}/lib", place.path().display()));
+        let script = format!(
+            "homes='{}'\n{}{CLAIM_HOMES}",
+            Choice::default().homes(),
+            aside::FUNCTIONS
+        )
+        .replace("/root/", &format!("{}/", homes.display()))
+        .replace("/var/lib/mesosflow", &format!("{}/lib", place.path().display()));
         let run = || {
             let ran = Command::new("sh").args(["-euc", &script]).output().unwrap();
             assert!(ran.status.success(), "{ran:?}");

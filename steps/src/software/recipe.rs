@@ -10,21 +10,28 @@ use sha2::{Digest as _, Sha256};
 #[folder = "image/software"]
 struct Layout;
 
-/// The number that names the layout, and that the mark of a node holds; `layout.sh --digest` prints the same.
-pub(crate) fn digest() -> String {
-    let mut paths: Vec<_> = Layout::iter().collect();
-    paths.sort();
+/// What the script reads where something was chosen.
+const CHOICE: &str = "choice.env";
+
+/// The number that names the layout with a choice, and that the mark of a node holds; `layout.sh --digest` prints the same.
+pub(crate) fn digest(choice: Option<&str>) -> String {
+    let mut files: Vec<_> = Layout::iter()
+        .filter_map(|path| Some((path.to_string(), Layout::get(&path)?.metadata.sha256_hash())))
+        .collect();
+    files.extend(choice.map(|text| (CHOICE.to_owned(), Sha256::digest(text).into())));
+    files.sort();
     let mut digest = Sha256::new();
-    for path in paths {
-        if let Some(file) = Layout::get(&path) {
-            digest.update(format!("{}  {path}\n", hex::encode(file.metadata.sha256_hash())));
-        }
+    for (path, sha256) in files {
+        digest.update(format!("{}  {path}\n", hex::encode(sha256)));
     }
     hex::encode(digest.finalize())
 }
 
 /// Writes the files below `folder`.
-pub(super) fn write_to(folder: &Path) -> std::io::Result<()> {
+pub(super) fn write_to(folder: &Path, choice: Option<&str>) -> std::io::Result<()> {
+    if let Some(text) = choice {
+        std::fs::write(folder.join(CHOICE), text)?;
+    }
     for path in Layout::iter() {
         let Some(file) = Layout::get(&path) else { continue };
         let target = folder.join(path.as_ref());

@@ -5,9 +5,9 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::layout::COPIED;
+use super::choice::Choice;
 use super::recipe::digest;
-use crate::cluster::{LocalSpec, Node};
+use crate::cluster::{ClusterSpec, LocalSpec, Node, SoftwareSource};
 use crate::disks::DiskPlan;
 use crate::node_setup::NodeSetup;
 use crate::packages;
@@ -156,13 +156,17 @@ fn the_layout_is_named_as_its_own_script_does() {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), digest());
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), digest(None));
 }
 
 #[test]
 fn what_is_copied_is_what_the_script_lays_out() {
     let script = std::fs::read_to_string(SCRIPT).unwrap();
-    for folder in COPIED {
+    let mut spec = ClusterSpec::default();
+    let pypi = Choice::of(&spec).folders();
+    spec.hadoop.source = SoftwareSource::Url;
+    spec.spark.source = SoftwareSource::Url;
+    for folder in pypi.into_iter().chain(Choice::of(&spec).folders()) {
         let (_, name) = folder.rsplit_once('/').unwrap();
         let says = |text: &str| script.contains(text);
         assert!(
@@ -176,28 +180,33 @@ fn what_is_copied_is_what_the_script_lays_out() {
 #[test]
 fn the_software_is_no_further_input_unless_its_archive_is_another_one() {
     let as_before = serde_json::to_string(&setup()).unwrap();
-    assert_eq!(
-        serde_json::to_string(&SetupNode::first(setup())).unwrap(),
-        as_before
-    );
-    assert_eq!(
-        serde_json::to_string(&SetupNode::of(&node(2), setup())).unwrap(),
-        as_before
-    );
-    let other = SetupNode::first(setup()).archive_url(Some("http://mirror/x".into()));
-    let input = serde_json::to_value(other).unwrap();
+    let mut spec = ClusterSpec::default();
+    for input in [
+        SetupNode::first(&spec, setup()),
+        SetupNode::of(&spec, &node(2), setup()),
+    ] {
+        assert_eq!(serde_json::to_string(&input).unwrap(), as_before);
+    }
+    spec.archive_url = Some("http://mirror/x".into());
+    spec.spark.source = SoftwareSource::None;
+    let input = serde_json::to_value(SetupNode::first(&spec, setup())).unwrap();
     assert_eq!(input["archive_url"], "http://mirror/x");
+    // The archives are the first master's business, and what is laid out is everybody's.
+    let input = serde_json::to_value(SetupNode::of(&spec, &node(2), setup())).unwrap();
+    assert!(input.get("archive_url").is_none(), "{input}");
+    assert_eq!(input["spark"]["source"], "none");
 }
 
 #[tokio::test]
 async fn a_bare_machine_gets_what_the_image_has_and_a_zookeeper_without_its_package() {
     let machine = Machine::start("software").await;
-    assert_eq!(machine.sh("cat /opt/mesosflow/software").unwrap(), digest());
+    assert_eq!(machine.sh("cat /opt/mesosflow/software").unwrap(), digest(None));
     assert!(machine.sh("bash /opt/mesosflow/layout/layout.sh check /").is_ok());
     machine.sh(PACK).unwrap();
     a_download_is_gone_on_with_and_checked(&machine);
     the_layout_is_that_of_the_image(&machine);
     the_archives_zookeeper_forms_a_quorum(&machine);
+    tarballs_of_apaches_are_known_by_their_layout(&machine);
 }
 
 /// Holds the lock of apt's lists as apt itself does, until it is told to let go.
@@ -243,7 +252,7 @@ fn a_download_is_gone_on_with_and_checked(machine: &Machine) {
         .unwrap();
     machine.start_program("exec python3 /scratch/serve.py 2>/dev/null");
     machine.until(Duration::from_secs(30), "[ -e /scratch/serving ]");
-    let fetch = "fetch /scratch/archives http://127.0.0.1:8000";
+    let fetch = "fetch /scratch/nothing /scratch/archives http://127.0.0.1:8000";
     let same = "for name in pyspark-2.4.8 pyspark-3.5.9; do cmp /scratch/archives/$name.tar.gz /scratch/served/$name.tar.gz || exit 1; done
                 ! ls /scratch/archives/*.part 2>/dev/null";
     let first = "/scratch/archives/pyspark-2.4.8.tar.gz";
@@ -313,6 +322,147 @@ fn the_layout_is_that_of_the_image(machine: &Machine) {
     machine
         .sh("bash /opt/mesosflow/layout/layout.sh check /scratch/root")
         .unwrap_err();
+}
+
+/// The image's jars as Apache packs them: two trees that are taken, and some that are not.
+const APACHES: &str = r#"set -eu
+mkdir -p /scratch/tars /scratch/a/hadoop-2.7.9/share/hadoop/common/lib /scratch/a/hadoop-2.7.9/share/hadoop/hdfs/lib
+cd /scratch/a
+share=hadoop-2.7.9/share/hadoop
+cp /opt/mesosflow/hadoop-2.7.3/jars/*.jar $share/common/lib
+mv $share/common/lib/hadoop-common-2.7.3.jar $share/common/hadoop-common-2.7.9.jar
+mv $share/common/lib/hadoop-hdfs-2.7.3.jar $share/hdfs/hadoop-hdfs-2.7.9.jar
+mv $share/common/lib/hadoop-[a-z]*.jar $share/common/
+touch $share/hdfs/hadoop-hdfs-2.7.9-tests.jar
+cp $share/common/lib/guava-*.jar $share/hdfs/lib/
+mkdir -p $share/hdfs/webapps/hdfs $share/doc hadoop-2.7.9/bin
+echo '<h1>pages</h1>' > $share/hdfs/webapps/hdfs/dfshealth.html
+echo long > $share/doc/index.html
+tar -czf /scratch/tars/hadoop.tgz hadoop-2.7.9
+# A file of another release beside it.
+mv $share/common/hadoop-common-2.7.9.jar $share/common/hadoop-common-3.3.6.jar
+tar -cf /scratch/tars/hadoop3.tar -C hadoop-2.7.9 .
+spark=spark-3.5.9-bin-hadoop3
+mkdir $spark
+cp -a /opt/mesosflow/spark-3.5.9/bin /opt/mesosflow/spark-3.5.9/jars /opt/mesosflow/spark-3.5.9/python $spark
+mkdir -p $spark/examples $spark/sbin
+touch $spark/jars/kubernetes-client-6.7.2.jar $spark/bin/pyspark.cmd
+tar -cf /scratch/tars/spark.tar $spark
+rm $spark/jars/spark-mesos_*
+tar -cf /scratch/tars/spark4.tar --exclude='parquet*' $spark
+rm $spark/jars/hadoop-client-*
+tar -cf /scratch/tars/spark-without.tar --exclude='parquet*' $spark
+tar -cf /scratch/tars/empty.tar $spark/sbin
+echo '<html>' > /scratch/tars/page
+rm -r /scratch/a"#;
+
+fn tarballs_of_apaches_are_known_by_their_layout(machine: &Machine) {
+    machine.sh(APACHES).unwrap();
+    let root = "/scratch/chosen";
+    let choose = |hadoop: &str, spark: &str| {
+        let line = |name: &str, tar: &str| {
+            match tar {
+            "pypi" | "none" => format!("echo {name}_SOURCE={tar} >> $env"),
+            _ => format!(
+                "echo {name}_SOURCE=url >> $env; echo {name}_TARBALL=$(sha256sum /scratch/tars/{tar} | cut -d ' ' -f 1) >> $env
+                 ln -sfn /scratch/tars/{tar} /scratch/served/{}.tarball",
+                name.to_lowercase()
+            ),
+        }
+        };
+        let (hadoop, spark) = (line("HADOOP", hadoop), line("SPARK", spark));
+        machine
+            .sh(&format!(
+                "env=/scratch/layout/choice.env; rm -f $env; {hadoop}; {spark}"
+            ))
+            .unwrap();
+    };
+    let lay = || machine.layout(&format!("unpack {root} /scratch/served"));
+    let is_whole = || machine.layout(&format!("check {root}"));
+
+    for (hadoop, spark, why) in [
+        ("page", "pypi", "is no tarball"),
+        (
+            "empty.tar",
+            "pypi",
+            "holds no share/hadoop/hdfs/hadoop-hdfs-*.jar",
+        ),
+        (
+            "spark.tar",
+            "pypi",
+            "holds no share/hadoop/hdfs/hadoop-hdfs-*.jar",
+        ),
+        ("hadoop.tgz", "spark4.tar", "no backend for Mesos"),
+        ("hadoop.tgz", "spark-without.tar", "no client of Hadoop"),
+        ("hadoop.tgz", "hadoop.tgz", "holds no jars/spark-core_*.jar"),
+    ] {
+        choose(hadoop, spark);
+        let refused = lay().unwrap_err();
+        assert!(
+            refused.contains(why) && refused.contains("exit status: 4"),
+            "{refused}"
+        );
+        machine.sh(&format!("[ ! -e {root}/opt/mesosflow ]")).unwrap();
+    }
+
+    choose("hadoop.tgz", "spark.tar");
+    lay().unwrap();
+    machine.layout(&format!("link {root}")).unwrap();
+    is_whole().unwrap();
+    let seen = machine
+        .sh(&format!(
+            "cd {root}/opt/mesosflow; ls; cat hadoop/version; ls hadoop/jars | grep -c guava; find . -name '*-tests.jar' -o -name '*.cmd' -o \
+             -name 'kubernetes-*' -o -name doc -o -name examples; cat hadoop/webapps/hdfs/*.html; ls -d hadoop/webapps/secondary
+             readlink {root}/root/persistent-hdfs/bin/hdfs {root}/root/spark/jars; ls {root}/opt"
+        ))
+        .unwrap();
+    let expected = "hadoop\nlayout\nsoftware\nspark\nzookeeper\n2.7.9\n1\n<h1>pages</h1>\nhadoop/webapps/secondary\n\
+                    /opt/mesosflow/hadoop/bin/hdfs\n/opt/mesosflow/spark/jars\nmesosflow";
+    assert_eq!(seen, expected);
+
+    // What is there is not made again, what is damaged is; without a top folder, and packed otherwise.
+    let made = || {
+        machine.sh(&format!(
+            "stat -c %i {root}/opt/mesosflow/spark {root}/opt/mesosflow/hadoop"
+        ))
+    };
+    let before = made().unwrap();
+    machine
+        .sh(&format!("rm {root}/opt/mesosflow/hadoop/jars/guava-*.jar"))
+        .unwrap();
+    is_whole().unwrap_err();
+    lay().unwrap();
+    machine.layout(&format!("link {root}")).unwrap();
+    is_whole().unwrap();
+    let after = made().unwrap();
+    let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
+    let (before, after) = (lines(&before), lines(&after));
+    assert!(
+        before[0] == after[0] && before[1] != after[1],
+        "{before:?} {after:?}"
+    );
+    choose("hadoop3.tar", "none");
+    lay().unwrap();
+    machine.layout(&format!("link {root}")).unwrap();
+    is_whole().unwrap();
+    assert_eq!(
+        machine
+            .sh(&format!(
+                "cat {root}/opt/mesosflow/hadoop/version; ls -d {root}/opt/mesosflow/spark"
+            ))
+            .unwrap(),
+        format!("3.3.6\n{root}/opt/mesosflow/spark"),
+    );
+
+    // Back to PyPI's: nothing of the others is left.
+    choose("pypi", "pypi");
+    lay().unwrap();
+    machine.layout(&format!("link {root}")).unwrap();
+    is_whole().unwrap();
+    assert_eq!(
+        machine.sh(&format!("ls {root}/opt/mesosflow")).unwrap(),
+        "hadoop-2.7.3\nlayout\nsoftware\nspark-3.5.9\nzookeeper"
+    );
 }
 
 fn the_archives_zookeeper_forms_a_quorum(machine: &Machine) {

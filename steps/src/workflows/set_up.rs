@@ -9,7 +9,7 @@ use super::parts::{each, node_setup, skipped, vars_of};
 use super::put_before;
 use crate::authorized::{Authorized, Copied, NodeKey};
 use crate::catalogue::catalogue;
-use crate::cluster::{ClusterSpec, Inventory, Node, Role};
+use crate::cluster::{ClusterSpec, Inventory, Node, Role, SoftwareSource};
 use crate::hdfs::{FileSystems, Formatted, Hdfs};
 use crate::life::{HubMove, ImportCheckpoint, MoveHub, SeedRegistry};
 use crate::provider::{Groups, Image};
@@ -19,10 +19,11 @@ use crate::provision::{
 };
 use crate::setup::{
     Approve, Approved, BuildFrameworks, BuildMesos, BuiltMesos, ClusterHealth, ClusterInputs, Distribute,
-    Distributed, FrameworkConfig, HdfsFormat, HdfsStart, Hostname, MesosRoles, MesosStart, MesosStop,
-    Mounted, NfsExport, NfsMount, NfsServer, PersistentHdfsFormat, RedeployMesos, Report, ReportStep,
-    ScriptPermissions, SetupNode, ZookeeperStart, down,
+    Distributed, FrameworkConfig, Frameworks, HdfsFormat, HdfsStart, Hostname, MesosRoles, MesosStart,
+    MesosStop, Mounted, NfsExport, NfsMount, NfsServer, PersistentHdfsFormat, RedeployMesos, Report,
+    ReportStep, ScriptPermissions, SetupNode, ZookeeperStart, down,
 };
+use crate::software::Choice;
 use crate::templates::DeployVars;
 use crate::world::World;
 
@@ -157,10 +158,8 @@ pub(super) async fn set_up(flow: &Flow<World>, setting: Setting<'_>) -> Result<R
     })
     .await?;
     flow.step(ScriptPermissions { hub: hub.clone() }).await?;
-    flow.step(
-        SetupNode::first(node_setup(spec, image, &inventory, hub)).archive_url(spec.archive_url.clone()),
-    )
-    .await?;
+    flow.step(SetupNode::first(spec, node_setup(spec, image, &inventory, hub)))
+        .await?;
     approve(flow, spec, &inventory, &keys, range).await?;
     let scripts = each(inventory.others(), |node| Distribute {
         hub: hub.clone(),
@@ -172,7 +171,7 @@ pub(super) async fn set_up(flow: &Flow<World>, setting: Setting<'_>) -> Result<R
     });
     flow.fan_out(Distribute::SCRIPTS, scripts).await?;
     let others = each(inventory.others(), |node| {
-        SetupNode::of(hub, node_setup(spec, image, &inventory, node))
+        SetupNode::of(spec, hub, node_setup(spec, image, &inventory, node))
     });
     flow.fan_out(SetupNode::NODES, others).await?;
     if let Some((way, keeper)) = brings {
@@ -198,7 +197,7 @@ pub(super) async fn set_up(flow: &Flow<World>, setting: Setting<'_>) -> Result<R
     let role = |node: &Node| MesosRoles::new(node, spec, &inventory, &vars);
     let of_mesos = || inventory.masters.iter().chain(&inventory.slaves);
     let roles = || flow.fan_out(MesosRoles::ID, each(of_mesos(), role));
-    let (mesos, (shared, mounted), ()) = tokio::join!(
+    let ((mesos, frameworks), (shared, mounted), ()) = tokio::join!(
         async {
             let built = mesos(flow, spec, &inventory, &tree).await?;
             // A replay may end with them.
@@ -250,6 +249,7 @@ pub(super) async fn set_up(flow: &Flow<World>, setting: Setting<'_>) -> Result<R
         shared,
         mounted,
         mesos_version: mesos.version,
+        frameworks,
         has_history: vars.spark_history,
     })
     .await
@@ -274,6 +274,7 @@ async fn configure(
         rendered: rendered.clone(),
         vars: vars.clone(),
         overlay,
+        homes: Choice::of(spec).homes(),
     };
     flow.step(pushed).await?;
     let public_key = flow.world().key().public().to_owned();
@@ -321,7 +322,7 @@ async fn mesos(
     spec: &ClusterSpec,
     inventory: &Inventory,
     tree: &RenderedConfig,
-) -> Result<BuiltMesos, Halt> {
+) -> Result<(BuiltMesos, Frameworks), Halt> {
     let hub = inventory.first_master();
     let built = flow
         .step(BuildMesos {
@@ -333,11 +334,12 @@ async fn mesos(
         .step(BuildFrameworks {
             hub: hub.clone(),
             frameworks: spec.frameworks.clone(),
+            hadoop_is_chosen: spec.hadoop.source == SoftwareSource::Url,
         })
         .await?;
     let config = FrameworkConfig {
         hub: hub.clone(),
-        frameworks,
+        frameworks: frameworks.clone(),
         cluster_url: inventory.cluster_url(),
         tree: tree.digest.clone(),
     };
@@ -348,7 +350,7 @@ async fn mesos(
         packages: spec.mesos.packages.clone(),
     });
     tokio::join!(flow.step(config), flow.fan_out(RedeployMesos::ID, copies)).settle()?;
-    Ok(built)
+    Ok((built, frameworks))
 }
 
 /// Steps 2.15 and 2.16: `/mnt/nfs`.

@@ -1,0 +1,94 @@
+//! Where Hadoop and Spark come from: the `[hadoop]` table and a part of `[spark]`.
+
+use std::fs::File;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+/// Which way Hadoop or Spark comes to the nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SoftwareSource {
+    /// Out of the archive at PyPI that mesosflow knows, which its own image has laid out already.
+    #[default]
+    Pypi,
+    /// Out of a tarball of Apache's, by path or URL.
+    Url,
+    /// Nothing is laid out: the nodes have it, under `/root/ephemeral-hdfs` and `/root/persistent-hdfs`, or `/root/spark`.
+    None,
+}
+
+impl SoftwareSource {
+    /// The word for it in the config.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pypi => "pypi",
+            Self::Url => "url",
+            Self::None => "none",
+        }
+    }
+
+    pub(super) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Where Hadoop or Spark comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SoftwareSpec {
+    /// Which of the ways.
+    pub source: SoftwareSource,
+    /// `url`: an absolute path on this machine, or an `http(s)://` URL that the first master fetches.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// `url`: the tarball's SHA-256, hex; needed for an `http://` URL. That of a path is taken when a run begins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+}
+
+impl SoftwareSpec {
+    /// Whether nothing was chosen.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Its tarball, where one was chosen.
+    pub(crate) fn tarball(&self) -> Option<Tarball<'_>> {
+        let url = self
+            .url
+            .as_deref()
+            .filter(|_| self.source == SoftwareSource::Url)?;
+        Some(match url.starts_with("http://") || url.starts_with("https://") {
+            true => Tarball::At(url),
+            false => Tarball::Here(Path::new(url)),
+        })
+    }
+
+    /// What tells its tarball from another, 64 hexadecimal digits: its own digest, or that of its URL where nobody has said it. Empty where
+    /// no tarball was chosen.
+    pub(crate) fn identity(&self) -> String {
+        match (&self.sha256, &self.url) {
+            (Some(sha256), _) => sha256.to_ascii_lowercase(),
+            (None, Some(url)) => hex::encode(Sha256::digest(url)),
+            (None, None) => String::new(),
+        }
+    }
+}
+
+/// A tarball that was chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tarball<'a> {
+    /// The first master fetches it.
+    At(&'a str),
+    /// It is on this machine.
+    Here(&'a Path),
+}
+
+/// SHA-256 of a file, hex.
+pub(crate) fn digest_of(path: &Path) -> std::io::Result<String> {
+    let mut digest = Sha256::new();
+    std::io::copy(&mut File::open(path)?, &mut digest)?;
+    Ok(hex::encode(digest.finalize()))
+}

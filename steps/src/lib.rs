@@ -21,6 +21,7 @@ pub mod destroy;
 mod disks;
 pub mod doctor;
 pub mod election;
+mod file_digest;
 mod firewall;
 mod guard;
 mod hdfs;

@@ -6,7 +6,8 @@ use std::time::Duration;
 use mesosflow_workflow::{Effect, Limits, Retry, Settled, StepCx, StepError as _};
 
 use crate::act::ActError;
-use crate::cluster::{MesosSource, MesosSpec, Node, digest_of};
+use crate::cluster::{MesosSource, MesosSpec, Node};
+use crate::file_digest;
 use crate::packages;
 use crate::remote::{JobLimits, quote};
 use crate::world::{Script, World};
@@ -224,7 +225,7 @@ pub(crate) fn mark(mesos: &MesosSpec) -> Result<String, ActError> {
     Ok(match mesos.source {
         MesosSource::None => "image".into(),
         MesosSource::Tarball => match local_tarball(mesos) {
-            Some(path) => format!("tarball sha256:{}", file_digest(path)?),
+            Some(path) => format!("tarball sha256:{}", digest_of(path)?),
             None => format!("tarball {} {}", text(&mesos.url), text(&mesos.sha256)),
         },
         MesosSource::Git => format!(
@@ -287,11 +288,12 @@ fn lacking(node: &str, said: &str) -> Result<(), ActError> {
     Err(ActError::wrong(what).hinted(hint))
 }
 
-fn file_digest(path: &Path) -> Result<String, ActError> {
-    digest_of(path).map_err(|source| ActError::Local {
+fn digest_of(path: &Path) -> Result<String, ActError> {
+    let read = file_digest::of(path).map_err(|source| ActError::Local {
         doing: format!("cannot read {}", path.display()),
         source,
-    })
+    });
+    Ok(read?.1)
 }
 
 #[cfg(test)]

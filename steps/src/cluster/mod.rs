@@ -33,8 +33,8 @@ pub use nodes::{
 };
 pub use provider_kind::ProviderKind;
 pub use root_disk::LEAST_ROOT_GB;
+pub(crate) use software::Tarball;
 pub use software::{SoftwareSource, SoftwareSpec};
-pub(crate) use software::{Tarball, digest_of};
 pub use spec::{
     ClusterSpec, DisksSpec, FrameworksSpec, HdfsSpec, LocalSpec, MadeBy, MesosSource, MesosSpec,
     MountFallback, NfsServerChoice, SharedVolumeSpec, SparkSpec, SshSpec, ZookeeperSpec,

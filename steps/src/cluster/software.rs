@@ -1,6 +1,5 @@
 //! Where Hadoop and Spark come from: the `[hadoop]` table and a part of `[spark]`.
 
-use std::fs::File;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -84,11 +83,4 @@ pub(crate) enum Tarball<'a> {
     At(&'a str),
     /// It is on this machine.
     Here(&'a Path),
-}
-
-/// SHA-256 of a file, hex.
-pub(crate) fn digest_of(path: &Path) -> std::io::Result<String> {
-    let mut digest = Sha256::new();
-    std::io::copy(&mut File::open(path)?, &mut digest)?;
-    Ok(hex::encode(digest.finalize()))
 }

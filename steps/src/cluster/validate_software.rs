@@ -1,7 +1,8 @@
 //! What the `[hadoop]` table and the source in `[spark]` must be before anything is touched.
 
 use super::urls::{is_plain, secret_in};
-use super::{ClusterSpec, SoftwareSource, SoftwareSpec, SpecError, Tarball, digest_of};
+use super::{ClusterSpec, SoftwareSource, SoftwareSpec, SpecError, Tarball};
+use crate::file_digest;
 
 /// The names of the keys.
 struct Fields {
@@ -34,7 +35,7 @@ impl Fields {
                 "name an existing tarball, or an http(s):// URL",
             );
         }
-        let digest = digest_of(path).map_err(|error| SpecError {
+        let (_, digest) = file_digest::of(path).map_err(|error| SpecError {
             field: self.url,
             problem: format!("cannot be read: {}: {error}", path.display()),
             hint: "name a tarball that you may read".to_owned(),

@@ -16,6 +16,7 @@ use super::exec::{Exec, Input};
 use super::output::Output;
 use super::quote::with_variables;
 use super::session::Session;
+use crate::file_digest;
 
 /// How long a transfer may go without a byte moving. After the last byte the node still has to write everything to its
 /// disk and read it again.
@@ -87,7 +88,7 @@ impl LocalFile {
             if !metadata.is_file() {
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
             }
-            let (len, digest) = digest_of(&source)?;
+            let (len, digest) = file_digest::of(&source)?;
             Ok(Self {
                 mode: metadata.permissions().mode() & 0o7777,
                 path: source,
@@ -115,7 +116,7 @@ impl Session {
     /// Copies a local file, of any size, to `path` on the node, and compares the digests there before it takes its place.
     pub async fn upload_file(&self, local: &Path, path: &str, mode: u32) -> Result<(), RemoteError> {
         let source = local.to_owned();
-        let (len, digest) = blocking("reading", local, move || digest_of(&source)).await?;
+        let (len, digest) = blocking("reading", local, move || file_digest::of(&source)).await?;
         self.put(
             path,
             Input::File {
@@ -265,12 +266,6 @@ async fn blocking<T: Send + 'static>(
         .await
         .unwrap_or_else(|error| Err(io::Error::other(error)))
         .map_err(|error| RemoteError::local(doing, path, error))
-}
-
-fn digest_of(path: &Path) -> io::Result<(u64, String)> {
-    let mut hasher = Sha256::new();
-    let len = io::copy(&mut File::open(path)?, &mut hasher)?;
-    Ok((len, hex::encode(hasher.finalize())))
 }
 
 /// Packs the content of `folder` into an temporary file, in a fixed order.

@@ -48,8 +48,8 @@ fn tarballs_of_apaches_are_laid_out_and_stay_what_they_are() {
         ("source = \"url\"", "`hadoop.url` is missing"),
         ("source = \"url\"\nurl = \"nowhere.tar.gz\"", "is not a file"),
         (
-            "source = \"url\"\nurl = \"http://example.org/h.tgz\"",
-            "anybody on the way",
+            "source = \"url\"\nurl = \"https://example.org/h.tgz\"",
+            "`hadoop.sha256` is missing",
         ),
     ] {
         bench.config(&tables(of_hadoop, &from(&spark)));

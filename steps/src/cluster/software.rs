@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 /// Which way Hadoop or Spark comes to the nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -42,7 +41,7 @@ pub struct SoftwareSpec {
     /// `url`: an absolute path on this machine, or an `http(s)://` URL that the first master fetches.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// `url`: the tarball's SHA-256, hex; needed for an `http://` URL. That of a path is taken when a run begins.
+    /// `url`: the tarball's SHA-256, hex, by which all nodes have the same one. That of a path is taken when a run begins.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
 }
@@ -63,16 +62,6 @@ impl SoftwareSpec {
             true => Tarball::At(url),
             false => Tarball::Here(Path::new(url)),
         })
-    }
-
-    /// What tells its tarball from another, 64 hexadecimal digits: its own digest, or that of its URL where nobody has said it. Empty where
-    /// no tarball was chosen.
-    pub(crate) fn identity(&self) -> String {
-        match (&self.sha256, &self.url) {
-            (Some(sha256), _) => sha256.to_ascii_lowercase(),
-            (None, Some(url)) => hex::encode(Sha256::digest(url)),
-            (None, None) => String::new(),
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the `[hadoop]` table and the source in `[spark]` must be before anything is touched.
 
-use super::urls::{is_plain, secret_in};
+use super::urls::secret_in;
 use super::{ClusterSpec, SoftwareSource, SoftwareSpec, SpecError, Tarball};
 use crate::file_digest;
 
@@ -88,11 +88,11 @@ impl Fields {
         {
             return wrong(self.url, "holds white space", "write %20 for it");
         }
-        if is_plain(url) && software.sha256.is_none() {
+        if matches!(software.tarball(), Some(Tarball::At(_))) && software.sha256.is_none() {
             return wrong(
-                self.url,
-                "is an http:// URL, and anybody on the way could put another tarball in its place",
-                "give its `sha256`, or an https:// URL",
+                self.sha256,
+                "is missing: what is at an address can change, and nodes that come later would get another one",
+                "give what `sha256sum` prints for the tarball (Apache publishes its SHA-512), or name a file of this machine",
             );
         }
         match &software.sha256 {
@@ -176,10 +176,10 @@ mod tests {
         let (https, http) = ("https://example.org/s.tgz", "http://example.org/s.tgz");
         let hex = "a".repeat(64);
         for (source, url, sha256, field) in [
-            (SoftwareSource::Url, Some(https), None, None),
+            (SoftwareSource::Url, Some(https), None, Some("spark.sha256")),
             (SoftwareSource::Url, Some(https), Some(hex.as_str()), None),
             (SoftwareSource::Url, Some(http), Some(hex.as_str()), None),
-            (SoftwareSource::Url, Some(http), None, Some("spark.url")),
+            (SoftwareSource::Url, Some(http), None, Some("spark.sha256")),
             (SoftwareSource::Url, None, None, Some("spark.url")),
             (
                 SoftwareSource::Url,

@@ -30,33 +30,30 @@ impl Choice {
             return None;
         }
         let of = |name: &str, spec: &SoftwareSpec| {
-            let tarball = spec.tarball().map_or_else(String::new, |_| spec.identity());
+            let tarball = spec.tarball().map_or_else(String::new, |_| sha256_of(spec));
             let source = spec.source.as_str();
             format!("{name}_SOURCE={source}\n{name}_TARBALL={tarball}\n")
         };
         Some(of("HADOOP", &self.hadoop) + &of("SPARK", &self.spark))
     }
 
-    /// Name, place and SHA-256 (where somebody has said it) of the tarballs.
-    pub(super) fn tarballs(&self) -> impl Iterator<Item = (&'static str, Tarball<'_>, Option<&str>)> {
+    /// Name, place and SHA-256 of the tarballs.
+    pub(super) fn tarballs(&self) -> impl Iterator<Item = (&'static str, Tarball<'_>, String)> {
         let all = [("hadoop", &self.hadoop), ("spark", &self.spark)];
         all.into_iter()
-            .filter_map(|(name, spec)| Some((name, spec.tarball()?, spec.sha256.as_deref())))
+            .filter_map(|(name, spec)| Some((name, spec.tarball()?, sha256_of(spec))))
     }
 
-    /// The same for the script: a line each, `-` for what is not there.
+    /// The same for the script, a line each: `-` for the URL of what is on this machine.
     pub(super) fn lines(&self) -> String {
-        let lines: Vec<_> = self
-            .tarballs()
-            .map(|(name, tarball, sha256)| {
-                let url = match tarball {
-                    Tarball::At(url) => url,
-                    Tarball::Here(_) => "-",
-                };
-                format!("{name} {url} {}", sha256.unwrap_or("-").to_ascii_lowercase())
-            })
-            .collect();
-        lines.join("\n")
+        let lines = self.tarballs().map(|(name, tarball, sha256)| {
+            let url = match tarball {
+                Tarball::At(url) => url,
+                Tarball::Here(_) => "-",
+            };
+            format!("{name} {url} {sha256}")
+        });
+        lines.collect::<Vec<_>>().join("\n")
     }
 
     /// What is copied from the first master. The mark beside them is not: each node makes its own, when the copy is whole.
@@ -112,6 +109,11 @@ impl Choice {
     }
 }
 
+/// What a spec that a run may have says of its tarball.
+fn sha256_of(spec: &SoftwareSpec) -> String {
+    spec.sha256.as_deref().unwrap_or_default().to_ascii_lowercase()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,33 +126,28 @@ mod tests {
     }
 
     #[test]
-    fn a_tarball_is_told_by_its_digest_and_by_its_url_where_nobody_has_said_that() {
-        let of = |url: &str, sha256: Option<&str>| {
+    fn a_tarball_is_told_by_its_digest_wherever_it_is() {
+        let of = |url: &str, sha256: &str| {
             Choice::of(&ClusterSpec {
                 hadoop: SoftwareSpec {
                     source: SoftwareSource::Url,
                     url: Some(url.to_owned()),
-                    sha256: sha256.map(str::to_owned),
+                    sha256: Some(sha256.to_owned()),
                 },
                 ..ClusterSpec::default()
             })
         };
         let (sha256, url) = ("AB".repeat(32), "https://example.org/hadoop-2.7.7.tar.gz");
-        let known = of(url, Some(&sha256));
-        assert_eq!(
-            known.text(),
-            of("/data/hadoop.tar.gz", Some(&sha256.to_lowercase())).text()
+        let (there, here) = (
+            of(url, &sha256),
+            of("/data/hadoop.tar.gz", &sha256.to_lowercase()),
         );
-        assert_ne!(known.text(), of(url, None).text());
-        assert_ne!(
-            of(url, None).text(),
-            of("https://example.org/hadoop-2.7.6.tar.gz", None).text()
-        );
-        assert_eq!(known.lines(), format!("hadoop {url} {}", sha256.to_lowercase()));
-        assert_eq!(of(url, None).lines(), format!("hadoop {url} -"));
-        assert_eq!(of("/data/hadoop.tar.gz", None).lines(), "hadoop - -");
+        assert_eq!(there.text(), here.text());
+        assert_ne!(there.text(), of(url, &"CD".repeat(32)).text());
+        assert_eq!(there.lines(), format!("hadoop {url} {}", sha256.to_lowercase()));
+        assert_eq!(here.lines(), format!("hadoop - {}", sha256.to_lowercase()));
         assert_eq!(
-            known.folders()[..2],
+            there.folders()[..2],
             ["/opt/mesosflow/hadoop", "/opt/mesosflow/spark-3.5.9"]
         );
     }

@@ -36,6 +36,8 @@ const LAY_OUT: &str = shell!("software-lay-out.sh");
 const FORGET_MARK: &str = "rm -f /opt/mesosflow/software";
 const LINK: &str = "bash /opt/mesosflow/layout/layout.sh link /";
 
+const LACKS: &str = r#"bash "$folder/layout/layout.sh" lacks / "$name" || exit 1"#;
+
 const CLAIM_HOMES: &str = shell!("software-claim-homes.sh");
 
 /// Sees that `homes` ([`Choice::homes`]) on a node are mesosflow's; moves aside what is not.
@@ -154,7 +156,11 @@ impl Software {
             .upload_tree(folder.path(), &format!("{FOLDER}/layout"), options)
             .await?;
         for (name, tarball, _) in self.choice.tarballs() {
-            if let Tarball::Here(path) = tarball {
+            let Tarball::Here(path) = tarball else { continue };
+            let look = Script::new("see whether a tarball is needed", LACKS)
+                .var("folder", FOLDER)
+                .var("name", name);
+            if world.ask(&self.node, look).await? {
                 let place = format!("{FOLDER}/archives/{name}.tarball");
                 world.session(&self.node).upload_file(path, &place, 0o644).await?;
             }

@@ -353,6 +353,11 @@ tar -cf /scratch/tars/spark4.tar --exclude='parquet*' $spark
 rm $spark/jars/hadoop-client-*
 tar -cf /scratch/tars/spark-without.tar --exclude='parquet*' $spark
 tar -cf /scratch/tars/empty.tar $spark/sbin
+mkdir -p two/share/hadoop/hdfs
+touch two/share/hadoop/hdfs/hadoop-hdfs-2.6.0.jar $share/common/lib/asm-0.jar
+tar -cf /scratch/tars/hollow.tar $share
+rm $share/common/lib/asm-0.jar
+tar -cf /scratch/tars/two.tar two $share
 echo '<html>' > /scratch/tars/page
 rm -r /scratch/a"#;
 
@@ -392,6 +397,8 @@ fn tarballs_of_apaches_are_known_by_their_layout(machine: &Machine) {
             "pypi",
             "holds no share/hadoop/hdfs/hadoop-hdfs-*.jar",
         ),
+        ("two.tar", "pypi", "holds more than one"),
+        ("hollow.tar", "pypi", "asm-0.jar, which is empty"),
         ("hadoop.tgz", "spark4.tar", "no backend for Mesos"),
         ("hadoop.tgz", "spark-without.tar", "no client of Hadoop"),
         ("hadoop.tgz", "hadoop.tgz", "holds no jars/spark-core_*.jar"),

@@ -121,7 +121,7 @@ bring() { # ROOT FOLDER hadoop|spark URL SHA256
 }
 
 fetch_one() { # FILE URL SHA256 WHAT
-    local file=$1 url=$2 sha256=$3 what=$4 attempt status options=(--proto '=http,https')
+    local file=$1 url=$2 sha256=$3 what=$4 attempt status others=0 is_rest options=(--proto '=http,https')
     needs curl
     mkdir -p "${file%/*}"
     if verified "$file" "$sha256"; then
@@ -132,7 +132,8 @@ fetch_one() { # FILE URL SHA256 WHAT
     case $url in https://*) options+=(--proto-redir '=https') ;; esac
     for attempt in $(seq "$ATTEMPTS"); do
         say "downloading $url ($what), attempt $attempt of $ATTEMPTS"
-        status=0
+        status=0 is_rest=
+        [ ! -s "$file.part" ] || is_rest=yes
         # A line that stands still for a minute is given up, and gone on with where it broke.
         curl --fail --location --silent --show-error "${options[@]}" --connect-timeout 20 --speed-limit 1000 --speed-time 60 \
             --continue-at - --output "$file.part" -- "$url" || status=$?
@@ -141,7 +142,12 @@ fetch_one() { # FILE URL SHA256 WHAT
             return
         fi
         case $status in
-            0) echo "layout.sh: what came from $url is another file: its SHA-256 is not $sha256" >&2 ;;
+            0)
+                # What came whole, and came again, is there for good; the rest of another file says nothing.
+                [ -n "$is_rest" ] || others=$((others + 1))
+                [ "$others" -lt 2 ] || refuse "what is at $url is another file: its SHA-256 is $(sha256sum "$file.part" | cut -d ' ' -f 1), and not $sha256"
+                echo "layout.sh: what came from $url is another file than $sha256" >&2
+                ;;
             *) echo "layout.sh: curl ended with status $status" >&2 ;;
         esac
         # Whole, and yet wrong; or the server cannot go on where it was broken off (416, no ranges): from the beginning.

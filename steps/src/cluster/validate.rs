@@ -24,19 +24,21 @@ pub struct SpecError {
     pub hint: String,
 }
 
+/// A field that cannot work: what is wrong with it, and what to do.
+pub(super) fn wrong<T>(field: &'static str, problem: impl Into<String>, hint: &str) -> Result<T, SpecError> {
+    Err(SpecError {
+        field,
+        problem: problem.into(),
+        hint: hint.to_owned(),
+    })
+}
+
 impl ClusterSpec {
     /// Checks everything that can be known before anything is touched.
     ///
     /// # Errors
     /// The first field that cannot work. On success, what works but should be known.
     pub fn validate(&self) -> Result<Vec<String>, SpecError> {
-        let wrong = |field, problem: String, hint: &str| {
-            Err(SpecError {
-                field,
-                problem,
-                hint: hint.to_owned(),
-            })
-        };
         if let Err(problem) = check_host_label(&self.cluster, MAX_CLUSTER_NAME) {
             return wrong(
                 "cluster",
@@ -47,21 +49,21 @@ impl ClusterSpec {
         if self.provider == ProviderKind::Hosts && self.hosts.nodes.is_empty() {
             return wrong(
                 "hosts.nodes",
-                "lists no host".into(),
+                "lists no host",
                 "list each machine of yours as a `[[hosts.nodes]]` table, with its role, address and host key",
             );
         }
         if self.masters == 0 {
             return wrong(
                 "masters",
-                "is 0: a cluster without a master is none".into(),
+                "is 0: a cluster without a master is none",
                 "use 1, or 3 to survive the loss of one",
             );
         }
         if self.slaves == 0 {
             return wrong(
                 "slaves",
-                "is 0: there would be nothing to run tasks or hold blocks".into(),
+                "is 0: there would be nothing to run tasks or hold blocks",
                 "use 1 or more",
             );
         }
@@ -124,7 +126,7 @@ impl ClusterSpec {
         if self.spark.history && !self.frameworks.spark {
             return wrong(
                 "spark.history",
-                "asks for Spark's history server, and `frameworks.spark` is false".into(),
+                "asks for Spark's history server, and `frameworks.spark` is false",
                 "leave one of them out",
             );
         }

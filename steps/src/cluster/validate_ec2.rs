@@ -1,5 +1,6 @@
 //! What an EC2 spec must be before anything is touched.
 
+use super::validate::wrong;
 use super::{AWS_ENDPOINT, ClusterSpec, LATEST, SpecError, VolumeSpec};
 use crate::system::System;
 
@@ -18,14 +19,6 @@ const MOST_TAGS: usize = 50 - 15;
 /// The most characters of a tag's key and of its value ("Tag restrictions" in the EC2 user guide).
 const KEY_LENGTH: usize = 128;
 pub(crate) const TAG_VALUE_LENGTH: usize = 256;
-
-fn wrong<T>(field: &'static str, problem: impl Into<String>, hint: &str) -> Result<T, SpecError> {
-    Err(SpecError {
-        field,
-        problem: problem.into(),
-        hint: hint.to_owned(),
-    })
-}
 
 impl ClusterSpec {
     /// Checks the `[ec2]` table as far as it can be without asking AWS. On success, what works but should be known.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::secrets::secret_in_flag;
 use super::urls::{is_plain, secret_in};
+use super::validate::wrong;
 use super::{ClusterSpec, MesosSource, MesosSpec, SpecError, flags};
 
 /// Whether a node's boot script takes it for a flag (`steps/roles/mesos/role/30-believed.sh`).
@@ -16,14 +17,6 @@ fn is_flag(flag: &str) -> bool {
     let is_of_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
     let is_name = name.starts_with(|first: char| first.is_ascii_lowercase()) && name.chars().all(is_of_name);
     is_name && flag.len() <= 4000 && !flag.chars().any(|c| c.is_ascii_control())
-}
-
-fn wrong(field: &'static str, problem: &str, hint: &str) -> Result<(), SpecError> {
-    Err(SpecError {
-        field,
-        problem: problem.to_owned(),
-        hint: hint.to_owned(),
-    })
 }
 
 /// The way that keeps a password out of journal, logs and nodes.
@@ -41,7 +34,7 @@ impl ClusterSpec {
             if let Some(what) = url.as_deref().and_then(secret_in) {
                 return wrong(
                     field,
-                    &format!("holds {what}, which the journal would keep"),
+                    format!("holds {what}, which the journal would keep"),
                     NETRC,
                 );
             }
@@ -65,11 +58,7 @@ impl ClusterSpec {
         ];
         for (field, url, hint) in others {
             if let Some(what) = url.as_deref().and_then(secret_in) {
-                return wrong(
-                    field,
-                    &format!("holds {what}, which the journal would keep"),
-                    hint,
-                );
+                return wrong(field, format!("holds {what}, which the journal would keep"), hint);
             }
         }
         Ok(())
@@ -101,7 +90,7 @@ impl MesosSpec {
             if let Some(bad) = flags.iter().find(|flag| !is_flag(flag)) {
                 return wrong(
                     field,
-                    &format!("holds {bad:?}, which is no flag of Mesos'"),
+                    format!("holds {bad:?}, which is no flag of Mesos'"),
                     "write `--name=value`, `--name` or `--no-name`: the name in lower case, without line ends and other control \
                      characters, at most 4000 bytes; what is longer is a file, named as `--name=file:///path`",
                 );
@@ -131,7 +120,7 @@ impl MesosSpec {
             if let Some(given) = all.iter().find(is_it) {
                 return wrong(
                     field,
-                    &format!("holds `{given}`, which follows from {why}"),
+                    format!("holds `{given}`, which follows from {why}"),
                     "leave it out: the nodes find it at each boot",
                 );
             }
@@ -142,7 +131,7 @@ impl MesosSpec {
             if !package.bytes().all(known) || !package.starts_with(|c: char| c.is_ascii_alphanumeric()) {
                 return wrong(
                     "mesos.packages",
-                    &format!("holds `{package}`, which is no package name"),
+                    format!("holds `{package}`, which is no package name"),
                     "use names of the nodes' packages",
                 );
             }
@@ -160,7 +149,7 @@ impl MesosSpec {
             if let Some(what) = flags.iter().find_map(|flag| secret_in_flag(flag)) {
                 return wrong(
                     field,
-                    &format!("holds {what}, which the journal and the nodes' units would keep"),
+                    format!("holds {what}, which the journal and the nodes' units would keep"),
                     "put it into a file on the nodes (on the image, by `user_data`, by hand) that root alone may read, and name \
                      that by its path: `--credential=/etc/mesos/credential`",
                 );
@@ -181,7 +170,7 @@ impl MesosSpec {
         if !remote && !Path::new(url).is_file() {
             return wrong(
                 "mesos.url",
-                &format!("is not a file: {url}"),
+                format!("is not a file: {url}"),
                 "name an existing tarball, or an http(s):// URL",
             );
         }
@@ -269,19 +258,19 @@ fn validate_file(path: &Path) -> Result<(), SpecError> {
         Ok(_) => {
             return wrong(
                 field,
-                &format!("is no file: {}", path.display()),
+                format!("is no file: {}", path.display()),
                 "name a netrc file",
             );
         }
         Err(error) => {
             let problem = format!("is {}, which cannot be read: {error}", path.display());
-            return wrong(field, &problem, "name a netrc file");
+            return wrong(field, problem, "name a netrc file");
         }
     };
     if mode & 0o077 != 0 {
         return wrong(
             field,
-            &format!("is {}, which others may read", path.display()),
+            format!("is {}, which others may read", path.display()),
             &format!("chmod 600 {}", path.display()),
         );
     }

@@ -1,6 +1,7 @@
 //! What the `[hadoop]` table and the source in `[spark]` must be before anything is touched.
 
 use super::urls::secret_in;
+use super::validate::wrong;
 use super::{ClusterSpec, SoftwareSource, SoftwareSpec, SpecError, Tarball};
 use crate::file_digest;
 
@@ -31,7 +32,7 @@ impl Fields {
         if !path.is_file() {
             return wrong(
                 self.url,
-                &format!("is not a file: {}", path.display()),
+                format!("is not a file: {}", path.display()),
                 "name an existing tarball, or an http(s):// URL",
             );
         }
@@ -60,7 +61,7 @@ impl Fields {
                 None => Ok(()),
                 Some((field, _)) => wrong(
                     field,
-                    &format!(
+                    format!(
                         "is given, and `{}` is `{}`",
                         self.source,
                         software.source.as_str()
@@ -79,7 +80,7 @@ impl Fields {
         if let Some(what) = secret_in(url) {
             return wrong(
                 self.url,
-                &format!("holds {what}, which the journal would keep"),
+                format!("holds {what}, which the journal would keep"),
                 "fetch it yourself, and name the file",
             );
         }
@@ -104,14 +105,6 @@ impl Fields {
             _ => Ok(()),
         }
     }
-}
-
-fn wrong(field: &'static str, problem: &str, hint: &str) -> Result<(), SpecError> {
-    Err(SpecError {
-        field,
-        problem: problem.to_owned(),
-        hint: hint.to_owned(),
-    })
 }
 
 impl ClusterSpec {

@@ -178,7 +178,7 @@ impl Software {
                 self.node.name
             )),
             Some(REFUSED) => ActError::wrong(error.to_string())
-                .hinted("name another tarball under `[hadoop]` or `[spark]`, in a run of its own"),
+                .hinted("name another tarball under `[hadoop]` or `[spark]`, or another `archive_url`, in a run of its own"),
             _ => error.into(),
         })
     }

@@ -280,6 +280,23 @@ fn a_download_is_gone_on_with_and_checked(machine: &Machine) {
     machine.sh(same).unwrap();
     assert_eq!(machine.sh("cat /scratch/starts").unwrap(), "1000000\n0");
 
+    // Another file is there, and not for once: two looks are enough.
+    machine.sh("rm /scratch/starts").unwrap();
+    let wrong = format!(
+        "echo HADOOP_SOURCE=url > /scratch/layout/choice.env; bash /scratch/layout/layout.sh bring /scratch/nothing /scratch/wrong hadoop \
+         http://127.0.0.1:8000/pyspark-2.4.8.tar.gz {}",
+        "0".repeat(64)
+    );
+    let refused = machine.sh(&wrong).unwrap_err();
+    assert!(
+        refused.contains("exit status: 4") && refused.contains("is another file: its SHA-256 is "),
+        "{refused}"
+    );
+    assert_eq!(machine.sh("cat /scratch/starts").unwrap(), "0\n0");
+    machine
+        .sh("rm -r /scratch/layout/choice.env /scratch/wrong")
+        .unwrap();
+
     // A file that was changed is not used.
     machine.sh(&format!("echo >> {first}")).unwrap();
     let refused = machine

@@ -42,41 +42,29 @@ fn mesos(mesos: &MesosSpec) -> Need {
                 ),
             ),
         },
-        MesosSource::Tarball if url.starts_with("http://") || url.starts_with("https://") => Need::fine(
-            what,
-            format!(
-                "{}, fetched by the first master, which has to reach it; that is not looked at from here",
-                shown(url)
-            ),
-        ),
-        MesosSource::Tarball => tarball(what, Path::new(url), mesos.sha256.as_deref(), OF_MESOS),
+        MesosSource::Tarball => tarball(what, Tarball::named(url), mesos.sha256.as_deref(), OF_MESOS),
     }
 }
 
 /// What is known here of a Hadoop or Spark that was chosen.
 fn software(what: &'static str, of: &SoftwareSpec) -> Option<Need> {
-    Some(match of.tarball()? {
-        Tarball::At(url) => Need::fine(
-            what,
-            format!(
-                "{}, fetched by the first master, which has to reach it; that is not looked at from here",
-                shown(url)
-            ),
-        ),
-        Tarball::Here(path) => tarball(
-            what,
-            path,
-            of.sha256.as_deref(),
-            "name an existing tarball of Apache's: `url` under `[hadoop]` or `[spark]`",
-        ),
-    })
+    let hint = "name an existing tarball of Apache's: `url` under `[hadoop]` or `[spark]`";
+    Some(tarball(what, of.tarball()?, of.sha256.as_deref(), hint))
 }
 
 const OF_MESOS: &str =
     "name an existing tarball of what `make install` gave: --mesos-url FILE, or `url` under `[mesos]`";
 
-/// A tarball of this machine: it can be read whole, is compressed as one may be, and is the one that was meant.
-fn tarball(what: &'static str, path: &Path, sha256: Option<&str>, hint: &str) -> Need {
+/// A tarball: one of this machine can be read whole, is compressed as one may be, and is the one that was meant.
+fn tarball(what: &'static str, tarball: Tarball<'_>, sha256: Option<&str>, hint: &str) -> Need {
+    let path = match tarball {
+        Tarball::Here(path) => path,
+        Tarball::At(url) => {
+            let detail =
+                "fetched by the first master, which has to reach it; that is not looked at from here";
+            return Need::fine(what, format!("{}, {detail}", shown(url)));
+        }
+    };
     let shown = shown(&path.to_string_lossy());
     let (digest, bytes, begins) = match read(path) {
         Ok(read) => read,
@@ -134,7 +122,7 @@ mod tests {
     fn a_tarball_is_looked_at_to_its_end() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mesos.tar.gz");
-        let look = |sha256: Option<&str>| tarball("Mesos", &path, sha256, OF_MESOS);
+        let look = |sha256: Option<&str>| tarball("Mesos", Tarball::Here(&path), sha256, OF_MESOS);
         assert!(look(None).detail.contains("is not there"));
         std::fs::write(&path, "<html>not found</html>").unwrap();
         let page = look(None);
@@ -148,7 +136,10 @@ mod tests {
         assert!(look(Some(&digest.to_uppercase())).ok);
         let other = look(Some(&"0".repeat(64)));
         assert!(!other.ok && other.detail.contains(&digest), "{other:?}");
-        assert!(!tarball("Mesos", folder.path(), None, OF_MESOS).ok, "a folder");
+        assert!(
+            !tarball("Mesos", Tarball::Here(folder.path()), None, OF_MESOS).ok,
+            "a folder"
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use mesosflow_workflow::{Effect, Limits, Retry, Settled, StepCx, StepError as _};
 
 use crate::act::ActError;
-use crate::cluster::{MesosSource, MesosSpec, Node};
+use crate::cluster::{MesosSource, MesosSpec, Node, Tarball};
 use crate::file_digest;
 use crate::packages;
 use crate::remote::{JobLimits, quote};
@@ -247,8 +247,10 @@ pub(crate) fn is_settled(mesos: &MesosSpec) -> bool {
 }
 
 fn local_tarball(mesos: &MesosSpec) -> Option<&Path> {
-    let url = mesos.url.as_deref()?;
-    (!url.starts_with("http://") && !url.starts_with("https://")).then(|| Path::new(url))
+    match Tarball::named(mesos.url.as_deref()?) {
+        Tarball::At(_) => None,
+        Tarball::Here(path) => Some(path),
+    }
 }
 
 fn build_needs(tools: &str, folder: &str, disk_gb: u32, memory_mb: u32) -> Script<'static> {

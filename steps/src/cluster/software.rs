@@ -58,18 +58,25 @@ impl SoftwareSpec {
             .url
             .as_deref()
             .filter(|_| self.source == SoftwareSource::Url)?;
-        Some(match url.starts_with("http://") || url.starts_with("https://") {
-            true => Tarball::At(url),
-            false => Tarball::Here(Path::new(url)),
-        })
+        Some(Tarball::named(url))
     }
 }
 
-/// A tarball that was chosen.
+/// Where a tarball is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tarball<'a> {
     /// The first master fetches it.
     At(&'a str),
     /// It is on this machine.
     Here(&'a Path),
+}
+
+impl<'a> Tarball<'a> {
+    /// What `url` of a spec says.
+    pub(crate) fn named(url: &'a str) -> Self {
+        match url.starts_with("http://") || url.starts_with("https://") {
+            true => Self::At(url),
+            false => Self::Here(Path::new(url)),
+        }
+    }
 }

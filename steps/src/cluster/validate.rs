@@ -33,6 +33,11 @@ pub(super) fn wrong<T>(field: &'static str, problem: impl Into<String>, hint: &s
     })
 }
 
+/// Whether it is a SHA-256 in hexadecimal digits.
+pub(super) fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
 impl ClusterSpec {
     /// Checks everything that can be known before anything is touched.
     ///

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::secrets::secret_in_flag;
 use super::urls::{is_plain, secret_in};
-use super::validate::wrong;
-use super::{ClusterSpec, MesosSource, MesosSpec, SpecError, flags};
+use super::validate::{is_sha256, wrong};
+use super::{ClusterSpec, MesosSource, MesosSpec, SpecError, Tarball, flags};
 
 /// Whether a node's boot script takes it for a flag (`steps/roles/mesos/role/30-believed.sh`).
 fn is_flag(flag: &str) -> bool {
@@ -75,7 +75,7 @@ impl MesosSpec {
         self.validate_netrc()?;
         self.validate_flags()?;
         if let Some(sha256) = &self.sha256
-            && (sha256.len() != 64 || !sha256.bytes().all(|b| b.is_ascii_hexdigit()))
+            && !is_sha256(sha256)
         {
             return wrong(
                 "mesos.sha256",
@@ -166,8 +166,9 @@ impl MesosSpec {
                 "name the tarball: a path, or an http(s):// URL",
             );
         };
-        let remote = url.starts_with("http://") || url.starts_with("https://");
-        if !remote && !Path::new(url).is_file() {
+        if let Tarball::Here(path) = Tarball::named(url)
+            && !path.is_file()
+        {
             return wrong(
                 "mesos.url",
                 format!("is not a file: {url}"),

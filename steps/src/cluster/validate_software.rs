@@ -1,7 +1,7 @@
 //! What the `[hadoop]` table and the source in `[spark]` must be before anything is touched.
 
 use super::urls::secret_in;
-use super::validate::wrong;
+use super::validate::{is_sha256, wrong};
 use super::{ClusterSpec, SoftwareSource, SoftwareSpec, SpecError, Tarball};
 use crate::file_digest;
 
@@ -42,11 +42,11 @@ impl Fields {
             hint: "name a tarball that you may read".to_owned(),
         })?;
         match &software.sha256 {
-            Some(said) if !said.eq_ignore_ascii_case(&digest) => Err(SpecError {
-                field: self.sha256,
-                problem: format!("is not that of {}, which is {digest}", path.display()),
-                hint: "get the right tarball, or correct it".to_owned(),
-            }),
+            Some(said) if !said.eq_ignore_ascii_case(&digest) => wrong(
+                self.sha256,
+                format!("is not that of {}, which is {digest}", path.display()),
+                "get the right tarball, or correct it",
+            ),
             _ => {
                 software.sha256 = Some(digest);
                 Ok(())
@@ -84,20 +84,20 @@ impl Fields {
                 "fetch it yourself, and name the file",
             );
         }
-        if let Some(Tarball::At(url)) = software.tarball()
-            && url.chars().any(|c| c.is_whitespace() || c.is_control())
-        {
-            return wrong(self.url, "holds white space", "write %20 for it");
-        }
-        if matches!(software.tarball(), Some(Tarball::At(_))) && software.sha256.is_none() {
-            return wrong(
-                self.sha256,
-                "is missing: what is at an address can change, and nodes that come later would get another one",
-                "give what `sha256sum` prints for the tarball (Apache publishes its SHA-512), or name a file of this machine",
-            );
+        if let Some(Tarball::At(url)) = software.tarball() {
+            if url.chars().any(|c| c.is_whitespace() || c.is_control()) {
+                return wrong(self.url, "holds white space", "write %20 for it");
+            }
+            if software.sha256.is_none() {
+                return wrong(
+                    self.sha256,
+                    "is missing: what is at an address can change, and nodes that come later would get another one",
+                    "give what `sha256sum` prints for the tarball (Apache publishes its SHA-512), or name a file of this machine",
+                );
+            }
         }
         match &software.sha256 {
-            Some(sha256) if sha256.len() != 64 || !sha256.bytes().all(|b| b.is_ascii_hexdigit()) => wrong(
+            Some(sha256) if !is_sha256(sha256) => wrong(
                 self.sha256,
                 "is not 64 hexadecimal digits",
                 "give what `sha256sum` prints for the tarball (Apache publishes its SHA-512)",

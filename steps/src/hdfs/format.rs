@@ -243,4 +243,53 @@ mod tests {
             assert_eq!(made_by(other), None, "{other}");
         }
     }
+
+    /// The generation of a Hadoop that is laid out, and the layout of a file system that is there.
+    #[test]
+    fn no_file_system_is_handed_to_another_generation_of_hadoop() {
+        use std::fs;
+        use std::os::unix::fs::symlink;
+        use std::process::Command;
+
+        for (laid_out, layout, is_refused) in [
+            ("hadoop-2.7.3", Some("-63"), false),
+            ("hadoop-2.7.3", Some("-65"), true),
+            ("hadoop 2.7.7", Some("-63"), false),
+            ("hadoop 3.3.6", Some("-63"), true),
+            ("hadoop 3.3.6", Some("-66"), false),
+            ("hadoop 3.3.6", None, false),
+            ("the node's own", Some("-66"), false),
+        ] {
+            let place = tempfile::tempdir().unwrap();
+            let below = |path: &str| place.path().join(path);
+            let (folder, version) = laid_out.split_once(' ').unwrap_or((laid_out, ""));
+            let program = match folder {
+                "the" => below("usr/bin/hdfs"),
+                folder => below(&format!("opt/mesosflow/{folder}/bin/hdfs")),
+            };
+            let link = below("root/persistent-hdfs/bin/hdfs");
+            let current = below("name/current");
+            for folder in [program.parent().unwrap(), link.parent().unwrap(), &current] {
+                fs::create_dir_all(folder).unwrap();
+            }
+            fs::write(&program, "").unwrap();
+            symlink(&program, &link).unwrap();
+            if !version.is_empty() && folder != "the" {
+                fs::write(below("opt/mesosflow/hadoop/version"), version).unwrap();
+            }
+            if let Some(layout) = layout {
+                let text = format!("clusterID=x\nlayoutVersion={layout}\n");
+                fs::write(current.join("VERSION"), text).unwrap();
+            }
+            let root = place.path().display().to_string();
+            let script = OLDER
+                .replace("/root/", &format!("{root}/root/"))
+                .replace("/opt/mesosflow/", &format!("{root}/opt/mesosflow/"));
+            let script =
+                format!("on_disk() {{ :; }}\nhome={root} name={root}/name kind=persistent\n{script}");
+            let ran = Command::new("sh").args(["-euc", &script]).output().unwrap();
+            let expected = if is_refused { 4 } else { 0 };
+            assert_eq!(ran.status.code(), Some(expected), "{laid_out} {layout:?} {ran:?}");
+        }
+    }
 }

@@ -119,3 +119,23 @@ impl Step for BuildFrameworks {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hadoop_of_another_generation_is_called_untested() {
+        let said = |chosen: Option<&str>| {
+            let found = Frameworks {
+                spark: None,
+                hadoop: None,
+                chosen_hdfs: chosen.map(str::to_owned),
+            };
+            found.untested()
+        };
+        assert_eq!(said(None), None);
+        assert_eq!(said(Some("2.7.7")), None);
+        assert!(said(Some("3.3.6")).unwrap().contains("Hadoop 3.3.6 is untested"));
+    }
+}

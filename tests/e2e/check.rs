@@ -12,6 +12,13 @@ const LIMIT: Duration = Duration::from_secs(300);
 /// The same for a look: programs of Java are started in it.
 const PATIENT: [&str; 3] = ["check", "--timeout", "240"];
 
+/// Jobs go to a master of Spark's own that has no workers: as little is offered there as on a busy Mesos.
+const NOBODY_OFFERS: &str = "conf=/root/spark/conf/spark-defaults.conf && cp $conf /root/kept-defaults &&
+    sed -i 's|^spark[.]master .*|spark.master spark://127.0.0.1:7077|' $conf && grep --quiet ':7077$' $conf &&
+    systemd-run --quiet --unit nobody-offers java -cp '/root/spark/jars/*' org.apache.spark.deploy.master.Master --host 127.0.0.1 --port 7077";
+const SOMEBODY_OFFERS: &str =
+    "systemctl stop nobody-offers && mv /root/kept-defaults /root/spark/conf/spark-defaults.conf";
+
 struct Stage {
     bench: Bench,
     cluster: String,
@@ -181,6 +188,13 @@ fn healthy(stage: &mut Stage) {
     };
     let failed = job(stage, 1);
     assert!(failed.contains("UnsatisfiedLinkError"), "{failed}");
+    hub.ask(NOBODY_OFFERS);
+    until("a Spark without workers", LIMIT, || {
+        hub.run("ss --no-header --listening --tcp | grep --quiet :7077").ok_if()
+    });
+    let busy = job(stage, 0);
+    assert!(busy.contains("no offer with enough for an executor"), "{busy}");
+    hub.ask(SOMEBODY_OFFERS);
     hub.ask(&format!("rm {library}"));
     let ran = job(stage, 0);
     assert!(

@@ -84,7 +84,7 @@ pub(crate) fn a_changed_file_is_rolled_out(bench: &mut Bench, nodes: &Nodes, tas
     }
     tasks.live();
     read(nodes, "configured");
-    let check = bench.say(&["check", "--json"]).json();
+    let check = bench.check();
     assert_eq!(check["healthy"], true, "{check}");
 }
 

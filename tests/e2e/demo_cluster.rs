@@ -48,7 +48,7 @@ fn the_demo_cluster_works_and_is_replayed_and_destroyed() {
 
 /// `check` knows every server of the quorum, and every master's mind.
 fn is_checked(bench: &mut Bench, nodes: &Nodes) {
-    let patient = ["check", "--json", "--timeout", "240"];
+    let patient = ["check", "--json", "--timeout", "900"];
     let bad_of = |looked: &Value, what: &str| -> Vec<Value> {
         let all = looked["findings"].as_array().unwrap().iter();
         let all = all.filter(|finding| finding["what"] == what && finding["ok"] == false);

@@ -50,4 +50,5 @@ mod stop_and_refusals;
 mod stopped;
 mod stopped_early;
 mod take_over;
+mod undone;
 mod victim;

@@ -169,7 +169,7 @@ pub(crate) fn all_run(bench: &mut Bench, nodes: &Nodes, version: &str, count: us
         let left = node.ask("ls -A /root | grep mesosflow-mesos || true");
         assert_eq!(left, "", "{}", node.name);
     }
-    let check = bench.say(&["check", "--json"]).json();
+    let check = bench.check();
     assert_eq!(check["healthy"], true, "{check}");
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use mesosflow_tests::{Bench, Hdfs, RUN_LIMIT, assert_healthy};
+use mesosflow_tests::{Bench, Hdfs, Point, RUN_LIMIT, Watch, assert_healthy};
 
 /// What does not depend on who else is there: on few nodes, each of which is set up several times.
 #[test]
@@ -18,6 +18,7 @@ fn a_cluster_is_replayed_from_a_step_on_and_in_part() {
     persistent_format(&mut bench, &run);
     only_the_machines(&mut bench, &run, &cluster);
     a_part(&mut bench, &run);
+    closed(&mut bench, &run);
 }
 
 fn refused(bench: &mut Bench, run: &str, cluster: &str) {
@@ -167,6 +168,29 @@ fn a_part(bench: &mut Bench, run: &str) {
         .collect();
     assert!(states.contains(&&serde_json::json!("partial")), "{states:?}");
     bench.start(&["resume", run]).finish(RUN_LIMIT).ended(0);
+    bench.status(run).all_done();
+    assert_healthy(&bench.nodes(run));
+}
+
+/// A replay that died and is closed names what is left to do, by itself or by another run: the cluster is free for either.
+fn closed(bench: &mut Bench, run: &str) {
+    let known = bench.history(run).events().len() as u64;
+    let mut live = bench.start(&["replay", run, "--from", "push-config"]);
+    let point = Point::started("setup-nodes");
+    Watch::new(bench.journal(), run, known).point(&mut live, RUN_LIMIT, point);
+    live.kill();
+    bench.say(&["close", run]).ended(3).complains(&["--yes"]);
+    bench
+        .say(&["close", run, "--yes"])
+        .ended(0)
+        .tells(&["setup-nodes", &format!("replay {run} --from setup-nodes")]);
+    bench.say(&["resume", run]).ended(3).complains(&["closed"]);
+    let plan = bench.say(&["plan", "add-slaves", "1", "--json"]).ended(0).json();
+    assert_eq!(plan["machines"][0]["action"], "launch", "{plan}");
+    bench
+        .start(&["replay", run, "--from", "setup-nodes"])
+        .finish(RUN_LIMIT)
+        .ended(0);
     bench.status(run).all_done();
     assert_healthy(&bench.nodes(run));
 }

@@ -74,7 +74,7 @@ impl Stage {
     fn is_healthy(&mut self) {
         until_up(&self.nodes);
         until("a healthy cluster", RUN_LIMIT, || {
-            (self.bench.say(&["check"]).code == 0).then_some(())
+            (self.bench.check()["healthy"] == true).then_some(())
         });
     }
 }

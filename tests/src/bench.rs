@@ -8,6 +8,8 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::engine::Engine;
 use crate::guard::Guard;
 use crate::history::History;
@@ -286,6 +288,14 @@ impl Bench {
     /// It cannot be started.
     pub fn say(&mut self, args: &[&str]) -> Said {
         self.start(args).finish(RUN_LIMIT)
+    }
+
+    /// What everyday's look says of the cluster, which programs of Java may take their time for.
+    ///
+    /// # Panics
+    /// It says no JSON.
+    pub fn check(&mut self) -> Value {
+        self.say(&["check", "--json", "--timeout", "900"]).json()
     }
 
     /// Starts the program.

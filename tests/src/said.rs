@@ -42,10 +42,13 @@ impl Said {
     /// It did not.
     #[track_caller]
     pub fn ended(self, code: i32) -> Self {
-        assert_eq!(
-            self.code, code,
-            "\n-- standard output:\n{}-- standard error:\n{}",
-            self.out, self.err
+        assert!(
+            self.code == code,
+            "ended with {}, not with {code}, after\n{}\n-- standard output:\n{}-- standard error:\n{}",
+            self.code,
+            last_lines(&self.err),
+            self.out,
+            self.err
         );
         self
     }
@@ -125,4 +128,10 @@ pub(crate) fn is_run_id(text: &str) -> bool {
         && text
             .bytes()
             .all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase())
+}
+
+/// The end of `text`, which says why: ahead of all that came before, the middle of which who prints a failure may leave out.
+fn last_lines(text: &str) -> String {
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(12)..].join("\n")
 }

@@ -20,9 +20,13 @@ use crate::runs;
 use crate::signals::stop_on_signals;
 use crate::wiring::{self, Check, Extent, Finding, Inventory, Journal, Outside, What};
 
-/// What has not answered by then is bad; with a job, which starts its own programs of Java.
-const LIMIT: NonZeroU32 = NonZeroU32::new(60).unwrap();
+/// What has not answered by then is bad: programs of Java start in seconds, on a starved machine in half a minute each. Beside a job, which
+/// starts its own, and the job itself.
+const LIMIT: NonZeroU32 = NonZeroU32::new(120).unwrap();
 const DEEP_LIMIT: NonZeroU32 = NonZeroU32::new(240).unwrap();
+const JOB_LIMIT: NonZeroU32 = NonZeroU32::new(600).unwrap();
+/// How long a look may take, and a job of Spark's within it.
+type Limits = (Duration, Duration);
 /// The pause between two looks.
 const PAUSE: Duration = Duration::from_secs(10);
 /// How many hints are told.
@@ -34,7 +38,7 @@ const HINTS: usize = 4;
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     of: ClusterArgs,
-    /// What has not answered after so many seconds is bad [default: 60, with --deep 240]
+    /// What has not answered after so many seconds is bad [default: 120, with --deep 240, and 600 for the job]
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<NonZeroU32>,
     /// Also run a job of Spark's, which takes some ten seconds
@@ -65,16 +69,20 @@ Ctrl-C ends it with what the last look came to: 0 or 1.
 
 impl CheckArgs {
     /// How far one look goes, and for how long.
-    fn extent(&self) -> (Extent, Duration) {
+    fn extent(&self) -> (Extent, Limits) {
         let extent = match self.deep {
             true => Extent::Deep,
             false => Extent::Task,
         };
-        (extent, self.limit())
+        (extent, self.limits())
     }
 
-    fn limit(&self) -> Duration {
+    fn limits(&self) -> Limits {
         let usual = if self.deep { DEEP_LIMIT } else { LIMIT };
+        (self.within(usual), self.within(JOB_LIMIT))
+    }
+
+    fn within(&self, usual: NonZeroU32) -> Duration {
         Duration::from_secs(self.timeout.unwrap_or(usual).get().into())
     }
 }
@@ -162,7 +170,7 @@ async fn watch(
     let mut was_healthy = None;
     state.say("looking for the first time");
     while let Some(findings) = subject
-        .look(outside, (Extent::Idle, args.limit()), stop, &|_| {})
+        .look(outside, (Extent::Idle, args.limits()), stop, &|_| {})
         .await
     {
         looks += 1;
@@ -263,7 +271,7 @@ impl Subject {
     async fn look(
         &self,
         outside: &Outside,
-        (extent, limit): (Extent, Duration),
+        (extent, limits): (Extent, Limits),
         stop: &Stop,
         tell: &(dyn Fn(&Finding) + Sync),
     ) -> Option<Vec<Finding>> {
@@ -286,7 +294,7 @@ impl Subject {
                 take(wiring::known(What::Leader, None, Err(none)));
             }
             Some(inventory) => {
-                let check = Check::new(outside, &inventory, limit, &take);
+                let check = Check::new(outside, &inventory, limits, &take);
                 tokio::select! {
                     biased;
                     () = stop.requested() => {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures_util::future::{join_all, select_ok};
 
+use super::asker::Asker;
 use super::masters::again;
 use super::{Check, What};
 use crate::act::ActError;
@@ -48,7 +49,7 @@ impl Check<'_> {
     /// Tells of both HDFS and of the shared volume, each by a file that goes through it.
     pub(super) async fn files(&self) {
         let hub = self.inventory.first_master();
-        if let Err(error) = self.begin(hub, &self.nonce).await {
+        if let Err(error) = self.begin(&self.asker, hub, &self.nonce).await {
             for what in [
                 What::File(Hdfs::Ephemeral),
                 What::File(Hdfs::Persistent),
@@ -67,11 +68,11 @@ impl Check<'_> {
     }
 
     /// Has the janitor of the files that are called so begin to wait.
-    pub(super) async fn begin(&self, hub: &Node, nonce: &str) -> Result<(), ActError> {
-        let limit = (self.asker.left() + GRACE).as_secs();
+    pub(super) async fn begin(&self, asker: &Asker<'_>, hub: &Node, nonce: &str) -> Result<(), ActError> {
+        let limit = (asker.left() + GRACE).as_secs();
         let begin = Script::new("begin to check", BEGIN).var("nonce", nonce);
         let begin = begin.var("janitor", JANITOR).var("limit", limit);
-        self.asker.run(hub, begin).await.map(drop)
+        asker.run(hub, begin).await.map(drop)
     }
 
     /// Ends the look, however far it has come: what it has left goes. Whoever breaks it off calls this; [`Check::all`] does so itself.

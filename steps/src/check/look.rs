@@ -13,6 +13,8 @@ use crate::cluster::{Inventory, Node};
 /// One look at a cluster: everything side by side, each finding told as it comes.
 pub struct Check<'c> {
     pub(super) asker: Asker<'c>,
+    /// Asks for the job of Spark's, which may take longer than all the rest.
+    pub(super) for_job: Asker<'c>,
     pub(super) inventory: &'c Inventory,
     /// What its files and its task are called by.
     pub(super) nonce: String,
@@ -20,15 +22,17 @@ pub struct Check<'c> {
 }
 
 impl<'c> Check<'c> {
-    /// A look at the nodes of `inventory`, which has to be over after `limit`: what gave no answer by then is bad.
+    /// A look at the nodes of `inventory`, which has to be over after `limit`, a job of Spark's after a limit of its own: what gave no
+    /// answer by then is bad.
     pub fn new(
         ways: &'c dyn Ways,
         inventory: &'c Inventory,
-        limit: Duration,
+        (limit, limit_of_job): (Duration, Duration),
         tell: &'c (dyn Fn(Finding) + Send + Sync),
     ) -> Self {
         Self {
             asker: Asker::new(ways, limit),
+            for_job: Asker::new(ways, limit_of_job),
             inventory,
             nonce: Nonce::generate().to_string(),
             tell,

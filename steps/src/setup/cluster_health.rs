@@ -26,6 +26,8 @@ const DATANODES: StepId = StepId::from_static("launch-slaves");
 
 /// How long the look may take: every program of Java that it starts does so in seconds, on a starved machine in a minute.
 const LOOK_LIMIT: Duration = Duration::from_secs(240);
+/// The same of a job of Spark's: ten seconds on an idle machine, 130 s were seen where the load was eight times its processors.
+const JOB_LIMIT: Duration = Duration::from_secs(600);
 /// How long a datanode may take to tell of its blocks once it is live, and the pause between two looks.
 const REPORT_LIMIT: Duration = Duration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -137,7 +139,7 @@ impl ClusterHealth {
             }
         };
         let world: &World = cx.world();
-        let check = Check::new(world, &self.inventory, LOOK_LIMIT, &tell);
+        let check = Check::new(world, &self.inventory, (LOOK_LIMIT, JOB_LIMIT), &tell);
         let failed = || {
             let mut bad = bad.lock().unwrap_or_else(PoisonError::into_inner);
             worst(std::mem::take(&mut *bad)).map_or(Ok(()), Err)
@@ -252,7 +254,7 @@ impl Step for ClusterHealth {
     fn limits(&self) -> Limits {
         // A leader may have just changed, or a datanode not yet reported: a few tries, no more.
         Limits {
-            deadline: Duration::from_secs(300),
+            deadline: JOB_LIMIT + LOOK_LIMIT,
             retry: Retry {
                 attempts: 4,
                 ..Retry::STANDARD

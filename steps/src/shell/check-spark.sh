@@ -6,6 +6,7 @@
 # var hub: the address of the first master
 # var master: where to run; nothing for Mesos, as the configuration has it
 # var limit: how long it may take, seconds
+# var offers: after how many seconds without anywhere to run it ends by itself
 # after spark-job
 folder=/var/lib/mesosflow/check.$nonce
 trap 'rm -rf -- "$folder"' EXIT
@@ -13,6 +14,7 @@ mkdir -p -m 700 "$folder"
 marker=/run/mesosflow/check.$nonce
 : > "$marker.ephemeral"
 : > "$marker.persistent"
+export MESOSFLOW_OFFER_LIMIT="$offers"
 status=0
 run_job "$limit" "$master" "$folder" "hdfs://$hub:9000/mesosflow-check.$nonce" "hdfs://$hub:9010/mesosflow-check.$nonce" \
   > "$folder/said" 2>&1 || status=$?
@@ -20,6 +22,7 @@ if [ "$status" = 0 ]; then
   rm -f -- "$marker.ephemeral" "$marker.persistent"
   exit 0
 fi
+[ "$status" != 3 ] || exit 3
 if [ "$status" = 124 ] && grep --quiet 'has not accepted any resources' "$folder/said"; then
   exit 3
 fi

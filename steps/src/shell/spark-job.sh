@@ -1,7 +1,7 @@
 # A job of Spark's that makes a shuffle, and writes to folders, reads from them and removes them: `run_job LIMIT MASTER FOLDER URL…`.
 # needs job: the job, in Python
 # arguments: how long it may take, seconds; where to run, or nothing for where the configuration says; a folder for its own files; the URLs
-# of the folders that it writes to. Exit status 124: it did not end.
+# of the folders that it writes to. Exit status 124: it did not end; 3: it had nowhere to run for MESOSFLOW_OFFER_LIMIT seconds, where that is set.
 run_job() {
   limit=$1 place=$2 own=$3
   shift 3

@@ -14,6 +14,6 @@ folder=/var/lib/mesosflow/spark-proof
 trap 'rm -rf -- "$folder"' EXIT
 rm -rf -- "$folder"
 mkdir -p -m 700 "$folder"
-run_job 230 'local[2]' "$folder" "file://$folder/written"
+run_job 590 'local[2]' "$folder" "file://$folder/written"
 printf '%s\n' "$what" > "$folder/proven"
 mv "$folder/proven" "$proven"

@@ -247,7 +247,7 @@ fn adopted(stage: &mut Stage, joined: &Instance) {
         status.value()
     );
     assert_eq!(node.ask("cat /etc/mesos-slave/hostname"), joined.private_name);
-    let check = stage.bench.say(&["check", "--json"]).json();
+    let check = stage.bench.check();
     assert_eq!(check["healthy"], true, "{check}");
     let findings = check["findings"].as_array().unwrap();
     assert!(findings.iter().all(|it| it["what"] != "joined"), "{check}");
@@ -256,6 +256,35 @@ fn adopted(stage: &mut Stage, joined: &Instance) {
         .say(&["run-command", "--node", "slave-4", "--", "true"])
         .ended(0);
     stage.bench.say(&["adopt", &joined.id]).ended(2);
+    replayed_and_closed(stage, &run);
+}
+
+/// Its own steps once more, to their end and by a driver that dies, whose run is closed: the machine stays a node that works.
+fn replayed_and_closed(stage: &mut Stage, run: &str) {
+    let replay = ["replay", run, "--from", "await-nodes"];
+    let machines = stage.machines(run).len();
+    stage.bench.start(&replay).finish(RUN_LIMIT).ended(0);
+    stage.bench.status(run).all_done();
+    let known = stage.bench.history(run).events().len() as u64;
+    let mut live = stage.bench.start(&replay);
+    let point = Point::started("setup-nodes");
+    Watch::new(stage.bench.journal(), run, known).point(&mut live, RUN_LIMIT, point);
+    live.kill();
+    let closed = stage.bench.say(&["close", run, "--yes"]).ended(0);
+    closed.tells(&["setup-nodes"]);
+    assert_eq!(stage.bench.status(run).state(), "closed");
+    assert_eq!(stage.machines(run).len(), machines);
+    stage
+        .bench
+        .start(&["replay", "--from", "setup-nodes"])
+        .finish(RUN_LIMIT)
+        .ended(0);
+    let check = stage.bench.check();
+    assert_eq!(check["healthy"], true, "{check}");
+    stage
+        .bench
+        .say(&["run-command", "--node", "slave-4", "--", "true"])
+        .ended(0);
 }
 
 /// Who answers in its place under another host key than its console told is not let in, and nothing is brought there; its run.
@@ -286,8 +315,7 @@ fn under_another_key(stage: &mut Stage, joined: &Instance, node: &Node) -> Strin
 
 /// `check` counts it as somebody's who came by itself.
 fn counted(stage: &mut Stage, joined: &Instance) {
-    let said = stage.bench.say(&["check", "--json"]);
-    let findings = said.json();
+    let findings = stage.bench.check();
     let found = findings["findings"].as_array().unwrap();
     let about: Vec<_> = found
         .iter()

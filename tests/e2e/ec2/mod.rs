@@ -6,6 +6,7 @@ mod cluster;
 mod crashes;
 mod doctor;
 mod doors;
+mod dying;
 mod errors;
 mod gone;
 mod joined;

@@ -229,7 +229,7 @@ fn replaced(stage: &mut Stage, random: &mut Random, run: &str) {
         let text = nodes.of("slave")[0].ask(&Hdfs::Persistent.command("dfs -cat /kept"));
         assert_eq!(text, "kept");
     }
-    let check = stage.bench.say(&["check", "--json"]).json();
+    let check = stage.bench.check();
     assert_eq!(check["healthy"], true, "{check}");
 }
 

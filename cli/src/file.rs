@@ -76,16 +76,16 @@ fn refuse_empty(spec: &ClusterSpec, name: &Path) -> Result<(), CliError> {
     }
 }
 
-/// `url` as it is, or, where it is a path, from `folder` on.
+/// `url` as it is, or, where it is a path, from `folder` or, with `~`, from home on.
 pub(crate) fn resolve_url(url: &str, folder: &Path) -> String {
     if url.contains("://") {
         url.to_owned()
     } else {
-        folder.join(url).to_string_lossy().into_owned()
+        folder.join(from_home(url.into())).to_string_lossy().into_owned()
     }
 }
 
-/// A key is where everybody's is: `~/.ssh`. Other paths stay as they are.
+/// A path below `~` as one below home. Others stay as they are.
 fn from_home(path: PathBuf) -> PathBuf {
     match (path.strip_prefix("~"), etcetera::home_dir()) {
         (Ok(below), Ok(home)) => home.join(below),

@@ -66,6 +66,10 @@ fn tarball(what: &'static str, tarball: Tarball<'_>, sha256: Option<&str>, hint:
         }
     };
     let shown = shown(&path.to_string_lossy());
+    // What is read without an end, or waits for somebody to write, is no file.
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Need::lacking(what, format!("{shown} is no file"), hint);
+    }
     let (digest, bytes, begins) = match read(path) {
         Ok(read) => read,
         Err(error) if error.kind() == ErrorKind::NotFound => {

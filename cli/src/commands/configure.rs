@@ -77,6 +77,9 @@ pub(crate) async fn configure(app: &App, args: &ConfigureArgs) -> Result<(), Cli
     let ready = ready(app, &journal, &args.what).await?;
     let (found, cluster) = (&ready.ground.found, ready.ground.found.cluster());
     if ready.is_so() {
+        for kept in &ready.changes.kept {
+            app.ui.note(kept);
+        }
         return session::told_already(app, found, ALREADY);
     }
     if let Some(half) = ready.half() {

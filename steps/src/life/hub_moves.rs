@@ -17,6 +17,7 @@ use crate::hub::between_nodes;
 use crate::mesos::REGISTRY;
 use crate::on_node::{MESOS, SSH_CONFIG_PATH};
 use crate::remote::{JobLimits, RemoteError};
+use crate::software::Choice;
 use crate::world::{Script, World, on_each};
 
 /// Where another node keeps it: on its largest disk, as far as it has one of its own.
@@ -25,7 +26,7 @@ const KEPT: &str = "/mnt/mesosflow-kept";
 const ON_VOLUME: &str = "/vol/persistent-hdfs";
 /// What moves.
 const MOVING: [&str; 5] = ["/mnt/ephemeral-hdfs", ON_VOLUME, "/mnt/nfs", MESOS, REGISTRY];
-/// Names of what is laid down anew by the set-up, or is HDFS' own and elsewhere by then.
+/// Names of what is laid down anew in /root and on the disks by the set-up, or is HDFS' own and elsewhere by then.
 const OURS: [&str; 24] = [
     ".bashrc",
     ".cache",
@@ -52,6 +53,9 @@ const OURS: [&str; 24] = [
     "swap",
     "swapfile",
 ];
+
+/// Those of them in /root that are laid out, unless the nodes have them by themselves.
+const HOMES: [&str; 3] = ["ephemeral-hdfs", "persistent-hdfs", "spark"];
 
 const LOOK: &str = shell!("moving-look.sh");
 const KEEP: &str = shell!("moving-keep.sh");
@@ -104,9 +108,14 @@ fn moving(hub: &Node) -> String {
 /// # Errors
 /// The node cannot be reached.
 pub async fn belongings(world: &World, node: &Node, is_hub: bool) -> Result<Belongings, RemoteError> {
+    // A home that nothing is laid out in is the node's own.
+    let homes = Choice::of(world.spec()).homes();
+    let is_laid = |name: &&&str| !HOMES.contains(*name) || homes.contains(**name);
+    let of_root: Vec<_> = OURS.iter().filter(is_laid).copied().collect();
     let look = Script::new("look what ends with the machine", LOOK)
         .var("moving", if is_hub { moving(node) } else { String::new() })
         .var("ours", OURS.join(" "))
+        .var("ours_of_root", of_root.join(" "))
         .within(Duration::from_secs(600));
     Ok(Belongings::of(&world.run(node, look).await?.stdout_str()))
 }

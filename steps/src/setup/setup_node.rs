@@ -45,9 +45,9 @@ impl SetupNode {
         Self { setup, software }
     }
 
-    /// The set-up of the first master.
-    pub fn first(spec: &ClusterSpec, setup: NodeSetup) -> Self {
-        let software = Software::first(spec, setup.node.clone());
+    /// The set-up of the first master; `others` are the nodes beside it.
+    pub fn first(spec: &ClusterSpec, setup: NodeSetup, others: Vec<Node>) -> Self {
+        let software = Software::first(spec, setup.node.clone(), others);
         Self { setup, software }
     }
 }

@@ -14,6 +14,9 @@ folder=/var/lib/mesosflow/spark-proof
 trap 'rm -rf -- "$folder"' EXIT
 rm -rf -- "$folder"
 mkdir -p -m 700 "$folder"
-run_job 590 'local[2]' "$folder" "file://$folder/written"
+status=0
+run_job 590 'local[2]' "$folder" "file://$folder/written" || status=$?
+[ "$status" != 124 ] || echo "no end after 590 s" >&2
+[ "$status" = 0 ] || exit "$status"
 printf '%s\n' "$what" > "$folder/proven"
 mv "$folder/proven" "$proven"

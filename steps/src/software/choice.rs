@@ -105,7 +105,7 @@ impl Choice {
             "{} lacks /root/ephemeral-hdfs/bin/hdfs or /root/persistent-hdfs/bin/hdfs, and `hadoop.source` is `none`",
             node.name
         ))
-        .hinted("use an image that has both, or another `source` under `[hadoop]`"))
+        .hinted("put both there and resume; or make a new cluster of an image that has them, or with another `source` under `[hadoop]`"))
     }
 }
 

@@ -1,12 +1,14 @@
 //! `/opt/mesosflow` and the links to it: looked for, laid out on the first master, copied to the others.
 
+use std::path::Path;
 use std::time::Duration;
 
 use mesosflow_workflow::EffectKey;
 use serde::Serialize;
 
 use super::choice::Choice;
-use super::{packages, recipe};
+use super::recipe::FOLDER;
+use super::{donor, packages, recipe};
 use crate::act::ActError;
 use crate::aside;
 use crate::claim;
@@ -26,8 +28,6 @@ const NOT_DOWNLOADED: i32 = 75;
 /// What it says of a tarball that is not what it has to be.
 const REFUSED: i32 = 4;
 
-/// Where the script waits on the first master, and the archives while they are needed.
-const FOLDER: &str = "/var/lib/mesosflow/software";
 /// Java is not part of the layout, and nothing of it works without.
 const READY: &str = r#"[ "$(cat /opt/mesosflow/software 2>/dev/null)" = "$digest" ] || exit 1
 command -v java >/dev/null || exit 1
@@ -59,6 +59,9 @@ pub struct Software {
     node: Node,
     #[serde(skip)]
     hub: Option<Node>,
+    /// Who may have what the first master's tarballs are needed for.
+    #[serde(skip)]
+    others: Vec<Node>,
     /// Another place of the archives than PyPI; the first master's business.
     #[serde(rename = "archive_url", skip_serializing_if = "Option::is_none")]
     url: Option<String>,
@@ -79,11 +82,12 @@ impl Software {
         self.hub.is_none()
     }
 
-    /// The software of the first master, which downloads it.
-    pub fn first(spec: &ClusterSpec, node: Node) -> Self {
+    /// The software of the first master, which downloads it, or has a part of it from one of the others.
+    pub fn first(spec: &ClusterSpec, node: Node, others: Vec<Node>) -> Self {
         Self {
             node,
             hub: None,
+            others,
             url: spec.archive_url.clone(),
             choice: Choice::of(spec),
         }
@@ -94,6 +98,7 @@ impl Software {
         Self {
             node,
             hub: Some(hub),
+            others: Vec::new(),
             url: None,
             choice: Choice::of(spec),
         }
@@ -156,13 +161,18 @@ impl Software {
             .upload_tree(folder.path(), &format!("{FOLDER}/layout"), options)
             .await?;
         for (name, tarball, _) in self.choice.tarballs() {
-            let Tarball::Here(path) = tarball else { continue };
             let look = Script::new("see whether a tarball is needed", LACKS)
                 .var("folder", FOLDER)
                 .var("name", name);
-            if world.ask(&self.node, look).await? {
-                let place = format!("{FOLDER}/archives/{name}.tarball");
-                world.session(&self.node).upload_file(path, &place, 0o644).await?;
+            let Some(made_from) = world.answer(&self.node, look).await? else {
+                continue;
+            };
+            let of_it = (name, made_from.trim());
+            if donor::bring(world, &self.node, &self.others, of_it).await? {
+                continue;
+            }
+            if let Tarball::Here(path) = tarball {
+                self.send(world, name, path).await?;
             }
         }
         let script = Script::new("put Hadoop, Spark and ZooKeeper in place", LAY_OUT)
@@ -178,9 +188,26 @@ impl Software {
                 self.node.name
             )),
             Some(REFUSED) => ActError::wrong(error.to_string())
-                .hinted("name another tarball under `[hadoop]` or `[spark]`, or another `archive_url`, in a run of its own"),
+                .hinted(
+                    "the run keeps to the tarball that it began with: put that one back where it was and resume; a new cluster may have another one",
+                ),
             _ => error.into(),
         })
+    }
+
+    /// Sends the tarball of `name` there, which lies here.
+    async fn send(&self, world: &World, name: &str, path: &Path) -> Result<(), ActError> {
+        let is_file = std::fs::metadata(path).map(|found| found.is_file());
+        if !matches!(is_file, Ok(true)) {
+            let why = is_file.map_or_else(|error| error.to_string(), |_| "it is no file".to_owned());
+            return Err(ActError::wrong(format!(
+                "the tarball of {name} is needed at {} and no other node has it laid out: {why}",
+                path.display()
+            ))
+            .hinted("put the tarball that this cluster was made with there again, and resume"));
+        }
+        let place = format!("{FOLDER}/archives/{name}.tarball");
+        Ok(world.session(&self.node).upload_file(path, &place, 0o644).await?)
     }
 
     async fn copy(&self, world: &World, hub: &Node) -> Result<(), ActError> {

@@ -6,6 +6,7 @@
 //! mark that holds the script's digest says so; then there is nothing to do.
 
 mod choice;
+mod donor;
 mod layout;
 mod packages;
 mod recipe;

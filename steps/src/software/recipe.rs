@@ -10,6 +10,9 @@ use sha2::{Digest as _, Sha256};
 #[folder = "image/software"]
 struct Layout;
 
+/// Where the script waits on the first master, and the archives while they are needed.
+pub(super) const FOLDER: &str = "/var/lib/mesosflow/software";
+
 /// What the script reads where something was chosen.
 const CHOICE: &str = "choice.env";
 

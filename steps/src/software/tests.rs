@@ -182,14 +182,14 @@ fn the_software_is_no_further_input_unless_its_archive_is_another_one() {
     let as_before = serde_json::to_string(&setup()).unwrap();
     let mut spec = ClusterSpec::default();
     for input in [
-        SetupNode::first(&spec, setup()),
+        SetupNode::first(&spec, setup(), Vec::new()),
         SetupNode::of(&spec, &node(2), setup()),
     ] {
         assert_eq!(serde_json::to_string(&input).unwrap(), as_before);
     }
     spec.archive_url = Some("http://mirror/x".into());
     spec.spark.source = SoftwareSource::None;
-    let input = serde_json::to_value(SetupNode::first(&spec, setup())).unwrap();
+    let input = serde_json::to_value(SetupNode::first(&spec, setup(), Vec::new())).unwrap();
     assert_eq!(input["archive_url"], "http://mirror/x");
     // The archives are the first master's business, and what is laid out is everybody's.
     let input = serde_json::to_value(SetupNode::of(&spec, &node(2), setup())).unwrap();
@@ -375,6 +375,16 @@ touch two/share/hadoop/hdfs/hadoop-hdfs-2.6.0.jar $share/common/lib/asm-0.jar
 tar -cf /scratch/tars/hollow.tar $share
 rm $share/common/lib/asm-0.jar
 tar -cf /scratch/tars/two.tar two $share
+mv $share/common/hadoop-common-3.3.6.jar $share/common/hadoop-common-2.7.9.jar
+odd() { tar -cf /scratch/tars/$1.tar $share && rm "$2"; }
+ln -s /etc/shadow $share/hdfs/webapps/hdfs/shadow.html
+odd leads $share/hdfs/webapps/hdfs/shadow.html
+mkfifo $share/common/lib/pipe.jar
+odd pipe $share/common/lib/pipe.jar
+echo jar > "$share/common/lib/two
+lines.jar"
+odd lines "$share/common/lib/two
+lines.jar"
 echo '<html>' > /scratch/tars/page
 rm -r /scratch/a"#;
 
@@ -416,6 +426,9 @@ fn tarballs_of_apaches_are_known_by_their_layout(machine: &Machine) {
         ),
         ("two.tar", "pypi", "holds more than one"),
         ("hollow.tar", "pypi", "asm-0.jar, which is empty"),
+        ("leads.tar", "pypi", "shadow.html, which leads out of it"),
+        ("pipe.tar", "pypi", "pipe.jar, which is no file"),
+        ("lines.tar", "pypi", "no class path takes that name"),
         ("hadoop.tgz", "spark4.tar", "no backend for Mesos"),
         ("hadoop.tgz", "spark-without.tar", "no client of Hadoop"),
         ("hadoop.tgz", "hadoop.tgz", "holds no jars/spark-core_*.jar"),
@@ -426,7 +439,8 @@ fn tarballs_of_apaches_are_known_by_their_layout(machine: &Machine) {
             refused.contains(why) && refused.contains("exit status: 4"),
             "{refused}"
         );
-        machine.sh(&format!("[ ! -e {root}/opt/mesosflow ]")).unwrap();
+        let left = machine.sh(&format!("ls {root}/opt 2>/dev/null || true")).unwrap();
+        assert_eq!(left, "", "{why}");
     }
 
     choose("hadoop.tgz", "spark.tar");
@@ -465,6 +479,8 @@ fn tarballs_of_apaches_are_known_by_their_layout(machine: &Machine) {
         before[0] == after[0] && before[1] != after[1],
         "{before:?} {after:?}"
     );
+    laid_out_elsewhere(machine, root);
+
     choose("hadoop3.tar", "none");
     lay().unwrap();
     machine.layout(&format!("link {root}")).unwrap();
@@ -487,6 +503,45 @@ fn tarballs_of_apaches_are_known_by_their_layout(machine: &Machine) {
         machine.sh(&format!("ls {root}/opt/mesosflow")).unwrap(),
         "hadoop-2.7.3\nlayout\nsoftware\nspark-3.5.9\nzookeeper"
     );
+}
+
+/// Another version of the script keeps what is there, and whoever lacks a part has it from whoever has it; the tarballs are gone by then.
+fn laid_out_elsewhere(machine: &Machine, root: &str) {
+    let sh = |script: &str| machine.sh(script).unwrap();
+    let lacks = || machine.layout(&format!("lacks {root} hadoop"));
+    let adopt = || machine.layout(&format!("adopt {root} /scratch/served hadoop"));
+    let again = || {
+        machine.layout(&format!("unpack {root} /scratch/served")).unwrap();
+        machine.layout(&format!("link {root}")).unwrap();
+        machine.layout(&format!("check {root}")).unwrap();
+    };
+    sh(
+        "rm /scratch/served/*.tarball; cp /scratch/layout/layout.sh /scratch/kept.sh; echo '# another' >> /scratch/layout/layout.sh",
+    );
+    lacks().unwrap_err();
+    machine.layout(&format!("check {root}")).unwrap_err();
+    again();
+
+    let pack = format!("tar -C {root}/opt/mesosflow -cf /scratch/served/hadoop.laid hadoop");
+    let jar = format!("{root}/opt/mesosflow/hadoop/jars/guava-*.jar");
+    sh(&format!("{pack}; rm {jar}"));
+    let made_from = lacks().unwrap();
+    assert_eq!(
+        made_from,
+        sh(&format!("cat {root}/opt/mesosflow/hadoop/made-from"))
+    );
+    adopt().unwrap();
+    again();
+    // What another one lacks too is nobody's.
+    sh(&format!("rm {jar}; {pack}"));
+    let refused = adopt().unwrap_err();
+    assert!(
+        refused.contains("is not what this machine would have"),
+        "{refused}"
+    );
+    assert_eq!(sh(&format!("ls {root}/opt")), "mesosflow");
+    lacks().unwrap();
+    sh("mv /scratch/kept.sh /scratch/layout/layout.sh");
 }
 
 fn the_archives_zookeeper_forms_a_quorum(machine: &Machine) {

@@ -158,8 +158,13 @@ pub(super) async fn set_up(flow: &Flow<World>, setting: Setting<'_>) -> Result<R
     })
     .await?;
     flow.step(ScriptPermissions { hub: hub.clone() }).await?;
-    flow.step(SetupNode::first(spec, node_setup(spec, image, &inventory, hub)))
-        .await?;
+    let others = inventory.others().cloned().collect();
+    flow.step(SetupNode::first(
+        spec,
+        node_setup(spec, image, &inventory, hub),
+        others,
+    ))
+    .await?;
     approve(flow, spec, &inventory, &keys, range).await?;
     let scripts = each(inventory.others(), |node| Distribute {
         hub: hub.clone(),

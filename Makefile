@@ -8,10 +8,12 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test sweep bench fixtures lint fmt clean setup setup-pip setup-test setup-moto setup-ansible setup-lint setup-shellcheck build image ami standin tests-build
+.PHONY: help demo demo-build demo-image needs-cargo test sweep bench fixtures lint fmt clean setup setup-pip setup-test setup-moto setup-ansible setup-lint setup-shellcheck build image ami standin tests-build
 
 ENGINE ?= $(shell command -v podman || command -v docker || echo podman)
-TARGET := $(shell cargo metadata --no-deps --format-version 1 2>/dev/null | python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
+# What is built for whom runs it: release, or demo.
+PROFILE ?= release
+TARGET := $(shell command -v cargo >/dev/null && cargo metadata --no-deps --format-version 1 2>/dev/null | python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mesosflow
 DATA := $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/mesosflow
 RECIPE = $(shell bash steps/image/build.sh --digest)
@@ -26,17 +28,35 @@ TEST_PACKAGES := openssh-server rsync util-linux mount openjdk-17-jre-headless l
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
-# The image needs no cores while it downloads, the build needs no network while it compiles: side by side.
-demo: setup
-	@$(MAKE) --no-print-directory -j2 build image
-	@$(MAKE) --no-print-directory standin
-	@status=0; "$(TARGET)/release/mesosflow" run --cluster demo || status=$$?; \
-	 if [ $$status = 3 ]; then echo "demo: destroy that cluster first: $(TARGET)/release/mesosflow destroy --cluster demo" >&2; fi; \
-	 exit $$status
-	@echo
-	@echo "demo: the program is $(TARGET)/release/mesosflow; try its commands status, events, logs, replay, destroy"
+# How long each phase of the demo took: its name and seconds, a line each.
+PHASES = $(TARGET)/demo-phases
+# $(1): the phase; $(2): what it does
+phase = began=$$(date +%s); $(2); echo "$(1) $$(($$(date +%s) - began))" >>"$(PHASES)"
 
-test: setup setup-test
+# The image needs no cores while it downloads, the build needs no network while it compiles: side by side.
+demo: needs-cargo
+	@mkdir -p "$(TARGET)" && : >"$(PHASES)"
+	@$(call phase,setup,$(MAKE) --no-print-directory setup)
+	@$(MAKE) --no-print-directory -j2 demo-build demo-image
+	@$(MAKE) --no-print-directory standin PROFILE=demo
+	@status=0; $(call phase,deploy,"$(TARGET)/demo/mesosflow" run --cluster demo || status=$$?); \
+	 if [ $$status = 3 ]; then echo "demo: destroy that cluster first: $(TARGET)/demo/mesosflow destroy --cluster demo" >&2; fi; \
+	 [ $$status = 0 ] || exit $$status
+	@echo
+	@awk '{ printf "%s%s %d s", sep, $$1, $$2; sep = ", " } END { print " (build and image side by side)" }' "$(PHASES)" | sed 's/^/demo: /'
+	@echo "demo: the program is $(TARGET)/demo/mesosflow; try its commands status, events, logs, replay, destroy"
+
+demo-build: needs-cargo
+	@echo "build: mesosflow and the Mesos stand-in, without EC2 (\`make build\` makes a mesosflow with it)"
+	@$(call phase,build,cargo build --profile demo --locked -p mesosflow -p mesos-standin --no-default-features)
+
+demo-image:
+	@$(call phase,image,$(MAKE) --no-print-directory image)
+
+needs-cargo:
+	@command -v cargo >/dev/null || { echo "make: there is no cargo in the path: install Rust (https://rustup.rs), or put ~/.cargo/bin into PATH" >&2; exit 1; }
+
+test: needs-cargo setup setup-test
 	@$(MAKE) --no-print-directory -j2 tests-build ami
 	@filter=$$(python3 tests/rounds.py); cargo nextest run --workspace --no-fail-fast -E "$$filter"
 
@@ -64,6 +84,8 @@ fixtures: setup setup-test
 lint: setup setup-lint
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
+	@# What `make demo` builds.
+	cargo clippy -p mesosflow --no-default-features -- -D warnings
 	@# What runs on nodes, and whatever else says that a shell reads it; `.shellcheckrc` beside them has what is not asked.
 	shellcheck steps/src/shell/*.sh $$(git ls-files --cached --others --exclude-standard -z -- . ':!steps/roles/mesos/role' | xargs -0 awk 'FNR == 1 && /^#!.*[\/ ](ba)?sh$$/ { print FILENAME } { nextfile }')
 	@# The boot script's parts are one file on a node.
@@ -79,11 +101,11 @@ fmt:
 clean:
 	cargo clean
 
-build:
+build: needs-cargo
 	@echo "build: mesosflow and the Mesos stand-in, release"
 	cargo build --release --locked -p mesosflow -p mesos-standin
 
-tests-build:
+tests-build: needs-cargo
 	@echo "build: everything, with its tests (the EC2 client alone takes some minutes)"
 	cargo nextest run --locked --workspace --no-run
 
@@ -100,7 +122,7 @@ ami: image
 # Where `mesosflow run` finds a Mesos when its configuration names none.
 standin:
 	@mkdir -p "$(DATA)"
-	@fixtures/mesos-standin/package.sh "$(TARGET)/release" "$(DATA)/mesos.tar.gz"
+	@fixtures/mesos-standin/package.sh "$(TARGET)/$(PROFILE)" "$(DATA)/mesos.tar.gz"
 	@echo "standin: $(DATA)/mesos.tar.gz (it elects and registers, and schedules nothing)"
 
 define install_packages

@@ -8,7 +8,7 @@ use crate::commands::Command;
 
 /// Brings up a whole Apache Mesos cluster as a durable run: whatever dies, `resume` goes on where it stopped.
 #[derive(Debug, Parser)]
-#[command(name = "mesosflow", version, after_help = EXIT_CODES)]
+#[command(name = "mesosflow", version = env!("MESOSFLOW_VERSION"), after_help = EXIT_CODES)]
 pub(crate) struct Cli {
     #[command(flatten, next_help_heading = "Global options")]
     pub(crate) global: Global,

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::act::ActError;
 use crate::cluster::{DisksSpec, Node};
-use crate::provider::ec2::ephemeral_names;
+use crate::provider::ec2_facts::ephemeral_names;
 use crate::templates::mount_points;
 
 /// Where the volume is mounted.

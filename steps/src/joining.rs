@@ -13,7 +13,7 @@ use crate::cluster::{ClusterSpec, Inventory};
 use crate::mounts::{IS_MOUNTED, ON_DISK};
 use crate::node_setup::{self, EPHEMERAL_OPTIONS, FOLDERS};
 use crate::on_node::{self, NAMES_UNIT, ROLE_COMMAND, ROLE_UNITS, SCRIPTS_FOLDER};
-use crate::provider::ec2::USER_DATA_LIMIT;
+use crate::provider::ec2_facts::USER_DATA_LIMIT;
 use crate::provider::{Groups, Image};
 use crate::remote::quote::{self, QuoteError};
 use crate::roles::{ClusterFile, Dns, FOLDER, NAMES, UNITS_FOLDER};

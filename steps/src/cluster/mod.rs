@@ -40,4 +40,5 @@ pub use spec::{
     MountFallback, NfsServerChoice, SharedVolumeSpec, SparkSpec, SshSpec, ZookeeperSpec,
 };
 pub use validate::{MAX_CLUSTER_NAME, MAX_NODES, SpecError};
+#[cfg(feature = "ec2")]
 pub(crate) use validate_ec2::{TAG_VALUE_LENGTH, is_shown_to_machines};

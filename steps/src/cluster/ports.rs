@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn web_interfaces_are_ports_of_their_role() {
         for role in [Role::Master, Role::Slave, Role::Zookeeper] {
-            for port in crate::provider::ec2::rules::ui_ports(role) {
+            for port in crate::provider::ec2_facts::ui_ports(role) {
                 assert!(of(role).contains(port), "{role} {port}");
             }
         }

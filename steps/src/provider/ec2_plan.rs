@@ -1,15 +1,14 @@
 //! What a deploy would make in a region, and what of it is paid for.
 
-use super::groups;
-use super::rules::ui_ports;
+use super::PlannedResource;
+use super::ec2_facts::{group_name, ui_ports};
+use super::planned::machines;
 use crate::cluster::{ClusterSpec, Role};
-use crate::provider::PlannedResource;
-use crate::provider::planned::machines;
 
 /// The groups, and the instances in them, each with its volume.
-pub(in crate::provider) fn creates(spec: &ClusterSpec) -> Vec<PlannedResource> {
+pub(super) fn creates(spec: &ClusterSpec) -> Vec<PlannedResource> {
     let group = |role| {
-        let name = groups::name(&spec.cluster, role);
+        let name = group_name(&spec.cluster, role);
         PlannedResource::new("security-group", name, open_to(spec, role))
     };
     let mut all = [Role::Master, Role::Slave, Role::Zookeeper].map(group).to_vec();

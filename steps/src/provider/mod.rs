@@ -1,7 +1,13 @@
 //! Where nodes come from: the two traits that the steps act through ([`Provider`], and [`Launcher`] of those that make machines),
 //! what passes through them, and a folder for each provider.
 
+#[cfg(feature = "ec2")]
 pub mod ec2;
+#[cfg(not(feature = "ec2"))]
+#[path = "without_ec2.rs"]
+mod ec2;
+pub mod ec2_facts;
+mod ec2_plan;
 pub mod hosts;
 pub mod local;
 

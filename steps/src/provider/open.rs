@@ -5,10 +5,10 @@ use std::path::Path;
 
 use mesosflow_workflow::ErrorClass;
 
-use super::ec2::{self, Ec2Provider};
+use super::ec2;
 use super::hosts::HostsProvider;
 use super::local::LocalProvider;
-use super::{Answer, Need, PlannedResource, Provider, ProviderError, hosts, local};
+use super::{Answer, Need, PlannedResource, Provider, ProviderError, ec2_plan, hosts, local};
 use crate::cluster::urls::secret_in;
 use crate::cluster::{ClusterSpec, MadeBy, ProviderKind};
 use crate::key::ClusterKey;
@@ -24,7 +24,7 @@ pub async fn open_provider(
 ) -> Result<Box<dyn Provider>, ProviderError> {
     Ok(match spec.provider {
         ProviderKind::Local => Box::new(LocalProvider::open(&spec.local).await?),
-        ProviderKind::Ec2 => Box::new(Ec2Provider::open(spec, run.map(|(folder, _)| folder)).await?),
+        ProviderKind::Ec2 => ec2::open(spec, run.map(|(folder, _)| folder)).await?,
         ProviderKind::Hosts => Box::new(HostsProvider::open(spec, run.map(|(_, key)| key))?),
     })
 }
@@ -39,7 +39,7 @@ pub async fn settle(mut spec: ClusterSpec) -> Result<Verified, ProviderError> {
     spec.members = None;
     match spec.provider {
         ProviderKind::Ec2 => {
-            let settled = ec2::settle(ec2::settle_user_data(spec)?).await?;
+            let settled = ec2::settle(spec).await?;
             // The environment may name an endpoint of its own, which the journal would keep.
             let endpoints = [&settled.ec2.endpoint_url, &settled.ec2.sts_endpoint_url];
             let told = endpoints.into_iter().flatten().find_map(|url| secret_in(url));
@@ -129,7 +129,7 @@ pub async fn examine(spec: &ClusterSpec) -> Vec<Need> {
 pub fn creates(spec: &ClusterSpec) -> Vec<PlannedResource> {
     match spec.provider {
         ProviderKind::Local => local::creates(spec),
-        ProviderKind::Ec2 => ec2::creates(spec),
+        ProviderKind::Ec2 => ec2_plan::creates(spec),
         ProviderKind::Hosts => hosts::creates(spec),
     }
 }

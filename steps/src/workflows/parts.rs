@@ -8,7 +8,7 @@ use crate::cluster::{ClusterSpec, DisksSpec, Instance, Inventory, Node, Role};
 use crate::disks::{DiskPlan, DisksToFind, EbsVolume};
 use crate::firewall::Firewall;
 use crate::node_setup::NodeSetup;
-use crate::provider::ec2::VOLUME_DEVICE;
+use crate::provider::ec2_facts::VOLUME_DEVICE;
 use crate::provider::{Groups, Image, Order};
 use crate::provision::Place;
 use crate::roles::{self, ClusterFile};

@@ -190,7 +190,7 @@ impl Api {
 ///
 /// # Errors
 /// There is no region, there are no credentials, or AWS does not accept them.
-pub async fn settle(mut spec: ClusterSpec) -> Result<ClusterSpec, ProviderError> {
+pub(super) async fn settle(mut spec: ClusterSpec) -> Result<ClusterSpec, ProviderError> {
     let config = load(&spec.ec2).await;
     let region = region(&config)?;
     let settled = |named: Option<String>, service| {

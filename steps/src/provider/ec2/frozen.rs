@@ -21,7 +21,7 @@ const OWN: &str = "own";
 ///
 /// # Errors
 /// It cannot be read.
-pub fn settle_user_data(mut spec: ClusterSpec) -> Result<ClusterSpec, ProviderError> {
+pub(super) fn settle_user_data(mut spec: ClusterSpec) -> Result<ClusterSpec, ProviderError> {
     if let Some(path) = &spec.ec2.user_data {
         let text = read(path).map_err(|what| {
             let hint = "correct `user_data` under `[ec2]`";

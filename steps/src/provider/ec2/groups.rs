@@ -17,6 +17,7 @@ use super::network::{self, Network};
 use super::rules::{self, Rule};
 use super::tags::{self, Tags, filter};
 use crate::cluster::{ClusterSpec, Role};
+use crate::provider::ec2_facts::group_name;
 use crate::provider::{Answer, Groups, Owner, ProviderError};
 
 /// Kinds of resources, in the journal's words.
@@ -30,15 +31,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// What AWS' pages show beside each rule.
 const REASON: &str = "mesosflow";
 
-/// The name of a role's group: `demo-master`, `demo-slaves`, `demo-zoo`, as the predecessor called them.
-pub(super) fn name(cluster: &str, role: Role) -> String {
-    match role {
-        Role::Master => format!("{cluster}-master"),
-        Role::Slave => format!("{cluster}-slaves"),
-        Role::Zookeeper => format!("{cluster}-zoo"),
-    }
-}
-
 /// The groups as they are.
 pub(super) struct Found {
     network: Network,
@@ -51,7 +43,7 @@ pub(super) async fn look(api: &Api, spec: &ClusterSpec, owner: &Owner) -> Result
 }
 
 async fn look_in(api: &Api, owner: &Owner, network: Network) -> Result<Found, ProviderError> {
-    let names = ROLES.map(|role| name(&owner.cluster, role));
+    let names = ROLES.map(|role| group_name(&owner.cluster, role));
     let call = api
         .reads()
         .describe_security_groups()
@@ -125,7 +117,7 @@ impl Found {
         let ids = self.ids();
         let foreign = self.by_role.iter().flat_map(|(role, group)| {
             let wanted = rules::wanted(*role, &ids, &spec.ec2.admin_cidr);
-            let name = name(&spec.cluster, *role);
+            let name = group_name(&spec.cluster, *role);
             rules::existing(group.ip_permissions())
                 .into_iter()
                 .filter(move |rule| !wanted.iter().any(|wanted| rule.is(wanted)))
@@ -140,7 +132,7 @@ impl Found {
         for role in occupied {
             said.push_str(&format!(
                 "; {} is not touched while somebody else's machines are in it",
-                name(&spec.cluster, *role)
+                group_name(&spec.cluster, *role)
             ));
         }
         let id =
@@ -164,7 +156,7 @@ pub(super) async fn make(
     made: &mut Vec<Resource>,
 ) -> Result<(), ProviderError> {
     for role in ROLES.into_iter().filter(|role| !found.by_role.contains_key(role)) {
-        let name = name(&owner.cluster, role);
+        let name = group_name(&owner.cluster, role);
         let tags = Tags::of_owner(owner, &name, &spec.ec2.tags)
             .made_by(owner)
             .with(tags::ROLE, role.as_str());
@@ -206,7 +198,7 @@ pub(super) async fn complete(
         let Some(group) = found.by_role.get(&role).and_then(SecurityGroup::group_id) else {
             continue;
         };
-        let name = format!("{}: {rule}", name(&owner.cluster, role));
+        let name = format!("{}: {rule}", group_name(&owner.cluster, role));
         let tags = Tags::of_owner(owner, &name, &spec.ec2.tags).made_by(owner);
         let call = api
             .writes()

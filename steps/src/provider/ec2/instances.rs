@@ -13,23 +13,13 @@ use super::api::Api;
 use super::failure::{Failure, Stage};
 use super::tags;
 use crate::cluster::Instance;
+use crate::provider::ec2_facts::VOLUME_DEVICE;
 use crate::provider::{Machine, Outdated, Slot, Stranger};
 
 /// Kinds of resources that come with an instance, in the journal's words.
 pub(super) const INSTANCE: &str = "instance";
 pub(super) const VOLUME: &str = "volume";
 pub(super) const SPOT_REQUEST: &str = "spot-request";
-
-/// The names to map instance stores to that are not NVMe: `/dev/sdb`, `/dev/sdc`, … without `/dev/sdv`, the volume's.
-/// Instance types have 24 at most, which is as many as there are names.
-pub fn ephemeral_names() -> impl Iterator<Item = String> {
-    ('b'..='z')
-        .filter(|letter| *letter != 'v')
-        .map(|letter| format!("/dev/sd{letter}"))
-}
-
-/// The device that the volume of the persistent HDFS is attached as.
-pub const VOLUME_DEVICE: &str = "/dev/sdv";
 
 /// Whose the disk at [`VOLUME_DEVICE`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

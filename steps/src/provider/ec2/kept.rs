@@ -15,10 +15,11 @@ use tokio::time::Instant;
 
 use super::api::Api;
 use super::failure::Failure;
-use super::instances::{Seen, VOLUME_DEVICE, by_id};
+use super::instances::{Seen, by_id};
 use super::network::{self, refused};
 use super::volumes::holding;
 use super::{tags, volumes};
+use crate::provider::ec2_facts::VOLUME_DEVICE;
 use crate::provider::{Answer, ProviderError, Slot};
 
 /// How long a machine may be pending before a volume can be attached to it, and how long until it shows that one.

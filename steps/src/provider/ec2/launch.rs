@@ -18,12 +18,12 @@ use tokio::time::Instant;
 use super::api::Api;
 use super::failure::{ADDRESS_TAKEN, Failure};
 use super::groups;
-use super::instances::ephemeral_names;
-use super::instances::{Seen, VOLUME_DEVICE, by_tokens};
+use super::instances::{Seen, by_tokens};
 use super::network::refused;
 use super::sight::Sight;
 use super::tags::{self, Tags};
 use crate::cluster::Ec2Spec;
+use crate::provider::ec2_facts::{VOLUME_DEVICE, ephemeral_names};
 use crate::provider::{Launch, Order, ProviderError, Slot};
 
 /// EC2's answer to a token whose machine was terminated since.

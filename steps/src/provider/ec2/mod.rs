@@ -28,7 +28,6 @@ mod owned;
 mod pace;
 #[cfg(test)]
 mod permissions;
-mod plan;
 mod power;
 mod provider;
 mod retag;
@@ -36,10 +35,30 @@ mod strangers;
 mod tags;
 mod volumes;
 
-pub use api::{settle, verify};
+pub use api::verify;
 pub use examine::examine;
-pub use frozen::settle_user_data;
-pub use instances::{VOLUME_DEVICE, ephemeral_names};
-pub(in crate::provider) use plan::creates;
 pub use provider::Ec2Provider;
-pub(crate) use user_data::LIMIT as USER_DATA_LIMIT;
+
+use std::path::Path;
+
+use super::{Provider, ProviderError};
+use crate::cluster::ClusterSpec;
+
+/// Opens the way to the API; `folder` is the run's.
+///
+/// # Errors
+/// See [`Ec2Provider::open`].
+pub(super) async fn open(
+    spec: &ClusterSpec,
+    folder: Option<&Path>,
+) -> Result<Box<dyn Provider>, ProviderError> {
+    Ok(Box::new(Ec2Provider::open(spec, folder).await?))
+}
+
+/// Settles what a spec leaves to the environment and to files.
+///
+/// # Errors
+/// The environment does not tell, the account cannot be used, or the user data cannot be read.
+pub(super) async fn settle(spec: ClusterSpec) -> Result<ClusterSpec, ProviderError> {
+    api::settle(frozen::settle_user_data(spec)?).await
+}

@@ -12,13 +12,14 @@ use super::crowd::Crowd;
 use super::delete::Ends;
 use super::facts::Telling;
 use super::groups;
-use super::instances::{INSTANCE, Seen, VOLUME, VOLUME_DEVICE, by_id};
+use super::instances::{INSTANCE, Seen, VOLUME, by_id};
 use super::kept::Shelf;
 use super::network::refused;
 use super::power::Power;
 use super::sight::Sight;
 use super::{consoles, host_keys, kept, tags, volumes};
 use crate::cluster::{ClusterSpec, HostKeySource, Instance, ProviderKind, Role};
+use crate::provider::ec2_facts::VOLUME_DEVICE;
 use crate::provider::{
     Condition, Deletion, Facts, HostKeys, Launcher, Owner, Provider, ProviderError, Stranger, Tagged,
     UserTags,

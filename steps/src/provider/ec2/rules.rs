@@ -6,21 +6,11 @@ use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, SecurityGroupRule, Us
 use ipnet::IpNet;
 
 use crate::cluster::Role;
+use crate::provider::ec2_facts::ui_ports;
 
 /// Every protocol, in the API's word.
 const ANYTHING: &str = "-1";
 const SSH: u16 = 22;
-
-/// Web interfaces of a role's machines, beside SSH all that `admin_cidr` may reach. Mesos 5050 and 5051, both HDFS
-/// 50070/60070 and 50075/60075, secondary namenode 60090, job tracker 50030 and task tracker 50060, a Spark driver 4040,
-/// Spark's history server 18080: the ports of the predecessor, but for those of its Spark master, which does not run here.
-pub const fn ui_ports(role: Role) -> &'static [u16] {
-    match role {
-        Role::Master => &[4040, 5050, 18080, 50030, 50070, 60070, 60090],
-        Role::Slave => &[5051, 50060, 50075, 60075],
-        Role::Zookeeper => &[],
-    }
-}
 
 /// Who is let in by a rule of mesosflow's: what can be asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -3,9 +3,8 @@
 use serde_json::{Value, json};
 
 use super::image::OWN_USER;
+use crate::provider::ec2_facts::USER_DATA_LIMIT as LIMIT;
 
-/// The most that EC2 takes, bytes before they are encoded (EC2 user guide, "Instance user data").
-pub(crate) const LIMIT: usize = 16 * 1024;
 /// Between the parts of several; it occurs in none of them, since none may hold this line.
 const BOUNDARY: &str = "==mesosflow-user-data==";
 

@@ -190,7 +190,8 @@ fn healthy(stage: &mut Stage) {
     assert!(failed.contains("UnsatisfiedLinkError"), "{failed}");
     hub.ask(NOBODY_OFFERS);
     until("a Spark without workers", LIMIT, || {
-        hub.run("ss --no-header --listening --tcp | grep --quiet :7077").ok_if()
+        hub.run("ss --no-header --listening --tcp | grep --quiet :7077")
+            .ok_if()
     });
     let busy = job(stage, 0);
     assert!(busy.contains("no offer with enough for an executor"), "{busy}");

@@ -175,7 +175,7 @@ fn a_part(bench: &mut Bench, run: &str) {
 /// A replay that died and is closed names what is left to do, by itself or by another run: the cluster is free for either.
 fn closed(bench: &mut Bench, run: &str) {
     let known = bench.history(run).events().len() as u64;
-    let mut live = bench.start(&["replay", run, "--from", "push-config"]);
+    let mut live = bench.start(&["replay", run, "--from", "push-config", "--to", "mesos-roles"]);
     let point = Point::started("setup-nodes");
     Watch::new(bench.journal(), run, known).point(&mut live, RUN_LIMIT, point);
     live.kill();
@@ -188,9 +188,10 @@ fn closed(bench: &mut Bench, run: &str) {
     let plan = bench.say(&["plan", "add-slaves", "1", "--json"]).ended(0).json();
     assert_eq!(plan["machines"][0]["action"], "launch", "{plan}");
     bench
-        .start(&["replay", run, "--from", "setup-nodes"])
+        .start(&["replay", run, "--from", "setup-nodes", "--to", "mesos-roles"])
         .finish(RUN_LIMIT)
         .ended(0);
+    bench.start(&["resume", run]).finish(RUN_LIMIT).ended(0);
     bench.status(run).all_done();
     assert_healthy(&bench.nodes(run));
 }

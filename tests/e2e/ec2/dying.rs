@@ -61,7 +61,9 @@ fn a_machine_that_ends_in_the_middle_of_a_change_costs_no_cluster() {
             scene.is_whole();
         }
     }
-    let Scene { mut stage, deploy, .. } = scene;
+    let Scene {
+        mut stage, deploy, ..
+    } = scene;
     stage.destroy(&deploy);
 }
 
@@ -130,8 +132,8 @@ impl Scene {
     /// Begins a run, has the machine end at that point, and does what is said then.
     fn change(&mut self, args: &[&str], point: Point) {
         let name = format!("{}-{DYING}", self.stage.cluster);
-        let mut machines = self.stage.cloud.world().alive_instances().into_iter();
-        let dying = machines.find(|it| it.tag("Name") == name).unwrap();
+        let mut machines = self.stage.cloud.world().all_instances().into_iter();
+        let dying = machines.find(|it| !it.is_over() && it.tag("Name") == name).unwrap();
         let known = self.stage.bench.history(&self.deploy).events().len() as u64;
         let mut live = self.stage.bench.start(args);
         let run = live.run();
@@ -144,7 +146,7 @@ impl Scene {
     /// Does what the program says, as long as it says something.
     fn mended(&mut self, mut said: Said) {
         for _ in 0..COMMANDS {
-            let Some(next) = named(&said.err) else {
+            let Some(next) = named(&format!("{}\n{}", said.out, said.err)) else {
                 said.ended(0);
                 return;
             };
@@ -181,7 +183,9 @@ impl Scene {
 fn named(said: &str) -> Option<Vec<String>> {
     ["replace-node", "resume"].iter().find_map(|command| {
         let (_, rest) = said.split_once(&format!("mesosflow {command} "))?;
-        let argument = rest.split(|c: char| c.is_whitespace() || "`;,".contains(c)).next()?;
+        let argument = rest
+            .split(|c: char| c.is_whitespace() || "`;,".contains(c))
+            .next()?;
         Some(vec![(*command).to_owned(), argument.to_owned()])
     })
 }

@@ -276,7 +276,7 @@ fn replayed_and_closed(stage: &mut Stage, run: &str) {
     assert_eq!(stage.machines(run).len(), machines);
     stage
         .bench
-        .start(&["replay", "--from", "setup-nodes"])
+        .start(&["replay", "--from", "cluster-health"])
         .finish(RUN_LIMIT)
         .ended(0);
     let check = stage.bench.check();

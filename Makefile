@@ -1,4 +1,5 @@
 # make demo   a local cluster of eight nodes, from nothing        make test   unit, crash, end to end; of the long scenarios one round (tests/rounds.py)
+# make test-fast   unit and contract alone, without a node        make install   the program, completions and manual below PREFIX (/usr/local)
 # make sweep  what `make test` takes samples of: every scenario, runs on EC2's stand-in killed after each commit, twenty times at random, and whatever changes a cluster six times
 # make bench  ratios of the journal, of run-command and copy-file to OpenSSH and rsync, phases of a deploy, calls of EC2
 # make lint   what CI checks before the tests
@@ -8,7 +9,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-build demo-image needs-cargo test sweep bench fixtures lint fmt clean setup setup-pip setup-test setup-moto setup-ansible setup-lint setup-shellcheck build image ami standin tests-build
+.PHONY: help install test-fast demo demo-build demo-image needs-cargo test sweep bench fixtures lint fmt clean setup setup-pip setup-test setup-moto setup-ansible setup-lint setup-shellcheck build image ami standin tests-build
 
 ENGINE ?= $(shell command -v podman || command -v docker || echo podman)
 # What is built for whom runs it: release, or demo.
@@ -46,7 +47,19 @@ demo: needs-cargo
 	@awk '{ printf "%s%s %d s", sep, $$1, $$2; sep = ", " } END { print " (build and image side by side)" }' "$(PHASES)" | sed 's/^/demo: /'
 	@echo "demo: the program is $(TARGET)/demo/mesosflow; try its commands status, events, logs, replay, destroy"
 
-demo-build: needs-cargo
+demo-# Where `make install` puts the program, its completions and its manual; DESTDIR before it for who packs it.
+PREFIX ?= /usr/local
+install: build
+	install -D -m 0755 "$(TARGET)/release/mesosflow" "$(DESTDIR)$(PREFIX)/bin/mesosflow"
+	@share="$(DESTDIR)$(PREFIX)/share"; program="$(TARGET)/release/mesosflow"; \
+	 mkdir -p "$$share/bash-completion/completions" "$$share/zsh/site-functions" "$$share/fish/vendor_completions.d"; \
+	 "$$program" completions bash >"$$share/bash-completion/completions/mesosflow"; \
+	 "$$program" completions zsh >"$$share/zsh/site-functions/_mesosflow"; \
+	 "$$program" completions fish >"$$share/fish/vendor_completions.d/mesosflow.fish"; \
+	 "$$program" man "$$share/man/man1"; \
+	 echo "install: the program, its completions and its manual are below $(DESTDIR)$(PREFIX)"
+
+build: needs-cargo
 	@echo "build: mesosflow and the Mesos stand-in, without EC2 (\`make build\` makes a mesosflow with it)"
 	@$(call phase,build,cargo build --profile demo --locked -p mesosflow -p mesos-standin --no-default-features)
 
@@ -59,6 +72,10 @@ needs-cargo:
 test: needs-cargo setup setup-test
 	@$(MAKE) --no-print-directory -j2 tests-build ami
 	@filter=$$(python3 tests/rounds.py); cargo nextest run --workspace --no-fail-fast -E "$$filter"
+
+# What needs no node of its own: minutes less than the rest, for who works on the code.
+test-fast: needs-cargo setup setup-test
+	cargo nextest run --workspace --no-fail-fast -E 'not binary(e2e) and not binary(remote) and not test(/^(software::tests|node_setup|operator)::/)'
 
 sweep: setup setup-test
 	@$(MAKE) --no-print-directory -j2 tests-build ami

@@ -21,6 +21,7 @@ mod journal;
 mod list;
 mod login;
 mod logs;
+mod man;
 mod orphans;
 mod plan;
 mod plan_change;
@@ -98,6 +99,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Journal(journal::JournalCommand),
     Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
 }
 
 /// Does what was asked for.
@@ -148,5 +150,6 @@ async fn carry_out(app: &App, command: Command) -> Result<(), CliError> {
         Command::Image(command) => image::image(app, &command).await,
         Command::Journal(command) => journal::journal(app, &command).await,
         Command::Completions(args) => completions::completions(app, &args),
+        Command::Man(args) => man::man(app, &args),
     }
 }

@@ -76,6 +76,18 @@ fn the_catalogue_as_json_has_exactly_the_promised_keys() {
 }
 
 #[test]
+fn the_manual_has_a_page_for_every_command() {
+    let bench = Bench::new();
+    let folder = bench.path("man1");
+    let said = bench.run(&["man", folder.to_str().unwrap()]);
+    assert_eq!(said.code, 0, "{said:?}");
+    for page in ["mesosflow", "mesosflow-run", "mesosflow-image-prepare"] {
+        let text = std::fs::read_to_string(folder.join(format!("{page}.1"))).unwrap();
+        assert!(text.contains(".SH NAME") && text.contains("mesosflow"), "{text}");
+    }
+}
+
+#[test]
 fn completions_are_printed_for_every_shell() {
     let bench = Bench::new();
     for shell in ["bash", "zsh", "fish"] {

@@ -111,7 +111,7 @@ adopt() { # ROOT FOLDER hadoop|spark
     rm -f "$laid"
     stands "$stage" "$folder" url "$tarball" || die "what came of $3 is not what this machine would have"
     rm -f "$root/opt/mesosflow/software"
-    rm -rf "${root:?}$folder"
+    rm -rf "$root$folder"
     install -d "$root/opt/mesosflow"
     mv -T "$stage$folder" "$root$folder"
 }

@@ -133,7 +133,9 @@ impl Scene {
     fn change(&mut self, args: &[&str], point: Point) {
         let name = format!("{}-{DYING}", self.stage.cluster);
         let mut machines = self.stage.cloud.world().all_instances().into_iter();
-        let dying = machines.find(|it| !it.is_over() && it.tag("Name") == name).unwrap();
+        let dying = machines
+            .find(|it| !it.is_over() && it.tag("Name") == name)
+            .unwrap();
         let known = self.stage.bench.history(&self.deploy).events().len() as u64;
         let mut live = self.stage.bench.start(args);
         let run = live.run();

@@ -47,19 +47,7 @@ demo: needs-cargo
 	@awk '{ printf "%s%s %d s", sep, $$1, $$2; sep = ", " } END { print " (build and image side by side)" }' "$(PHASES)" | sed 's/^/demo: /'
 	@echo "demo: the program is $(TARGET)/demo/mesosflow; try its commands status, events, logs, replay, destroy"
 
-demo-# Where `make install` puts the program, its completions and its manual; DESTDIR before it for who packs it.
-PREFIX ?= /usr/local
-install: build
-	install -D -m 0755 "$(TARGET)/release/mesosflow" "$(DESTDIR)$(PREFIX)/bin/mesosflow"
-	@share="$(DESTDIR)$(PREFIX)/share"; program="$(TARGET)/release/mesosflow"; \
-	 mkdir -p "$$share/bash-completion/completions" "$$share/zsh/site-functions" "$$share/fish/vendor_completions.d"; \
-	 "$$program" completions bash >"$$share/bash-completion/completions/mesosflow"; \
-	 "$$program" completions zsh >"$$share/zsh/site-functions/_mesosflow"; \
-	 "$$program" completions fish >"$$share/fish/vendor_completions.d/mesosflow.fish"; \
-	 "$$program" man "$$share/man/man1"; \
-	 echo "install: the program, its completions and its manual are below $(DESTDIR)$(PREFIX)"
-
-build: needs-cargo
+demo-build: needs-cargo
 	@echo "build: mesosflow and the Mesos stand-in, without EC2 (\`make build\` makes a mesosflow with it)"
 	@$(call phase,build,cargo build --profile demo --locked -p mesosflow -p mesos-standin --no-default-features)
 
@@ -117,6 +105,18 @@ fmt:
 
 clean:
 	cargo clean
+
+# Where `make install` puts the program, its completions and its manual; DESTDIR before it for who packs it.
+PREFIX ?= /usr/local
+install: build
+	install -D -m 0755 "$(TARGET)/release/mesosflow" "$(DESTDIR)$(PREFIX)/bin/mesosflow"
+	@share="$(DESTDIR)$(PREFIX)/share"; program="$(TARGET)/release/mesosflow"; \
+	 mkdir -p "$$share/bash-completion/completions" "$$share/zsh/site-functions" "$$share/fish/vendor_completions.d"; \
+	 "$$program" completions bash >"$$share/bash-completion/completions/mesosflow"; \
+	 "$$program" completions zsh >"$$share/zsh/site-functions/_mesosflow"; \
+	 "$$program" completions fish >"$$share/fish/vendor_completions.d/mesosflow.fish"; \
+	 "$$program" man "$$share/man/man1"; \
+	 echo "install: the program, its completions and its manual are below $(DESTDIR)$(PREFIX)"
 
 build: needs-cargo
 	@echo "build: mesosflow and the Mesos stand-in, release"

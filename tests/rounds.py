@@ -21,7 +21,7 @@ ROUNDS = (
     {"ec2::cluster": 1690, "hosts": 500, "image": 400, "take_over": 300},
     {"lost": 1500, "undone": 1200},
     {"long_build": 300, "replaced": 1400, "roles_elsewhere": 700},
-    {"decommission": 930, "ec2::stopped": 1300},
+    {"decommission": 930, "ec2::stopped": 1300, "ec2::dying": 740},
     {"check": 970, "ec2::joined": 700, "stopped": 800},
     {"ec2::kept": 700, "ec2::rolled": 900, "replay": 600, "overlay": 300},
 )

@@ -1,6 +1,6 @@
 //! Which run is meant, and where it stands.
 
-use mesosflow_workflow::{Epoch, PhaseKind, RunRow, RunState, StepId, StoreError};
+use mesosflow_workflow::{Epoch, PhaseKind, RunId, RunRow, RunState, StepId, StoreError};
 
 use crate::app::App;
 use crate::error::CliError;
@@ -28,10 +28,23 @@ impl Found {
     /// The cluster's spec as the run is driven with: its own, or of the run that made the cluster that which is in force by now; with
     /// what the run that was driven last was told anew.
     pub(crate) fn spec(&self) -> Result<ClusterSpec, CliError> {
-        let own = match self.is_founder() {
-            true => wiring::frozen_spec(&self.record.cluster())?,
-            false => wiring::frozen_spec(&self.state)?,
-        };
+        match self.is_founder() {
+            true => self.told(&self.record.cluster()),
+            false => self.told(&self.state),
+        }
+    }
+
+    /// The cluster's spec as it was in force before that run, with what was told anew since.
+    pub(crate) fn spec_before(&self, run: RunId) -> Result<ClusterSpec, CliError> {
+        self.told(&RunState {
+            spec: self.record.spec_before(run),
+            ..self.record.cluster()
+        })
+    }
+
+    /// The spec of a run, with what the run that was driven last was told anew.
+    fn told(&self, of: &RunState) -> Result<ClusterSpec, CliError> {
+        let own = wiring::frozen_spec(of)?;
         let newest = self.record.newest();
         if newest.run == self.state.run {
             return Ok(own);
@@ -106,7 +119,9 @@ impl Found {
     /// What whoever changes the cluster next does beside, since a roll of another Mesos was closed on the way.
     pub(crate) fn half_rolled(&self) -> Option<String> {
         let newest = self.record.newest();
-        let is_half = newest.phase.kind() == PhaseKind::Closed && wiring::has_rolled(newest);
+        // A roll that had come to its end, and whose replay was closed, is in force.
+        let is_half =
+            newest.phase.kind() == PhaseKind::Closed && !newest.was_up && wiring::has_rolled(newest);
         is_half.then(|| {
             format!(
                 "run `{run}`, which rolled another Mesos out, was closed on the way: nodes that have that one are set back, and their \

@@ -195,13 +195,18 @@ impl Record {
         }
     }
 
-    /// The run whose spec is in force: the last that ended as it should; or that which made the cluster, by the last replay of it that
-    /// was asked for: to take it over changes nothing of what it was asked for.
+    /// The run whose spec is in force: the last that has ended as it should, be it replayed since; or that which made the cluster, by the
+    /// last replay of it that was asked for: to take it over changes nothing of what it was asked for.
     pub fn shaper(&self) -> &RunState {
+        self.shaper_but(None)
+    }
+
+    /// The same as if that run were none.
+    fn shaper_but(&self, but: Option<RunId>) -> &RunState {
         let founder = self.founder();
         let others = self.runs.iter().filter(|state| state.run != founder.run);
         others
-            .filter(|state| came_to_its_end(state))
+            .filter(|state| Some(state.run) != but && has_come_to_its_end(state))
             .max_by_key(|state| state.epoch)
             .filter(|other| other.epoch > founder.replayed_by)
             .unwrap_or(founder)
@@ -218,12 +223,21 @@ impl Record {
 
     /// The cluster's spec in force, without slaves whose machines a removal has deleted that was closed then.
     pub fn spec(&self) -> Value {
-        let spec = &self.shaper().spec;
+        self.spec_by(self.shaper())
+    }
+
+    /// The same as it was before that run.
+    pub fn spec_before(&self, run: RunId) -> Value {
+        self.spec_by(self.shaper_but(Some(run)))
+    }
+
+    fn spec_by(&self, shaper: &RunState) -> Value {
+        let spec = &shaper.spec;
         let spec = match spec.get("cluster") {
             Some(cluster @ Value::Object(_)) => cluster.clone(),
             _ => spec.clone(),
         };
-        let gone = self.removed_and_closed();
+        let gone = self.removed_and_closed(shaper.epoch);
         match ClusterSpec::within(&spec) {
             Ok(known) if !gone.is_empty() => {
                 let mut members = known.members();
@@ -235,11 +249,11 @@ impl Record {
     }
 
     /// The numbers of slaves that a removal was about to take away since, and whose machines it has deleted, before it was closed.
-    fn removed_and_closed(&self) -> Vec<u16> {
-        let since = self.shaper();
-        let closed = self.runs.iter().filter(|state| {
-            state.phase == Phase::Closed && state.workflow == REMOVES && state.epoch > since.epoch
-        });
+    fn removed_and_closed(&self, since: Epoch) -> Vec<u16> {
+        let closed = self
+            .runs
+            .iter()
+            .filter(|state| state.phase == Phase::Closed && state.workflow == REMOVES && state.epoch > since);
         let deleted = |state: &RunState, node: &Value| {
             let id = node.get("id")?.as_str()?;
             let index = u16::try_from(node.get("index")?.as_u64()?).ok()?;
@@ -256,7 +270,7 @@ impl Record {
 
     /// The run by which the cluster came to be as it is: the last that ended as it should, of those that change whether it is up.
     fn standing(&self) -> Option<&RunState> {
-        let ended = self.runs.iter().filter(|state| came_to_its_end(state));
+        let ended = self.runs.iter().filter(|state| has_come_to_its_end(state));
         ended.max_by_key(|state| state.epoch)
     }
 
@@ -317,7 +331,7 @@ impl Record {
         let undone = self
             .runs
             .iter()
-            .filter(|state| state.workflow == ROLLS_BACK && came_to_its_end(state));
+            .filter(|state| state.workflow == ROLLS_BACK && has_come_to_its_end(state));
         let undone: BTreeSet<_> = undone.filter_map(|state| state.spec["run"].as_str()).collect();
         let all = self
             .runs
@@ -342,9 +356,10 @@ impl Record {
     }
 }
 
-/// Whether a run ended as it should.
-const fn came_to_its_end(state: &RunState) -> bool {
-    matches!(state.phase, Phase::Succeeded | Phase::Partial)
+/// Whether a run has ever ended as it should. What it has brought about then is so from there on: a replay of it asks for nothing else, and
+/// takes nothing back where it is left or closed on the way.
+const fn has_come_to_its_end(state: &RunState) -> bool {
+    state.was_up
 }
 
 /// Whether a run has undone one of that workflow.
@@ -373,8 +388,8 @@ pub fn asked(state: &RunState) -> Option<String> {
 mod tests {
     use jiff::Timestamp;
     use mesosflow_workflow::{
-        Attempt, CatalogueEntry, ClusterId, EVENT_FORMAT, Epoch, Event, Generation, How, ItemKey, Nonce,
-        Recorded, RunId, Seq,
+        Attempt, CatalogueEntry, ClusterId, EVENT_FORMAT, Epoch, ErrorClass, ErrorReport, Event, Generation,
+        How, ItemKey, Nonce, Recorded, RunId, Seq,
     };
 
     use super::*;
@@ -585,6 +600,30 @@ mod tests {
         let record = Record::of(replayed, [add]);
         assert_eq!(slaves(&record), 3);
         assert!(record.heritage().is_empty());
+    }
+
+    #[test]
+    fn what_has_come_to_its_end_is_in_force_while_it_is_replayed_and_after_that_was_closed() {
+        let cluster = ClusterId::generate();
+        let deploy = shaped(cluster, FOUNDS, 1, 2);
+        let mut add = shaped(cluster, "add-slaves", 2, 3);
+        let error = ErrorReport::new(ErrorClass::Permanent, "no space left");
+        let closed_first = RunState {
+            was_up: false,
+            phase: Phase::Closed,
+            ..add.clone()
+        };
+        assert_eq!(slaves(&Record::of(deploy.clone(), [closed_first])), 2);
+        add.epoch = Epoch(3);
+        for phase in [Phase::Running, Phase::Failed(error), Phase::Closed] {
+            add.phase = phase;
+            let record = Record::of(deploy.clone(), [add.clone()]);
+            assert_eq!(slaves(&record), 3, "{:?}", add.phase);
+            // What undoes it goes by what was before.
+            let before = ClusterSpec::within(&record.spec_before(add.run)).unwrap();
+            assert_eq!(before.slaves, 2);
+            assert_eq!(record.spec_before(deploy.run), record.spec());
+        }
     }
 
     #[test]

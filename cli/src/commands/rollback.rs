@@ -114,7 +114,8 @@ pub(super) async fn ready(app: &App, journal: &Journal, what: &WhatArgs) -> Resu
     runs::refuse_held(journal, &undone).await?;
     refuse_whole(app, &undone)?;
     let founder = founder(journal, &undone).await?;
-    let spec = wiring::verify(founder.spec()?).await?;
+    // Of a run that had come to its end before, and whose replay is undone, what is in force is its own.
+    let spec = wiring::verify(founder.spec_before(undone.row.run)?).await?;
     wiring::precheck(&spec).await?;
     let cluster = founder.cluster();
     let ground = Ground {

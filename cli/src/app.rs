@@ -13,6 +13,7 @@ use crate::ui::Ui;
 use crate::wiring::{self, Journal};
 
 /// What every command works with.
+#[derive(Clone)]
 pub(crate) struct App {
     /// The command line as it is defined.
     pub(crate) definition: fn() -> clap::Command,

@@ -35,6 +35,33 @@ struct Kept<'a> {
     findings: &'a [Finding],
 }
 
+/// What a look at a cluster has found, as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Looked {
+    #[serde(flatten)]
+    pub(crate) health: Health,
+    #[serde(default)]
+    pub(crate) findings: Vec<KeptFinding>,
+}
+
+/// A finding, as `check --json` has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KeptFinding {
+    pub(crate) what: String,
+    #[serde(default)]
+    pub(crate) node: Option<String>,
+    pub(crate) ok: bool,
+    pub(crate) detail: String,
+}
+
+impl Looked {
+    /// What is kept in a cluster's folder, with all findings; none where nothing readable is.
+    pub(crate) fn kept(folder: &Path) -> Option<Self> {
+        let text = std::fs::read(folder.join(FILE)).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+}
+
 impl Health {
     /// What is kept in a cluster's folder; none where nothing readable is.
     pub(crate) fn kept(folder: &Path) -> Option<Self> {

@@ -16,6 +16,7 @@ mod health;
 mod hints;
 mod logging;
 mod nearest;
+mod page;
 mod places;
 mod render;
 mod runs;
@@ -26,6 +27,7 @@ mod ssh;
 mod takedown;
 mod text;
 mod ui;
+mod views;
 mod wiring;
 
 use std::process::ExitCode;

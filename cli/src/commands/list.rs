@@ -1,18 +1,14 @@
 //! `list`: all runs.
 
-use std::collections::BTreeSet;
-
 use clap::Args;
-use mesosflow_workflow::{PhaseKind, RunRow};
 
 use super::orphans;
 use crate::app::App;
 use crate::args::{PlaceArgs, word};
 use crate::error::CliError;
 use crate::render::status;
-use crate::render::view::{Fate, RunView};
-use crate::runs;
-use crate::wiring::{self, ProviderKind, Workflow};
+use crate::views::runs;
+use crate::wiring::ProviderKind;
 
 /// Show all runs, or what exists and belongs to none
 #[derive(Debug, Clone, Args)]
@@ -32,23 +28,10 @@ pub(crate) async fn list(app: &App, args: &ListArgs) -> Result<(), CliError> {
     if args.orphans {
         return orphans::list(app, args.provider, &args.place).await;
     }
-    let mut views = Vec::new();
-    if let Some(journal) = app.existing_journal()? {
-        let rows = journal.runs().await?;
-        let clusters: BTreeSet<_> = rows.iter().map(|row| row.cluster_id).collect();
-        let of = |cluster| rows.iter().filter(move |row| row.cluster_id == cluster);
-        let is_going = |row: &RunRow| wiring::workflow(&row.workflow).is_some_and(Workflow::ends_cluster);
-        let going: BTreeSet<_> = clusters
-            .into_iter()
-            .filter(|cluster| runs::latest(of(*cluster)).is_some_and(is_going))
-            .collect();
-        for row in &rows {
-            // Whether somebody drives it matters only of a run without an end.
-            let held = row.summary.phase == PhaseKind::Running && journal.is_held(row.run).await?;
-            let fate = Fate::of(row, going.contains(&row.cluster_id));
-            views.push(RunView::listed(row, held, fate));
-        }
-    }
+    let views = match app.existing_journal()? {
+        Some(journal) => runs::all(&journal).await?,
+        None => Vec::new(),
+    };
     if app.ui.json {
         return app.ui.document(&views);
     }

@@ -31,6 +31,7 @@ mod redeploy;
 mod remove_slaves;
 mod replace_node;
 mod replay;
+mod report;
 mod resume;
 mod roles;
 mod rollback;
@@ -44,6 +45,7 @@ mod status;
 mod steps;
 mod stop;
 mod tunnel;
+mod ui;
 mod userdata;
 
 use clap::Subcommand;
@@ -64,6 +66,8 @@ pub(crate) enum Command {
     Status(status::StatusArgs),
     Events(events::EventsArgs),
     Logs(logs::LogsArgs),
+    Ui(ui::UiArgs),
+    Report(report::ReportArgs),
     Stop(stop::StopArgs),
     Start(start::StartArgs),
     AddSlaves(add_slaves::AddSlavesArgs),
@@ -120,6 +124,8 @@ async fn carry_out(app: &App, command: Command) -> Result<(), CliError> {
         Command::List(args) => list::list(app, &args).await,
         Command::Status(args) => status::status(app, &args).await,
         Command::Events(args) => events::events(app, &args).await,
+        Command::Ui(args) => ui::ui(app, &args).await,
+        Command::Report(args) => report::report(app, &args).await,
         Command::Logs(args) => logs::logs(app, &args).await,
         Command::Stop(args) => stop::stop(app, &args).await,
         Command::Start(args) => start::start(app, &args).await,

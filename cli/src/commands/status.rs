@@ -2,19 +2,33 @@
 
 use clap::Args;
 use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::app::App;
 use crate::error::CliError;
-use crate::render::status;
-use crate::render::view::{Fate, StatusView};
+use crate::render::{critical, status};
 use crate::runs::{self, Found};
 use crate::session;
+use crate::views::chronicle::Chronicle;
+use crate::views::critical::{CriticalPath, critical_path};
+use crate::views::status::{Fate, StatusView};
 
 /// Show where a run and each of its steps stand
 #[derive(Debug, Clone, Args)]
 pub(crate) struct StatusArgs {
     /// The run's id, or the beginning of it; by default the newest run
     run: Option<String>,
+    /// Which steps the end of the newest generation waited for, one after the other, and what each took
+    #[arg(long)]
+    critical_path: bool,
+}
+
+/// The contract of `--json` with `--critical-path`.
+#[derive(Serialize)]
+struct WithPath<'a> {
+    #[serde(flatten)]
+    status: &'a StatusView,
+    critical_path: Option<CriticalPath>,
 }
 
 /// Shows one run.
@@ -29,9 +43,25 @@ pub(crate) async fn status(app: &App, args: &StatusArgs) -> Result<(), CliError>
         Fate::of(&found.row, found.record.is_destroying()),
         session::next(app, &found, found.held),
     );
-    if app.ui.json {
-        app.ui.document(&view)
-    } else {
-        app.ui.line(&status::text(&view, Timestamp::now()))
+    if !args.critical_path {
+        return match app.ui.json {
+            true => app.ui.document(&view),
+            false => app.ui.line(&status::text(&view, Timestamp::now())),
+        };
+    }
+    let mut chronicle = Chronicle::default();
+    chronicle.catch_up(&journal, found.state.run).await?;
+    if view.is_driven() {
+        chronicle.until(Timestamp::now());
+    }
+    let passage = chronicle.passages.last();
+    let path = passage.map(|passage| critical_path(&found.state, passage));
+    match (app.ui.json, path) {
+        (true, path) => app.ui.document(&WithPath {
+            status: &view,
+            critical_path: path,
+        }),
+        (false, Some(path)) => app.ui.line(&critical::text(&path)),
+        (false, None) => Ok(()),
     }
 }

@@ -21,7 +21,7 @@ pub(crate) fn clock(at: Timestamp) -> String {
 }
 
 /// What happened, without the time.
-fn words(recorded: &Recorded, state: Option<&RunState>) -> String {
+pub(crate) fn words(recorded: &Recorded, state: Option<&RunState>) -> String {
     match &recorded.event {
         Event::RunStarted {
             cluster, provider, ..

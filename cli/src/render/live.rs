@@ -203,7 +203,7 @@ fn items(state: &StepState) -> (u64, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::history::history;
+    use crate::views::history::history;
 
     #[test]
     fn every_event_of_a_history_can_be_shown_and_no_line_stays() {

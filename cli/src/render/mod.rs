@@ -1,12 +1,10 @@
 //! What the user sees of runs: as text, as JSON, as it happens.
 
 pub(crate) mod check;
+pub(crate) mod critical;
 pub(crate) mod duration;
 pub(crate) mod event;
-#[cfg(test)]
-pub(crate) mod history;
 pub(crate) mod live;
-pub(crate) mod phases;
 pub(crate) mod plain;
 pub(crate) mod plan;
 pub(crate) mod progress;
@@ -15,4 +13,3 @@ pub(crate) mod show;
 pub(crate) mod status;
 pub(crate) mod streams;
 pub(crate) mod table;
-pub(crate) mod view;

@@ -5,11 +5,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::duration;
-use super::phases::PhaseView;
 use super::report;
 use super::table::table;
-use super::view::{RunView, StatusView, StepView};
 use crate::text::clean;
+use crate::views::phases::PhaseView;
+use crate::views::status::{RunView, StatusView, StepView};
 
 /// Everything about a run. `now` is what a running step has taken so far measured by.
 pub(crate) fn text(view: &StatusView, now: Timestamp) -> String {
@@ -192,9 +192,9 @@ fn date(at: Option<Timestamp>) -> String {
 mod tests {
     use mesosflow_workflow::RunState;
 
-    use super::super::history::history;
-    use super::super::view::Fate;
     use super::*;
+    use crate::views::history::history;
+    use crate::views::status::Fate;
 
     #[test]
     fn a_failed_run_shows_where_it_stands_and_what_to_do() {

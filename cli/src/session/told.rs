@@ -5,9 +5,10 @@ use mesosflow_workflow::{Phase, RunState};
 use super::next::next_of;
 use crate::app::App;
 use crate::error::CliError;
-use crate::render::view::{Fate, StatusView};
-use crate::render::{duration, phases, report, status};
+use crate::render::{duration, report, status};
 use crate::runs::Found;
+use crate::views::phases::phases;
+use crate::views::status::{Fate, StatusView};
 use crate::wiring::{self, ProviderKind};
 
 /// How a run ended in this process's hands.
@@ -57,7 +58,7 @@ pub(super) fn tell(app: &App, ended: &Ended) -> Result<(), CliError> {
         report.login = app.renamed(cluster, &report.login);
         app.ui.line(&report::text(&report))?;
     }
-    let phases = phases::phases(state);
+    let phases = phases(state);
     if phases.is_empty() {
         return Ok(());
     }

@@ -99,7 +99,7 @@ pub(crate) struct ItemView {
 }
 
 /// A node, as `status` tells.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct NodeView {
     pub(crate) name: String,
     pub(crate) role: String,
@@ -178,6 +178,11 @@ impl RunView {
 }
 
 impl StatusView {
+    /// Whether somebody is at it now.
+    pub(crate) const fn is_driven(&self) -> bool {
+        self.driven_at.is_some()
+    }
+
     /// The run that stands as `state`, of the cluster that stands as `cluster`; `hint` says what to do next.
     pub(crate) fn of(
         state: &RunState,
@@ -186,7 +191,7 @@ impl StatusView {
         fate: Fate,
         hint: Option<String>,
     ) -> Self {
-        let (report, adopted) = (wiring::report(state), wiring::adopted(cluster));
+        let report = wiring::report(state);
         let error = match &state.phase {
             Phase::Failed(error) | Phase::Interrupted(error) => Some(named(error.clone(), state, cluster)),
             Phase::Running | Phase::Succeeded | Phase::Partial | Phase::Closed => None,
@@ -202,10 +207,7 @@ impl StatusView {
             phases: phases(state),
             driven_at: (held && state.phase == Phase::Running).then_some(state.moved_at),
             steps: state.steps.iter().map(|step| StepView::of(state, step)).collect(),
-            nodes: wiring::nodes(cluster)
-                .iter()
-                .map(|node| NodeView::of(node, &cluster.provider, &adopted))
-                .collect(),
+            nodes: node_views(cluster),
             resources: cluster.resources.clone(),
             report,
         }
@@ -256,6 +258,16 @@ impl ItemView {
             error: item.error.clone(),
         }
     }
+}
+
+/// The nodes of the cluster that stands so.
+pub(crate) fn node_views(cluster: &RunState) -> Vec<NodeView> {
+    let adopted = wiring::adopted(cluster);
+    let nodes = wiring::nodes(cluster);
+    nodes
+        .iter()
+        .map(|node| NodeView::of(node, &cluster.provider, &adopted))
+        .collect()
 }
 
 impl NodeView {

@@ -9,7 +9,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install test-fast demo demo-build demo-image needs-cargo test sweep bench fixtures lint fmt clean setup setup-pip setup-test setup-moto setup-ansible setup-lint setup-shellcheck build image ami standin tests-build
+.PHONY: help install test-fast demo demo-build demo-image needs-cargo test sweep bench fixtures lint fmt clean setup setup-pip setup-test setup-moto setup-ansible setup-axe setup-lint setup-shellcheck build image ami standin tests-build
 
 ENGINE ?= $(shell command -v podman || command -v docker || echo podman)
 # What is built for whom runs it: release, or demo.
@@ -22,9 +22,9 @@ IMAGE = localhost/mesosflow-node:$(shell bash steps/image/build.sh --digest | cu
 
 # What the build links against, what runs the nodes, what makes their image.
 PACKAGES := gcc libc6-dev pkg-config libssl-dev make curl ca-certificates podman runc netavark aardvark-dns iptables mmdebstrap rsync openssh-client
-# What the tests start beside the nodes: an SSH server, a ZooKeeper and a DNS server of their own; and disks for nodes.
+# What the tests start beside the nodes: an SSH server, a ZooKeeper and a DNS server of their own, and a browser; and disks for nodes.
 INOTIFY := 512
-TEST_PACKAGES := openssh-server rsync util-linux mount openjdk-17-jre-headless libzookeeper-java dnsmasq-base
+TEST_PACKAGES := openssh-server rsync util-linux mount openjdk-17-jre-headless libzookeeper-java dnsmasq-base chromium chromium-driver fonts-dejavu-core
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -163,7 +163,7 @@ setup-pip:
 
 setup-test:
 	$(call install_packages,$(TEST_PACKAGES))
-	@$(MAKE) --no-print-directory setup-moto setup-ansible
+	@$(MAKE) --no-print-directory setup-moto setup-ansible setup-axe
 	@# Systemd takes some five in each node, and three clusters of up to eight run at once; nodes beyond the limit end as soon as they boot.
 	@limit=$$(cat /proc/sys/fs/inotify/max_user_instances); if [ "$$limit" -lt $(INOTIFY) ]; then \
 	  if echo $(INOTIFY) 2>/dev/null >/proc/sys/fs/inotify/max_user_instances; then \
@@ -199,6 +199,19 @@ ANSIBLE_LINT := $(CACHE)/ansible-lint-$(shell sed -n 's/^ansible-lint==//p' fixt
 setup-ansible:
 	$(call install_python,$(ANSIBLE),fixtures/ansible/requirements.txt,Ansible$(comma) which reads our inventory in the tests,ansible$(comma) ansible.cli.adhoc$(comma) yaml._yaml)
 	$(call install_python,$(ANSIBLE_LINT),fixtures/ansible/lint.txt,ansible-lint$(comma) which the exported roles have to pass,ansiblelint.__main__$(comma) yamllint$(comma) ansible.cli.adhoc$(comma) yaml._yaml)
+
+# What the pages are held against, in the browser: axe-core (MPL-2.0), as npm's registry has it. cli/tests/pages/browser.rs names the same.
+AXE := $(CACHE)/axe-4.14.1
+AXE_SHA256 := e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745
+setup-axe:
+	@if ! [ -d "$(AXE)" ]; then \
+	  echo "setup: fetching axe-core, in $(AXE)"; \
+	  mkdir -p "$(CACHE)"; work=$$(mktemp -d "$(AXE).XXXXXX"); trap 'rm -rf "$$work"' EXIT; \
+	  curl -fsSL --retry 5 --max-time 300 -o "$$work/axe.tgz" https://registry.npmjs.org/axe-core/-/axe-core-4.14.1.tgz; \
+	  echo "$(AXE_SHA256)  $$work/axe.tgz" | sha256sum --check --quiet; \
+	  mkdir "$$work/new"; tar -xzf "$$work/axe.tgz" -C "$$work/new" --strip-components 1 package/axe.min.js package/LICENSE; \
+	  mv -T "$$work/new" "$(AXE)" || [ -d "$(AXE)" ]; \
+	fi
 
 setup-lint:
 	@command -v shellcheck >/dev/null || $(MAKE) --no-print-directory setup-shellcheck

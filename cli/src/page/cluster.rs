@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::frame::{Frame, date};
 use super::run::RunRowView;
 use crate::app::App;
-use crate::error::{CliError, Kind};
+use crate::error::CliError;
+use crate::exit::Exit;
 use crate::health::{KeptFinding, Looked};
 use crate::render::duration;
 use crate::runs::{self as all_runs, Found};
@@ -109,7 +110,7 @@ pub(super) async fn served(
     if let Some(row) = newest {
         match Found::among(journal, row, &rows).await {
             Ok(found) => page.fill(app, &found, view.state != "gone"),
-            Err(error) if error.kind == Kind::DamagedRun => page.damage = Some(error.message),
+            Err(error) if error.exit == Exit::Journal => page.damage = Some(error.message),
             Err(error) => return Err(error),
         }
     }
@@ -172,9 +173,12 @@ impl Page {
             let interfaces = wiring::web_interfaces(&reachable, spec.spark.history);
             self.interfaces = interfaces
                 .iter()
-                .map(|interface| Interface {
-                    name: interface.name.clone(),
-                    url: interface.url(interface.node.private_ip, interface.port),
+                .map(|interface| {
+                    let node = interface.node;
+                    Interface {
+                        name: interface.name.clone(),
+                        url: interface.url(node.public_ip.unwrap_or(node.private_ip), interface.port),
+                    }
                 })
                 .collect();
         }

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use mesosflow_workflow::{RunId, RunRow, RunState, StoreError};
+use mesosflow_workflow::{Recorded, RunId, RunRow, RunState, StoreError};
 use serde::Serialize;
 
 use super::frame::{Frame, date, date_if};
 use super::reading::{Line, Reading, Readings};
 use crate::app::App;
-use crate::error::{CliError, Kind};
+use crate::error::CliError;
+use crate::exit::Exit;
 use crate::hints::naming;
-use crate::render::report;
 use crate::runs::{self, Found};
 use crate::session;
 use crate::views::status::{Fate, NodeView, RunView, StatusView};
@@ -100,7 +100,7 @@ impl Looked {
         let run = row.run;
         let found = match Found::look(journal, row.clone()).await {
             Ok(found) => found,
-            Err(error) if error.kind == Kind::DamagedRun => {
+            Err(error) if error.exit == Exit::Journal => {
                 return Self::damaged(journal, &row, error.message).await;
             }
             Err(error) => return Err(error),
@@ -129,7 +129,7 @@ impl Looked {
         let salvaged = journal.salvage(row.run).await?;
         let held = journal.is_held(row.run).await?;
         let mut events = salvaged.events;
-        let state = RunState::fold(&events).ok();
+        let state = so_far(&events);
         events.extend(salvaged.later);
         Ok(Self {
             view: RunRowView::of(&RunView::listed(row, held, Fate::of(row, false))),
@@ -165,8 +165,10 @@ impl Looked {
             damage: self.damage.as_deref(),
             error: status.and_then(|status| status.error.as_ref()).map(told),
             next: status.and_then(|status| status.hint.as_deref()),
-            remarks: report::substitutions(substitutions)
-                .chain(report::warnings(warnings))
+            remarks: substitutions
+                .iter()
+                .map(|what| format!("stands in: {what}"))
+                .chain(warnings.map(|warning| format!("warning: {warning}")))
                 .collect(),
             timelines: self.state.as_ref().map(draw).unwrap_or_default(),
             nodes: status.map_or(&[], |status| &status.nodes),
@@ -174,6 +176,14 @@ impl Looked {
             earlier: self.reading.lines.len().saturating_sub(events),
         }
     }
+}
+
+/// How a run stood before the first event that cannot follow.
+fn so_far(events: &[Recorded]) -> Option<RunState> {
+    let (first, rest) = events.split_first()?;
+    let mut state = RunState::begin(first).ok()?;
+    let _cannot_follow = rest.iter().try_for_each(|recorded| state.apply(recorded));
+    Some(state)
 }
 
 /// The page of a run, as a server shows it.

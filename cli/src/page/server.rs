@@ -240,7 +240,8 @@ async fn live(
             let now = site.state(about).await.unwrap_or_else(|error| error.message);
             if last.as_ref() != Some(&now) {
                 last = Some(now);
-                return Some((Ok(Event::default().event("moved").data("")), (site, last)));
+                // Browsers pass over an event without data.
+                return Some((Ok(Event::default().event("moved").data("look")), (site, last)));
             }
         }
     });

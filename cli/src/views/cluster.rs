@@ -7,7 +7,8 @@ use mesosflow_workflow::{ClusterId, PhaseKind, RunId, RunRow};
 use serde::Serialize;
 
 use crate::app::App;
-use crate::error::{CliError, Kind};
+use crate::error::CliError;
+use crate::exit::Exit;
 use crate::health::Health;
 use crate::runs::{self, Found};
 use crate::wiring::{self, Journal, Role, Workflow};
@@ -95,7 +96,7 @@ async fn view(
             state
         }
         // The others are as they were.
-        Err(error) if error.kind == Kind::DamagedRun => {
+        Err(error) if error.exit == Exit::Journal => {
             damaged(&error.message);
             (view.masters, view.slaves, view.zookeepers) = (None, None, None);
             return Ok(view);

@@ -22,6 +22,7 @@ mod list;
 mod login;
 mod logs;
 mod man;
+mod metrics;
 mod orphans;
 mod plan;
 mod plan_change;
@@ -64,6 +65,7 @@ pub(crate) enum Command {
     Status(status::StatusArgs),
     Events(events::EventsArgs),
     Logs(logs::LogsArgs),
+    Metrics(metrics::MetricsArgs),
     Stop(stop::StopArgs),
     Start(start::StartArgs),
     AddSlaves(add_slaves::AddSlavesArgs),
@@ -121,6 +123,7 @@ async fn carry_out(app: &App, command: Command) -> Result<(), CliError> {
         Command::Status(args) => status::status(app, &args).await,
         Command::Events(args) => events::events(app, &args).await,
         Command::Logs(args) => logs::logs(app, &args).await,
+        Command::Metrics(args) => metrics::metrics(app, &args).await,
         Command::Stop(args) => stop::stop(app, &args).await,
         Command::Start(args) => start::start(app, &args).await,
         Command::AddSlaves(args) => add_slaves::add_slaves(app, &args).await,

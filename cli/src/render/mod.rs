@@ -6,6 +6,7 @@ pub(crate) mod event;
 #[cfg(test)]
 pub(crate) mod history;
 pub(crate) mod live;
+pub(crate) mod metrics;
 pub(crate) mod phases;
 pub(crate) mod plain;
 pub(crate) mod plan;

@@ -249,6 +249,26 @@ fn what_is_whole_behind_the_damage_is_shown_and_exported() {
 }
 
 #[test]
+fn the_figures_are_those_of_the_others() {
+    let bench = with_engine();
+    overwrite(&bench, THIRD_EVENT);
+    let told = bench.run(&["metrics"]);
+    assert_eq!(told.code, 0, "{told:?}");
+    assert!(
+        told.err.contains("warning: ") && told.err.contains(FIRST),
+        "{told:?}"
+    );
+    for line in [
+        "mesosflow_runs{workflow=\"deploy\",state=\"succeeded\"} 2\n",
+        "mesosflow_runs_damaged 1\n",
+        "mesosflow_nodes{cluster=\"other\",provider=\"local\",role=\"master\"} 0\n",
+    ] {
+        assert!(told.out.contains(line), "{line} {told:?}");
+    }
+    assert!(!told.out.contains("cluster=\"demo\""), "{told:?}");
+}
+
+#[test]
 fn hints_name_the_journal_that_is_not_the_default() {
     let bench = with_engine();
     overwrite(&bench, THIRD_EVENT);

@@ -13,6 +13,7 @@ mod hosts;
 mod house;
 mod journals;
 mod logs;
+mod metrics;
 mod plan;
 mod refusals;
 mod roles;

@@ -26,7 +26,7 @@ esac
 "#;
 
 /// A journal with two finished runs, and an engine that has two containers and a network of the first one.
-fn with_engine() -> Bench {
+pub(crate) fn with_engine() -> Bench {
     let bench = Bench::new();
     for (kind, name) in [
         ("container", "demo-master-1"),
@@ -46,13 +46,13 @@ fn with_engine() -> Bench {
 }
 
 /// The program, which finds that engine and no other.
-fn with_path(bench: &Bench, args: &[&str]) -> std::process::Command {
+pub(crate) fn with_path(bench: &Bench, args: &[&str]) -> std::process::Command {
     let mut command = bench.command(args);
     command.env("PATH", format!("{}:/usr/bin:/bin", bench.path("bin").display()));
     command
 }
 
-fn run_with_engine(bench: &Bench, args: &[&str]) -> Said {
+pub(crate) fn run_with_engine(bench: &Bench, args: &[&str]) -> Said {
     said(with_path(bench, args).output().unwrap())
 }
 

@@ -14,6 +14,7 @@ mod house;
 mod journals;
 mod logs;
 mod metrics;
+mod notify;
 mod plan;
 mod refusals;
 mod roles;

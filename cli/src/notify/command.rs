@@ -44,7 +44,7 @@ pub(super) async fn run(command: &str, notice: &Notice, limit: Duration) -> std:
         .process_group(0)
         .kill_on_drop(true)
         .spawn()?;
-    let group = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+    let mut group = Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
     let tail = Tail::default();
     let document = notice.document.clone();
     let stdin = child.stdin.take();
@@ -59,10 +59,12 @@ pub(super) async fn run(command: &str, notice: &Notice, limit: Duration) -> std:
     let (out_end, err_end) = (out.abort_handle(), err.abort_handle());
     let ended = timeout(limit, child.wait()).await;
     let status = match ended {
-        Ok(status) => Some(status?),
+        Ok(status) => {
+            group.spare();
+            Some(status?)
+        }
         Err(_) => {
-            // Gone in this moment is as good.
-            let _gone = group.map(|group| kill_process_group(group, Signal::KILL));
+            group.kill();
             let _reaped = timeout(GRACE, child.wait()).await;
             None
         }
@@ -75,6 +77,27 @@ pub(super) async fn run(command: &str, notice: &Notice, limit: Duration) -> std:
         status,
         output: tail.lines(),
     })
+}
+
+/// A process group that is killed when nobody waits for it any more.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn kill(&mut self) {
+        // Gone in this moment is as good.
+        let _gone = self.0.take().map(|group| kill_process_group(group, Signal::KILL));
+    }
+
+    /// Leaves what it has in the background alone.
+    const fn spare(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.kill();
+    }
 }
 
 /// The end of what a command says on both of its outputs.

@@ -11,6 +11,7 @@ use super::channels::Channels;
 use super::command::{self, Ran};
 use super::notice::Notice;
 use super::webhook::Webhook;
+use crate::signals::next_signal;
 
 /// How long whoever is told may take.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -20,14 +21,23 @@ const LIMIT: Duration = Duration::from_secs(30);
 pub(crate) struct Notices(Arc<Mutex<Vec<JoinHandle<()>>>>);
 
 impl Notices {
-    /// Tells all channels, beside what else is done; `warn` is told what went wrong.
+    /// Tells all channels, beside what else is done; `warn` is told what went wrong. Ctrl-C waits for none of them.
     pub(crate) fn begin(
         &self,
         channels: Channels,
         notice: Notice,
         warn: impl Fn(&str) + Send + Sync + 'static,
     ) {
-        let telling = tokio::spawn(async move { tell(&channels, &notice, LIMIT, &warn).await });
+        let left = next_signal();
+        let telling = tokio::spawn(async move {
+            tokio::select! {
+                () = tell(&channels, &notice, LIMIT, &warn) => {}
+                () = left => warn(&format!(
+                    "run {} has ended ({}), and it was not waited until that was told",
+                    notice.run, notice.state
+                )),
+            }
+        });
         self.all().push(telling);
     }
 

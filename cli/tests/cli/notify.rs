@@ -1,6 +1,6 @@
 //! Who is told of the end of a run: a command, a web hook, both. The run is a `destroy`, which needs no node.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
@@ -133,6 +133,37 @@ fn a_run_that_was_interrupted_is_told_of() {
         told.contains("has ended (interrupted), and the command of `--notify`"),
         "{told}"
     );
+}
+
+/// Ctrl-C at a command that takes its time: it ends with all that it began, and the run has succeeded as before.
+#[test]
+fn ctrl_c_waits_for_nobody_who_is_told() {
+    let bench = with_engine();
+    let fifo = bench.path("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let args = [&DESTROY[..], &["--notify", "sleep 1000 > fifo & wait"]].concat();
+    let mut destroy = with_path(&bench, &args);
+    let destroy = destroy
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Opened once the command has begun.
+    let mut open = std::fs::File::open(&fifo).unwrap();
+    let sent = Command::new("kill")
+        .args(["-INT", &destroy.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(sent.success());
+    let told = said(destroy.wait_with_output().unwrap());
+    assert_eq!(told.code, 0, "{told:?}");
+    assert!(
+        told.err
+            .contains("has ended (succeeded), and it was not waited until that was told"),
+        "{told:?}"
+    );
+    // Its end comes once nobody can write there any more.
+    assert_eq!(open.read(&mut [0]).unwrap(), 0);
 }
 
 #[test]

@@ -197,7 +197,9 @@ mod tests {
         // One of the group, not the shell itself, holds the fifo open for as long as it lives.
         let command = format!("sleep 1000 > '{}' & wait", fifo.display());
         let notice = notice();
-        let reading = tokio::task::spawn_blocking(move || std::fs::read(&fifo));
+        // On a thread that nobody waits for where the test fails.
+        let (tell, reading) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || tell.send(std::fs::read(&fifo)));
         let ran = run(&command, &notice, Duration::from_millis(500)).await.unwrap();
         assert!(ran.status.is_none(), "{ran:?}");
         let read = timeout(LONG, reading)

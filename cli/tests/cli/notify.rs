@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::routing::post;
@@ -163,7 +164,13 @@ fn ctrl_c_waits_for_nobody_who_is_told() {
         "{told:?}"
     );
     // Its end comes once nobody can write there any more.
-    assert_eq!(open.read(&mut [0]).unwrap(), 0);
+    let (tell, end) = std::sync::mpsc::channel();
+    std::thread::spawn(move || tell.send(open.read(&mut [0]).unwrap()));
+    assert_eq!(
+        end.recv_timeout(Duration::from_secs(120)),
+        Ok(0),
+        "the command lives on"
+    );
 }
 
 #[test]

@@ -19,6 +19,10 @@ fn main() {
         None => "without EC2",
     };
     let commit = git(&["rev-parse", "--short=12", "HEAD"]);
+    println!(
+        "cargo:rustc-env=MESOSFLOW_COMMIT={}",
+        commit.as_deref().unwrap_or_default()
+    );
     let beside = commit.map_or_else(|| ec2.to_owned(), |commit| format!("{commit}, {ec2}"));
     println!("cargo:rustc-env=MESOSFLOW_VERSION={version} ({beside})");
 }

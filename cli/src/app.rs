@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use mesosflow_workflow::{RunId, RunState};
 
 use crate::belongings;
+use crate::config;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::logging::{RunLog, Voice};
+use crate::notify::{Channels, Notices};
 use crate::places::Places;
 use crate::ui::Ui;
 use crate::wiring::{self, Journal};
@@ -25,9 +27,22 @@ pub(crate) struct App {
     pub(crate) log: RunLog,
     /// How long work tells of itself.
     pub(crate) voice: Voice,
+    /// Who is told when the run ends that this process drives.
+    pub(crate) channels: Channels,
+    /// The notices on their way.
+    pub(crate) notices: Notices,
 }
 
 impl App {
+    /// The same for a command that drives a run: with those who are to be told of its end, by `--notify` and by the configuration.
+    pub(crate) fn telling(&self, flag: Option<&str>) -> Result<Self, CliError> {
+        let channels = config::channels(self.config.as_deref())?;
+        Ok(Self {
+            channels: channels.with_flag(flag),
+            ..self.clone()
+        })
+    }
+
     /// The journal, created where there is none.
     pub(crate) fn journal(&self) -> Result<Journal, CliError> {
         wiring::open(&self.places)

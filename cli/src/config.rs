@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::args::{MesosArgs, SpecArgs, set, set_option};
 use crate::error::CliError;
 use crate::file::{self, Parsed, resolve_url};
+use crate::notify::Channels;
 use crate::wiring::{ClusterSpec, MesosSource, MesosSpec, ProviderKind, Role};
 
 /// The file that is read where none is named.
@@ -91,6 +92,12 @@ pub(crate) fn provider_of(named: Option<&Path>) -> Option<ProviderKind> {
     let text = std::fs::read_to_string(path).ok()?;
     let table: toml::Table = text.parse().ok()?;
     ProviderKind::named(table.get("provider")?.as_str()?)
+}
+
+/// Who is to be told of the end of a run by the file that is named, or the one that is read where none is. No file names nobody.
+pub(crate) fn channels(named: Option<&Path>) -> Result<Channels, CliError> {
+    let name = named.unwrap_or(Path::new(DEFAULT_FILE));
+    file::channels(name, named.is_some())
 }
 
 /// What the file says that is named, or the one that is read where none is; none where that is not there.

@@ -3,10 +3,13 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize as _;
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::error::CliError;
 use crate::nearest::nearest;
+use crate::notify::{self, Channels};
 use crate::shape::{self, Shape};
 use crate::wiring::{ClusterSpec, config_keys};
 
@@ -93,31 +96,71 @@ fn from_home(path: PathBuf) -> PathBuf {
     }
 }
 
-fn parse(text: &str, name: &Path) -> Result<Parsed, CliError> {
-    let wrong = |span: Option<Range<usize>>, what: String| {
-        let line = span
-            .map(|span| format!(", line {}", line_of(text, span.start)))
-            .unwrap_or_default();
-        CliError::usage(format!("cannot use `{}`{line}: {what}", name.display()))
+/// Who is told of the end of a run by a file, whatever else it says. One that is not there, or is no TOML, keeps no run from being
+/// driven: whoever has `named` it, or has written it, is told so.
+pub(crate) fn channels(path: &Path, named: bool) -> Result<Channels, CliError> {
+    let unread =
+        |why: &str| Channels::unread(format!("`{}` names nobody who is told: {why}", path.display()));
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !named => {
+            return Ok(Channels::default());
+        }
+        Err(error) => return Ok(unread(&error.to_string())),
     };
-    let table = DeTable::parse(text).map_err(|error| wrong(error.span(), one_line(error.message())))?;
+    match tables_of(&text, path) {
+        Ok(mut table) => take_channels(&mut table, &text, path),
+        Err(error) => Ok(unread(&error.message)),
+    }
+}
+
+/// What is wrong with a file, and where.
+fn wrong(text: &str, name: &Path, span: Option<Range<usize>>, what: &str) -> CliError {
+    let line = span
+        .map(|span| format!(", line {}", line_of(text, span.start)))
+        .unwrap_or_default();
+    CliError::usage(format!("cannot use `{}`{line}: {what}", name.display()))
+}
+
+fn tables_of<'t>(text: &'t str, name: &Path) -> Result<Spanned<DeTable<'t>>, CliError> {
+    DeTable::parse(text).map_err(|error| wrong(text, name, error.span(), &one_line(error.message())))
+}
+
+/// Takes out of a file what is no part of the spec: who is told of the end of a run.
+fn take_channels(table: &mut Spanned<DeTable<'_>>, text: &str, name: &Path) -> Result<Channels, CliError> {
+    notify::read(table.get_mut()).map_err(|refused| {
+        let error = wrong(text, name, Some(refused.span), &refused.what);
+        match (refused.hint, refused.unknown) {
+            (Some(hint), _) => error.hint(hint),
+            (None, Some(path)) => error.hint(hint_for_key(&path)),
+            (None, None) => error,
+        }
+    })
+}
+
+fn parse(text: &str, name: &Path) -> Result<Parsed, CliError> {
+    let wrong = |span: Option<Range<usize>>, what: String| wrong(text, name, span, &what);
+    let mut table = tables_of(text, name)?;
+    take_channels(&mut table, text, name)?;
     if let Some((span, path)) = unknown_key(table.get_ref(), &[]) {
         let mut error = wrong(Some(span), format!("unknown key `{path}`"));
         error.hints.push(hint_for_key(&path));
         return Err(error);
     }
-    let spec = toml::from_str::<ClusterSpec>(text).map_err(|error| {
-        let found = error.span().and_then(|span| value_at(table.get_ref(), &span));
-        let key = match &found {
-            Some((path, _)) => format!("`{}`: ", path.join(".")),
-            None => String::new(),
-        };
-        let mut refused = wrong(error.span(), format!("{key}{}", in_words(error.message())));
-        refused
-            .hints
-            .extend(found.and_then(|(path, value)| hint_for_value(value, &path)));
-        refused
-    })?;
+    let spec = ClusterSpec::deserialize(toml::Deserializer::from(table.clone())).map_err(
+        |error: toml::de::Error| {
+            let found = error.span().and_then(|span| value_at(table.get_ref(), &span));
+            let key = match &found {
+                Some((path, _)) => format!("`{}`: ", path.join(".")),
+                None => String::new(),
+            };
+            let mut refused = wrong(error.span(), format!("{key}{}", in_words(error.message())));
+            refused
+                .hints
+                .extend(found.and_then(|(path, value)| hint_for_value(value, &path)));
+            refused
+        },
+    )?;
     let mesos = table
         .get_ref()
         .get("mesos")
@@ -191,6 +234,7 @@ fn hint_for_key(path: &str) -> String {
     let mut keys = shape::keys::<ClusterSpec>();
     // Nobody's to give: it is found out when a run starts.
     keys.retain(|key| !key.starts_with("made_by.") && !key.starts_with("members"));
+    keys.extend(notify::KEYS.map(str::to_owned));
     let leaf = path.rsplit('.').next().unwrap_or(path);
     // The right name in the wrong table is nearer than any misspelling.
     let moved = keys.iter().find(|key| key.rsplit('.').next() == Some(leaf));
@@ -374,6 +418,108 @@ mod tests {
             named("hdfs.heap_mb = 300\nmasters = 1\n[ec2.volume]\nsize_gb = 3\n[ec2.tags]\na = 'b'\n"),
             ["masters", "hdfs.heap_mb", "ec2.volume.size_gb", "ec2.tags"]
         );
+    }
+
+    #[test]
+    fn who_is_told_is_no_part_of_the_spec() {
+        let text = "masters = 1\n[notify]\ncommand = 'mail'\nurl = 'https://hooks.example.org/S3CRET'\n";
+        let parsed = parse(text, Path::new("x")).unwrap();
+        assert_eq!(parsed.named, ["masters"]);
+        let without = parse("masters = 1\n", Path::new("x")).unwrap();
+        assert_eq!(parsed.spec, without.spec);
+        let frozen = serde_json::to_string(&parsed.spec).unwrap();
+        assert!(
+            !frozen.contains("notify") && !frozen.contains("S3CRET"),
+            "{frozen}"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_told_is_refused_with_where_and_what_to_do_and_without_the_secret() {
+        for (text, error, hint) in [
+            (
+                "[notify]\n\nuri = 'S3CRET'\n",
+                "line 3: unknown key `notify.uri`",
+                "did you mean `notify.url`?",
+            ),
+            (
+                "[notfy]\nurl = 'S3CRET'\n",
+                "line 1: unknown key `notfy`",
+                "did you mean `notify`?",
+            ),
+            (
+                "notify = 'https://S3CRET'\n",
+                "line 1: `notify` is no table",
+                "write `[notify]`",
+            ),
+            (
+                "[[notify]]\nurl = 'S3CRET'\n",
+                "line 1: `notify` is no table",
+                "write `[notify]`",
+            ),
+            (
+                "[notify]\nurl = ['S3CRET']\n",
+                "line 2: `notify.url` is no string",
+                "quotes",
+            ),
+            (
+                "[notify]\ncommand = 3\n",
+                "line 2: `notify.command` is no string",
+                "quotes",
+            ),
+            (
+                "[notify]\ncommand = ' '\n",
+                "line 2: `notify.command` is empty",
+                "leave the key out",
+            ),
+            (
+                "[notify]\ncommand = \"a\\u0000S3CRET\"\n",
+                "line 2: `notify.command` holds a NUL",
+                "name a command",
+            ),
+            (
+                "[notify]\nurl = ''\n",
+                "line 2: `notify.url` is empty",
+                "leave the key out",
+            ),
+            (
+                "[notify]\nurl = 'S3CRET'\n",
+                "line 2: `notify.url` is no http:// or https:// URL",
+                "name a whole URL",
+            ),
+            (
+                "[notify]\nurl = 'https://u:S3CRET@h/'\n",
+                "line 2: `notify.url` holds a name or password",
+                "curl --netrc",
+            ),
+            ("[notify]\nurl = https://h/S3CRET\n", "line 2: ", ""),
+        ] {
+            let refused = refused(text);
+            assert!(refused.contains(error) && refused.contains(hint), "{refused}");
+            assert!(!refused.contains("S3CRET"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_names_nobody_and_says_so_where_it_should_be_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mesosflow.toml");
+        assert_eq!(channels(&path, false).unwrap().unread, None);
+        assert!(
+            channels(&path, true)
+                .unwrap()
+                .unread
+                .unwrap()
+                .contains("No such file")
+        );
+        std::fs::write(&path, "masters = \n").unwrap();
+        assert!(channels(&path, false).unwrap().unread.unwrap().contains("line 1"));
+        // What it says beside is a matter of who reads it.
+        std::fs::write(&path, "mastrs = 1\n[notify]\ncommand = 'mail'\n").unwrap();
+        let told = channels(&path, false).unwrap();
+        assert!(told.unread.is_none() && !told.is_empty());
+        std::fs::write(&path, "[notify]\ncommand = ''\n").unwrap();
+        assert!(channels(&path, false).is_err());
     }
 
     /// A key that the spec gets has to be placed in the table of what can change.

@@ -16,6 +16,7 @@ mod health;
 mod hints;
 mod logging;
 mod nearest;
+mod notify;
 mod page;
 mod places;
 mod render;
@@ -41,6 +42,7 @@ use crate::commands::Command;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::logging::{RunLog, Voice};
+use crate::notify::{Channels, Notices};
 use crate::places::Places;
 use crate::text::clean;
 use crate::ui::Ui;
@@ -53,7 +55,7 @@ pub fn main() -> ExitCode {
     let Cli { global, command } = Cli::parse();
     let ui = Ui::detect(global.json, global.verbose > 0);
     match start(ui, global, command) {
-        Ok(()) => Exit::Done.into(),
+        Ok(exit) => exit.into(),
         Err(error) => {
             ui.error(&error);
             error.exit.into()
@@ -61,7 +63,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn start(ui: Ui, global: Global, command: Command) -> Result<(), CliError> {
+fn start(ui: Ui, global: Global, command: Command) -> Result<Exit, CliError> {
     let Global {
         journal,
         journal_on_network,
@@ -80,6 +82,8 @@ fn start(ui: Ui, global: Global, command: Command) -> Result<(), CliError> {
         config,
         log,
         voice,
+        channels: Channels::default(),
+        notices: Notices::default(),
     };
     let threads = std::thread::available_parallelism().map_or(2, usize::from).max(2);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -87,7 +91,15 @@ fn start(ui: Ui, global: Global, command: Command) -> Result<(), CliError> {
         .enable_all()
         .build()
         .map_err(|error| CliError::new(Exit::Failed, "cannot start the runtime").because_of(&error))?;
-    let done = runtime.block_on(commands::dispatch(&app, command));
+    let exit = match runtime.block_on(commands::dispatch(&app, command)) {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            ui.error(&error);
+            error.exit
+        }
+    };
+    // All is said, and nobody who is told of it by others can change how it ended.
+    runtime.block_on(app.notices.ended());
     runtime.shutdown_timeout(LAST_WORDS);
-    done
+    Ok(exit)
 }

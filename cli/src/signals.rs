@@ -34,3 +34,18 @@ pub(crate) fn stop_on_signals(stop: Stop, say: impl Fn(&str) + Send + 'static) -
     });
     Ok(())
 }
+
+/// Resolves with the next SIGINT or SIGTERM from now on, whoever else hears it; never where they cannot be listened for.
+pub(crate) fn next_signal() -> impl Future<Output = ()> + Send + 'static {
+    let interrupts = signal(SignalKind::interrupt());
+    let both = interrupts.and_then(|interrupts| Ok((interrupts, signal(SignalKind::terminate())?)));
+    async move {
+        match both {
+            Ok((mut interrupts, mut terminations)) => tokio::select! {
+                _ = interrupts.recv() => {}
+                _ = terminations.recv() => {}
+            },
+            Err(_) => std::future::pending().await,
+        }
+    }
+}

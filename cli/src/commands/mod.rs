@@ -11,6 +11,7 @@ mod copy_file;
 mod destroy;
 mod destroy_orphans;
 mod doctor;
+mod driven;
 mod events;
 mod get_master;
 mod ground;
@@ -22,6 +23,7 @@ mod list;
 mod login;
 mod logs;
 mod man;
+mod metrics;
 mod orphans;
 mod plan;
 mod plan_change;
@@ -50,15 +52,16 @@ mod userdata;
 
 use clap::Subcommand;
 
+use self::driven::Driven;
 use crate::app::App;
 use crate::error::CliError;
 
 /// What can be asked for, in the order of the help.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    Run(run::RunArgs),
-    Resume(resume::ResumeArgs),
-    Replay(replay::ReplayArgs),
+    Run(Driven<run::RunArgs>),
+    Resume(Driven<resume::ResumeArgs>),
+    Replay(Driven<replay::ReplayArgs>),
     Plan(plan::PlanArgs),
     Doctor(doctor::DoctorArgs),
     Steps(steps::StepsArgs),
@@ -68,17 +71,18 @@ pub(crate) enum Command {
     Logs(logs::LogsArgs),
     Ui(ui::UiArgs),
     Report(report::ReportArgs),
-    Stop(stop::StopArgs),
-    Start(start::StartArgs),
-    AddSlaves(add_slaves::AddSlavesArgs),
-    Adopt(adopt::AdoptArgs),
-    RemoveSlaves(remove_slaves::RemoveSlavesArgs),
-    ReplaceNode(replace_node::ReplaceNodeArgs),
-    Redeploy(redeploy::RedeployArgs),
-    Configure(configure::ConfigureArgs),
-    Rollback(rollback::RollbackArgs),
+    Metrics(metrics::MetricsArgs),
+    Stop(Driven<stop::StopArgs>),
+    Start(Driven<start::StartArgs>),
+    AddSlaves(Driven<add_slaves::AddSlavesArgs>),
+    Adopt(Driven<adopt::AdoptArgs>),
+    RemoveSlaves(Driven<remove_slaves::RemoveSlavesArgs>),
+    ReplaceNode(Driven<replace_node::ReplaceNodeArgs>),
+    Redeploy(Driven<redeploy::RedeployArgs>),
+    Configure(Driven<configure::ConfigureArgs>),
+    Rollback(Driven<rollback::RollbackArgs>),
     Close(close::CloseArgs),
-    Destroy(destroy::DestroyArgs),
+    Destroy(Driven<destroy::DestroyArgs>),
     Clusters(clusters::ClustersArgs),
     Check(check::CheckArgs),
     Login(login::LoginArgs),
@@ -115,9 +119,9 @@ pub(crate) async fn dispatch(app: &App, command: Command) -> Result<(), CliError
 
 async fn carry_out(app: &App, command: Command) -> Result<(), CliError> {
     match command {
-        Command::Run(args) => run::run(app, &args).await,
-        Command::Resume(args) => resume::resume(app, &args).await,
-        Command::Replay(args) => replay::replay(app, &args).await,
+        Command::Run(args) => run::run(&args.app(app)?, &args.own).await,
+        Command::Resume(args) => resume::resume(&args.app(app)?, &args.own).await,
+        Command::Replay(args) => replay::replay(&args.app(app)?, &args.own).await,
         Command::Plan(args) => plan::plan(app, &args).await,
         Command::Doctor(args) => doctor::doctor(app, &args).await,
         Command::Steps(args) => steps::steps(app, &args),
@@ -127,17 +131,18 @@ async fn carry_out(app: &App, command: Command) -> Result<(), CliError> {
         Command::Ui(args) => ui::ui(app, &args).await,
         Command::Report(args) => report::report(app, &args).await,
         Command::Logs(args) => logs::logs(app, &args).await,
-        Command::Stop(args) => stop::stop(app, &args).await,
-        Command::Start(args) => start::start(app, &args).await,
-        Command::AddSlaves(args) => add_slaves::add_slaves(app, &args).await,
-        Command::Adopt(args) => adopt::adopt(app, &args).await,
-        Command::RemoveSlaves(args) => remove_slaves::remove_slaves(app, &args).await,
-        Command::ReplaceNode(args) => replace_node::replace_node(app, &args).await,
-        Command::Redeploy(args) => redeploy::redeploy(app, &args).await,
-        Command::Configure(args) => configure::configure(app, &args).await,
-        Command::Rollback(args) => rollback::rollback(app, &args).await,
+        Command::Metrics(args) => metrics::metrics(app, &args).await,
+        Command::Stop(args) => stop::stop(&args.app(app)?, &args.own).await,
+        Command::Start(args) => start::start(&args.app(app)?, &args.own).await,
+        Command::AddSlaves(args) => add_slaves::add_slaves(&args.app(app)?, &args.own).await,
+        Command::Adopt(args) => adopt::adopt(&args.app(app)?, &args.own).await,
+        Command::RemoveSlaves(args) => remove_slaves::remove_slaves(&args.app(app)?, &args.own).await,
+        Command::ReplaceNode(args) => replace_node::replace_node(&args.app(app)?, &args.own).await,
+        Command::Redeploy(args) => redeploy::redeploy(&args.app(app)?, &args.own).await,
+        Command::Configure(args) => configure::configure(&args.app(app)?, &args.own).await,
+        Command::Rollback(args) => rollback::rollback(&args.app(app)?, &args.own).await,
         Command::Close(args) => close::close(app, &args).await,
-        Command::Destroy(args) => destroy::destroy(app, &args).await,
+        Command::Destroy(args) => destroy::destroy(&args.app(app)?, &args.own).await,
         Command::Clusters(args) => clusters::clusters(app, &args).await,
         Command::Check(args) => check::check(app, &args).await,
         Command::Login(args) => login::login(app, &args).await,

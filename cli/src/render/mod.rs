@@ -5,6 +5,7 @@ pub(crate) mod critical;
 pub(crate) mod duration;
 pub(crate) mod event;
 pub(crate) mod live;
+pub(crate) mod metrics;
 pub(crate) mod plain;
 pub(crate) mod plan;
 pub(crate) mod progress;

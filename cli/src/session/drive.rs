@@ -7,12 +7,13 @@ use serde::Serialize;
 
 use super::outcome::{judge, let_in};
 use super::take::create;
-use super::told::{Ended, tell};
+use super::told::{Ended, notify, tell};
 use crate::app::App;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::progress::Announcer;
 use crate::runs::Found;
+use crate::text::clean;
 use crate::wiring::{self, Journal, Record, Verified, Workflow};
 
 /// What a run is driven with, beside itself.
@@ -80,6 +81,9 @@ pub(crate) async fn work(
     driving: Driving,
 ) -> Result<Ended, CliError> {
     app.voice.through(progress.voice());
+    if let Some(unread) = &app.channels.unread {
+        app.voice.say(&format!("warning: {}", clean(unread)));
+    }
     let Driving {
         others,
         spec,
@@ -118,11 +122,13 @@ pub(crate) async fn work(
     }
     let mut cluster = record.cluster();
     cluster.destroyed |= result.is_ok() && workflow.ends_cluster();
-    Ok(Ended {
+    let ended = Ended {
         state,
         cluster,
         result,
-    })
+    };
+    notify(app, &ended);
+    Ok(ended)
 }
 
 /// Refuses what would not fit the history of a run that was found, by a rehearsal of it: nothing acts, and the run stays what it is.

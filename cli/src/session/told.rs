@@ -5,6 +5,7 @@ use mesosflow_workflow::{Phase, RunState};
 use super::next::next_of;
 use crate::app::App;
 use crate::error::CliError;
+use crate::notify::Notice;
 use crate::render::{duration, report, status};
 use crate::runs::Found;
 use crate::views::phases::phases;
@@ -19,6 +20,34 @@ pub(crate) struct Ended {
     pub(crate) result: Result<(), CliError>,
 }
 
+/// The run as `status` tells of it.
+fn view(app: &App, ended: &Ended) -> StatusView {
+    let next = next_of(app, &ended.state);
+    StatusView::of(&ended.state, &ended.cluster, false, Fate::Stays, next)
+}
+
+/// Begins to tell those who want to know of it that the run has ended. They are waited for once all is printed.
+pub(super) fn notify(app: &App, ended: &Ended) {
+    if app.channels.is_empty() {
+        return;
+    }
+    let view = view(app, ended);
+    let document = match serde_json::to_vec(&view) {
+        Ok(document) => document,
+        Err(error) => return app.ui.warn(&format!("nobody is told of the run's end: {error}")),
+    };
+    let notice = Notice {
+        run: view.run.run.to_string(),
+        cluster: view.run.cluster,
+        workflow: view.run.workflow,
+        state: view.run.state,
+        document: document.into(),
+    };
+    let ui = app.ui;
+    app.notices
+        .begin(app.channels.clone(), notice, move |text| ui.warn(text));
+}
+
 /// Prints what became of the run.
 pub(super) fn tell(app: &App, ended: &Ended) -> Result<(), CliError> {
     let Ended {
@@ -27,9 +56,7 @@ pub(super) fn tell(app: &App, ended: &Ended) -> Result<(), CliError> {
         result,
     } = ended;
     if app.ui.json {
-        let next = next_of(app, state);
-        let view = StatusView::of(state, cluster, false, Fate::Stays, next);
-        return app.ui.object(&view);
+        return app.ui.object(&view(app, ended));
     }
     if result.is_err() {
         return Ok(());

@@ -26,7 +26,7 @@ esac
 "#;
 
 /// A journal with two finished runs, and an engine that has two containers and a network of the first one.
-fn with_engine() -> Bench {
+pub(crate) fn with_engine() -> Bench {
     let bench = Bench::new();
     for (kind, name) in [
         ("container", "demo-master-1"),
@@ -46,13 +46,13 @@ fn with_engine() -> Bench {
 }
 
 /// The program, which finds that engine and no other.
-fn with_path(bench: &Bench, args: &[&str]) -> std::process::Command {
+pub(crate) fn with_path(bench: &Bench, args: &[&str]) -> std::process::Command {
     let mut command = bench.command(args);
     command.env("PATH", format!("{}:/usr/bin:/bin", bench.path("bin").display()));
     command
 }
 
-fn run_with_engine(bench: &Bench, args: &[&str]) -> Said {
+pub(crate) fn run_with_engine(bench: &Bench, args: &[&str]) -> Said {
     said(with_path(bench, args).output().unwrap())
 }
 
@@ -246,6 +246,26 @@ fn what_is_whole_behind_the_damage_is_shown_and_exported() {
         plain.out.contains("-- damaged: event 3 is not what was written"),
         "{plain:?}"
     );
+}
+
+#[test]
+fn the_figures_are_those_of_the_others() {
+    let bench = with_engine();
+    overwrite(&bench, THIRD_EVENT);
+    let told = bench.run(&["metrics"]);
+    assert_eq!(told.code, 0, "{told:?}");
+    assert!(
+        told.err.contains("warning: ") && told.err.contains(FIRST),
+        "{told:?}"
+    );
+    for line in [
+        "mesosflow_runs{workflow=\"deploy\",state=\"succeeded\"} 2\n",
+        "mesosflow_runs_damaged 1\n",
+        "mesosflow_nodes{cluster=\"other\",provider=\"local\",role=\"master\"} 0\n",
+    ] {
+        assert!(told.out.contains(line), "{line} {told:?}");
+    }
+    assert!(!told.out.contains("cluster=\"demo\""), "{told:?}");
 }
 
 #[test]

@@ -13,6 +13,8 @@ mod hosts;
 mod house;
 mod journals;
 mod logs;
+mod metrics;
+mod notify;
 mod plan;
 mod refusals;
 mod roles;

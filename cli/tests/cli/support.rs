@@ -37,6 +37,11 @@ impl Bench {
         }
     }
 
+    /// What comes of a future that needs the journal.
+    pub(crate) fn wait<T>(&self, act: impl Future<Output = T>) -> T {
+        self.runtime.block_on(act)
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

@@ -15,6 +15,7 @@ mod journals;
 mod logs;
 mod metrics;
 mod notify;
+mod pages;
 mod plan;
 mod refusals;
 mod roles;

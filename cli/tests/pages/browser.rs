@@ -82,7 +82,11 @@ impl Browser {
             "--force-color-profile=srgb",
             &format!("--user-data-dir={}", profile.path().display()),
         ];
-        let capabilities = json!({"goog:chromeOptions": {"args": arguments}});
+        // Milliseconds: on a busy machine, axe-core alone takes longer than a driver waits by itself.
+        let capabilities = json!({
+            "goog:chromeOptions": {"args": arguments},
+            "timeouts": {"script": 600_000, "pageLoad": 600_000},
+        });
         let capabilities: Capabilities = serde_json::from_value(capabilities).unwrap();
         let client = ClientBuilder::new(HttpConnector::new())
             .capabilities(capabilities)

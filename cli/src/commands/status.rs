@@ -51,9 +51,11 @@ pub(crate) async fn status(app: &App, args: &StatusArgs) -> Result<(), CliError>
     }
     let mut chronicle = Chronicle::default();
     chronicle.catch_up(&journal, found.state.run).await?;
-    if view.is_driven() {
-        chronicle.until(Timestamp::now());
-    }
+    // Of a run that nobody drives, what is under way is known until it was last heard of.
+    chronicle.until(match view.is_driven() {
+        true => Timestamp::now(),
+        false => found.state.moved_at,
+    });
     let passage = chronicle.passages.last();
     let path = passage.map(|passage| critical_path(&found.state, passage));
     match (app.ui.json, path) {

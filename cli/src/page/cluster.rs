@@ -110,7 +110,11 @@ pub(super) async fn served(
     if let Some(row) = newest {
         match Found::among(journal, row, &rows).await {
             Ok(found) => page.fill(app, &found, view.state != "gone"),
-            Err(error) if error.exit == Exit::Journal => page.damage = Some(error.message),
+            Err(error) if error.exit == Exit::Journal => {
+                page.damage = Some(error.message);
+                let looked = Looked::kept(&app.places.cluster_dir(id));
+                page.health = looked.map(|looked| Health::of(&looked, looked.findings.clone()));
+            }
             Err(error) => return Err(error),
         }
     }

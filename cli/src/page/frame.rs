@@ -35,6 +35,8 @@ pub(crate) struct Frame {
     version: &'static str,
     made_at: String,
     journal: String,
+    /// The folder that all pages are in.
+    base: String,
     crumbs: Vec<Crumb>,
     /// Where it is told that the page has a news.
     live: Option<String>,
@@ -49,13 +51,14 @@ struct Crumb {
 
 impl Frame {
     /// Of a page that a server shows, which hears at `live` that there is something new.
-    pub(crate) fn served(journal: &str, live: &str) -> Self {
+    pub(crate) fn served(journal: &str, base: &str, live: &str) -> Self {
         Self {
             whole: false,
             style: None,
             version: env!("MESOSFLOW_VERSION"),
             made_at: date(Timestamp::now()),
             journal: journal.to_owned(),
+            base: base.to_owned(),
             crumbs: Vec::new(),
             live: Some(live.to_owned()),
         }
@@ -68,7 +71,7 @@ impl Frame {
             style: Some(STYLE),
             live: None,
             journal: String::new(),
-            ..Self::served("", "")
+            ..Self::served("", "", "")
         }
     }
 

@@ -25,6 +25,9 @@ pub(super) struct Guard {
     address: SocketAddr,
     token: String,
     cookie: String,
+    /// The folder that all pages are in. Cookies know no ports, and go to whatever else listens on this address: this one goes only where
+    /// the path begins so, which nobody else can know.
+    base: String,
 }
 
 /// What becomes of a request.
@@ -43,6 +46,7 @@ impl Guard {
             address,
             token: chance()?,
             cookie: chance()?,
+            base: format!("/{}", &chance()?[..CHANCE]),
         })
     }
 
@@ -51,9 +55,20 @@ impl Guard {
         format!("http://{}/?token={}", self.address, self.token)
     }
 
+    /// The folder that all pages are in, without a slash at its end.
+    pub(super) fn base(&self) -> &str {
+        &self.base
+    }
+
     /// The names under which this address is asked.
     fn is_own_host(&self, host: &str) -> bool {
         let port = self.address.port();
+        // Browsers leave that one out.
+        let host = if port == 80 && !host.ends_with(":80") {
+            format!("{host}:80")
+        } else {
+            host.to_owned()
+        };
         host == self.address.to_string() || host.eq_ignore_ascii_case(&format!("localhost:{port}"))
     }
 
@@ -121,15 +136,19 @@ impl Guard {
     /// The cookie, with a page that goes on by itself: after a redirection from elsewhere a strict cookie would not be sent.
     fn exchange(&self) -> Verdict {
         let cookie = format!(
-            "{}={}; Path=/; HttpOnly; SameSite=Strict",
+            "{}={}; Path={}/; HttpOnly; SameSite=Strict",
             self.cookie_name(),
-            self.cookie
+            self.cookie,
+            self.base
         );
         let mut response = plain(
             StatusCode::OK,
             "text/html; charset=utf-8",
-            "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"0;url=/\"><title>mesosflow</title>\
-             <p><a href=\"/\">To the clusters and runs</a></p></html>",
+            &format!(
+                "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"0;url={base}/\"><title>mesosflow</title>\
+                 <p><a href=\"{base}/\">To the clusters and runs</a></p></html>",
+                base = self.base
+            ),
         );
         if let Ok(cookie) = HeaderValue::from_str(&cookie) {
             response.headers_mut().insert(SET_COOKIE, cookie);
@@ -166,7 +185,7 @@ fn refuse(status: StatusCode, why: &'static str) -> Verdict {
     Verdict::Refuse(plain(status, "text/plain; charset=utf-8", why))
 }
 
-fn plain(status: StatusCode, kind: &'static str, text: &'static str) -> Response<Body> {
+fn plain(status: StatusCode, kind: &'static str, text: &str) -> Response<Body> {
     let mut response = Response::new(Body::from(format!("{text}\n")));
     *response.status_mut() = status;
     response
@@ -235,6 +254,9 @@ mod tests {
             cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"),
             "{cookie}"
         );
+        // Whatever else listens here does not get it.
+        assert!(cookie.contains(&format!("Path={}/;", guard.base())), "{cookie}");
+        assert!(guard.base().len() > 30);
         // The cookie is no token and the token no cookie.
         assert!(!cookie.contains(&guard.token));
         let value = cookie.split(';').next().unwrap();

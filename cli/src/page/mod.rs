@@ -4,6 +4,7 @@ mod cluster;
 mod frame;
 mod guard;
 mod history;
+mod news;
 mod overview;
 mod reading;
 mod run;

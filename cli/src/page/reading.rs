@@ -30,6 +30,19 @@ pub(super) struct Line {
     pub(super) text: String,
 }
 
+impl Line {
+    fn of(recorded: &Recorded) -> Self {
+        Self {
+            seq: recorded.seq.0,
+            at: date(recorded.at),
+            kind: recorded.event.kind(),
+            step: recorded.event.step().map(ToString::to_string),
+            item: recorded.event.item().map(ToString::to_string),
+            text: cut(&one_line(&event::words(recorded, None))),
+        }
+    }
+}
+
 /// The history of a run, as far as it was read.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Reading {
@@ -39,23 +52,17 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// All that can be read of a damaged history.
-    pub(super) fn of(events: &[Recorded]) -> Self {
+    /// All that can be read of a damaged history. What comes behind the damage is listed: when it was is known, and not what led to it.
+    pub(super) fn of(events: &[Recorded], behind: &[Recorded]) -> Self {
         let mut reading = Self::default();
         events.iter().for_each(|recorded| reading.read(recorded));
+        reading.lines.extend(behind.iter().map(Line::of));
         reading
     }
 
     fn read(&mut self, recorded: &Recorded) {
         self.chronicle.read(recorded);
-        self.lines.push(Line {
-            seq: recorded.seq.0,
-            at: date(recorded.at),
-            kind: recorded.event.kind(),
-            step: recorded.event.step().map(ToString::to_string),
-            item: recorded.event.item().map(ToString::to_string),
-            text: cut(&one_line(&event::words(recorded, None))),
-        });
+        self.lines.push(Line::of(recorded));
     }
 
     async fn catch_up(&mut self, journal: &Journal, run: RunId) -> Result<(), StoreError> {

@@ -128,26 +128,32 @@ impl Looked {
     async fn damaged(journal: &Journal, row: &RunRow, damage: String) -> Result<Self, CliError> {
         let salvaged = journal.salvage(row.run).await?;
         let held = journal.is_held(row.run).await?;
-        let mut events = salvaged.events;
-        let state = so_far(&events);
-        events.extend(salvaged.later);
+        let state = so_far(&salvaged.events);
         Ok(Self {
             view: RunRowView::of(&RunView::listed(row, held, Fate::of(row, false))),
-            reading: Arc::new(Reading::of(&events)),
+            reading: Arc::new(Reading::of(&salvaged.events, &salvaged.later)),
             damage: Some(match salvaged.damage {
-                Some(what) => format!("{damage}: {what}"),
-                None => damage,
+                Some(what) if !damage.contains(&what) => format!("{damage}: {what}"),
+                _ => damage,
             }),
             state: state.map(|state| (state, row.run)),
             status: None,
         })
     }
 
+    /// Until when it is known what is under way: of a run that nobody drives, until it was last heard of.
+    fn known_until(&self) -> Option<Timestamp> {
+        match self.status.as_ref().is_some_and(StatusView::is_driven) {
+            true => Some(Timestamp::now()),
+            false => self.state.as_ref().map(|(state, _)| state.moved_at),
+        }
+    }
+
     fn page(&self, app: &App, events: usize) -> Page<'_> {
         let status = self.status.as_ref();
         let mut chronicle = self.reading.chronicle.clone();
-        if status.is_some_and(StatusView::is_driven) {
-            chronicle.until(Timestamp::now());
+        if let Some(known) = self.known_until() {
+            chronicle.until(known);
         }
         let draw = |(state, replayed): &(RunState, RunId)| {
             let named = |hint: &str| app.places.named_in(&naming(state.run, *replayed, hint));

@@ -14,40 +14,31 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{Html, IntoResponse as _};
 use axum::routing::get;
 use futures_util::stream::{self, Stream};
-use jiff::Timestamp;
-use mesosflow_workflow::{ClusterId, PhaseKind, RunId, Stop};
-use serde::{Deserialize, Serialize};
+use mesosflow_workflow::{RunId, Stop};
+use serde::Serialize;
 use tokio::net::TcpListener;
 
 use super::frame::{Frame, SCRIPT, STYLE};
 use super::guard::{Guard, Verdict, close};
 use super::history::{self, Filter};
+use super::news::{About, News};
 use super::reading::Readings;
 use super::{cluster, overview, run};
 use crate::app::App;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::health::Health;
 use crate::views::timeline::Told;
 use crate::wiring::Journal;
 
 /// How often the journal is looked at for a page that is open.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
-/// How often a page is made anew while somebody drives its run, be nothing told meanwhile: bars grow.
-const GROWS: i64 = 5;
 
 /// What the pages are made from.
 pub(crate) struct Site {
     app: App,
     readings: Readings,
+    news: News,
     guard: Guard,
-}
-
-/// What a page is about.
-#[derive(Debug, Clone, Copy, Deserialize)]
-struct About {
-    run: Option<RunId>,
-    cluster: Option<ClusterId>,
 }
 
 impl Site {
@@ -59,6 +50,7 @@ impl Site {
         Ok(Self {
             app,
             readings: Readings::default(),
+            news: News::default(),
             guard,
         })
     }
@@ -73,24 +65,32 @@ impl Site {
         self.app.existing_journal()
     }
 
-    fn frame(&self, live: &str) -> Frame {
-        Frame::served(&self.app.places.journal().to_string_lossy(), live)
+    /// What is around a page about that. To be made before its content is read: what comes between the two is then news for the page.
+    async fn frame(&self, about: About) -> Frame {
+        let seen = self.news.of(&self.app, about).await;
+        let about = About {
+            seen: Some(seen),
+            ..about
+        };
+        let query = serde_urlencoded::to_string(about).unwrap_or_default();
+        let journal = self.app.places.journal().to_string_lossy();
+        Frame::served(&journal, self.guard.base(), &format!("/live?{query}"))
     }
 
-    fn nothing(&self, what: &str) -> Response<Body> {
+    async fn nothing(&self, what: &str) -> Response<Body> {
         let error = CliError::usage(format!("there is no {what} in this journal"));
-        self.problem(StatusCode::NOT_FOUND, &error)
+        self.problem(StatusCode::NOT_FOUND, &error).await
     }
 
-    fn answer(&self, page: Result<Option<String>, CliError>, what: &str) -> Response<Body> {
+    async fn answer(&self, page: Result<Option<String>, CliError>, what: &str) -> Response<Body> {
         match page {
             Ok(Some(page)) => Html(page).into_response(),
-            Ok(None) => self.nothing(what),
-            Err(error) => self.problem(StatusCode::INTERNAL_SERVER_ERROR, &error),
+            Ok(None) => self.nothing(what).await,
+            Err(error) => self.problem(StatusCode::INTERNAL_SERVER_ERROR, &error).await,
         }
     }
 
-    fn problem(&self, status: StatusCode, error: &CliError) -> Response<Body> {
+    async fn problem(&self, status: StatusCode, error: &CliError) -> Response<Body> {
         #[derive(Serialize)]
         struct Page {
             title: &'static str,
@@ -108,43 +108,17 @@ impl Site {
                 hint: error.hints.first().map(|hint| self.app.places.named_in(hint)),
             },
         };
-        match self.frame("/live").around("problem.html", &page) {
+        let frame = self.frame(About::default()).await;
+        match frame.around("problem.html", &page) {
             Ok(page) => (status, Html(page)).into_response(),
             Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, error.message.clone()).into_response(),
         }
-    }
-
-    /// What changes whenever a page about that has something new.
-    async fn state(&self, about: About) -> Result<String, CliError> {
-        let Some(journal) = self.journal()? else {
-            return Ok(String::new());
-        };
-        let rows = journal.runs().await?;
-        let cluster = about.cluster.or_else(|| {
-            let of_run = rows.iter().find(|row| Some(row.run) == about.run)?;
-            Some(of_run.cluster_id)
-        });
-        let mut state = String::new();
-        let mut checks = std::collections::BTreeMap::new();
-        for row in rows
-            .iter()
-            .filter(|row| cluster.is_none_or(|cluster| row.cluster_id == cluster))
-        {
-            let is_held = row.summary.phase == PhaseKind::Running && journal.is_held(row.run).await?;
-            let grown = is_held.then(|| Timestamp::now().as_second() / GROWS);
-            state.push_str(&format!("{} {} {grown:?};", row.run, row.summary.seq));
-            let folder = self.app.places.cluster_dir(row.cluster_id);
-            checks.insert(row.cluster_id.to_string(), Health::kept(&folder));
-        }
-        let checks = checks.values().flatten().map(|health| health.checked_at);
-        checks.for_each(|at| state.push_str(&at.to_string()));
-        Ok(state)
     }
 }
 
 /// Serves the pages until `stop` is requested.
 pub(crate) async fn serve(site: Arc<Site>, listener: TcpListener, stop: Stop) -> Result<(), CliError> {
-    let routes = Router::new()
+    let pages = Router::new()
         .route("/", get(overview_page))
         .route("/clusters/{id}", get(cluster_page))
         .route("/runs/{id}", get(run_page))
@@ -157,8 +131,13 @@ pub(crate) async fn serve(site: Arc<Site>, listener: TcpListener, stop: Stop) ->
         .route(
             "/assets/page.js",
             get(|| asset("text/javascript; charset=utf-8", SCRIPT)),
-        )
-        .fallback(|State(site): State<Arc<Site>>| async move { site.nothing("page of that name") })
+        );
+    let base = site.guard.base().to_owned();
+    let routes = Router::new()
+        .nest(&base, pages)
+        // What is nested has no page for its folder with the slash.
+        .route(&format!("{base}/"), get(overview_page))
+        .fallback(|State(site): State<Arc<Site>>| async move { site.nothing("page of that name").await })
         .layer(middleware::from_fn_with_state(site.clone(), at_the_door))
         .with_state(site);
     let served = axum::serve(listener, routes);
@@ -184,32 +163,38 @@ async fn asset(kind: &'static str, text: &'static str) -> Response<Body> {
 
 async fn overview_page(State(site): State<Arc<Site>>) -> Response<Body> {
     let page = async {
-        let journal = site.journal()?;
-        overview::served(&site.app, journal.as_ref(), site.frame("/live")).await
+        let frame = site.frame(About::default()).await;
+        overview::served(&site.app, site.journal()?.as_ref(), frame).await
     };
-    site.answer(page.await.map(Some), "page")
+    site.answer(page.await.map(Some), "page").await
 }
 
 async fn cluster_page(State(site): State<Arc<Site>>, Path(id): Path<String>) -> Response<Body> {
     let page = async {
-        let (Ok(id), Some(journal)) = (id.parse(), site.journal()?) else {
+        let Ok(id) = id.parse() else { return Ok(None) };
+        let about = About {
+            cluster: Some(id),
+            ..About::default()
+        };
+        let frame = site.frame(about).await;
+        let Some(journal) = site.journal()? else {
             return Ok(None);
         };
-        let frame = site.frame(&format!("/live?cluster={id}"));
         cluster::served(&site.app, &journal, id, frame).await
     };
-    site.answer(page.await, "cluster of that id")
+    site.answer(page.await, "cluster of that id").await
 }
 
 async fn run_page(State(site): State<Arc<Site>>, Path(id): Path<String>) -> Response<Body> {
     let page = async {
-        let (Ok(id), Some(journal)) = (id.parse(), site.journal()?) else {
+        let Ok(id) = id.parse() else { return Ok(None) };
+        let frame = site.frame(of_run(id)).await;
+        let Some(journal) = site.journal()? else {
             return Ok(None);
         };
-        let frame = site.frame(&format!("/live?run={id}"));
         run::served(&site.app, &journal, &site.readings, id, frame).await
     };
-    site.answer(page.await, "run of that id")
+    site.answer(page.await, "run of that id").await
 }
 
 async fn history_page(
@@ -218,32 +203,41 @@ async fn history_page(
     Query(filter): Query<Filter>,
 ) -> Response<Body> {
     let page = async {
-        let (Ok(id), Some(journal)) = (id.parse(), site.journal()?) else {
+        let Ok(id) = id.parse() else { return Ok(None) };
+        let frame = site.frame(of_run(id)).await;
+        let Some(journal) = site.journal()? else {
             return Ok(None);
         };
-        let frame = site.frame(&format!("/live?run={id}"));
         history::served(&site.app, &journal, &site.readings, (id, &filter), frame).await
     };
-    site.answer(page.await, "run of that id")
+    site.answer(page.await, "run of that id").await
 }
 
-/// Tells a page that is open whenever there is something new for it.
+/// Tells a page that is open whenever there is something new for it, also since it was made.
 async fn live(
     State(site): State<Arc<Site>>,
     Query(about): Query<About>,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let begun = site.state(about).await.ok();
-    let moved = stream::unfold((site, begun), move |(site, mut last)| async move {
+    let begun = match about.seen {
+        Some(seen) => seen,
+        None => site.news.of(&site.app, about).await,
+    };
+    let moved = stream::unfold((site, begun), move |(site, last)| async move {
         loop {
             tokio::time::sleep(LOOK_AGAIN).await;
-            // A journal that cannot be read now is news, too: the page says so.
-            let now = site.state(about).await.unwrap_or_else(|error| error.message);
-            if last.as_ref() != Some(&now) {
-                last = Some(now);
+            let now = site.news.of(&site.app, about).await;
+            if now != last {
                 // Browsers pass over an event without data.
-                return Some((Ok(Event::default().event("moved").data("look")), (site, last)));
+                return Some((Ok(Event::default().event("moved").data("look")), (site, now)));
             }
         }
     });
     Sse::new(moved).keep_alive(KeepAlive::default())
+}
+
+fn of_run(run: RunId) -> About {
+    About {
+        run: Some(run),
+        ..About::default()
+    }
 }

@@ -17,11 +17,11 @@ pub(crate) fn text(path: &CriticalPath) -> String {
         .partition(|step| path.share(step) >= WORTH_TELLING);
     let took = |ms| duration::text(Duration::from_millis(ms));
     let head = format!(
-        "critical path of generation {}: {} of {} in {} steps, each of which the next one waited for",
+        "critical path of generation {}: {} of {} in {}, each of which the next one waited for",
         path.generation,
         took(path.on_path_ms),
         took(path.duration_ms),
-        path.steps.len(),
+        count(path.steps.len(), "step"),
     );
     let rows = told.iter().map(|step| {
         let item = match (&step.item, step.item_ms) {
@@ -35,12 +35,25 @@ pub(crate) fn text(path: &CriticalPath) -> String {
             item,
         ]
     });
-    let mut parts = vec![head, table(&["step", "took", "share", "last to end"], rows)];
+    let mut parts = vec![head];
+    if !told.is_empty() {
+        parts.push(table(&["step", "took", "share", "last to end"], rows));
+    }
     if !short.is_empty() {
         let together = short.iter().map(|step| step.duration_ms).sum();
-        parts.push(format!("and {} short ones, {}", short.len(), took(together)));
+        parts.push(format!(
+            "and {}, {}",
+            count(short.len(), "short one"),
+            took(together)
+        ));
     }
     parts.join("\n\n")
+}
+
+/// `1 step`, `2 steps`.
+fn count(number: usize, what: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{ending}")
 }
 
 #[cfg(test)]

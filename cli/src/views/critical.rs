@@ -40,7 +40,7 @@ pub(crate) struct Critical {
     pub(crate) waited_ms: u64,
 }
 
-/// A step's track, and when it was under way.
+/// A try of a step: what lies between two of them is nobody's work.
 struct Bar<'p> {
     step: &'p StepId,
     track: &'p Track,
@@ -51,19 +51,15 @@ struct Bar<'p> {
 /// The critical path of one generation of the run that stands as `state`.
 pub(crate) fn critical_path(state: &RunState, passage: &Passage) -> CriticalPath {
     let took = |from, to| milliseconds(state.driven(from, to));
-    let mut bars: Vec<_> = passage
-        .tracks
-        .iter()
-        .filter_map(|(step, track)| {
-            let (from, to) = track.span()?;
-            Some(Bar {
-                step,
-                track,
-                from,
-                to,
-            })
+    let tries = passage.tracks.iter().flat_map(|(step, track)| {
+        track.own.iter().map(move |one| Bar {
+            step,
+            track,
+            from: one.from,
+            to: one.to,
         })
-        .collect();
+    });
+    let mut bars: Vec<_> = tries.collect();
     // Of those that end together, the one that began first explains more.
     bars.sort_by_key(|bar| (bar.to, std::cmp::Reverse(bar.from)));
     let mut steps = Vec::new();
@@ -73,11 +69,11 @@ pub(crate) fn critical_path(state: &RunState, passage: &Passage) -> CriticalPath
             continue;
         }
         before = bar.from;
-        let last = last_item(bar.track);
+        let last = last_item(&bar);
         steps.push(Critical {
             step: bar.step.clone(),
-            item: last.map(|(item, _)| item.clone()),
-            item_ms: last.and_then(|(_, tries)| Some(took(tries.first()?.from, tries.last()?.to))),
+            item: last.map(|(item, ..)| item.clone()),
+            item_ms: last.map(|(_, from, to)| took(from, to)),
             started_at: bar.from,
             finished_at: bar.to,
             duration_ms: took(bar.from, bar.to),
@@ -98,12 +94,15 @@ pub(crate) fn critical_path(state: &RunState, passage: &Passage) -> CriticalPath
     }
 }
 
-/// The item that ended last.
-fn last_item(track: &Track) -> Option<(&ItemKey, &[Try])> {
-    let ended = track.items.iter().filter(|(_, tries)| !tries.is_empty());
-    ended
-        .max_by_key(|(_, tries)| tries.last().map(|one| one.to))
-        .map(|(item, tries)| (item, tries.as_slice()))
+/// The item that ended last within a try of its step, and from when to when it was under way there.
+fn last_item<'p>(bar: &Bar<'p>) -> Option<(&'p ItemKey, Timestamp, Timestamp)> {
+    let within = |one: &&Try| bar.from <= one.from && one.to <= bar.to;
+    let under_way = bar.track.items.iter().filter_map(|(item, tries)| {
+        let first = tries.iter().find(within)?;
+        let last = tries.iter().rfind(within)?;
+        Some((item, first.from, last.to))
+    });
+    under_way.max_by_key(|(.., to)| *to)
 }
 
 impl CriticalPath {
@@ -173,6 +172,21 @@ mod tests {
         assert_eq!(path.on_path_ms, 99_000);
         assert_eq!(path.steps[2].waited_ms, 1_000);
         assert!((path.share(&path.steps[1]) - 50.0).abs() < 0.1);
+    }
+
+    #[test]
+    fn what_lies_between_two_tries_is_not_on_it() {
+        let mut passage = passage(&[("first", 0, 10), ("other", 10, 60), ("again", 10, 20)]);
+        let again = passage.tracks.get_mut(&StepId::from_static("again")).unwrap();
+        again.own.push(Try {
+            from: at(70),
+            to: at(100),
+            end: End::Reached,
+        });
+        let path = critical_path(&state(), &passage);
+        assert_eq!(names(&path), ["first", "other", "again"]);
+        assert_eq!(path.on_path_ms, 90_000);
+        assert_eq!(path.steps[2].waited_ms, 10_000);
     }
 
     #[test]

@@ -44,6 +44,15 @@ fn ask(host: &str, request: &str) -> (String, String) {
     (head.to_owned(), body.to_owned())
 }
 
+/// The cookie that an answer gives, and the folder that it is for.
+fn let_in(head: &str) -> (&str, &str) {
+    let cookie = head.lines().find_map(|line| line.strip_prefix("set-cookie: "));
+    let mut words = cookie.unwrap().split("; ");
+    let cookie = words.next().unwrap();
+    let path = words.find_map(|word| word.strip_prefix("Path=")).unwrap();
+    (cookie, path.strip_suffix('/').unwrap())
+}
+
 fn get(host: &str, path: &str, cookie: &str) -> (String, String) {
     ask(
         host,
@@ -80,12 +89,8 @@ fn pages_are_shown_to_who_has_the_link_and_to_nobody_else() {
     }
     let (head, _) = get(&host, &link, "");
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");
-    let cookie = head
-        .lines()
-        .find_map(|line| line.strip_prefix("set-cookie: "))
-        .unwrap();
-    let cookie = cookie.split(';').next().unwrap();
-    let (head, body) = get(&host, &format!("/runs/{FIRST}"), cookie);
+    let (cookie, base) = let_in(&head);
+    let (head, body) = get(&host, &format!("{base}/runs/{FIRST}"), cookie);
     assert!(
         head.starts_with("HTTP/1.1 200") && body.contains("demo"),
         "{head}"
@@ -103,7 +108,7 @@ fn pages_are_shown_to_who_has_the_link_and_to_nobody_else() {
         "/clusters/x",
         "/nowhere",
     ] {
-        let (head, _) = get(&host, nothing, cookie);
+        let (head, _) = get(&host, &format!("{base}{nothing}"), cookie);
         assert!(head.starts_with("HTTP/1.1 404"), "{nothing}: {head}");
     }
 }
@@ -113,19 +118,19 @@ fn a_journal_that_comes_later_is_shown_and_one_that_goes_is_missed() {
     let bench = Bench::new();
     let (_serving, host, link) = serve(&bench);
     let (head, _) = get(&host, &link, "");
-    let cookie = head
-        .lines()
-        .find_map(|line| line.strip_prefix("set-cookie: "))
-        .unwrap();
-    let cookie = cookie.split(';').next().unwrap();
-    assert!(get(&host, "/", cookie).1.contains("There is none yet"));
+    let (cookie, base) = let_in(&head);
+    assert!(
+        get(&host, &format!("{base}/"), cookie)
+            .1
+            .contains("There is none yet")
+    );
     assert!(!bench.journal_path().exists(), "a journal was made");
     bench.finished(FIRST, "demo");
-    assert!(get(&host, "/", cookie).1.contains(FIRST));
+    assert!(get(&host, &format!("{base}/"), cookie).1.contains(FIRST));
     for file in ["journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm"] {
         let _none = std::fs::remove_file(bench.path(file));
     }
-    assert!(!get(&host, "/", cookie).1.contains(FIRST));
+    assert!(!get(&host, &format!("{base}/"), cookie).1.contains(FIRST));
 }
 
 #[test]
@@ -162,6 +167,17 @@ fn a_report_is_written_whole_for_its_owner_and_over_nothing() {
     let said = bench.run(&["report", FIRST, "--html", "run.html", "--force", "--json"]);
     assert_eq!(said.json()["file"], "run.html");
     assert!(std::fs::read_to_string(&file).unwrap().contains(FIRST));
+    // Only a file is replaced: neither what a link leads to nor the link itself, nor what is none.
+    std::os::unix::fs::symlink("run.html", bench.path("link.html")).unwrap();
+    let made = std::process::Command::new("mkfifo")
+        .arg(bench.path("pipe"))
+        .status();
+    assert!(made.unwrap().success());
+    for taken in ["link.html", "pipe", "/dev/null"] {
+        bench
+            .run_creating_nothing(&["report", "--html", taken, "--force"])
+            .refused(2, &["is no file"]);
+    }
     bench
         .run_creating_nothing(&["report", "--html", "nowhere/run.html"])
         .refused(1, &["cannot write `nowhere/run.html`"]);

@@ -1,6 +1,7 @@
 //! Chromium, driven by its own driver; and the program that serves the pages.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -25,6 +26,8 @@ impl Drop for Running {
 pub(crate) struct Served {
     /// The link that lets in.
     pub(crate) link: String,
+    /// The folder that the pages are in.
+    base: String,
     _program: Running,
 }
 
@@ -37,17 +40,34 @@ impl Served {
         let mut link = String::new();
         out.read_line(&mut link).unwrap();
         assert!(link.starts_with("http://127.0.0.1:"), "{link:?}");
+        let link = link.trim().to_owned();
         Self {
-            link: link.trim().to_owned(),
+            base: base(&link),
+            link,
             _program: program,
         }
     }
 
     /// A page's address.
     pub(crate) fn address(&self, path: &str) -> String {
-        let (host, _) = self.link.split_once("/?").unwrap();
-        format!("{host}{path}")
+        format!("{}{path}", self.base)
     }
+}
+
+/// Where the page that exchanges the link goes on to, without the slash.
+fn base(link: &str) -> String {
+    let (host, token) = link.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let mut stream = TcpStream::connect(host).unwrap();
+    write!(
+        stream,
+        "GET /{token} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut page = String::new();
+    stream.read_to_string(&mut page).unwrap();
+    let (_, path) = page.split_once("0;url=").unwrap();
+    let (path, _) = path.split_once("/\"").unwrap();
+    format!("http://{host}{path}")
 }
 
 /// A browser of its own, with nothing in it.

@@ -182,7 +182,24 @@ fn a_page_follows_the_run_and_keeps_what_was_opened() {
         .ask("return document.getElementById('g1-launch-slaves').open && document.activeElement.closest('details')?.id")
         .await;
         assert_eq!(kept, "g1-launch-slaves");
-        // Nothing was loaded anew: the page is the same document.
+        // What is typed stays, too.
+        page.goto(&served.address(&format!("/runs/{run}/history")))
+            .await
+            .unwrap();
+        browser
+            .ask("const item = document.querySelector('[name=item]'); item.value = 'typed'; item.focus()")
+            .await;
+        let rows = || browser.ask("return document.querySelectorAll('.events tbody tr').length");
+        let before = rows().await.as_u64().unwrap();
+        story.tell([story.started("hdfs-start", None, 1)]).await;
+        until("the new event is listed", || async {
+            rows().await.as_u64().unwrap() > before
+        })
+        .await;
+        let typed = browser
+            .ask("return document.activeElement.name + document.querySelector('[name=item]').value")
+            .await;
+        assert_eq!(typed, "itemtyped");
         story
             .tell([failed(
                 "hdfs-start",

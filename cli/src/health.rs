@@ -5,6 +5,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use mesosflow_workflow::ClusterId;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::wiring::Finding;
@@ -57,16 +58,19 @@ pub(crate) struct KeptFinding {
 impl Looked {
     /// What is kept in a cluster's folder, with all findings; none where nothing readable is.
     pub(crate) fn kept(folder: &Path) -> Option<Self> {
-        let text = std::fs::read(folder.join(FILE)).ok()?;
-        serde_json::from_slice(&text).ok()
+        read(folder)
     }
+}
+
+fn read<T: DeserializeOwned>(folder: &Path) -> Option<T> {
+    let text = std::fs::read(folder.join(FILE)).ok()?;
+    serde_json::from_slice(&text).ok()
 }
 
 impl Health {
     /// What is kept in a cluster's folder; none where nothing readable is.
     pub(crate) fn kept(folder: &Path) -> Option<Self> {
-        let text = std::fs::read(folder.join(FILE)).ok()?;
-        serde_json::from_slice(&text).ok()
+        read(folder)
     }
 
     /// How it is now, with regard to what is kept.

@@ -16,3 +16,11 @@ pub(crate) fn clean(text: &str) -> Cow<'_, str> {
 pub(crate) fn one_line(text: &str) -> String {
     clean(text).replace('\n', " | ")
 }
+
+/// The first characters of a text that has more.
+pub(crate) fn cut(text: &str, characters: usize) -> String {
+    match text.char_indices().nth(characters) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}

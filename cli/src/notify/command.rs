@@ -10,7 +10,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::notice::Notice;
-use crate::text::clean;
+use crate::text::{clean, cut};
 
 /// How long what it has left in the background may keep us from its last words, and its end after a kill.
 const GRACE: Duration = Duration::from_secs(1);
@@ -123,14 +123,7 @@ impl Tail {
             .filter(|line| !line.is_empty())
             .collect();
         let last = lines.iter().skip(lines.len().saturating_sub(LINES));
-        last.map(|line| cut(line)).collect()
-    }
-}
-
-fn cut(line: &str) -> String {
-    match line.char_indices().nth(WIDTH) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line.to_owned(),
+        last.map(|line| cut(line, WIDTH)).collect()
     }
 }
 

@@ -86,10 +86,12 @@ pub(super) async fn served(
     id: ClusterId,
     frame: Frame,
 ) -> Result<Option<String>, CliError> {
-    let clusters = cluster::all(app, journal, |_| ()).await?;
-    let Some(view) = clusters.into_iter().find(|view| view.cluster_id == id) else {
+    let rows = journal.runs().await?;
+    let of_cluster: Vec<_> = rows.iter().filter(|row| row.cluster_id == id).cloned().collect();
+    let Some(first) = of_cluster.first() else {
         return Ok(None);
     };
+    let view = cluster::view(app, journal, first, &of_cluster, &|_: &str| ()).await?;
     let runs = runs::all(journal).await?;
     let of_it = runs.iter().rev().filter(|run| run.cluster_id == id);
     let mut page = Page {
@@ -104,16 +106,13 @@ pub(super) async fn served(
         runs: of_it.map(RunRowView::of).collect(),
         cluster: head(&view),
     };
-    let rows = journal.runs().await?;
-    let of_cluster = || rows.iter().filter(|row| row.cluster_id == id);
-    let newest = all_runs::latest(of_cluster()).cloned();
-    if let Some(row) = newest {
-        match Found::among(journal, row, &rows).await {
+    if let Some(row) = all_runs::latest(&of_cluster).cloned() {
+        match Found::among(journal, row, &of_cluster).await {
             Ok(found) => page.fill(app, &found, view.state != "gone"),
             Err(error) if error.exit == Exit::Journal => {
                 page.damage = Some(error.message);
                 let looked = Looked::kept(&app.places.cluster_dir(id));
-                page.health = looked.map(|looked| Health::of(&looked, looked.findings.clone()));
+                page.health = looked.map(Health::of);
             }
             Err(error) => return Err(error),
         }
@@ -145,10 +144,6 @@ impl Page {
         let state = found.cluster();
         let looked = Looked::kept(&app.cluster_dir(&state));
         let findings = looked.as_ref().map_or(&[][..], |looked| &looked.findings);
-        let (general, of_nodes): (Vec<_>, Vec<_>) = findings
-            .iter()
-            .cloned()
-            .partition(|finding| finding.node.is_none());
         let mut nodes = node_views(&state);
         nodes.sort_by(|one, other| one.name.cmp(&other.name));
         for (role, name) in [
@@ -159,7 +154,7 @@ impl Page {
             let of_role = nodes.iter().filter(|node| node.role == role.to_string());
             let nodes: Vec<_> = of_role
                 .map(|node| OfNode {
-                    findings: of_nodes
+                    findings: findings
                         .iter()
                         .filter(|finding| finding.node.as_deref() == Some(&node.name))
                         .cloned()
@@ -171,7 +166,7 @@ impl Page {
                 self.roles.push(OfRole { name, nodes });
             }
         }
-        self.health = looked.map(|looked| Health::of(&looked, general));
+        self.health = looked.map(Health::of);
         if let Ok(spec) = found.spec() {
             let reachable = wiring::reachable(&state);
             let interfaces = wiring::web_interfaces(&reachable, spec.spark.history);
@@ -190,26 +185,20 @@ impl Page {
 }
 
 impl Health {
-    fn of(looked: &Looked, general: Vec<KeptFinding>) -> Self {
-        let age = duration::between(Some(looked.health.checked_at), Some(Timestamp::now()));
+    fn of(Looked { health, findings }: Looked) -> Self {
+        let bad = findings.iter().filter(|finding| !finding.ok).cloned().collect();
+        let mut general = findings;
+        general.retain(|finding| finding.node.is_none());
+        let age = duration::between(Some(health.checked_at), Some(Timestamp::now()));
         let leader = general
             .iter()
             .find(|finding| finding.what == LEADER && finding.ok);
         Self {
-            word: if looked.health.healthy {
-                "healthy"
-            } else {
-                "unhealthy"
-            },
-            checked_at: date(looked.health.checked_at),
+            word: if health.healthy { "healthy" } else { "unhealthy" },
+            checked_at: date(health.checked_at),
             age: duration::text(age.unwrap_or_default()),
             leader: leader.map(|finding| finding.detail.clone()),
-            bad: looked
-                .findings
-                .iter()
-                .filter(|finding| !finding.ok)
-                .cloned()
-                .collect(),
+            bad,
             general,
         }
     }

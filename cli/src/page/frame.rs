@@ -1,5 +1,7 @@
 //! What is around every page, and how a page is made of its template.
 
+use std::sync::LazyLock;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use tera::{Context, Tera};
@@ -23,6 +25,16 @@ const TEMPLATES: [(&str, &str); 10] = [
 
 pub(super) const STYLE: &str = include_str!("assets/style.css");
 pub(super) const SCRIPT: &str = include_str!("assets/page.js");
+
+/// The templates, read once: a page that is open is made again and again.
+fn templates() -> Result<&'static Tera, &'static str> {
+    static READ: LazyLock<Result<Tera, String>> = LazyLock::new(|| {
+        let mut tera = Tera::new();
+        let added = tera.add_raw_templates(TEMPLATES);
+        added.map(|()| tera).map_err(|error| error.to_string())
+    });
+    READ.as_ref().map_err(String::as_str)
+}
 
 /// What is around a page.
 #[derive(Debug, Clone, Serialize)]
@@ -90,10 +102,10 @@ impl Frame {
         let failed = |error: tera::Error| {
             CliError::new(Exit::Failed, format!("cannot make the page `{template}`")).because_of(&error)
         };
-        let mut tera = Tera::new();
-        tera.add_raw_templates(TEMPLATES).map_err(failed)?;
         let mut context = Context::from_serialize(content).map_err(failed)?;
         context.insert("page", self);
+        let tera = templates()
+            .map_err(|why| CliError::new(Exit::Failed, "cannot read the pages' templates").because(why))?;
         tera.render(template, &context).map_err(failed)
     }
 }

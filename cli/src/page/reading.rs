@@ -8,12 +8,10 @@ use serde::Serialize;
 
 use super::frame::date;
 use crate::render::event;
-use crate::text::one_line;
-use crate::views::chronicle::Chronicle;
+use crate::text::{cut, one_line};
+use crate::views::chronicle::{Chronicle, each_after};
 use crate::wiring::Journal;
 
-/// How many events are read at a time.
-const PAGE: usize = 4096;
 /// How many characters of an event are shown; errors may carry a node's whole output, which the timeline shows.
 const SHOWN: usize = 600;
 /// How many runs are kept in mind.
@@ -38,7 +36,7 @@ impl Line {
             kind: recorded.event.kind(),
             step: recorded.event.step().map(ToString::to_string),
             item: recorded.event.item().map(ToString::to_string),
-            text: cut(&one_line(&event::words(recorded, None))),
+            text: cut(&one_line(&event::words(recorded, None)), SHOWN),
         }
     }
 }
@@ -66,20 +64,7 @@ impl Reading {
     }
 
     async fn catch_up(&mut self, journal: &Journal, run: RunId) -> Result<(), StoreError> {
-        loop {
-            let page = journal.read(run, self.chronicle.last, PAGE).await?;
-            page.iter().for_each(|recorded| self.read(recorded));
-            if page.len() < PAGE {
-                return Ok(());
-            }
-        }
-    }
-}
-
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{} …", &text[..end]),
-        None => text.to_owned(),
+        each_after(journal, run, self.chronicle.last, |recorded| self.read(recorded)).await
     }
 }
 

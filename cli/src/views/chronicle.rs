@@ -87,16 +87,27 @@ impl Default for Chronicle {
 /// How many events are read at a time.
 const PAGE: usize = 4096;
 
+/// Shows the events of a run after that one, in their order.
+pub(crate) async fn each_after(
+    journal: &Journal,
+    run: RunId,
+    mut last: Seq,
+    mut show: impl FnMut(&Recorded),
+) -> Result<(), StoreError> {
+    loop {
+        let page = journal.read(run, last, PAGE).await?;
+        page.iter().for_each(&mut show);
+        match page.last() {
+            Some(recorded) if page.len() == PAGE => last = recorded.seq,
+            _ => return Ok(()),
+        }
+    }
+}
+
 impl Chronicle {
     /// The rest of a run's events. A damaged one ends it: what comes before is read, and the damage is the error.
     pub(crate) async fn catch_up(&mut self, journal: &Journal, run: RunId) -> Result<(), StoreError> {
-        loop {
-            let page = journal.read(run, self.last, PAGE).await?;
-            page.iter().for_each(|recorded| self.read(recorded));
-            if page.len() < PAGE {
-                return Ok(());
-            }
-        }
+        each_after(journal, run, self.last, |recorded| self.read(recorded)).await
     }
 
     /// What is still under way in the newest generation goes on until then.

@@ -55,7 +55,7 @@ pub(crate) async fn all(
 }
 
 /// The cluster that the first run, `row`, of these has made.
-async fn view(
+pub(crate) async fn view(
     app: &App,
     journal: &Journal,
     row: &RunRow,
